@@ -1,0 +1,69 @@
+# tests.cmake -- one program per folder of tests/, and the checks on what is shipped.
+include(GoogleTest)
+
+# Tests look for their data (golden cases) from the root of the sources.
+add_library(rt_test_settings INTERFACE)
+target_compile_definitions(rt_test_settings INTERFACE RT_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+target_include_directories(rt_test_settings INTERFACE ${PROJECT_SOURCE_DIR})
+target_link_libraries(rt_test_settings INTERFACE rt_settings GTest::gtest GTest::gmock
+                                                 nlohmann_json::nlohmann_json Threads::Threads)
+
+file(GLOB support_sources CONFIGURE_DEPENDS tests/support/*.cpp)
+if(support_sources)
+  add_library(rt_test_support STATIC ${support_sources})
+  target_include_directories(rt_test_support PRIVATE frontend_abi)
+  target_link_libraries(rt_test_support PUBLIC rt_test_settings)
+endif()
+
+# rt_add_tests(<folder> <library>): the folder's *.cpp as rt_test_<folder>, linked with the library.
+function(rt_add_tests folder library)
+  file(GLOB sources CONFIGURE_DEPENDS tests/${folder}/*.cpp)
+  if(NOT sources)
+    return()
+  endif()
+  set(target rt_test_${folder})
+  add_executable(${target} ${sources})
+  target_link_libraries(${target} PRIVATE $<TARGET_NAME_IF_EXISTS:rt_test_support> rt_test_settings
+                                          ${library} GTest::gtest_main ${CMAKE_DL_LIBS})
+  # Tests find entry points by name as well, which the linker does not see as a use.
+  target_link_options(${target} PRIVATE -Wl,--no-as-needed)
+  # Sanitizers slow a test down by a factor of ten and more.
+  gtest_discover_tests(
+    ${target}
+    TEST_PREFIX ${folder}.
+    DISCOVERY_MODE PRE_TEST
+    DISCOVERY_TIMEOUT 60
+    PROPERTIES TIMEOUT 300 LABELS core)
+endfunction()
+
+# White box: the archive, whose symbols the library hides. Black box: the library as clients get it.
+rt_add_tests(graph rt_core)
+rt_add_tests(executor rt_core)
+rt_add_tests(ops rt_torch)
+rt_add_tests(abi rt_torch)
+
+file(GLOB c_sources CONFIGURE_DEPENDS tests/abi/*.c)
+foreach(source IN LISTS c_sources)
+  get_filename_component(name ${source} NAME_WE)
+  add_executable(rt_test_${name} ${source})
+  target_link_libraries(rt_test_${name} PRIVATE rt_torch rt_c99 Threads::Threads m)
+  add_test(NAME abi.c99.${name} COMMAND rt_test_${name})
+  set_tests_properties(abi.c99.${name} PROPERTIES TIMEOUT 120 LABELS core)
+endforeach()
+
+add_test(NAME abi.generated_files_are_current
+         COMMAND ${CMAKE_COMMAND} -DABI_GEN=$<TARGET_FILE:abi_gen>
+                 -DFOLDER=${PROJECT_SOURCE_DIR}/frontend_abi "-DGENERATED=${RT_GENERATED}"
+                 -P ${PROJECT_SOURCE_DIR}/cmake/check_generated.cmake)
+add_test(NAME abi.exports_are_the_header
+         COMMAND ${CMAKE_COMMAND} -DNM=${CMAKE_NM} -DLIBRARY=$<TARGET_FILE:rt_torch>
+                 -DHEADER=${PROJECT_SOURCE_DIR}/frontend_abi/rt_torch.h
+                 -P ${PROJECT_SOURCE_DIR}/cmake/check_exports.cmake)
+set_tests_properties(abi.generated_files_are_current abi.exports_are_the_header
+                     PROPERTIES TIMEOUT 120 LABELS shipped)
+
+# The examples judge themselves: digits its accuracy, and that each step is one batch.
+foreach(example first digits)
+  add_test(NAME examples.${example} COMMAND ${example})
+  set_tests_properties(examples.${example} PROPERTIES TIMEOUT 300 LABELS core)
+endforeach()

@@ -1,0 +1,62 @@
+// cache.cpp -- finding, adding and dropping entries.
+#include "executor/cache.h"
+
+#include <iterator>
+
+namespace rt {
+namespace {
+
+// Beside the entry itself: its list node and its place in the map.
+constexpr int64_t kOverhead = 128;
+
+}  // namespace
+
+Cache::Entry& Cache::find_or_add(Key key, const Batch& batch) {
+  const auto [begin, end] = by_key_.equal_range(key);
+  for (auto place = begin; place != end; ++place) {
+    if (!same_work(place->second->batch, batch)) continue;
+    entries_.splice(entries_.begin(), entries_, place->second);
+    return entries_.front();
+  }
+  entries_.push_front({.key = key, .batch = batch, .sightings = 0, .program = nullptr, .bytes = 0});
+  by_key_.emplace(key, entries_.begin());
+  Entry& entry = entries_.front();
+  entry.bytes = static_cast<int64_t>(sizeof(Entry) + entry.batch.bytes()) + kOverhead;
+  bytes_ += entry.bytes;
+  return entry;
+}
+
+void Cache::set_program(Entry& entry, std::shared_ptr<Program> program) {
+  const auto size = [](const std::shared_ptr<Program>& of) {
+    return of ? static_cast<int64_t>(of->bytes()) : 0;
+  };
+  // The entry says what it was charged for the old program: a program's size may change as it runs.
+  const int64_t without = static_cast<int64_t>(sizeof(Entry) + entry.batch.bytes()) + kOverhead;
+  bytes_ -= entry.bytes;
+  entry.program = std::move(program);
+  entry.bytes = without + size(entry.program);
+  bytes_ += entry.bytes;
+}
+
+int64_t Cache::shrink() {
+  int64_t programs = 0;
+  while (!entries_.empty() &&
+         (static_cast<int64_t>(entries_.size()) > max_entries_ || bytes_ > max_bytes_)) {
+    const auto last = std::prev(entries_.end());
+    auto [place, end] = by_key_.equal_range(last->key);
+    while (place != end && place->second != last) ++place;
+    by_key_.erase(place);
+    bytes_ -= last->bytes;
+    programs += last->program != nullptr;
+    entries_.erase(last);
+  }
+  return programs;
+}
+
+void Cache::clear() {
+  by_key_.clear();
+  entries_.clear();
+  bytes_ = 0;
+}
+
+}  // namespace rt

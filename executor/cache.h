@@ -1,0 +1,49 @@
+// cache.h -- compiled programs by the key of their batch; bounded, least recently used out.
+#pragma once
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <unordered_map>
+
+#include "graph/backend.h"
+
+namespace rt {
+
+/// An entry begins when a batch is first seen and gets its program when it is seen often enough.
+/// A hit is confirmed by comparing the batch, never by the key alone.
+class Cache {
+ public:
+  struct Entry {
+    Key key;
+    Batch batch;  ///< to confirm hits
+    int64_t sightings = 0;
+    std::shared_ptr<Program> program;  ///< shared with the runs under way
+    int64_t bytes = 0;
+  };
+
+  Cache(int64_t max_entries, int64_t max_bytes)
+      : max_entries_(max_entries), max_bytes_(max_bytes) {}
+
+  /// The entry of this batch, made when there is none, now the most recently used one. The
+  /// reference
+  /// holds until the next call.
+  Entry& find_or_add(Key key, const Batch& batch);
+  void set_program(Entry& entry, std::shared_ptr<Program> program);
+  /// Drops the least recently used entries beyond the bounds; returns how many held a program.
+  int64_t shrink();
+  void clear();
+  size_t size() const { return entries_.size(); }
+  int64_t bytes() const { return bytes_; }
+
+ private:
+  struct KeyHash {
+    size_t operator()(const Key& key) const { return static_cast<size_t>(key.low); }
+  };
+  using List = std::list<Entry>;  ///< most recently used first
+
+  int64_t max_entries_, max_bytes_, bytes_ = 0;
+  List entries_;
+  std::unordered_multimap<Key, List::iterator, KeyHash> by_key_;
+};
+
+}  // namespace rt

@@ -1,0 +1,176 @@
+// config.cpp -- reading the environment and dl.config.sdn.
+#include "executor/config.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <limits>
+#include <vector>
+
+#include "graph/error.h"
+
+namespace rt {
+namespace {
+
+/// Takes a value into the settings; false when it is not allowed.
+using Take = std::function<bool(Config&, const std::string&)>;
+struct Variable {
+  const char* name;
+  std::string allowed;
+  Take take;
+};
+
+template <class Number>
+bool read_number(std::string_view text, Number& value) {
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  return error == std::errc() && stop == end;
+}
+
+/// A whole number from `least` to `most` into a member.
+template <class Number>
+Variable whole(const char* name, Number Config::*member, int64_t least,
+               int64_t most = std::numeric_limits<Number>::max()) {
+  const std::string allowed = most == std::numeric_limits<Number>::max()
+                                  ? join("a whole number, ", least, " or more, in digits only")
+                                  : join("a whole number from ", least, " to ", most);
+  return {name, allowed, [=](Config& config, const std::string& text) {
+            int64_t value = 0;
+            if (!read_number(text, value) || value < least || value > most) return false;
+            config.*member = static_cast<Number>(value);
+            return true;
+          }};
+}
+
+bool is_switch(const std::string& text) { return text == "0" || text == "1"; }
+
+bool is_device(std::string_view text) {
+  if (text == "cpu" || text == "cuda") return true;
+  uint8_t index = 0;
+  return text.starts_with("cuda:") && read_number(text.substr(5), index) && index <= INT8_MAX;
+}
+
+/// A variable that is checked now and read by what comes later.
+Variable later(const char* name) {
+  return {name, "0 or 1", [](Config&, const std::string& text) { return is_switch(text); }};
+}
+
+std::vector<Variable> variables() {
+  return {
+      {"RT_TORCH_POLICY", "observe, data or eager",
+       [](Config& config, const std::string& text) {
+         const auto policy = parse_policy(text);
+         if (policy) config.policy = *policy;
+         return policy.has_value();
+       }},
+      {"RT_TORCH_BACKEND", "auto, libtorch or reference",
+       [](Config& config, const std::string& text) {
+         config.backend = text;
+         return text == "auto" || text == "libtorch" || text == "reference";
+       }},
+      {"RT_TORCH_LIBTORCH", "a folder with libtorch's lib/",
+       [](Config&, const std::string&) { return true; }},
+      {"RT_TORCH_DEVICE", "cpu, cuda or cuda:N",
+       [](Config& config, const std::string& text) {
+         config.device = text;
+         config.device_is_order = true;
+         return is_device(text);
+       }},
+      {"RT_TORCH_SEED", "a whole number of 64 bits",
+       [](Config& config, const std::string& text) {
+         int64_t negative = 0;  // as rt_torch_manual_seed takes it
+         if (read_number(text, config.seed)) return true;
+         if (!read_number(text, negative)) return false;
+         config.seed = static_cast<uint64_t>(negative);
+         return true;
+       }},
+      whole("RT_TORCH_THREADS", &Config::threads, 0, 4096),
+      whole("RT_TORCH_COMPILE_AFTER", &Config::compile_after, 0),
+      whole("RT_TORCH_CACHE_ENTRIES", &Config::cache_entries, 0),
+      whole("RT_TORCH_CACHE_BYTES", &Config::cache_bytes, 0),
+      whole("RT_TORCH_MAX_PENDING_NODES", &Config::max_pending_nodes, 1),
+      whole("RT_TORCH_MAX_PENDING_BYTES", &Config::max_pending_bytes, 1),
+      later("RT_TORCH_FUSE"),
+      later("RT_TORCH_REUSE"),
+      later("RT_TORCH_ASYNC"),
+      whole("RT_TORCH_FORBID", &Config::forbid, 1),
+      whole("RT_TORCH_DEBUG", &Config::debug, 0, 4),
+      {"RT_TORCH_DUMP", "a folder",
+       [](Config& config, const std::string& text) {
+         config.dump = text;
+         return true;
+       }},
+      {"RT_TORCH_DUMP_INPUTS", "0 or 1",
+       [](Config& config, const std::string& text) {
+         config.dump_inputs = text == "1";
+         return is_switch(text);
+       }},
+      {"RT_TORCH_TRACE", "nothing: this version writes no traces",
+       [](Config&, const std::string&) { return false; }},
+  };
+}
+
+std::string_view trimmed(std::string_view text) {
+  constexpr std::string_view kSpace = " \t\r\n";
+  const size_t begin = text.find_first_not_of(kSpace);
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
+}
+
+/// The value of `key: value`, which may be quoted and have a comment behind it.
+std::string_view config_value(std::string_view text) {
+  text = trimmed(text);
+  if (!text.empty() && (text[0] == '"' || text[0] == '\'')) {
+    const size_t end = text.find(text[0], 1);
+    return end == std::string_view::npos ? std::string_view() : trimmed(text.substr(1, end - 1));
+  }
+  return trimmed(text.substr(0, text.find('#')));
+}
+
+}  // namespace
+
+Config read_config(std::string& complaint) {
+  Config config;
+  for (const Variable& variable : variables()) {
+    const char* text = std::getenv(variable.name);
+    if (!text || !*text) continue;
+    Config changed = config;
+    if (variable.take(changed, text)) config = std::move(changed);
+    else if (complaint.empty())
+      complaint = join(variable.name, " is '", text, "'; allowed is ", variable.allowed);
+  }
+  const char* device = std::getenv("RT_TORCH_DEVICE");
+  if (device && *device) return config;
+  std::ifstream file("dl.config.sdn", std::ios::binary);
+  if (!file) return config;
+  const std::string text(std::istreambuf_iterator<char>(file), {});
+  const std::string wish = device_of_config_file(text);
+  if (!wish.empty()) config.device = wish;
+  return config;
+}
+
+std::string device_of_config_file(const std::string& text) {
+  // `device` counts at the outermost level and directly under `dl`; other sections have their own.
+  std::string_view rest = text, section;
+  if (rest.starts_with("\xef\xbb\xbf")) rest.remove_prefix(3);
+  std::string found;
+  while (!rest.empty()) {
+    const std::string_view line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(line.size() + 1, rest.size()));
+    const std::string_view content = trimmed(line);
+    const size_t colon = content.find(':');
+    if (content.empty() || content[0] == '#' || colon == std::string_view::npos) continue;
+    const std::string_view key = trimmed(content.substr(0, colon));
+    const std::string_view value = config_value(content.substr(colon + 1));
+    const bool nested = line[0] == ' ' || line[0] == '\t';
+    if (!nested) section = value.empty() ? key : std::string_view();
+    if (key != "device" || (nested && section != "dl")) continue;
+    if (is_device(value)) found = value;
+  }
+  return found;
+}
+
+}  // namespace rt

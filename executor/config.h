@@ -1,0 +1,38 @@
+// config.h -- settings of one process: the environment and dl.config.sdn.
+#pragma once
+#include <cstdint>
+#include <string>
+
+#include "executor/policy.h"
+#include "graph/types.h"
+
+namespace rt {
+
+/// What the environment variables of the README say; the members' initial values are the defaults.
+struct Config {
+  Policy policy = Policy::Observe;
+  std::string backend = "auto";
+  std::string device = "cpu";    ///< RT_TORCH_DEVICE or dl.config.sdn
+  bool device_is_order = false;  ///< from the variable: it must be there when it is needed
+  uint64_t seed = 0;
+  int threads = 0;  ///< 0: all cores
+  int64_t compile_after = 1;
+  int64_t cache_entries = 1024;
+  int64_t cache_bytes = int64_t{256} << 20;
+  int64_t max_pending_nodes = 65536;
+  int64_t max_pending_bytes = int64_t{1} << 30;
+  int64_t forbid = 0;  ///< 0: nothing is forbidden
+  int debug = 0;
+  std::string dump;  ///< folder, "": none
+  bool dump_inputs = false;
+};
+
+/// Reads the environment. A value that is not allowed leaves the default in place and is described
+/// in
+/// `complaint` (variable, value, what is allowed), the first one only.
+Config read_config(std::string& complaint);
+
+/// The device of a file in the format of dl.config.sdn; "" when it names none.
+std::string device_of_config_file(const std::string& text);
+
+}  // namespace rt

@@ -1,0 +1,217 @@
+// engine.cpp -- the engine's life: threads come and go, backend and policy, dumps, leaks, counters.
+#include "executor/engine.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+
+#include "graph/dump.h"
+#include "graph/error.h"
+
+namespace rt {
+
+/// Lives as long as its thread and submits what the thread leaves pending.
+struct ThreadExit {
+  Thread* thread = nullptr;
+  ~ThreadExit();
+};
+
+namespace {
+// A client's static destructors may call in after this thread's exit: they get a Thread that stays.
+thread_local Thread* current = nullptr;
+thread_local ThreadExit at_exit;
+}  // namespace
+
+ThreadExit::~ThreadExit() {
+  if (!thread) return;
+  Engine::instance().leave(*thread);
+  current = nullptr;
+  delete thread;
+  thread = nullptr;
+}
+
+Engine& Engine::instance() {
+  static Engine* const engine = [] {
+    auto* made = new Engine;
+    std::atexit([] { instance().report_leaks(); });
+    return made;
+  }();
+  return *engine;
+}
+
+Thread& Engine::this_thread() {
+  if (!current) {
+    current = new Thread;
+    at_exit.thread = current;
+  }
+  return *current;
+}
+
+Engine::Engine()
+    : config_(read_config(complaint_)),
+      policy_(config_.policy),
+      cache_(config_.cache_entries, config_.cache_bytes) {}
+
+Turn::Turn(Engine& the_engine)
+    : engine(the_engine), thread(Engine::this_thread()), lock(the_engine.mutex_) {
+  if (thread.ready) return;
+  engine.graph_.add_tape(thread.tape);
+  thread.ready = true;
+}
+
+void Engine::begin(Turn&) {
+  if (complaint_.empty()) return;
+  throw Error(std::exchange(complaint_, {}));
+}
+
+void Engine::leave(Thread& thread) {
+  if (!thread.ready) return;
+  Turn turn(*this);
+  try {
+    submit(turn, thread.tape, Reason::Flush);
+  } catch (const std::exception& error) {
+    if (config_.debug > 0) std::cerr << "rt_torch: a thread ended: " << error.what() << '\n';
+  }
+  graph_.remove_tape(thread.tape);
+}
+
+Backend& Engine::backend() {
+  if (!backend_) {
+    if (config_.backend == "libtorch")
+      fail("RT_TORCH_BACKEND=libtorch: this build has no libtorch backend; use auto or reference");
+    backend_ = make_reference_backend(memory_, config_.threads);
+    backend_->seed(config_.seed);
+  }
+  return *backend_;
+}
+
+void Engine::set_backend(Turn&, std::string_view name) {
+  if (name != "auto" && name != "libtorch" && name != "reference")
+    fail("\"", name, "\" is no backend; use auto, libtorch or reference");
+  if (name == "libtorch") fail("this build has no libtorch backend; use auto or reference");
+  if (graph_.recorded_nodes > 0 || handles_.live() > 0)
+    fail("tensors exist already; choose the backend before the first one");
+  config_.backend = name;
+  backend_.reset();
+}
+
+Device Engine::device(int64_t index) {
+  if (index < 0) return {};
+  const int devices = backend().device_count();
+  if (index >= devices)
+    fail("there is no device cuda:", index, "; this process has ", devices, " CUDA devices");
+  return {static_cast<int8_t>(index)};
+}
+
+Device Engine::default_device() {
+  if (config_.device == "cpu") return {};
+  const std::string& wanted = config_.device;
+  const size_t colon = wanted.find(':');
+  const int64_t index = colon == std::string::npos ? 0 : std::atoll(wanted.c_str() + colon + 1);
+  const int devices = backend().device_count();
+  if (index < devices) return {static_cast<int8_t>(index)};
+  if (config_.device_is_order)
+    fail("RT_TORCH_DEVICE=", wanted, " and this process has ", devices,
+         " CUDA devices; set it to cpu or to one that is there");
+  if (config_.debug > 0)
+    std::cerr << "rt_torch: dl.config.sdn wishes for " << wanted
+              << ", which is not there: cpu serves\n";
+  config_.device = "cpu";
+  return {};
+}
+
+void Engine::seed(Turn& turn, uint64_t seed) {
+  flush(turn);
+  backend().seed(seed);
+}
+
+void Engine::set_policy(Turn& turn, Policy policy) {
+  flush(turn);
+  policy_ = policy;
+}
+
+CounterValues Engine::counters() const {
+  CounterValues values = counters_;
+  const auto set = [&](Counter counter, int64_t value) {
+    values[static_cast<size_t>(counter)] += value;
+  };
+  set(Counter::nodes, graph_.recorded_nodes);
+  set(Counter::dead_nodes, graph_.dead_nodes);
+  set(Counter::live_handles, handles_.live());
+  set(Counter::pending_nodes, graph_.pending_nodes);
+  set(Counter::live_bytes, memory_.live);
+  set(Counter::peak_bytes, memory_.peak);
+  return values;
+}
+
+void Engine::reset_counters() {
+  counters_ = {};
+  // What is still to run has been recorded before: nodes = batch_nodes + dead_nodes + pending
+  // holds.
+  graph_.recorded_nodes = graph_.pending_nodes + in_flight_nodes_;
+  graph_.dead_nodes = 0;
+  memory_.peak = memory_.live.load();
+}
+
+void Engine::report(Turn& turn, const std::string& message) {
+  turn.thread.last_error = message;
+  count(Counter::errors);
+}
+
+std::string Engine::dump(Turn& turn, std::string_view format) {
+  if (turn.thread.tape.nodes == 0) return dump(newest_, format);
+  Submission pending;
+  for (Value waited; (waited = graph_.build(turn.thread.tape, pending)) != kNone;)
+    wait_for(turn, waited);
+  return dump(pending, format);
+}
+
+std::string Engine::dump(const Submission& submission, std::string_view format) const {
+  std::vector<std::string> places;
+  for (uint32_t place : submission.places) places.push_back(places_.text(place));
+  const DumpNotes notes{.places = places, .labels = submission.labels};
+  if (format == "text") return to_text(submission.batch, &notes);
+  if (format == "json") return to_json(submission.batch, &notes);
+  if (format == "dot") return to_dot(submission.batch, &notes);
+  fail("\"", format, "\" is no format of this build; use text, json or dot");
+}
+
+/// What RT_TORCH_DEBUG and RT_TORCH_DUMP ask to be told of a batch.
+void Engine::announce(const Submission& submission, Key key, Reason reason, bool compiled,
+                      bool fresh) {
+  if (config_.debug > 0)
+    std::cerr << "rt_torch: batch " << to_string(key) << ", " << submission.nodes << " nodes, "
+              << submission.roots.size() << " roots, " << name(forced_by(reason))
+              << (compiled ? ", compiled\n" : ", step by step\n");
+  if (config_.debug > 1 && (fresh || submission.batch.steps.size() == 1))
+    std::cerr << dump(submission, "text");
+  if (config_.dump.empty() || !fresh) return;
+  std::error_code ignored;
+  std::filesystem::create_directories(config_.dump, ignored);
+  const auto path = std::filesystem::path(config_.dump) / ("batch-" + to_string(key) + ".json");
+  std::ofstream file(path);
+  file << dump(submission, "json");
+  if (!file.flush() && config_.debug > 0)
+    std::cerr << "rt_torch: RT_TORCH_DUMP: " << path << " cannot be written\n";
+}
+
+/// At exit, when RT_TORCH_DEBUG asks: what was never freed.
+void Engine::report_leaks() const {
+  if (config_.debug < 1 || handles_.live() == 0) return;
+  constexpr int64_t kMost = 20;
+  std::cerr << "rt_torch: " << handles_.live() << " handles were never freed\n";
+  int64_t told = 0;
+  handles_.for_each([&](int64_t handle, const Handles::Entry& entry) {
+    if (told++ >= kMost || entry.kind != HandleKind::Tensor) return;
+    const Node& node = graph_[entry.value];
+    std::cerr << "rt_torch:   #" << handle << ' ' << to_string(node.dtype, node.shape);
+    if (const std::string label = graph_.label(entry.value); !label.empty())
+      std::cerr << " \"" << label << '"';
+    if (node.place != 0) std::cerr << " made at " << places_.text(node.place);
+    std::cerr << '\n';
+  });
+  if (told > kMost) std::cerr << "rt_torch:   and " << told - kMost << " more\n";
+}
+
+}  // namespace rt

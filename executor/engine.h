@@ -1,0 +1,148 @@
+// engine.h -- the one object: tapes, handles, policy, cache, backend, counters.
+#pragma once
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "executor/cache.h"
+#include "executor/config.h"
+#include "executor/counters.h"
+#include "graph/handles.h"
+#include "graph/places.h"
+#include "graph/tape.h"
+
+namespace rt {
+
+/// What belongs to one calling thread. Errors and text results are its own.
+struct Thread {
+  Tape tape;
+  Submission submission;  ///< scratch; its memory is used again by every batch
+  std::string last_error;
+  std::string text;        ///< the newest text result
+  std::string unreported;  ///< first failure of a batch that no call has told yet
+  uint32_t place = 0;      ///< of the nodes recorded next
+  uint64_t seam = 0;       ///< trail where the limit cut last; the next cut waits for it
+  bool ready = false;      ///< registered with the engine
+};
+
+class Engine;
+
+/// One call's turn: the engine, locked, and the calling thread. The lock is let go while a batch
+/// runs.
+struct Turn {
+  Engine& engine;
+  Thread& thread;
+  std::unique_lock<std::mutex> lock;
+  explicit Turn(Engine& engine);
+};
+
+/// A call that records an op, unpacked from the ABI.
+struct Call {
+  std::string_view symbol;    ///< as the client called it
+  Args args;                  ///< operands not filled in yet
+  Small<int64_t, 6> handles;  ///< of the tensor parameters, in order; 0 may stand for an OptTensor
+};
+
+class Engine {
+ public:
+  static Engine& instance();  ///< made at the first use, never destroyed
+  static Thread& this_thread();
+
+  /// Every call begins here: tells once, by throwing, what is wrong with the environment.
+  void begin(Turn& turn);
+
+  // Recording and handles. All throw Error; handles of tensors unless it says otherwise.
+  int64_t record(Turn& turn, Call& call);            ///< a handle to the result
+  double record_and_read(Turn& turn, Call& call);    ///< the one number the result holds
+  int64_t add_tensor(Turn& turn, BufferRef buffer);  ///< a handle to data from outside
+  int64_t alias(Turn& turn, int64_t handle);         ///< a second handle to the same value
+  void free(Turn& turn, int64_t handle);             ///< a force point
+  TensorType type(Turn& turn, int64_t handle);       ///< of pending values too; forces nothing
+  void observe_shape(Turn& turn, int64_t handle);    ///< the force point of shape questions
+  BufferRef read(Turn& turn, int64_t handle);        ///< a force point; waits
+  void set_label(Turn& turn, int64_t handle, std::string label);
+  /// Ahead of creation from data: where a tape over its soft limit is cut.
+  void seam(Turn& turn);
+
+  // Batches.
+  int64_t flush(Turn& turn);  ///< number of nodes submitted
+  bool sync(Turn& turn);      ///< false, with the thread's error set, when a batch failed
+  void seed(Turn& turn, uint64_t seed);
+  void set_policy(Turn& turn, Policy policy);
+  Policy policy() const { return policy_; }
+  /// Chooses the backend by name; throws when it cannot be had or a tensor exists already.
+  void set_backend(Turn& turn, std::string_view name);
+  Backend& backend();       ///< made at its first use
+  Device default_device();  ///< throws when RT_TORCH_DEVICE names one that is not there
+  /// CPU for index < 0, else CUDA `index`; throws when it is not there.
+  Device device(int64_t index);
+  int64_t pending(Turn& turn) const { return turn.thread.tape.nodes; }
+  int64_t live_handles() const { return handles_.live(); }
+
+  /// The pending graph of this thread, or the newest batch when nothing is pending, in `format`:
+  /// text, json or dot.
+  std::string dump(Turn& turn, std::string_view format);
+
+  // Counters.
+  void count(Counter counter, int64_t by = 1) { counters_[static_cast<size_t>(counter)] += by; }
+  CounterValues counters() const;
+  void reset_counters();
+
+  Places& places() { return places_; }
+  const Config& config() const { return config_; }
+  /// Sets the thread's error from a failure and counts it.
+  void report(Turn& turn, const std::string& message);
+
+ private:
+  friend struct Turn;
+  friend struct ThreadExit;
+  Engine();
+
+  // record.cpp
+  Value append(Turn& turn, Call& call);
+  Value at_once(Turn& turn, const Call& call);
+  int64_t handle_to(Value value);
+  void resolve(Turn& turn, Call& call, Small<TensorType, 6>& types);
+  void check_limits(Turn& turn);
+  bool over_soft_limit(const Tape& tape) const;
+  void cut(Turn& turn);
+  void check_view(const Call& call);
+  Value value_of(Turn& turn, int64_t handle);
+
+  // submit.cpp
+  int64_t submit(Turn& turn, Tape& tape, Reason reason);
+  void run(Submission& submission, Program* program, std::vector<BufferRef>& results,
+           std::vector<std::shared_ptr<const std::string>>& failures);
+  void run_steps(Submission& submission, std::vector<BufferRef>& results,
+                 std::vector<std::shared_ptr<const std::string>>& failures);
+  BufferRef settle(Turn& turn, Value value);
+  void wait_for(Turn& turn, Value value);
+  void land(Turn& turn, Submission& scratch, Program* program);
+  std::shared_ptr<const std::string> failure(const Submission& submission, uint32_t step,
+                                             std::string_view cause) const;
+
+  // engine.cpp
+  void leave(Thread& thread);
+  void announce(const Submission& submission, Key key, Reason reason, bool compiled, bool fresh);
+  std::string dump(const Submission& submission, std::string_view format) const;
+  void report_leaks() const;
+
+  std::mutex mutex_;
+  std::condition_variable landed_;
+  Config config_;
+  std::string complaint_;  ///< about the environment; the first call tells it
+  Policy policy_;
+  MemoryCount memory_;
+  std::unique_ptr<Backend> backend_;
+  Graph graph_;
+  Handles handles_;
+  Places places_;
+  Cache cache_;
+  CounterValues counters_{};
+  Submission newest_;  ///< the newest batch, for dumps
+  int64_t batches_since_flush_ = 0;
+  int64_t in_flight_nodes_ = 0;
+};
+
+}  // namespace rt

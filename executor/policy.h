@@ -1,0 +1,26 @@
+// policy.h -- what submits pending work.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace rt {
+
+/// Observe: shape questions, frees and data reads. Data: data reads only. Eager: every node.
+enum class Policy : uint8_t { Observe, Data, Eager };
+
+constexpr std::string_view name(Policy policy) {
+  switch (policy) {
+    case Policy::Observe: return "observe";
+    case Policy::Data: return "data";
+    case Policy::Eager: return "eager";
+  }
+  return "";
+}
+constexpr std::optional<Policy> parse_policy(std::string_view text) {
+  for (Policy policy : {Policy::Observe, Policy::Data, Policy::Eager})
+    if (name(policy) == text) return policy;
+  return std::nullopt;
+}
+
+}  // namespace rt

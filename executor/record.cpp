@@ -1,0 +1,224 @@
+// record.cpp -- the way of one recorded call: handles to values, inference, a node, a handle.
+#include <bit>
+
+#include "executor/engine.h"
+#include "graph/error.h"
+
+namespace rt {
+namespace {
+
+/// "symbol(self=#12 f32[2,3], dim=1)", for the error of a call that was not recorded.
+std::string describe(const Call& call, std::span<const TensorType> types) {
+  const OpInfo& row = info(call.args.op);
+  const WordsView words{row, call.args.words};
+  std::string text = std::string(call.symbol) + "(";
+  uint32_t tensor = 0, scalar = 0, integer = 0, list = 0;
+  const auto put_tensor = [&] {
+    text += "#" + std::to_string(call.handles[tensor]);
+    if (tensor < types.size() && !types[tensor].none)
+      text += " " + to_string(types[tensor].dtype, types[tensor].sizes);
+    ++tensor;
+  };
+  for (const Param& param : row.params) {
+    if (text.back() != '(') text += ", ";
+    text += std::string(param.name) + "=";
+    switch (param.kind) {
+      case Kind::Tensor:
+      case Kind::OptTensor: put_tensor(); break;
+      case Kind::TensorList:
+        text += "[";
+        while (tensor < call.handles.size()) {
+          if (tensor > 0) text += ", ";
+          put_tensor();
+        }
+        text += "]";
+        break;
+      case Kind::Float: text += to_string(std::bit_cast<double>(words.scalar(scalar++))); break;
+      case Kind::Index: text += std::to_string(words.scalar(scalar++)); break;
+      case Kind::Int:
+      case Kind::Flag: text += std::to_string(words.integer(integer++)); break;
+      case Kind::IntList: text += to_string(words.list(list++)); break;
+      case Kind::Sizes: text += to_string(call.args.shape); break;
+      case Kind::DType: text += name(call.args.dtype); break;
+      default: text += name(call.args.device); break;
+    }
+  }
+  return text + ")";
+}
+
+/// A call whose result is its first operand's very value.
+bool is_identity(const Args& args, const TensorType& self) {
+  return (args.op == Op::Cast && args.dtype == self.dtype) ||
+         (args.op == Op::Move && args.device == self.device);
+}
+
+}  // namespace
+
+Value Engine::value_of(Turn&, int64_t handle) {
+  return handles_.at(handle, HandleKind::Tensor).value;
+}
+
+int64_t Engine::handle_to(Value value) {
+  const int64_t handle = handles_.add(HandleKind::Tensor, value);
+  graph_.hold(value);
+  return handle;
+}
+
+/// Looks the handles up. A value that is pending on another thread's tape submits that tape first.
+void Engine::resolve(Turn& turn, Call& call, Small<TensorType, 6>& types) {
+  const OpInfo& row = info(call.args.op);
+  uint32_t at = 0;
+  for (const Param& param : row.params) {
+    uint32_t count = 0;
+    if (param.kind == Kind::Tensor || param.kind == Kind::OptTensor) count = 1;
+    if (param.kind == Kind::TensorList) count = call.handles.size();
+    for (; count > 0; --count, ++at) {
+      const int64_t handle = call.handles[at];
+      if (handle == 0 && param.kind == Kind::OptTensor) {
+        call.args.operands.push_back(kNone);
+        continue;
+      }
+      const Value value = value_of(turn, handle);
+      const Node& node = graph_[value];
+      if (node.state == State::Pending && node.tape != turn.thread.tape.number)
+        submit(turn, graph_.tape(node.tape), Reason::Read);
+      call.args.operands.push_back(value);
+    }
+  }
+  // Other threads may have freed a handle while a tape ran: all are looked up again under one lock.
+  at = 0;
+  for (Value& operand : call.args.operands) {
+    const int64_t handle = call.handles[at++];
+    if (operand == kNone) {
+      types.push_back(graph_.type(kNone));
+      continue;
+    }
+    operand = value_of(turn, handle);
+    if (graph_[operand].state == State::Poisoned) throw Error(*graph_.poison_of(operand), true);
+    types.push_back(graph_.type(operand));
+  }
+}
+
+/// View rows over a concrete value that takes no part in gradients are a matter of strides: their
+/// result is concrete at once. kNone where a node has to be recorded.
+Value Engine::at_once(Turn& turn, const Call& call) {
+  const OpInfo& row = info(call.args.op);
+  if (!row.rules.view) return kNone;
+  const Node& source = graph_[call.args.operands[0]];
+  if (source.state != State::Concrete || source.requires_grad) return kNone;
+  Layout layout;
+  if (!row.rules.view({row, call.args.words}, call.args.shape, source.buffer->layout(), layout))
+    return kNone;
+  BufferRef view(new Buffer(source.buffer->storage(), source.dtype, std::move(layout)));
+  return graph_.concrete(std::move(view), turn.thread.place);
+}
+
+void Engine::check_view(const Call& call) {
+  if (call.args.op != Op::View) return;
+  const OpInfo& row = info(Op::View);
+  const Layout source = graph_.layout(call.args.operands[0]);
+  Layout result;
+  if (!row.rules.view({row, call.args.words}, call.args.shape, source, result))
+    fail("self has strides ", to_string(source.strides), ", which do not allow the size ",
+         to_string(call.args.shape), "; use reshape, which copies");
+}
+
+Value Engine::append(Turn& turn, Call& call) {
+  Small<TensorType, 6> types;
+  try {
+    resolve(turn, call, types);
+    if (info(call.args.op).params[0].kind == Kind::Tensor && is_identity(call.args, types[0]))
+      return call.args.operands[0];
+    infer(call.args, types);
+    check_view(call);
+  } catch (const Error& error) {
+    if (error.complete()) throw;
+    throw Error(describe(call, types) + ": " + error.text(), true);
+  }
+  if (const Value value = at_once(turn, call); value != kNone) return value;
+  return graph_.append(turn.thread.tape, call.args, turn.thread.place);
+}
+
+int64_t Engine::record(Turn& turn, Call& call) {
+  count(Counter::calls);
+  check_limits(turn);
+  const Value value = append(turn, call);
+  const int64_t handle = handle_to(value);
+  if (policy_ == Policy::Eager) submit(turn, turn.thread.tape, Reason::Eager);
+  return handle;
+}
+
+double Engine::record_and_read(Turn& turn, Call& call) {
+  count(Counter::calls);
+  const Value value = append(turn, call);
+  const BufferRef buffer = settle(turn, value);
+  double result = 0;
+  backend().to_host(*buffer, DType::F64, &result);
+  return result;
+}
+
+int64_t Engine::add_tensor(Turn& turn, BufferRef buffer) {
+  count(Counter::calls);
+  return handle_to(graph_.concrete(std::move(buffer), turn.thread.place));
+}
+
+int64_t Engine::alias(Turn& turn, int64_t handle) {
+  count(Counter::calls);
+  return handle_to(value_of(turn, handle));
+}
+
+void Engine::free(Turn& turn, int64_t handle) {
+  count(Counter::calls);
+  const Handles::Entry entry = handles_.at(handle, HandleKind::Tensor);
+  handles_.remove(handle);
+  const Node& node = graph_[entry.value];
+  const bool forces = policy_ == Policy::Observe && node.state == State::Pending &&
+                      node.holders == 1 && node.consumers == 0;
+  Tape* tape = node.state == State::Pending ? &graph_.tape(node.tape) : nullptr;
+  graph_.release(entry.value);
+  if (entry.gradient != kNone) graph_.release(entry.gradient);
+  if (forces) submit(turn, *tape, Reason::Free);
+}
+
+TensorType Engine::type(Turn& turn, int64_t handle) { return graph_.type(value_of(turn, handle)); }
+
+void Engine::observe_shape(Turn& turn, int64_t handle) {
+  count(Counter::calls);
+  const Node& node = graph_[value_of(turn, handle)];
+  if (node.state == State::Pending && policy_ == Policy::Observe)
+    submit(turn, graph_.tape(node.tape), Reason::Shape);
+}
+
+BufferRef Engine::read(Turn& turn, int64_t handle) {
+  count(Counter::calls);
+  return settle(turn, value_of(turn, handle));
+}
+
+void Engine::set_label(Turn& turn, int64_t handle, std::string label) {
+  graph_.set_label(value_of(turn, handle), std::move(label));
+}
+
+/// Over its soft limit a tape is cut where the loop that records it comes by the place of the cut
+/// before, so that the batches between cuts are alike; at the hard limit wherever it stands.
+void Engine::check_limits(Turn& turn) {
+  constexpr int64_t kHardNodes = 2'000'000, kHardBytes = int64_t{4} << 30;
+  const Tape& tape = turn.thread.tape;
+  if (!over_soft_limit(tape)) return;
+  if (tape.trail == turn.thread.seam || tape.nodes >= kHardNodes || tape.bytes >= kHardBytes)
+    cut(turn);
+}
+
+void Engine::seam(Turn& turn) {
+  if (over_soft_limit(turn.thread.tape)) cut(turn);
+}
+
+bool Engine::over_soft_limit(const Tape& tape) const {
+  return tape.nodes >= config_.max_pending_nodes || tape.bytes >= config_.max_pending_bytes;
+}
+
+void Engine::cut(Turn& turn) {
+  turn.thread.seam = turn.thread.tape.trail;
+  submit(turn, turn.thread.tape, Reason::Limit);
+}
+
+}  // namespace rt

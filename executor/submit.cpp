@@ -1,0 +1,262 @@
+// submit.cpp -- the way of one batch: tape to batch to key to cache, run without the lock, deliver.
+#include <chrono>
+#include <iostream>
+
+#include "executor/engine.h"
+#include "graph/dump.h"
+#include "graph/error.h"
+#include "graph/passes.h"
+#ifndef NDEBUG
+#include "graph/verify.h"
+#endif
+
+namespace rt {
+namespace {
+
+using Message = std::shared_ptr<const std::string>;
+
+int64_t now_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+std::string_view words_for(Reason reason) {
+  switch (reason) {
+    case Reason::Shape: return "a shape question";
+    case Reason::Free: return "a free";
+    case Reason::Read: return "a data read";
+    case Reason::Flush: return "a flush";
+    case Reason::Limit: return "the limit of pending work";
+    case Reason::Eager: return "policy eager";
+  }
+  return "";
+}
+
+bool draws_numbers(const Batch& batch) {
+  for (const Batch::Step& step : batch.steps)
+    if (info(step.op).rules.effect == Effect::Random) return true;
+  return false;
+}
+
+}  // namespace
+
+/// "rt_torch_x(self: f32[3,4], dim=0) at train.c:12", and the cause, for a step that failed when
+/// it ran.
+std::shared_ptr<const std::string> Engine::failure(const Submission& submission, uint32_t step,
+                                                   std::string_view cause) const {
+  const Batch& batch = submission.batch;
+  const Batch::Step& at = batch.steps[step];
+  const OpInfo& row = info(at.op);
+  const WordsView words = batch.words_of(at);
+  const auto operands = batch.operands_of(at);
+  std::string text = std::string(row.symbol) + "(";
+  uint32_t tensor = 0, integer = 0;
+  for (const Param& param : row.params) {
+    const std::string prefix = text.back() == '(' ? "" : ", ";
+    switch (param.kind) {
+      case Kind::Tensor:
+      case Kind::OptTensor:
+        if (const TensorType type = batch.type(operands[tensor++]); !type.none)
+          text += prefix + std::string(param.name) + ": " + to_string(type.dtype, type.sizes);
+        break;
+      case Kind::TensorList:
+        text +=
+            prefix + std::string(param.name) + ": " + std::to_string(operands.size()) + " tensors";
+        break;
+      case Kind::Int:
+      case Kind::Flag:
+        text += prefix + std::string(param.name) + "=" + std::to_string(words.integer(integer++));
+        break;
+      default: break;
+    }
+  }
+  text += ")";
+  if (!submission.labels.empty() && !submission.labels[step].empty())
+    text += " \"" + submission.labels[step] + "\"";
+  if (const uint32_t place = submission.places[step]) text += " at " + places_.text(place);
+  return std::make_shared<const std::string>(text + ": " + std::string(cause));
+}
+
+/// One step after the other; a step that fails poisons what depends on it and nothing else.
+void Engine::run_steps(Submission& submission, std::vector<BufferRef>& results,
+                       std::vector<Message>& failures) {
+  const Batch& batch = submission.batch;
+  const LastUses last = last_uses(batch);
+  std::vector<BufferRef> values(batch.values.size());
+  std::vector<Message> poison(batch.values.size());
+  for (uint32_t value = 0, input = 0; value < batch.values.size(); ++value) {
+    if (!batch.is_input(value)) continue;
+    if (!submission.poison.empty()) poison[value] = submission.poison[input];
+    values[value] = std::move(submission.inputs[input++]);
+  }
+  Frame frame{values, batch.scalars};
+  for (uint32_t step = 0; step < batch.steps.size(); ++step) {
+    const Batch::Step& at = batch.steps[step];
+    Message& outcome = poison[at.result];
+    for (uint32_t operand : batch.operands_of(at))
+      if (operand != kNone.number && poison[operand]) {
+        outcome = poison[operand];
+        break;
+      }
+    if (!outcome) {
+      try {
+        backend_->run_step(batch, step, frame);
+      } catch (const std::exception& error) {
+        outcome = failure(submission, step, error.what());
+      }
+    }
+    for (uint32_t value : last.after(step)) values[value] = {};
+  }
+  for (size_t i = 0; i < batch.roots.size(); ++i) {
+    results[i] = values[batch.roots[i]];
+    failures[i] = poison[batch.roots[i]];
+  }
+}
+
+/// The whole batch through its program; step by step where there is none, where an input is
+/// poisoned,
+/// or when the program failed.
+void Engine::run(Submission& submission, Program* program, std::vector<BufferRef>& results,
+                 std::vector<Message>& failures) {
+  results.assign(submission.roots.size(), {});
+  failures.assign(submission.roots.size(), nullptr);
+  if (!program || !submission.poison.empty()) return run_steps(submission, results, failures);
+  const bool random = draws_numbers(submission.batch);
+  const auto before = random ? backend_->random_state() : nullptr;
+  try {
+    program->run(submission.inputs, submission.batch.scalars, results);
+  } catch (const std::exception&) {
+    if (before) backend_->restore(*before);
+    results.assign(submission.roots.size(), {});
+    run_steps(submission, results, failures);
+  }
+}
+
+int64_t Engine::submit(Turn& turn, Tape& tape, Reason reason) {
+  if (tape.nodes == 0) return 0;
+  backend();
+  if (config_.forbid > 0 && batches_since_flush_ >= config_.forbid && reason != Reason::Flush)
+    fail("RT_TORCH_FORBID=", config_.forbid, " allows no further batch before the next flush, and ",
+         words_for(reason), " asks for one of ", tape.nodes,
+         " nodes; move it behind the flush, or raise the variable");
+  Submission& submission = turn.thread.submission;
+  for (Value waited; (waited = graph_.build(tape, submission)) != kNone;) {
+    wait_for(turn, waited);
+    if (!graph_.has(tape) || tape.nodes == 0) return 0;  // somebody else submitted it meanwhile
+  }
+#ifndef NDEBUG
+  verify(submission.batch, true);
+#endif
+  graph_.detach(tape);
+  in_flight_nodes_ += submission.nodes;
+  ++batches_since_flush_;
+  if (reason == Reason::Flush) batches_since_flush_ = 0;
+  count(Counter::batches);
+  count(forced_by(reason));
+
+  // One-step batches are not worth a program; run_step is one.
+  std::shared_ptr<Program> program;
+  const int64_t compile_start = now_ns();
+  bool fresh = false;
+  Key key;
+  if (submission.batch.steps.size() > 1) {
+    key = key_of(submission.batch);
+    Cache::Entry& entry = cache_.find_or_add(key, submission.batch);
+    fresh = entry.sightings++ == 0;
+    count(entry.program ? Counter::cache_hits : Counter::cache_misses);
+    if (!entry.program && entry.sightings > config_.compile_after) {
+      try {
+        cache_.set_program(entry, backend_->compile(submission.batch));
+      } catch (const std::exception& error) {
+        if (config_.debug > 0)
+          std::cerr << "rt_torch: batch " << to_string(key) << " does not compile: " << error.what()
+                    << '\n';
+      }
+      count(Counter::compile_ns, now_ns() - compile_start);
+    }
+    program = entry.program;
+    count(Counter::cache_evictions, cache_.shrink());
+  }
+  const bool tell = config_.debug > 0 || (fresh && !config_.dump.empty());
+  if (tell) announce(submission, key, reason, program != nullptr, fresh);
+
+  const int64_t nodes = submission.nodes;
+  land(turn, submission, program.get());
+  return nodes;
+}
+
+/// Runs a detached batch with the lock let go and hands the results to whoever holds the roots.
+void Engine::land(Turn& turn, Submission& scratch, Program* program) {
+  // The scratch may be wanted again before this batch is down: another thread's free can submit.
+  Submission submission = std::move(scratch);
+  std::vector<BufferRef> results;
+  std::vector<Message> failures;
+  turn.lock.unlock();
+  const int64_t start = now_ns();
+  run(submission, program, results, failures);
+  const int64_t end = now_ns();
+  turn.lock.lock();
+
+  count(Counter::run_ns, end - start);
+  count(Counter::batch_nodes, submission.nodes);
+  in_flight_nodes_ -= submission.nodes;
+  bool failed = false;
+  for (size_t i = 0; i < submission.roots.size(); ++i) {
+    if (failures[i]) {
+      if (turn.thread.unreported.empty()) turn.thread.unreported = *failures[i];
+      graph_.poison(submission.roots[i], failures[i]);
+      failed = true;
+    } else {
+      graph_.deliver(submission.roots[i], std::move(results[i]));
+    }
+  }
+  if (failed) count(Counter::errors);
+  submission.inputs.clear();
+  std::swap(newest_, submission);
+  scratch = std::move(submission);
+  landed_.notify_all();
+}
+
+void Engine::wait_for(Turn& turn, Value value) {
+  graph_.hold(value);
+  landed_.wait(turn.lock, [&] { return graph_[value].state != State::InFlight; });
+  graph_.release(value);
+}
+
+/// The buffer of a value, submitting and waiting as needed; the value is kept alive meanwhile.
+BufferRef Engine::settle(Turn& turn, Value value) {
+  graph_.hold(value);
+  const auto done = [&] { graph_.release(value); };
+  try {
+    if (graph_[value].state == State::Pending)
+      submit(turn, graph_.tape(graph_[value].tape), Reason::Read);
+    if (graph_[value].state == State::InFlight) wait_for(turn, value);
+    if (graph_[value].state == State::Poisoned) {
+      const Message message = graph_.poison_of(value);
+      if (turn.thread.unreported == *message) turn.thread.unreported.clear();
+      throw Error(*message, true);
+    }
+  } catch (...) {
+    done();
+    throw;
+  }
+  BufferRef buffer = graph_[value].buffer;
+  done();
+  return buffer;
+}
+
+int64_t Engine::flush(Turn& turn) {
+  const int64_t nodes = submit(turn, turn.thread.tape, Reason::Flush);
+  batches_since_flush_ = 0;
+  return nodes;
+}
+
+bool Engine::sync(Turn& turn) {
+  flush(turn);
+  landed_.wait(turn.lock, [&] { return in_flight_nodes_ == 0; });
+  if (turn.thread.unreported.empty()) return true;
+  throw Error(std::exchange(turn.thread.unreported, {}), true);
+}
+
+}  // namespace rt

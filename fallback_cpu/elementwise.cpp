@@ -1,0 +1,112 @@
+// elementwise.cpp -- single elementwise ops as programs of the block interpreter, copies and views.
+#include "fallback_cpu/dtypes.h"
+#include "fallback_cpu/interpreter.h"
+#include "fallback_cpu/kernels.h"
+#include "fallback_cpu/parallel.h"
+
+namespace rt::cpu {
+namespace {
+
+/// The strides of `buffer` broadcast to `sizes`.
+Strides broadcast_strides(const Buffer& buffer, Sizes sizes) {
+  Strides strides;
+  const size_t missing = sizes.size() - buffer.sizes().size();
+  for (size_t d = 0; d < sizes.size(); ++d) {
+    const bool repeated = d < missing || (buffer.sizes()[d - missing] == 1 && sizes[d] != 1);
+    strides.push_back(repeated ? 0 : buffer.strides()[d - missing]);
+  }
+  return strides;
+}
+
+/// Binary cross entropy takes probabilities only; nothing else passes, NaN included.
+void check_probabilities(const Call& call, uint32_t operand) {
+  const BufferRef buffer = call.contiguous(call.operand(operand));
+  visit_float(call.row.name, buffer->dtype(), [&]<class T>(Type<T>) {
+    const T* const values = reinterpret_cast<const T*>(buffer->data());
+    for (int64_t i = 0, n = buffer->numel(); i < n; ++i)
+      if (!(values[i] >= T{0} && values[i] <= T{1}))
+        fail(call.row.params[operand].name,
+             " must hold probabilities between 0 and 1, and element ", i, " is ",
+             to_string(static_cast<double>(values[i])));
+  });
+}
+
+/// Whether a big operand runs along another dimension than the result does. Block by block it would
+/// read a line of memory for every element; a copy by tiles does not.
+bool crosswise(const Buffer& buffer) {
+  constexpr int64_t kBig = 4096;
+  return buffer.sizes().size() > 1 && buffer.strides().back() > 1 && buffer.sizes().back() > 1 &&
+         buffer.numel() >= kBig;
+}
+
+BufferRef copied(const Call& call, const Buffer& buffer) {
+  BufferRef result = call.result();
+  copy_elements(result->data(), call.dtype, result->strides(), source_of(buffer), buffer.sizes(),
+                call.machine.threads);
+  return result;
+}
+
+}  // namespace
+
+BufferRef Call::converted(const BufferRef& buffer) const {
+  if (buffer->dtype() == dtype) return buffer;
+  BufferRef result = allocate(dtype, buffer->sizes(), machine.memory);
+  copy_elements(result->data(), dtype, result->strides(), source_of(*buffer), buffer->sizes(),
+                machine.threads);
+  return result;
+}
+
+BufferRef elementwise(const Call& call) {
+  const Op op = call.row.op;
+  if (op == Op::Cast) {
+    const BufferRef& source = call.operand(0);
+    return source->dtype() == call.dtype ? source : copied(call, *source);
+  }
+  if (!computes(op, call.dtype)) refuse(call.row.name, call.dtype);
+  if (op == Op::BinaryCrossEntropyTerms) {
+    check_probabilities(call, 0);
+    check_probabilities(call, 1);
+  }
+  const auto count = static_cast<uint32_t>(call.operands.size());
+  BlockProgram program;
+  program.registers.resize(count + 1, call.dtype);
+  program.code.push_back({op, static_cast<uint8_t>(count), {0, 1}, 0});
+  program.outputs.push_back(static_cast<uint8_t>(count));
+  Strides strides[2];
+  Source sources[2];
+  BufferRef operands[2];
+  for (uint32_t i = 0; i < count; ++i) {
+    operands[i] = call.operand(i);
+    if (crosswise(*operands[i])) operands[i] = call.contiguous(operands[i]);
+    const Buffer& operand = *operands[i];
+    strides[i] = broadcast_strides(operand, call.sizes);
+    sources[i] = {operand.data(), operand.dtype(), strides[i]};
+  }
+  BufferRef result = call.result();
+  char* const out[] = {result->data()};
+  run_blocks(program, call.sizes, {sources, count}, call.words.words.first(call.row.scalars), out,
+             call.machine.threads);
+  return result;
+}
+
+BufferRef view(const Call& call) {
+  BufferRef source = call.operand(0);
+  Layout layout;
+  const ViewRule rule = call.row.rules.view;
+  if (!rule(call.words, call.sizes, source->layout(), layout)) {
+    if (call.row.op == Op::View)
+      fail("a view as ", to_string(call.sizes), " does not fit the strides ",
+           to_string(source->strides()), " of ", to_string(source->sizes()), "; use reshape");
+    source = call.contiguous(source);
+    if (!rule(call.words, call.sizes, source->layout(), layout))
+      fail("no layout for a view as ", to_string(call.sizes));
+  }
+  return BufferRef(new Buffer(source->storage(), source->dtype(), std::move(layout)));
+}
+
+BufferRef clone(const Call& call) {
+  const BufferRef& source = call.operand(0);
+  return call.row.op == Op::Move ? source : copied(call, *source);
+}
+
+}  // namespace rt::cpu

@@ -1,0 +1,22 @@
+// gemm.h -- one matrix product, in a form that is compiled once per kind of processor.
+#pragma once
+#include <cstdint>
+
+#include "graph/types.h"
+
+namespace rt::cpu {
+
+/// A matrix somewhere in memory; strides in elements, one of them 1.
+struct Matrix {
+  const char* data;
+  int64_t rows, columns;
+  int64_t row_stride, column_stride;
+};
+
+namespace baseline {
+/// out = a * b, `out` row-major without gaps. The depth is at least 1; integers wrap. Takes f32,
+/// f64, i32 and i64.
+void gemm(DType dtype, const Matrix& a, const Matrix& b, char* out);
+}  // namespace baseline
+
+}  // namespace rt::cpu

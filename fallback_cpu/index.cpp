@@ -1,0 +1,156 @@
+// index.cpp -- picking and joining: IndexSelect, Gather, Embedding, Cat and Stack, NllLoss.
+#include <cstring>
+#include <limits>
+
+#include "fallback_cpu/dtypes.h"
+#include "fallback_cpu/kernels.h"
+#include "fallback_cpu/parallel.h"
+
+namespace rt::cpu {
+namespace {
+
+constexpr int64_t kIgnored = -100;
+
+/// The numbers of an index tensor in row-major order. Throws where one is outside [0, size).
+class Indices {
+ public:
+  Indices(const Call& call, const BufferRef& tensor) {
+    if (tensor->dtype() != DType::I64 && tensor->dtype() != DType::I32)
+      fail("an index must be i64 or i32, not ", name(tensor->dtype()));
+    const Buffer& from = *tensor;
+    wide_ = from.dtype() == DType::I64 && from.contiguous()
+                ? tensor
+                : allocate(DType::I64, from.sizes(), call.machine.memory);
+    if (wide_.get() != tensor.get())
+      copy_elements(wide_->data(), DType::I64, wide_->strides(), source_of(from), from.sizes(),
+                    call.machine.threads);
+    count_ = wide_->numel();
+  }
+  void check(int64_t dim, int64_t size) const {
+    for (int64_t i = 0; i < count_; ++i) {
+      const int64_t index = (*this)[i];
+      if (index < 0 || index >= size)
+        fail("index ", index, " is out of range for dimension ", dim, " of size ", size);
+    }
+  }
+  int64_t operator[](int64_t i) const { return reinterpret_cast<const int64_t*>(wide_->data())[i]; }
+  int64_t count() const { return count_; }
+
+ private:
+  BufferRef wide_;
+  int64_t count_;
+};
+
+/// Copies the slabs of `source` that the indices name: for every outer item, one slab per index.
+BufferRef pick_slabs(const Call& call, const BufferRef& tensor, int64_t dim,
+                     const BufferRef& index) {
+  const BufferRef source = call.contiguous(tensor);
+  const Extent extent(source->sizes(), dim);
+  const Indices indices(call, index);
+  indices.check(dim, extent.count);
+  BufferRef result = call.result();
+  const int64_t slab = extent.inner * item_size(call.dtype);
+  if (slab == 0 || indices.count() == 0) return result;
+  for_ranges(extent.outer * indices.count(), extent.inner, call.machine.threads,
+             [&](int64_t begin, int64_t end) {
+               for (int64_t i = begin; i < end; ++i) {
+                 const int64_t outer = i / indices.count(), at = indices[i % indices.count()];
+                 std::memcpy(result->data() + i * slab,
+                             source->data() + (outer * extent.count + at) * slab,
+                             static_cast<size_t>(slab));
+               }
+             });
+  return result;
+}
+
+/// The mean of -self at the targets, over those that are not ignored. [outer, classes, inner].
+template <class T>
+T mean_loss(const T* self, const Extent& extent, const Indices& targets) {
+  double sum = 0;
+  int64_t count = 0;
+  for (int64_t i = 0; i < targets.count(); ++i) {
+    const int64_t target = targets[i];
+    if (target == kIgnored) continue;
+    if (target < 0 || target >= extent.count)
+      fail("target ", target, " is out of range for ", extent.count, " classes");
+    const int64_t outer = i / extent.inner, inner = i % extent.inner;
+    sum -= static_cast<double>(self[(outer * extent.count + target) * extent.inner + inner]);
+    ++count;
+  }
+  if (count == 0) return std::numeric_limits<T>::quiet_NaN();
+  return static_cast<T>(sum / static_cast<double>(count));
+}
+
+}  // namespace
+
+BufferRef index_select(const Call& call) {
+  return pick_slabs(call, call.operand(0), call.words.integer(0), call.operand(1));
+}
+
+BufferRef embedding(const Call& call) {
+  return pick_slabs(call, call.operand(1), 0, call.operand(0));
+}
+
+BufferRef gather(const Call& call) {
+  const BufferRef& self = call.operand(0);
+  const int64_t dim = call.words.integer(0);
+  const Indices indices(call, call.operand(1));
+  // A 0-d tensor is one of size 1 here.
+  Shape self_sizes(self->sizes()), sizes(call.sizes);
+  Strides strides(self->strides());
+  if (self_sizes.empty()) {
+    self_sizes.push_back(1);
+    strides.push_back(1);
+  }
+  if (sizes.empty()) sizes.push_back(1);
+  const auto along = static_cast<uint32_t>(dim);
+  indices.check(dim, self_sizes[along]);
+  BufferRef result = call.result();
+  visit_width(call.dtype, [&]<class T>(Type<T>) {
+    const T* const in = reinterpret_cast<const T*>(self->data());
+    T* const out = reinterpret_cast<T*>(result->data());
+    for_ranges(indices.count(), 1, call.machine.threads, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        int64_t rest = i, offset = indices[i] * strides[along];
+        for (uint32_t d = sizes.size(); d-- > 0; rest /= sizes[d])
+          if (d != along) offset += rest % sizes[d] * strides[d];
+        out[i] = in[offset];
+      }
+    });
+  });
+  return result;
+}
+
+BufferRef concat(const Call& call) {
+  BufferRef result = call.result();
+  if (result->numel() == 0) return result;
+  const auto dim = static_cast<uint32_t>(call.words.integer(0));
+  const bool stack = call.row.op == Op::Stack;
+  const Strides strides(result->strides());
+  int64_t at = 0;
+  for (uint32_t i = 0; i < call.operands.size(); ++i) {
+    const Buffer& part = *call.operand(i);
+    // PyTorch lets a 1-D empty tensor join anything.
+    if (part.numel() == 0) continue;
+    Strides own = strides;
+    if (stack) own.erase(dim);
+    copy_elements(result->data() + at * strides[dim] * item_size(call.dtype), call.dtype, own,
+                  source_of(part), part.sizes(), call.machine.threads);
+    at += stack ? 1 : part.sizes()[dim];
+  }
+  return result;
+}
+
+BufferRef nll_loss(const Call& call) {
+  const BufferRef self = call.contiguous(call.operand(0));
+  const Indices targets(call, call.operand(1));
+  BufferRef result = call.result();
+  visit_float(call.row.name, call.dtype, [&]<class T>(Type<T>) {
+    const Extent extent(self->sizes(), self->sizes().size() > 1 ? 1 : 0);
+    *reinterpret_cast<T*>(result->data()) =
+        mean_loss(reinterpret_cast<const T*>(self->data()), extent, targets);
+  });
+  return result;
+}
+
+}  // namespace rt::cpu

@@ -1,0 +1,69 @@
+// kernels.h -- what a kernel is given, and the kernels of each family.
+#pragma once
+#include "fallback_cpu/buffer.h"
+#include "fallback_cpu/copy.h"
+#include "fallback_cpu/random.h"
+#include "graph/backend.h"
+
+namespace rt::cpu {
+
+/// What all calls of one backend share.
+struct Machine {
+  MemoryCount& memory;
+  int threads;
+  Generator& random;
+};
+
+/// One step to be run now.
+struct Call {
+  const Machine& machine;
+  const OpInfo& row;
+  std::span<const BufferRef> values;
+  std::span<const uint32_t> operands;
+  WordsView words;  ///< the scalars' bits in their places
+  DType dtype;      ///< of the result
+  Sizes sizes;
+
+  const BufferRef& operand(uint32_t i) const { return values[operands[i]]; }
+  double number(uint32_t i) const { return std::bit_cast<double>(words.scalar(i)); }
+  BufferRef result() const { return allocate(dtype, sizes, machine.memory); }
+  BufferRef contiguous(const BufferRef& buffer) const {
+    return cpu::contiguous(buffer, machine.memory, machine.threads);
+  }
+  /// `buffer` in row-major order and of the result's dtype.
+  BufferRef converted(const BufferRef& buffer) const;
+};
+
+// Each computes the result of a call of its family. Throws Error with the cause.
+BufferRef elementwise(const Call& call);
+BufferRef view(const Call& call);
+BufferRef clone(const Call& call);
+BufferRef full(const Call& call);
+BufferRef range(const Call& call);
+BufferRef linspace(const Call& call);
+BufferRef eye(const Call& call);
+BufferRef random(const Call& call);
+BufferRef reduce(const Call& call);
+BufferRef arg_reduce(const Call& call);
+BufferRef softmax(const Call& call);
+BufferRef matmul(const Call& call);
+BufferRef index_select(const Call& call);
+BufferRef gather(const Call& call);
+BufferRef concat(const Call& call);
+BufferRef embedding(const Call& call);
+BufferRef nll_loss(const Call& call);
+
+/// Sizes seen as [outer, count, inner], count being dimension `dim`, or all of them when dim < 0.
+/// A 0-d tensor has one element along dimension 0.
+struct Extent {
+  int64_t outer = 1, count = 1, inner = 1;
+  Extent(Sizes sizes, int64_t dim) {
+    const auto rank = static_cast<int64_t>(sizes.size());
+    for (int64_t d = 0; d < rank; ++d) {
+      const int64_t size = sizes[static_cast<size_t>(d)];
+      (dim < 0 || d == dim ? count : d < dim ? outer : inner) *= size;
+    }
+  }
+};
+
+}  // namespace rt::cpu

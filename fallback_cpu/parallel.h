@@ -1,0 +1,41 @@
+// parallel.h -- a loop over pieces of work, on several threads where OpenMP is there.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+
+namespace rt::cpu {
+
+/// Elements below which a second thread costs more than it brings.
+inline constexpr int64_t kParallelFrom = 65536;
+
+/// Calls body(piece) for every piece, in any order, on up to `threads` threads. The body must not
+/// throw. Results must not depend on the order: cut the work by its shape, never by `threads`.
+template <class Body>
+void for_pieces(int64_t pieces, int threads, const Body& body) {
+#ifdef _OPENMP
+  if (threads > 1 && pieces > 1) {
+    const int team = static_cast<int>(std::min<int64_t>(threads, pieces));
+#pragma omp parallel for num_threads(team) schedule(static)
+    for (int64_t piece = 0; piece < pieces; ++piece) body(piece);
+    return;
+  }
+#else
+  (void)threads;
+#endif
+  for (int64_t piece = 0; piece < pieces; ++piece) body(piece);
+}
+
+/// Calls body(begin, end) over `count` items of `cost` elements each, cut into ranges worth a
+/// thread.
+template <class Body>
+void for_ranges(int64_t count, int64_t cost, int threads, const Body& body) {
+  if (threads <= 1 || count * std::max<int64_t>(cost, 1) < kParallelFrom) {
+    if (count > 0) body(int64_t{0}, count);
+    return;
+  }
+  const int64_t step = std::max<int64_t>(1, kParallelFrom / 4 / std::max<int64_t>(cost, 1));
+  for_pieces((count + step - 1) / step, threads,
+             [&](int64_t i) { body(i * step, std::min(count, (i + 1) * step)); });
+}
+
+}  // namespace rt::cpu

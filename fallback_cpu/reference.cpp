@@ -1,0 +1,203 @@
+// reference.cpp -- dispatch of steps to kernels, composite rows, compiled programs, host transfers.
+#include "fallback_cpu/reference.h"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+#include <vector>
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+namespace rt::cpu {
+namespace {
+
+/// Turns running out of memory inside `body` into an Error.
+template <class Body>
+decltype(auto) with_words(const Body& body) {
+  try {
+    return body();
+  } catch (const std::bad_alloc&) {
+    fail("out of memory");
+  }
+}
+
+BufferRef call_kernel(const Call& call) {
+  switch (call.row.rules.kernel) {
+    case Kernel::Elementwise: return elementwise(call);
+    case Kernel::View: return view(call);
+    case Kernel::Copy: return clone(call);
+    case Kernel::Full: return full(call);
+    case Kernel::Range: return range(call);
+    case Kernel::Linspace: return linspace(call);
+    case Kernel::Eye: return eye(call);
+    case Kernel::Random: return random(call);
+    case Kernel::Reduce: return reduce(call);
+    case Kernel::ArgReduce: return arg_reduce(call);
+    case Kernel::Softmax: return softmax(call);
+    case Kernel::Matmul: return matmul(call);
+    case Kernel::IndexSelect: return index_select(call);
+    case Kernel::Gather: return gather(call);
+    case Kernel::Concat: return concat(call);
+    case Kernel::Embedding: return embedding(call);
+    case Kernel::NllLoss: return nll_loss(call);
+    case Kernel::None: break;
+  }
+  fail(call.row.name, " has no kernel");
+}
+
+/// Runs a step whose row has a kernel.
+void run_kernel(const Machine& machine, const Batch& batch, const Batch::Step& step,
+                const Frame& frame) {
+  const OpInfo& row = info(step.op);
+  Small<int64_t, 10> words(std::span<const int64_t>(batch.words_of(step).words));
+  for (uint32_t i = 0; i < row.scalars; ++i)
+    words[i] = frame.scalars[static_cast<size_t>(words[i])];
+  const Batch::Item& item = batch.values[step.result];
+  if (item.device >= 0) fail("the reference backend has no device ", name(Device{item.device}));
+  const Call call{machine,
+                  row,
+                  frame.values,
+                  batch.operands_of(step),
+                  WordsView{row, words},
+                  item.dtype,
+                  batch.sizes(step.result)};
+  frame.values[step.result] = call_kernel(call);
+}
+
+/// Runs all steps, letting go of each value after its last use.
+void run_all(const Machine& machine, const Batch& batch, const LastUses& uses, const Frame& frame) {
+  for (uint32_t i = 0; i < batch.steps.size(); ++i) {
+    run_kernel(machine, batch, batch.steps[i], frame);
+    for (uint32_t value : uses.after(i)) frame.values[value] = BufferRef();
+  }
+}
+
+class ReferenceProgram final : public Program {
+ public:
+  ReferenceProgram(const Machine& machine, const Batch& batch)
+      : machine_(machine), batch_(merge_common(rt::decompose(batch))), uses_(last_uses(batch_)) {
+    for (uint32_t i = 0; i < batch_.values.size(); ++i)
+      if (batch_.is_input(i)) inputs_.push_back(i);
+  }
+  void run(std::span<const BufferRef> inputs, std::span<const int64_t> scalars,
+           std::span<BufferRef> roots) override {
+    with_words([&] {
+      std::vector<BufferRef> values(batch_.values.size());
+      for (size_t i = 0; i < inputs_.size(); ++i) values[inputs_[i]] = inputs[i];
+      std::vector<int64_t> with_constants;
+      if (batch_.scalars.size() > batch_.free_scalars) {
+        with_constants = batch_.scalars;
+        std::copy(scalars.begin(), scalars.end(), with_constants.begin());
+        scalars = with_constants;
+      }
+      run_all(machine_, batch_, uses_, {values, scalars});
+      for (size_t i = 0; i < roots.size(); ++i) roots[i] = values[batch_.roots[i]];
+    });
+  }
+  size_t bytes() const override {
+    return sizeof *this + batch_.bytes() +
+           (uses_.values.capacity() + uses_.ends.capacity() + inputs_.capacity()) *
+               sizeof(uint32_t);
+  }
+
+ private:
+  const Machine& machine_;
+  Batch batch_;
+  LastUses uses_;
+  std::vector<uint32_t> inputs_;
+};
+
+/// Runs a step that is made of other ops: as a batch of its own.
+void run_composite(const Machine& machine, const Batch& batch, uint32_t step, Frame& frame) {
+  Batch alone = extract(batch, step);
+  const WordsView words = batch.words_of(batch.steps[step]);
+  for (uint32_t i = 0; i < words.row.scalars; ++i)
+    alone.scalars[i] = frame.scalars[static_cast<size_t>(words.scalar(i))];
+  std::vector<BufferRef> inputs;
+  std::vector<uint32_t> seen;
+  for (uint32_t operand : batch.operands_of(batch.steps[step])) {
+    if (operand == kNone.number || std::find(seen.begin(), seen.end(), operand) != seen.end())
+      continue;
+    seen.push_back(operand);
+    inputs.push_back(frame.values[operand]);
+  }
+  BufferRef root;
+  ReferenceProgram(machine, alone).run(inputs, alone.scalars, {&root, 1});
+  frame.values[batch.steps[step].result] = std::move(root);
+}
+
+int thread_count(int wanted) {
+#ifdef _OPENMP
+  return wanted > 0 ? wanted : std::max(1, omp_get_num_procs());
+#else
+  (void)wanted;
+  return 1;
+#endif
+}
+
+}  // namespace
+
+ReferenceBackend::ReferenceBackend(MemoryCount& memory, int threads)
+    : machine_{memory, thread_count(threads), random_} {}
+
+std::string ReferenceBackend::version() const { return "reference"; }
+
+void ReferenceBackend::run_step(const Batch& batch, uint32_t step, Frame& frame) {
+  try {
+    with_words([&] {
+      if (info(batch.steps[step].op).rules.kernel == Kernel::None)
+        run_composite(machine_, batch, step, frame);
+      else run_kernel(machine_, batch, batch.steps[step], frame);
+    });
+  } catch (const Error& error) {
+    throw StepError(step, error.text());
+  }
+}
+
+std::unique_ptr<Program> ReferenceBackend::compile(const Batch& batch) {
+  return std::make_unique<ReferenceProgram>(machine_, batch);
+}
+
+BufferRef ReferenceBackend::allocate(DType dtype, Sizes sizes, Device device) {
+  if (device.is_cuda()) fail("the reference backend has no device ", rt::name(device));
+  return with_words([&] { return cpu::allocate(dtype, sizes, machine_.memory); });
+}
+
+BufferRef ReferenceBackend::from_host(const void* data, DType dtype, Sizes sizes, Device device) {
+  BufferRef buffer = allocate(dtype, sizes, device);
+  const int64_t count = buffer->numel();
+  if (count > 0) std::memcpy(buffer->data(), data, static_cast<size_t>(count * item_size(dtype)));
+  return buffer;
+}
+
+void ReferenceBackend::to_host(const Buffer& buffer, DType dtype, void* out) {
+  copy_elements(static_cast<char*>(out), dtype, contiguous_strides(buffer.sizes()),
+                source_of(buffer), buffer.sizes(), machine_.threads);
+}
+
+void ReferenceBackend::seed(uint64_t seed) {
+  const std::lock_guard lock(random_.mutex);
+  random_.draws = Draws(seed);
+}
+
+std::unique_ptr<RandomState> ReferenceBackend::random_state() {
+  const std::lock_guard lock(random_.mutex);
+  return std::make_unique<DrawsState>(random_.draws);
+}
+
+void ReferenceBackend::restore(const RandomState& state) {
+  const std::lock_guard lock(random_.mutex);
+  random_.draws = static_cast<const DrawsState&>(state).draws;
+}
+
+}  // namespace rt::cpu
+
+namespace rt {
+
+std::unique_ptr<Backend> make_reference_backend(MemoryCount& memory, int threads) {
+  return std::make_unique<cpu::ReferenceBackend>(memory, threads);
+}
+
+}  // namespace rt

@@ -1,0 +1,246 @@
+// boundary.h -- the edge of the ABI: arguments checked and converted, every exception caught.
+#pragma once
+#include <bit>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <tuple>
+
+#include "executor/engine.h"
+#include "graph/op.h"
+
+namespace rt::abi {
+
+// ---- What bodies in C++ take and return, by kind.
+
+/// Room for a list that a call returns. The body puts in all elements, of which the first
+/// `capacity` are kept; `count` is the true length then.
+template <class T>
+struct Room {
+  T* items;
+  int64_t capacity;
+  int64_t count = 0;
+  bool full() const { return count >= capacity; }
+  void put(T item) {
+    if (!full()) items[count] = item;
+    ++count;
+  }
+};
+
+template <Kind>
+struct Types {
+  using Param = int64_t;
+  using Result = int64_t;
+};
+template <>
+struct Types<Kind::Void> {
+  using Result = void;
+};
+template <>
+struct Types<Kind::Float> {
+  using Param = double;
+  using Result = double;
+};
+template <>
+struct Types<Kind::Bits> {
+  using Param = double;
+  using Result = double;
+};
+template <>
+struct Types<Kind::Flag> {
+  using Param = bool;
+  using Result = bool;
+};
+template <>
+struct Types<Kind::Text> {
+  using Param = std::string_view;
+  using Result = std::string;
+};
+template <class T, class Returned = void>
+struct ParamIs {
+  using Param = T;
+  using Result = Returned;
+};
+// clang-format off
+template <> struct Types<Kind::Int32> : ParamIs<int32_t, int64_t> {};
+template <> struct Types<Kind::IntList> : ParamIs<std::span<const int64_t>, int64_t> {};
+template <> struct Types<Kind::TensorList> : ParamIs<std::span<const int64_t>, int64_t> {};
+template <> struct Types<Kind::Sizes> : ParamIs<std::span<const int64_t>> {};
+template <> struct Types<Kind::IntData> : ParamIs<std::span<const int64_t>> {};
+template <> struct Types<Kind::FloatList> : ParamIs<std::span<const double>, int64_t> {};
+template <> struct Types<Kind::Doubles> : ParamIs<const double*> {};
+template <> struct Types<Kind::Int64s> : ParamIs<const int64_t*> {};
+template <> struct Types<Kind::Int64Out> : ParamIs<int64_t*> {};
+template <> struct Types<Kind::FloatOut> : ParamIs<float*> {};
+template <> struct Types<Kind::VoidOut> : ParamIs<void*> {};
+// clang-format on
+
+template <Kind kind>
+using Param = typename Types<kind>::Param;
+template <Kind kind>
+using Result = typename Types<kind>::Result;
+
+/// What a call returns when it has failed.
+template <Kind>
+auto failure();
+#define RT_KIND(kind, c, c_params, spl, spl_params, simple, value) \
+  template <>                                                      \
+  inline auto failure<Kind::kind>() {                              \
+    return value;                                                  \
+  }
+#include "graph/kinds.def"
+
+// ---- Arguments as they come: get() checks and converts, show() writes for a message.
+
+/// No tensor has more dimensions, and no call takes more tensors. A length beyond is a mistake, and
+/// what it points to is never read.
+inline constexpr int64_t kMostDims = 64;
+inline constexpr int64_t kMostTensors = int64_t{1} << 20;
+
+struct Number {
+  const char* name;
+  int64_t value;
+  int64_t get() const { return value; }
+  void show(std::string& text) const;
+};
+struct Narrow : Number {
+  int32_t get() const { return static_cast<int32_t>(value); }
+  void show(std::string& text) const;
+};
+struct Boolean : Number {
+  bool get() const { return (value & 0xff) != 0; }
+  void show(std::string& text) const;
+};
+struct HandleNumber : Number {
+  void show(std::string& text) const;
+};
+struct Real {
+  const char* name;
+  double value;
+  double get() const { return value; }
+  void show(std::string& text) const;
+};
+struct RealBits : Number {
+  double get() const { return std::bit_cast<double>(value); }
+  void show(std::string& text) const;
+};
+struct CString {
+  const char* name;
+  const char* value;
+  std::string_view get() const;
+  void show(std::string& text) const;
+};
+
+/// Throws unless `length` elements may be at `pointer`.
+void check_list(const char* name, const void* pointer, int64_t length, int64_t most);
+
+template <class T, int64_t kMost>
+struct List {
+  const char* name;
+  const T* items;
+  int64_t length;
+  std::span<const T> get() const {
+    if (length <= 0 || !items || length > kMost) [[unlikely]]
+      check_list(name, items, length, kMost);
+    return {items, static_cast<size_t>(length)};
+  }
+  bool sound() const { return length >= 0 && length <= kMost && (items || length == 0); }
+};
+struct DimList : List<int64_t, kMostDims> {
+  void show(std::string& text) const;
+};
+struct HandleList : List<int64_t, kMostTensors> {
+  void show(std::string& text) const;
+};
+/// Numbers a tensor is made of; a message says how many, not which.
+template <class T>
+struct Data : List<T, INT64_MAX / 8> {
+  void show(std::string& text) const;
+};
+template <class T>
+struct Pointer {
+  const char* name;
+  T* value;
+  T* get() const { return value; }
+  void show(std::string& text) const;
+};
+template <class T>
+struct RoomArgument {
+  T* items;
+  int64_t capacity;
+  Room<T> get() const {
+    if (capacity < 0 || (!items && capacity > 0)) check_list("out", items, capacity, INT64_MAX);
+    return {items, capacity};
+  }
+  void show(std::string& text) const;
+};
+
+// clang-format off
+template <Kind> struct RawOf { using type = Number; };
+template <> struct RawOf<Kind::Tensor> { using type = HandleNumber; };
+template <> struct RawOf<Kind::OptTensor> { using type = HandleNumber; };
+template <> struct RawOf<Kind::Handle> { using type = HandleNumber; };
+template <> struct RawOf<Kind::TensorList> { using type = HandleList; };
+template <> struct RawOf<Kind::Int32> { using type = Narrow; };
+template <> struct RawOf<Kind::Flag> { using type = Boolean; };
+template <> struct RawOf<Kind::Float> { using type = Real; };
+template <> struct RawOf<Kind::Bits> { using type = RealBits; };
+template <> struct RawOf<Kind::IntList> { using type = DimList; };
+template <> struct RawOf<Kind::Sizes> { using type = DimList; };
+template <> struct RawOf<Kind::IntData> { using type = Data<int64_t>; };
+template <> struct RawOf<Kind::FloatList> { using type = Data<double>; };
+template <> struct RawOf<Kind::Text> { using type = CString; };
+template <> struct RawOf<Kind::Doubles> { using type = Pointer<const double>; };
+template <> struct RawOf<Kind::Int64s> { using type = Pointer<const int64_t>; };
+template <> struct RawOf<Kind::Int64Out> { using type = Pointer<int64_t>; };
+template <> struct RawOf<Kind::FloatOut> { using type = Pointer<float>; };
+template <> struct RawOf<Kind::VoidOut> { using type = Pointer<void>; };
+// clang-format on
+template <Kind kind>
+using Raw = typename RawOf<kind>::type;
+
+// ---- The guard.
+
+/// Makes the exception being handled the thread's last error. `call` is put in front unless the
+/// error opens with a call already. `turn` is null when there was none to be had.
+void tell(Turn* turn, std::string_view call);
+
+template <class Raws>
+[[gnu::cold, gnu::noinline]] void explain(Turn* turn, const char* symbol,
+                                          const Raws& raws) noexcept {
+  try {
+    std::string call = std::string(symbol) + "(";
+    const auto show = [&](const auto& raw) {
+      if (call.back() != '(') call += ", ";
+      raw.show(call);
+    };
+    std::apply([&](const auto&... raw) { (show(raw), ...); }, raws);
+    tell(turn, call + ")");
+  } catch (...) {  // no memory for the message: the result alone says that the call failed
+  }
+}
+
+/// Runs a body with the engine locked and its arguments converted. Flavor says how results cross.
+template <Kind kind, class Flavor, class... Raws, class Body>
+typename Flavor::template CResult<kind> guarded(const char* symbol, const std::tuple<Raws...>& raws,
+                                                Body body) noexcept {
+  const auto run = [&](Turn& turn) {
+    return std::apply([&](const Raws&... raw) { return body(turn, raw.get()...); }, raws);
+  };
+  try {
+    Turn turn(Engine::instance());
+    try {
+      turn.engine.begin(turn);
+      if constexpr (kind == Kind::Void) return run(turn);
+      else return Flavor::template give<kind>(turn, run(turn));
+    } catch (...) {
+      explain(&turn, symbol, raws);
+    }
+  } catch (...) {
+    explain(nullptr, symbol, raws);
+  }
+  return Flavor::template failed<kind>();
+}
+
+}  // namespace rt::abi

@@ -1,0 +1,207 @@
+// lifecycle.cpp -- calls that make tensors from data, ask about them, read them and give them back.
+#include <algorithm>
+#include <vector>
+
+#include "frontend_abi/calls.h"
+#include "graph/error.h"
+
+namespace rt::call {
+namespace {
+
+int64_t checked_size(Sizes sizes) {
+  const auto count = checked_numel(sizes);
+  if (count) return *count;
+  for (const int64_t size : sizes)
+    if (size < 0) fail("the size ", size, " is negative");
+  fail("the sizes ", to_string(sizes), " multiply to more than any tensor can hold");
+}
+
+int64_t add(Turn& turn, const void* data, DType dtype, Sizes sizes, Device device) {
+  Engine& engine = turn.engine;
+  engine.seam(turn);
+  return engine.add_tensor(turn, engine.backend().from_host(data, dtype, sizes, device));
+}
+
+/// Checks that `given` numbers make a tensor of `sizes`.
+void check_count(int64_t given, Sizes sizes) {
+  const int64_t wanted = checked_size(sizes);
+  if (given != wanted) fail("data has ", given, " elements, ", to_string(sizes), " takes ", wanted);
+}
+
+void check_pointer(const char* name, const void* pointer, int64_t count) {
+  if (!pointer && count > 0) fail(name, " is NULL, ", count, " elements are needed there");
+}
+
+/// All elements as `dtype` at `out`, which has room for `capacity`; returns how many.
+int64_t copy(Turn& turn, int64_t handle, void* out, int64_t capacity, DType dtype) {
+  Engine& engine = turn.engine;
+  const int64_t count = numel(engine.type(turn, handle).sizes);
+  if (capacity < count) fail("capacity is ", capacity, ", the tensor has ", count, " elements");
+  check_pointer("buffer", out, count);
+  const BufferRef buffer = engine.read(turn, handle);
+  if (count > 0) engine.backend().to_host(*buffer, dtype, out);
+  return count;
+}
+
+/// The sizes, after the force that asking for them is.
+Shape observed_shape(Turn& turn, int64_t handle) {
+  turn.engine.observe_shape(turn, handle);
+  return Shape(turn.engine.type(turn, handle).sizes);
+}
+
+int64_t from_words(Turn& turn, const int64_t* bits, Sizes sizes) {
+  check_pointer("bits", bits, checked_size(sizes));
+  return add(turn, bits, DType::F64, sizes, turn.engine.default_device());
+}
+
+}  // namespace
+
+TensorType query(Turn& turn, int64_t handle) {
+  turn.engine.count(Counter::calls);
+  return turn.engine.type(turn, handle);
+}
+
+DType dtype_of_code(int64_t code, int64_t codes) {
+  if (code >= 0 && code < codes) return static_cast<DType>(code);
+  std::string known;
+  for (int64_t i = 0; i < codes; ++i)
+    known += join(i > 0 ? ", " : "", i, " ", name(static_cast<DType>(i)));
+  fail("dtype ", code, " is not known; there are ", known);
+}
+DType loader_dtype(int64_t code) { return dtype_of_code(code, 4); }
+
+Sizes sizes_at(const char* name, const int64_t* sizes, int64_t count) {
+  abi::check_list(name, sizes, count, abi::kMostDims);
+  return {sizes, static_cast<size_t>(count)};
+}
+
+// ---- Creation from data.
+
+int64_t rt_torch_tensor_from_data(Turn& turn, std::span<const double> data, Sizes dims) {
+  check_count(static_cast<int64_t>(data.size()), dims);
+  return add(turn, data.data(), DType::F64, dims, turn.engine.default_device());
+}
+
+int64_t rt_torch_tensor_from_i64_data(Turn& turn, std::span<const int64_t> data, Sizes dims) {
+  check_count(static_cast<int64_t>(data.size()), dims);
+  return add(turn, data.data(), DType::I64, dims, turn.engine.default_device());
+}
+
+int64_t rt_torch_tensor(Turn& turn, const double* data, int64_t data_len, const int64_t* shape,
+                        int32_t shape_len, int32_t dtype, int32_t device) {
+  const Sizes sizes = sizes_at("shape", shape, shape_len);
+  abi::check_list("data", data, data_len, INT64_MAX);
+  check_count(data_len, sizes);
+  const DType wanted = loader_dtype(dtype);
+  const Device place = loader_device(device);
+  if (wanted == DType::F64) return add(turn, data, wanted, sizes, place);
+  // Converted by the backend, so that it is done as a cast would do it.
+  Backend& backend = turn.engine.backend();
+  const BufferRef given = backend.from_host(data, DType::F64, sizes, Device{});
+  std::vector<char> converted(static_cast<size_t>(data_len * item_size(wanted)));
+  if (data_len > 0) backend.to_host(*given, wanted, converted.data());
+  return add(turn, converted.data(), wanted, sizes, place);
+}
+
+int64_t rt_dyn_torch_tensor_from_bits_1d(Turn& turn, const int64_t* bits, int64_t len) {
+  return from_words(turn, bits, std::array{len});
+}
+int64_t rt_dyn_torch_tensor_from_bits_2d(Turn& turn, const int64_t* bits, int64_t rows,
+                                         int64_t cols) {
+  return from_words(turn, bits, std::array{rows, cols});
+}
+
+// ---- Shape.
+
+int64_t rt_torch_torchtensor_ndim(Turn& turn, int64_t handle) {
+  return static_cast<int64_t>(query(turn, handle).sizes.size());
+}
+int64_t rt_torch_tensor_ndim(Turn& turn, int64_t handle) {
+  return rt_torch_torchtensor_ndim(turn, handle);
+}
+
+int64_t rt_torch_torchtensor_numel(Turn& turn, int64_t handle) {
+  return numel(observed_shape(turn, handle));
+}
+int64_t rt_torch_tensor_numel(Turn& turn, int64_t handle) {
+  return rt_torch_torchtensor_numel(turn, handle);
+}
+
+int64_t rt_torch_torchtensor_shape(Turn& turn, int64_t handle, abi::Room<int64_t> out) {
+  for (const int64_t size : observed_shape(turn, handle)) out.put(size);
+  return out.count;
+}
+
+int64_t rt_torch_tensor_shape(Turn& turn, int64_t handle, int64_t* dims_out, int32_t max_dims) {
+  abi::check_list("dims_out", dims_out, max_dims, INT32_MAX);
+  return rt_torch_torchtensor_shape(turn, handle, {dims_out, max_dims});
+}
+
+int64_t rt_torch_torchtensor_shape_dim(Turn& turn, int64_t handle, int64_t dim_idx) {
+  const Shape shape = observed_shape(turn, handle);
+  if (dim_idx < 0 || dim_idx >= shape.size())
+    fail("dim_idx is out of range for ", to_string(shape), ", which has ", shape.size(),
+         " dimensions");
+  return shape[static_cast<uint32_t>(dim_idx)];
+}
+
+int64_t rt_torch_torchtensor_chunk(Turn& turn, int64_t handle, int64_t chunks, int64_t dim,
+                                   abi::Room<int64_t> out) {
+  const Shape shape(query(turn, handle).sizes);
+  const int64_t ndim = shape.size();
+  if (ndim == 0) fail("a tensor without dimensions cannot be cut into chunks");
+  if (chunks <= 0) fail("chunks must be at least 1");
+  if (dim < -ndim || dim >= ndim)
+    fail("dim must be from ", -ndim, " to ", ndim - 1, " for ", to_string(shape));
+  const int64_t size = shape[static_cast<uint32_t>(dim < 0 ? dim + ndim : dim)];
+  // Nothing, cut, is as many nothings as asked for.
+  const int64_t piece = size / chunks + (size % chunks != 0);
+  const int64_t pieces = size == 0 ? chunks : size / piece + (size % piece != 0);
+  try {
+    for (int64_t at = 0; at < pieces && !out.full(); ++at) {
+      Call call;
+      call.symbol = "rt_torch_torchtensor_chunk";
+      call.args.op = Op::Slice;
+      call.handles.push_back(handle);
+      const int64_t start = at * piece;
+      for (const int64_t word :
+           {start, size - start > piece ? start + piece : size, dim, int64_t{1}})
+        call.args.words.push_back(word);
+      out.put(turn.engine.record(turn, call));
+    }
+  } catch (...) {
+    for (int64_t at = 0; at < out.count; ++at) {
+      turn.engine.free(turn, out.items[at]);
+      out.items[at] = 0;
+    }
+    throw;
+  }
+  return pieces;
+}
+
+// ---- Reading and giving back.
+
+double rt_torch_torchtensor_item(Turn& turn, int64_t handle) {
+  const Shape shape(turn.engine.type(turn, handle).sizes);
+  if (numel(shape) != 1) fail("one element is wanted, the tensor has the sizes ", to_string(shape));
+  double value = 0;
+  copy(turn, handle, &value, 1, DType::F64);
+  return value;
+}
+
+int64_t rt_torch_copy_data(Turn& turn, int64_t handle, void* buffer, int64_t capacity,
+                           int32_t dtype) {
+  return copy(turn, handle, buffer, capacity, dtype_of_code(dtype, kDTypes));
+}
+int64_t rt_torch_copy_data_to_cpu(Turn& turn, int64_t handle, float* buffer, int64_t capacity) {
+  return copy(turn, handle, buffer, capacity, DType::F32);
+}
+
+void rt_torch_torchtensor_free(Turn& turn, int64_t handle) { turn.engine.free(turn, handle); }
+void rt_torch_tensor_free(Turn& turn, int64_t handle) { turn.engine.free(turn, handle); }
+int64_t rt_torch_free(Turn& turn, int64_t handle) {
+  turn.engine.free(turn, handle);
+  return 0;
+}
+
+}  // namespace rt::call

@@ -1,0 +1,172 @@
+// backend.h -- the interface of what runs batches, and the buffers that go in and out.
+#pragma once
+#include <atomic>
+#include <memory>
+#include <utility>
+
+#include "graph/batch.h"
+#include "graph/error.h"
+
+namespace rt {
+
+/// Bytes held by buffers. Every storage counts itself in and out.
+struct MemoryCount {
+  std::atomic<int64_t> live{0}, peak{0};
+  void add(int64_t bytes) {
+    const int64_t now = live.fetch_add(bytes, std::memory_order_relaxed) + bytes;
+    int64_t most = peak.load(std::memory_order_relaxed);
+    while (now > most && !peak.compare_exchange_weak(most, now, std::memory_order_relaxed)) {
+    }
+  }
+};
+
+/// An intrusive reference: one pointer wide, so that a node can hold it.
+template <class T>
+class Ref {
+ public:
+  Ref() = default;
+  explicit Ref(T* adopted) : pointer_(adopted) {}  ///< takes over one reference
+  Ref(const Ref& other) : pointer_(other.pointer_) {
+    if (pointer_) pointer_->retain();
+  }
+  Ref(Ref&& other) noexcept : pointer_(std::exchange(other.pointer_, nullptr)) {}
+  ~Ref() {
+    if (pointer_) pointer_->drop();
+  }
+  Ref& operator=(Ref other) noexcept {
+    std::swap(pointer_, other.pointer_);
+    return *this;
+  }
+  T* get() const { return pointer_; }
+  T* release() { return std::exchange(pointer_, nullptr); }
+  T* operator->() const { return pointer_; }
+  T& operator*() const { return *pointer_; }
+  explicit operator bool() const { return pointer_ != nullptr; }
+
+ private:
+  T* pointer_ = nullptr;
+};
+
+/// Bytes on a device, with an owner. Subclasses say how they are given back.
+class Storage {
+ public:
+  Storage(void* data, int64_t bytes, Device device, MemoryCount* count)
+      : data_(data), bytes_(bytes), device_(device), count_(count) {
+    if (count_) count_->add(bytes_);
+  }
+  Storage(const Storage&) = delete;
+  Storage& operator=(const Storage&) = delete;
+  void* data() const { return data_; }
+  int64_t bytes() const { return bytes_; }
+  Device device() const { return device_; }
+  bool unique() const { return references_.load(std::memory_order_acquire) == 1; }
+  void retain() { references_.fetch_add(1, std::memory_order_relaxed); }
+  void drop() {
+    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+  }
+
+ protected:
+  virtual ~Storage() {
+    if (count_) count_->add(-bytes_);
+  }
+
+ private:
+  void* data_;
+  int64_t bytes_;
+  Device device_;
+  MemoryCount* count_;
+  std::atomic<int64_t> references_{1};
+};
+
+/// A concrete tensor: a type and a layout over a storage. Immutable once a value holds it.
+class Buffer {
+ public:
+  Buffer(Ref<Storage> storage, DType dtype, Layout layout)
+      : storage_(std::move(storage)), layout_(std::move(layout)), dtype_(dtype) {}
+  const Ref<Storage>& storage() const { return storage_; }
+  DType dtype() const { return dtype_; }
+  Device device() const { return storage_->device(); }
+  const Layout& layout() const { return layout_; }
+  Sizes sizes() const { return layout_.sizes; }
+  Sizes strides() const { return layout_.strides; }
+  int64_t numel() const { return rt::numel(layout_.sizes); }
+  bool contiguous() const { return is_contiguous(layout_.sizes, layout_.strides); }
+  /// The first element.
+  char* data() const {
+    return static_cast<char*>(storage_->data()) + layout_.offset * item_size(dtype_);
+  }
+  void retain() { references_.fetch_add(1, std::memory_order_relaxed); }
+  void drop() {
+    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+  }
+
+ private:
+  ~Buffer() = default;
+  Ref<Storage> storage_;
+  Layout layout_;
+  DType dtype_;
+  std::atomic<int64_t> references_{1};
+};
+using BufferRef = Ref<Buffer>;
+
+/// The values of a running batch: one place per value (inputs filled in, the others empty until
+/// their
+/// step has run) and all scalars, constants included.
+struct Frame {
+  std::span<BufferRef> values;
+  std::span<const int64_t> scalars;
+};
+
+/// A failure of one step at run time. `text` is the cause without the call.
+class StepError : public Error {
+ public:
+  StepError(uint32_t step, std::string text) : Error(std::move(text)), step_(step) {}
+  uint32_t step() const { return step_; }
+
+ private:
+  uint32_t step_;
+};
+
+/// A compiled batch. Run by one thread at a time per call; it may be running on several threads.
+class Program {
+ public:
+  virtual ~Program() = default;
+  /// Inputs in the order of their numbers, the free scalars; fills `roots` in the batch's order.
+  /// Throws Error; a run that failed has changed nothing and can be repeated step by step.
+  virtual void run(std::span<const BufferRef> inputs, std::span<const int64_t> scalars,
+                   std::span<BufferRef> roots) = 0;
+  virtual size_t bytes() const = 0;  ///< memory it holds while it is cached
+};
+
+/// The state of a backend's random numbers, to repeat a run that failed.
+class RandomState {
+ public:
+  virtual ~RandomState() = default;
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual std::string_view name() const = 0;  ///< "libtorch" or "reference"
+  virtual std::string version() const = 0;    ///< as rt_torch_version says it
+  virtual int device_count() const = 0;       ///< CUDA devices
+  /// Runs one step of `batch` now: reads its operands from the frame, fills in its result.
+  virtual void run_step(const Batch& batch, uint32_t step, Frame& frame) = 0;
+  virtual std::unique_ptr<Program> compile(const Batch& batch) = 0;
+
+  /// A contiguous buffer with unspecified contents.
+  virtual BufferRef allocate(DType dtype, Sizes sizes, Device device) = 0;
+  /// Copies numel(sizes) elements from `data` on the host.
+  virtual BufferRef from_host(const void* data, DType dtype, Sizes sizes, Device device) = 0;
+  /// Writes all elements row-major as `dtype` to `out` on the host. Waits for the device.
+  virtual void to_host(const Buffer& buffer, DType dtype, void* out) = 0;
+
+  virtual void seed(uint64_t seed) = 0;
+  virtual std::unique_ptr<RandomState> random_state() = 0;
+  virtual void restore(const RandomState& state) = 0;
+};
+
+/// The reference executor, plain C++; `threads` <= 0: all cores.
+std::unique_ptr<Backend> make_reference_backend(MemoryCount& memory, int threads);
+
+}  // namespace rt

@@ -1,0 +1,56 @@
+// decompose.cpp -- the decompositions. Each gives a value of exactly the composite's type.
+#include "graph/decompose.h"
+
+#include <algorithm>
+
+namespace rt::decompose {
+namespace {
+
+/// A 0-d tensor of a constant.
+Value constant_tensor(Builder& build, double value, DType dtype, Device device) {
+  Args args;
+  args.op = Op::Full;
+  args.words = {build.constant(value)};
+  args.dtype = dtype;
+  args.device = device;
+  return build.append(args);
+}
+
+}  // namespace
+
+Value linear(Builder& build, const Args& args) {
+  const Value weight = build.op(Op::T, {args.operands[1]});
+  const Value product = build.op(Op::Matmul, {args.operands[0], weight});
+  return args.operands[2] == kNone ? product : build.op(Op::Add, {product, args.operands[2]});
+}
+
+Value mse_loss(Builder& build, const Args& args) {
+  const Value self = build.cast(args.operands[0], args.dtype);
+  const Value target = build.cast(args.operands[1], args.dtype);
+  const Value difference = build.op(Op::Sub, {self, target});
+  return build.op(Op::Mean, {build.op(Op::Mul, {difference, difference})});
+}
+
+Value cross_entropy(Builder& build, const Args& args) {
+  const Value self = args.operands[0], target = args.operands[1];
+  const TensorType self_type = build.type(self), target_type = build.type(target);
+  const Shape sizes(self_type.sizes);
+  const int64_t class_dim = sizes.size() > 1 ? 1 : 0;
+  const bool probabilities =
+      is_float(target_type.dtype) && std::ranges::equal(sizes, target_type.sizes);
+  const Value logs = build.op(Op::LogSoftmax, {self}, {class_dim});
+  if (!probabilities) return build.op(Op::NllLoss, {build.cast(logs, args.dtype), target});
+  const int64_t classes = sizes[static_cast<uint32_t>(class_dim)];
+  const double batch = classes == 0 ? 0.0 : static_cast<double>(numel(sizes) / classes);
+  const Value terms =
+      build.op(Op::Mul, {build.cast(logs, args.dtype), build.cast(target, args.dtype)});
+  const Value total = build.op(Op::Neg, {build.op(Op::Sum, {terms})});
+  return build.op(Op::Div, {total, constant_tensor(build, batch, args.dtype, args.device)});
+}
+
+Value binary_cross_entropy(Builder& build, const Args& args) {
+  return build.op(Op::Mean,
+                  {build.op(Op::BinaryCrossEntropyTerms, {args.operands[0], args.operands[1]})});
+}
+
+}  // namespace rt::decompose

@@ -1,0 +1,399 @@
+// dump.cpp -- writing batches as text, JSON and dot. Everything is appended to one string.
+#include "graph/dump.h"
+
+#include <array>
+#include <bit>
+#include <charconv>
+#include <cmath>
+#include <limits>
+#include <unordered_map>
+
+namespace rt {
+namespace {
+
+void put(std::string& out, int64_t value) {
+  std::array<char, 24> text;
+  out.append(text.data(), std::to_chars(text.data(), text.data() + text.size(), value).ptr);
+}
+
+void put_value(std::string& out, uint32_t value) {
+  if (value == kNone.number) {
+    out += "none";
+    return;
+  }
+  out += '%';
+  put(out, value);
+}
+
+void put_list(std::string& out, std::span<const int64_t> list) {
+  out += '[';
+  for (size_t i = 0; i < list.size(); ++i) {
+    if (i > 0) out += ',';
+    put(out, list[i]);
+  }
+  out += ']';
+}
+
+/// A scalar as text. NaNs other than the usual one show their bits, so that all read back.
+void put_scalar(std::string& out, Kind kind, int64_t bits) {
+  if (kind == Kind::Index) return put(out, bits);
+  const auto value = std::bit_cast<double>(bits);
+  const double usual = std::numeric_limits<double>::quiet_NaN();
+  if (std::isnan(value) && bits != std::bit_cast<int64_t>(usual)) {
+    std::array<char, 16> text;
+    const auto end =
+        std::to_chars(text.data(), text.data() + text.size(), static_cast<uint64_t>(bits), 16).ptr;
+    out += "nan:";
+    out.append(text.data(), end);
+    return;
+  }
+  out += to_string(value);
+}
+
+void put_type(std::string& out, const Batch& batch, uint32_t value) {
+  const Batch::Item& item = batch.values[value];
+  out += name(item.dtype);
+  put_list(out, batch.sizes(value));
+  if (item.device < 0) return;
+  out += " @cuda:";
+  put(out, item.device);
+}
+
+/// Text between quotes, safe in JSON and in dot alike. Bytes that are no UTF-8 become U+FFFD.
+void put_quoted(std::string& out, std::string_view text) {
+  constexpr std::string_view hex = "0123456789abcdef";
+  const auto continues = [&](size_t from, size_t count) {
+    for (size_t i = from; i < from + count; ++i)
+      if (i >= text.size() || (static_cast<unsigned char>(text[i]) & 0xc0) != 0x80) return false;
+    return true;
+  };
+  out += '"';
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : 0);
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += text[i];
+    } else if (c == '\n') {
+      out += "\\n";
+    } else if (c < 0x20 || c == 0x7f) {
+      out += "\\u00";
+      out += hex[c >> 4];
+      out += hex[c & 15];
+    } else if (c < 0x80) {
+      out += text[i];
+    } else {
+      const size_t more = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : 1;
+      // Overlong forms, surrogates and what lies beyond U+10FFFF are not UTF-8 either.
+      const bool sound = c >= 0xc2 && c <= 0xf4 && continues(i + 1, more) &&
+                         !(c == 0xe0 && next < 0xa0) && !(c == 0xed && next > 0x9f) &&
+                         !(c == 0xf0 && next < 0x90) && !(c == 0xf4 && next > 0x8f);
+      out += sound ? text.substr(i, more + 1) : "\xef\xbf\xbd";
+      if (sound) i += more;
+    }
+  }
+  out += '"';
+}
+
+/// `"label" at place`, as far as they are known.
+void put_note(std::string& out, const DumpNotes* notes, size_t step, std::string_view before) {
+  if (!notes) return;
+  const std::string_view label = notes->label(step), place = notes->place(step);
+  if (label.empty() && place.empty()) return;
+  out += before;
+  if (!label.empty()) put_quoted(out, label);
+  if (place.empty()) return;
+  out += label.empty() ? "at " : " at ";
+  for (char c : place) out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+}
+
+void put_count(std::string& out, size_t count, std::string_view what) {
+  out += ", ";
+  put(out, static_cast<int64_t>(count));
+  out += ' ';
+  out += what;
+  if (count != 1) out += 's';
+}
+
+/// Calls `visit(param, words)` for every parameter that has words, in the row's order; a list's
+/// words are its elements.
+template <class Visit>
+void each_word(const OpInfo& row, const WordsView& view, const Visit& visit) {
+  uint32_t scalar = 0, integer = 0, list = 0;
+  for (const Param& param : row.params) {
+    switch (param.kind) {
+      case Kind::Float:
+      case Kind::Index: visit(param, view.words.subspan(scalar++, 1)); break;
+      case Kind::Int:
+      case Kind::Flag: visit(param, view.words.subspan(row.scalars + integer++, 1)); break;
+      case Kind::IntList: visit(param, view.list(list++)); break;
+      default: break;
+    }
+  }
+}
+
+/// Whether scalars, numbered as they appear, get the numbers that they have.
+bool numbered_by_appearance(const Batch& batch) {
+  int64_t next = 0, next_constant = batch.free_scalars;
+  std::unordered_map<int64_t, int64_t> constants;
+  for (const Batch::Step& step : batch.steps) {
+    const WordsView words = batch.words_of(step);
+    for (uint32_t i = 0; i < words.row.scalars; ++i) {
+      const int64_t number = words.scalar(i);
+      if (number < batch.free_scalars) {
+        if (number != next++) return false;
+        continue;
+      }
+      const int64_t bits = batch.scalars[static_cast<size_t>(number)];
+      const auto [place, fresh] = constants.try_emplace(bits, next_constant);
+      if (place->second != number) return false;
+      if (fresh) ++next_constant;
+    }
+  }
+  return next == batch.free_scalars && next_constant == static_cast<int64_t>(batch.scalars.size());
+}
+
+class TextWriter {
+ public:
+  TextWriter(const Batch& batch, const DumpNotes* notes)
+      : batch_(batch), notes_(notes), numbered_(!numbered_by_appearance(batch)) {}
+
+  std::string run() {
+    out_.reserve(128 + batch_.values.size() * 48);
+    header();
+    size_t step = 0;
+    for (uint32_t value = 0; value < batch_.values.size(); ++value) {
+      put_value(out_, value);
+      out_ += ": ";
+      put_type(out_, batch_, value);
+      out_ += " = ";
+      if (batch_.is_input(value)) {
+        input(value);
+      } else {
+        call(batch_.steps[step]);
+        put_note(out_, notes_, step++, "  # ");
+      }
+      out_ += '\n';
+    }
+    out_ += "return";
+    for (size_t i = 0; i < batch_.roots.size(); ++i) {
+      out_ += i > 0 ? ", " : " ";
+      put_value(out_, batch_.roots[i]);
+    }
+    out_ += '\n';
+    return std::move(out_);
+  }
+
+ private:
+  void header() {
+    out_ += "# batch " + to_string(key_of(batch_));
+    put_count(out_, batch_.values.size() - batch_.steps.size(), "input");
+    put_count(out_, batch_.steps.size(), "step");
+    put_count(out_, batch_.scalars.size(), "scalar");
+    put_count(out_, batch_.roots.size(), "root");
+    out_ += '\n';
+    if (!numbered_) return;
+    out_ += "scalars free=";
+    put(out_, batch_.free_scalars);
+    out_ += " bits=";
+    put_list(out_, batch_.scalars);
+    out_ += '\n';
+  }
+
+  void input(uint32_t value) {
+    out_ += "input";
+    if (!(batch_.values[value].flags & Batch::kStrided)) return;
+    out_ += "(strides=";
+    put_list(out_, batch_.strides(value));
+    out_ += ')';
+  }
+
+  void call(const Batch::Step& step) {
+    const OpInfo& row = info(step.op);
+    out_ += row.name;
+    const char* before = "(";
+    for (uint32_t operand : batch_.operands_of(step)) {
+      out_ += before;
+      put_value(out_, operand);
+      before = ", ";
+    }
+    each_word(row, batch_.words_of(step), [&](const Param& param, std::span<const int64_t> words) {
+      out_ += before;
+      out_ += param.name;
+      out_ += '=';
+      before = ", ";
+      switch (param.kind) {
+        case Kind::Flag: out_ += words[0] ? "true" : "false"; break;
+        case Kind::IntList: put_list(out_, words); break;
+        case Kind::Int: put(out_, words[0]); break;
+        default: scalar(param.kind, words[0]);
+      }
+    });
+    out_ += *before == '(' ? "()" : ")";
+  }
+
+  void scalar(Kind kind, int64_t number) {
+    const bool free = number < batch_.free_scalars;
+    if (free) out_ += '<';
+    put_scalar(out_, kind, batch_.scalars[static_cast<size_t>(number)]);
+    if (numbered_) {
+      out_ += " at ";
+      put(out_, number);
+    }
+    if (free) out_ += '>';
+  }
+
+  const Batch& batch_;
+  const DumpNotes* notes_;
+  const bool numbered_;  ///< scalars say their numbers
+  std::string out_;
+};
+
+/// The number or, where JSON has none for it, a string.
+void put_json_scalar(std::string& out, Kind kind, int64_t bits) {
+  const bool plain = kind == Kind::Index || std::isfinite(std::bit_cast<double>(bits));
+  if (!plain) out += '"';
+  put_scalar(out, kind, bits);
+  if (!plain) out += '"';
+}
+
+void put_json_numbers(std::string& out, std::span<const uint32_t> numbers) {
+  out += '[';
+  for (size_t i = 0; i < numbers.size(); ++i) {
+    if (i > 0) out += ',';
+    if (numbers[i] == kNone.number) out += "null";
+    else put(out, numbers[i]);
+  }
+  out += ']';
+}
+
+void put_json_value(std::string& out, const Batch& batch, uint32_t value) {
+  const Batch::Item& item = batch.values[value];
+  out += "{\"dtype\": \"";
+  out += name(item.dtype);
+  out += "\", \"sizes\": ";
+  put_list(out, batch.sizes(value));
+  out += ", \"device\": \"" + name(Device{item.device}) + '"';
+  if (batch.is_input(value)) out += ", \"input\": true";
+  if (item.flags & Batch::kStrided) {
+    out += ", \"strides\": ";
+    put_list(out, batch.strides(value));
+  }
+  out += '}';
+}
+
+void put_json_step(std::string& out, const Batch& batch, const Batch::Step& step) {
+  const OpInfo& row = info(step.op);
+  out += "{\"op\": \"";
+  out += row.name;
+  out += "\", \"result\": ";
+  put(out, step.result);
+  out += ", \"operands\": ";
+  put_json_numbers(out, batch.operands_of(step));
+  out += ", \"words\": {";
+  const char* before = "";
+  each_word(row, batch.words_of(step), [&](const Param& param, std::span<const int64_t> words) {
+    out += before;
+    before = ", ";
+    out += '"';
+    out += param.name;
+    out += "\": ";
+    switch (param.kind) {
+      case Kind::Flag: out += words[0] ? "true" : "false"; break;
+      case Kind::IntList: put_list(out, words); break;
+      case Kind::Int: put(out, words[0]); break;
+      default:
+        out += "{\"scalar\": ";
+        put(out, words[0]);
+        out += ", \"value\": ";
+        put_json_scalar(out, param.kind, batch.scalars[static_cast<size_t>(words[0])]);
+        out += '}';
+    }
+  });
+  out += "}}";
+}
+
+void put_json_texts(std::string& out, std::string_view name, std::span<const std::string> texts) {
+  if (texts.empty()) return;
+  out += ",\n  \"";
+  out += name;
+  out += "\": [";
+  for (size_t i = 0; i < texts.size(); ++i) {
+    if (i > 0) out += ", ";
+    put_quoted(out, texts[i]);
+  }
+  out += ']';
+}
+
+}  // namespace
+
+std::string to_text(const Batch& batch, const DumpNotes* notes) {
+  return TextWriter(batch, notes).run();
+}
+
+std::string to_json(const Batch& batch, const DumpNotes* notes) {
+  std::string out = "{\n  \"format\": 1,\n  \"key\": \"" + to_string(key_of(batch)) + "\",\n";
+  out.reserve(256 + batch.values.size() * 160);
+  out += "  \"values\": [";
+  for (uint32_t value = 0; value < batch.values.size(); ++value) {
+    out += value > 0 ? ",\n    " : "\n    ";
+    put_json_value(out, batch, value);
+  }
+  out += "],\n  \"steps\": [";
+  for (size_t i = 0; i < batch.steps.size(); ++i) {
+    out += i > 0 ? ",\n    " : "\n    ";
+    put_json_step(out, batch, batch.steps[i]);
+  }
+  out += "],\n  \"scalars\": ";
+  put_list(out, batch.scalars);
+  out += ",\n  \"free_scalars\": ";
+  put(out, batch.free_scalars);
+  out += ",\n  \"roots\": ";
+  put_json_numbers(out, batch.roots);
+  if (notes) {
+    put_json_texts(out, "places", notes->places);
+    put_json_texts(out, "labels", notes->labels);
+  }
+  out += "\n}\n";
+  return out;
+}
+
+std::string to_dot(const Batch& batch, const DumpNotes* notes) {
+  std::string out = "digraph batch {\n  node [shape=box, fontname=\"monospace\"];\n";
+  out.reserve(128 + batch.values.size() * 96);
+  std::vector<bool> is_root(batch.values.size());
+  for (uint32_t root : batch.roots) is_root[root] = true;
+  std::string text;
+  size_t step = 0;
+  for (uint32_t value = 0; value < batch.values.size(); ++value) {
+    const bool input = batch.is_input(value);
+    text.clear();
+    put_value(text, value);
+    text += ' ';
+    text += input ? std::string_view("input") : info(batch.steps[step].op).name;
+    text += '\n';
+    put_type(text, batch, value);
+    if (!input) put_note(text, notes, step, "\n");
+    out += "  v";
+    put(out, value);
+    out += " [label=";
+    put_quoted(out, text);
+    if (input) out += ", shape=ellipse, style=filled, fillcolor=lightgrey";
+    if (is_root[value]) out += ", peripheries=2";
+    out += "];\n";
+    if (input) continue;
+    for (uint32_t operand : batch.operands_of(batch.steps[step])) {
+      if (operand == kNone.number) continue;
+      out += "  v";
+      put(out, operand);
+      out += " -> v";
+      put(out, value);
+      out += ";\n";
+    }
+    ++step;
+  }
+  out += "}\n";
+  return out;
+}
+
+}  // namespace rt

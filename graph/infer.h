@@ -1,0 +1,76 @@
+// infer.h -- shape and dtype rules by family; what they refuse, PyTorch refuses.
+#pragma once
+#include "graph/op.h"
+
+namespace rt {
+
+namespace shape {
+void same(Inference&);        ///< the first operand's sizes
+void broadcast(Inference&);   ///< of all operands
+void sizes(Inference&);       ///< what the Sizes parameter says
+void arange(Inference&);      ///< from float start, end, step
+void arange_int(Inference&);  ///< from integer start, end, step
+void linspace(Inference&);
+void eye(Inference&);
+void along_dim(Inference&);  ///< same; integer 0 is a dim
+void matmul(Inference&);
+void dot(Inference&);
+void transpose(Inference&);
+void t(Inference&);
+void scalar(Inference&);          ///< 0-d
+void scalar_of_some(Inference&);  ///< 0-d, of at least one element
+void reduce(Inference&);          ///< integers: dim, keepdim
+void reduce_some(Inference&);     ///< reduce, along a dim that is not empty
+void arg_reduce(Inference&);      ///< reduce_some; dim < 0 is all dimensions
+void reshape(Inference&);
+void permute(Inference&);
+void squeeze(Inference&);
+void squeeze_dim(Inference&);
+void unsqueeze(Inference&);
+void flatten(Inference&);
+void slice(Inference&);
+void index_select(Inference&);
+void gather(Inference&);
+void cat(Inference&);
+void stack(Inference&);
+void linear(Inference&);
+void embedding(Inference&);
+void mse_loss(Inference&);
+void cross_entropy(Inference&);
+void binary_cross_entropy(Inference&);
+void nll_loss(Inference&);
+}  // namespace shape
+
+namespace type {
+void keep(Inference&);  ///< the first operand's
+void keep_second(Inference&);
+void numeric(Inference&);           ///< keep; bool is refused
+void floating(Inference&);          ///< keep; only floats are taken
+void to_float(Inference&);          ///< keep for floats, else f32
+void promote(Inference&);           ///< of all operands, by torch.result_type
+void promote_numeric(Inference&);   ///< promote; two bools are refused
+void promote_float(Inference&);     ///< promote, then to_float
+void promote_floating(Inference&);  ///< promote; must be a float
+void equal(Inference&);             ///< all operands must have one dtype
+void equal_floating(Inference&);    ///< equal, and a float
+void cross_entropy(Inference&);     ///< floating; promoted with a float target
+void sum(Inference&);               ///< keep for floats, else i64
+void index(Inference&);             ///< i64; bool operands are refused
+void given(Inference&);             ///< what the DType parameter says
+void filled(Inference&);            ///< given; the scalars must fit it
+void given_float(Inference&);       ///< given; must be a float
+void cast(Inference&);              ///< given
+}  // namespace type
+
+/// torch.result_type of tensors: dimensioned ones decide within the highest category present, 0-d
+/// ones only add their category.
+DType result_type(std::span<const TensorType> operands);
+
+/// The sizes two or more tensors have after broadcasting; throws when they do not fit.
+Shape broadcast_sizes(std::span<const TensorType> operands);
+
+/// A dim counted from the end made non-negative; throws when it is out of range. A 0-d tensor takes
+/// -1 and 0.
+int64_t wrapped_dim(int64_t dim, size_t rank);
+
+}  // namespace rt

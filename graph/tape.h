@@ -1,0 +1,129 @@
+// tape.h -- values and nodes: what is recorded, who holds it, and when it goes. Never recursive.
+#pragma once
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "graph/backend.h"
+#include "graph/op.h"
+
+namespace rt {
+
+enum class State : uint8_t { Free, Pending, InFlight, Concrete, Poisoned };
+
+/// A value, and while it is pending the node that computes it.
+/// Pending: linked into its tape; holds its operands by their `consumers`.
+/// InFlight: a root of a batch that runs; out of the tape, operands let go.
+/// Concrete: `buffer` holds the result. Poisoned: the graph keeps the message.
+/// A value goes when `holders` and `consumers` are both 0 (a random node stays until it has run).
+struct Node {
+  Op op;
+  State state;
+  DType dtype;
+  Device device;
+  bool labelled;            ///< the graph keeps a label for it
+  bool requires_grad;       ///< takes part in gradients
+  uint32_t holders;         ///< handles, gradient slots, optimizer state, saved sets, running reads
+  uint32_t consumers;       ///< pending nodes that read it, once per operand
+  uint32_t previous, next;  ///< neighbours on the tape; `next` links free slots and work lists
+  uint32_t tape;            ///< number of the tape it is pending on
+  uint32_t place;           ///< source place, see places.h
+  uint32_t number;  ///< in the batch that is being built, valid while `stamp` is that batch's
+  uint32_t stamp;
+  uint32_t grad;  ///< its record in the gradient graph, 0: none
+  Shape shape;
+  Small<int64_t, 4> words;  ///< see Args
+  Small<Value, 4> operands;
+  BufferRef buffer;
+};
+static_assert(sizeof(Node) - sizeof(Node::operands) <= 160,
+              "a pending node costs at most 160 bytes");
+
+/// The pending nodes of one thread in record order. All of them are live: a node that nothing can
+/// need any more is unlinked at once.
+struct Tape {
+  uint32_t number = 0;
+  uint32_t first = kNone.number, last = kNone.number;
+  int64_t nodes = 0;
+  int64_t bytes = 0;   ///< of pending results that are not views
+  uint64_t trail = 0;  ///< what was recorded last, older ops shifted out; tells a place in a loop
+};
+
+/// A batch taken off a tape, with what does not belong to its key.
+struct Submission {
+  Batch batch;
+  std::vector<BufferRef> inputs;    ///< null where poisoned
+  std::vector<Value> roots;         ///< as batch.roots
+  std::vector<uint32_t> places;     ///< of the steps
+  std::vector<std::string> labels;  ///< of the steps; empty when no step has one
+  int64_t nodes = 0;
+  /// Messages of the poisoned inputs, by input; empty when there are none.
+  std::vector<std::shared_ptr<const std::string>> poison;
+  void clear();
+};
+
+class Graph {
+ public:
+  Graph() = default;
+  Graph(const Graph&) = delete;
+  Graph& operator=(const Graph&) = delete;
+
+  Node& operator[](Value value) { return chunks_[value.number / kChunk][value.number % kChunk]; }
+  const Node& operator[](Value value) const {
+    return chunks_[value.number / kChunk][value.number % kChunk];
+  }
+  TensorType type(Value value) const;
+
+  void add_tape(Tape& tape);  ///< gives it its number
+  void remove_tape(Tape& tape);
+  Tape& tape(uint32_t number) { return *tapes_[number]; }
+  bool has(const Tape& tape) const;  ///< whether its thread still lives
+
+  /// Appends a node whose args have gone through infer(). Nothing holds the result yet.
+  Value append(Tape& tape, const Args& args, uint32_t place);
+  /// A value over a buffer. Nothing holds it yet.
+  Value concrete(BufferRef buffer, uint32_t place);
+
+  void hold(Value value) { ++(*this)[value].holders; }
+  /// Takes one holder away; what nothing can need any more goes, with all that only it needed.
+  void release(Value value);
+
+  /// The layout a value has or will have: views of a pending value are followed to its origin.
+  Layout layout(Value value) const;
+
+  /// Builds the batch of what is pending on the tape, without taking it off. Returns the first
+  /// operand that is still in flight, kNone when all are there: wait for it and build again.
+  Value build(const Tape& tape, Submission& out);
+  /// Takes what build() saw off the tape: roots become in flight, all else goes.
+  void detach(Tape& tape);
+  /// Ends a flight: a buffer for a root, or a message that poisons it.
+  void deliver(Value root, BufferRef buffer);
+  void poison(Value root, std::shared_ptr<const std::string> message);
+
+  const std::shared_ptr<const std::string>& poison_of(Value value) const {
+    return poison_.at(value.number);
+  }
+  void set_label(Value value, std::string label);
+  std::string label(Value value) const;  ///< "" when there is none
+
+  int64_t recorded_nodes = 0, dead_nodes = 0, pending_nodes = 0;
+
+ private:
+  static constexpr uint32_t kChunk = 512;
+
+  uint32_t allocate();
+  void vacate(uint32_t slot);
+  void unlink(Tape& tape, Node& node);
+  bool let_go(uint32_t slot, uint32_t& work);
+
+  std::vector<std::unique_ptr<Node[]>> chunks_;
+  std::vector<Tape*> tapes_;
+  uint32_t free_ = kNone.number;
+  uint32_t used_ = 0;
+  uint32_t stamp_ = 0;
+  std::unordered_map<uint32_t, std::shared_ptr<const std::string>> poison_;
+  std::unordered_map<uint32_t, std::string> labels_;
+};
+
+}  // namespace rt

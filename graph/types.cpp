@@ -1,0 +1,109 @@
+// types.cpp -- element types, sizes and how they are written.
+#include "graph/types.h"
+
+#include <array>
+#include <charconv>
+
+namespace rt {
+namespace {
+struct DTypeInfo {
+  std::string_view name;
+  int64_t size;
+};
+constexpr std::array<DTypeInfo, kDTypes> kInfo = {
+    {{"f32", 4}, {"f64", 8}, {"i32", 4}, {"i64", 8}, {"bool", 1}, {"f16", 2}, {"bf16", 2}}};
+const DTypeInfo& info(DType dtype) { return kInfo[static_cast<size_t>(dtype)]; }
+}  // namespace
+
+int64_t item_size(DType dtype) { return info(dtype).size; }
+std::string_view name(DType dtype) { return info(dtype).name; }
+
+std::optional<DType> parse_dtype(std::string_view name) {
+  for (size_t i = 0; i < kInfo.size(); ++i)
+    if (kInfo[i].name == name) return static_cast<DType>(i);
+  return std::nullopt;
+}
+
+bool is_float(DType dtype) {
+  return dtype == DType::F32 || dtype == DType::F64 || dtype == DType::F16 || dtype == DType::BF16;
+}
+
+DType promote(DType a, DType b) {
+  // Width within bool < integer < float; f16 with bf16 meets in f32.
+  constexpr std::array<int, kDTypes> rank = {5, 6, 1, 2, 0, 3, 3};
+  if (a == b) return a;
+  const int ra = rank[static_cast<size_t>(a)], rb = rank[static_cast<size_t>(b)];
+  if (ra == rb) return DType::F32;
+  return ra > rb ? a : b;
+}
+
+std::string name(Device device) {
+  return device.is_cuda() ? "cuda:" + std::to_string(device.index) : "cpu";
+}
+
+std::optional<int64_t> checked_numel(Sizes sizes) {
+  int64_t count = 1;
+  bool empty = false, overflow = false;
+  for (int64_t size : sizes) {
+    if (size < 0) return std::nullopt;
+    if (size == 0) empty = true;
+    if (!empty && __builtin_mul_overflow(count, size, &count)) overflow = true;
+  }
+  if (empty) return 0;
+  if (overflow) return std::nullopt;
+  return count;
+}
+
+int64_t numel(Sizes sizes) {
+  int64_t count = 1;
+  for (int64_t size : sizes) {
+    if (size == 0) return 0;
+    if (__builtin_mul_overflow(count, size, &count)) return INT64_MAX;
+  }
+  return count;
+}
+
+Strides contiguous_strides(Sizes sizes) {
+  Strides strides;
+  strides.resize(static_cast<uint32_t>(sizes.size()));
+  int64_t step = 1;
+  for (size_t i = sizes.size(); i-- > 0;) {
+    strides[static_cast<uint32_t>(i)] = step;
+    step *= sizes[i] > 0 ? sizes[i] : 1;
+  }
+  return strides;
+}
+
+bool is_contiguous(Sizes sizes, Sizes strides) {
+  if (numel(sizes) == 0) return true;
+  int64_t step = 1;
+  for (size_t i = sizes.size(); i-- > 0;) {
+    if (sizes[i] != 1 && strides[i] != step) return false;
+    step *= sizes[i];
+  }
+  return true;
+}
+
+std::string to_string(Sizes list) {
+  std::string text = "[";
+  for (size_t i = 0; i < list.size(); ++i) {
+    if (i > 0) text += ',';
+    text += std::to_string(list[i]);
+  }
+  text += ']';
+  return text;
+}
+
+std::string to_string(DType dtype, Sizes sizes) {
+  std::string text(name(dtype));
+  text += to_string(sizes);
+  return text;
+}
+
+std::string to_string(double value) {
+  std::array<char, 32> text;
+  const auto end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;
+  return {text.data(), end};
+}
+
+}  // namespace rt

@@ -1,0 +1,44 @@
+// types.h -- what a tensor is made of: DType, Device, Shape, and how they are written.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "graph/small.h"
+
+namespace rt {
+
+/// Element types; the numbers are the dtype codes of the ABI.
+enum class DType : uint8_t { F32, F64, I32, I64, Bool, F16, BF16 };
+inline constexpr int kDTypes = 7;
+
+int64_t item_size(DType dtype);      ///< bytes of one element
+std::string_view name(DType dtype);  ///< "f32", "i64", "bool" ...
+std::optional<DType> parse_dtype(std::string_view name);
+bool is_float(DType dtype);       ///< f16, bf16, f32, f64
+DType promote(DType a, DType b);  ///< PyTorch's promotion of two tensors of equal category rank
+
+/// The CPU, or one CUDA device by number.
+struct Device {
+  int8_t index = -1;  ///< -1: the CPU
+  bool is_cuda() const { return index >= 0; }
+  bool operator==(const Device&) const = default;
+};
+std::string name(Device device);  ///< "cpu", "cuda:0"
+
+using Sizes = std::span<const int64_t>;
+using Shape = Small<int64_t, 6>;
+using Strides = Shape;  ///< in elements
+
+/// Number of elements; none when the product does not fit an int64_t or a size is negative.
+std::optional<int64_t> checked_numel(Sizes sizes);
+int64_t numel(Sizes sizes);  ///< of sizes known to be sound
+Strides contiguous_strides(Sizes sizes);
+bool is_contiguous(Sizes sizes, Sizes strides);
+
+std::string to_string(Sizes list);                ///< "[2,3]"
+std::string to_string(DType dtype, Sizes sizes);  ///< "f32[2,3]"
+std::string to_string(double value);  ///< shortest text that reads back to the same double
+
+}  // namespace rt

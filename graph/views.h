@@ -1,0 +1,15 @@
+// views.h -- how view rows lay their result over the storage of what they view.
+#pragma once
+#include "graph/op.h"
+
+namespace rt::view {
+
+bool resized(const WordsView&, Sizes shape, const Layout& source, Layout& result);
+bool contiguous(const WordsView&, Sizes shape, const Layout& source, Layout& result);
+bool transpose(const WordsView&, Sizes shape, const Layout& source, Layout& result);
+bool t(const WordsView&, Sizes shape, const Layout& source, Layout& result);
+bool permute(const WordsView&, Sizes shape, const Layout& source, Layout& result);
+/// Reads the slice's start from scalar 0: on a batch hand in words whose scalars are values.
+bool slice(const WordsView&, Sizes shape, const Layout& source, Layout& result);
+
+}  // namespace rt::view

@@ -1,0 +1,146 @@
+// errors_test.cpp -- errors come at the call that made them, in words; nothing is lost.
+#include <cmath>
+#include <cstdlib>
+
+#include "tests/abi/rig.h"
+
+namespace rt_test {
+namespace {
+
+using testing::Test;
+using Errors = AbiTest;
+
+::testing::AssertionResult says(const std::string& text, std::initializer_list<const char*> parts) {
+  for (const char* part : parts)
+    if (text.find(part) == std::string::npos)
+      return ::testing::AssertionFailure() << '"' << text << "\" lacks \"" << part << '"';
+  return ::testing::AssertionSuccess();
+}
+
+TEST_F(Errors, NameSymbolOperandsAndCause) {
+  Tensor a = full({2, 3}, 1), b = full({4, 5}, 1);
+  EXPECT_EQ(rt_torch_torchtensor_matmul(a, b), 0);
+  EXPECT_TRUE(says(last_error(), {"rt_torch_torchtensor_matmul(self=#", "f32[2,3]", "other=#",
+                                  "f32[4,5]", "inner sizes differ"}));
+  EXPECT_EQ(rt_torch_tensor_add(a, b), 0);
+  EXPECT_TRUE(says(last_error(), {"rt_torch_tensor_add(", "do not broadcast"}));
+  rt_torch_flush();
+}
+
+TEST_F(Errors, StayUntilCleared) {
+  EXPECT_EQ(rt_torch_relu(0), 0);
+  Tensor a = full({2}, 1);
+  EXPECT_NE(last_error(), "");
+  rt_torch_clear_error();
+  EXPECT_EQ(last_error(), "");
+  EXPECT_EQ(stat("errors"), 1);
+  rt_torch_flush();
+}
+
+TEST_F(Errors, AStaleHandleNeverHitsAReusedSlot) {
+  Tensor a = full({2}, 1);
+  const int64_t stale = a;
+  a.free();
+  Tensor b = full({3}, 1);
+  EXPECT_EQ(rt_torch_torchtensor_numel(stale), -1);
+  EXPECT_TRUE(says(last_error(), {"rt_torch_torchtensor_numel", "freed before"}));
+  rt_torch_torchtensor_free(stale);
+  EXPECT_EQ(rt_torch_torchtensor_numel(b), 3);
+}
+
+TEST_F(Errors, HandlesOfNoKind) {
+  for (int64_t handle :
+       {int64_t{0}, int64_t{-1}, INT64_MAX, INT64_MIN, int64_t{1} << 53, int64_t{1} << 40}) {
+    rt_torch_clear_error();
+    EXPECT_EQ(rt_torch_torchtensor_exp(handle), 0);
+    EXPECT_NE(last_error(), "");
+    EXPECT_TRUE(std::isnan(rt_torch_torchtensor_sum(handle)));
+    EXPECT_EQ(rt_torch_torchtensor_ndim(handle), -1);
+    EXPECT_NE(rt_torch_free(handle), 0);
+  }
+}
+
+TEST_F(Errors, AFailingNodePoisonsWhatDependsOnItAndNothingElse) {
+  rt_torch_set_location("train.spl", 12);
+  Tensor a = full({3}, 1), index = from_i64({7});
+  Tensor bad = rt_torch_torchtensor_index_select(a, 0, index);
+  Tensor worse = rt_torch_torchtensor_neg(bad), good = rt_torch_torchtensor_exp(a);
+  rt_torch_set_location("", 0);
+  EXPECT_NEAR(rt_torch_torchtensor_sum(good), 3 * std::exp(1.0), 1e-5);
+  EXPECT_EQ(last_error(), "") << "the forcing call's own value is sound";
+  EXPECT_TRUE(std::isnan(rt_torch_torchtensor_item(worse)));
+  EXPECT_TRUE(
+      says(last_error(), {"rt_torch_torchtensor_index_select", "train.spl:12", "7", "size 3"}));
+  const std::string first = last_error();
+  rt_torch_clear_error();
+  EXPECT_EQ(rt_torch_torchtensor_add(worse, a), 0);
+  EXPECT_EQ(last_error(), first) << "recording on a poisoned value repeats the first message";
+}
+
+TEST_F(Errors, ACompiledBatchFailsAsAFreshOne) {
+  Tensor a = full({3}, 1);
+  rt_torch_flush();
+  for (int64_t at : {0, 1, 2, 3, 0}) {
+    rt_torch_clear_error();
+    Tensor index = from_i64({at});
+    Tensor b = rt_torch_torchtensor_neg(a), picked = rt_torch_torchtensor_index_select(b, 0, index);
+    Tensor other = rt_torch_torchtensor_exp(b);
+    EXPECT_EQ(rt_torch_sync(), at < 3 ? 1 : 0);
+    EXPECT_EQ(last_error().empty(), at < 3);
+    EXPECT_FLOAT_EQ(values(other)[0], std::exp(-1.0F));
+    if (at < 3) {
+      EXPECT_EQ(values(picked)[0], -1);
+    }
+  }
+}
+
+TEST_F(Errors, SyncTellsAFailureOnce) {
+  Tensor a = full({3}, 1), index = from_i64({-1});
+  Tensor bad = rt_torch_torchtensor_index_select(a, 0, index);
+  EXPECT_EQ(rt_torch_sync(), 0);
+  EXPECT_TRUE(says(last_error(), {"index_select"}));
+  EXPECT_EQ(rt_torch_sync(), 1);
+}
+
+TEST_F(Errors, MoreMemoryThanTheMachineHasIsRefusedWhenRecorded) {
+  const int64_t sizes[] = {1 << 20, 1 << 20, 16};
+  EXPECT_EQ(rt_torch_tensor_zeros(sizes, 3), 0);
+  EXPECT_TRUE(says(last_error(), {"bytes", "this machine has"}));
+  const int64_t overflowing[] = {INT64_MAX, INT64_MAX};
+  EXPECT_EQ(rt_torch_tensor_zeros(overflowing, 2), 0);
+  EXPECT_TRUE(says(last_error(), {"overflow"}));
+  const int64_t negative[] = {-1};
+  EXPECT_EQ(rt_torch_tensor_zeros(negative, 1), 0);
+  EXPECT_TRUE(says(last_error(), {"negative"}));
+  EXPECT_EQ(rt_torch_tensor_zeros(nullptr, 3), 0);
+  EXPECT_EQ(rt_torch_tensor_zeros(sizes, -3), 0);
+}
+
+TEST_F(Errors, ViewOfStridesThatDoNotAllowIt) {
+  Tensor a = full({2, 3}, 1), b = rt_torch_torchtensor_t(a);
+  const int64_t six = 6;
+  EXPECT_EQ(rt_torch_torchtensor_view(b, &six, 1), 0) << "pending";
+  EXPECT_TRUE(says(last_error(), {"rt_torch_torchtensor_view", "reshape"}));
+  rt_torch_flush();
+  EXPECT_EQ(rt_torch_torchtensor_view(b, &six, 1), 0) << "concrete";
+  Tensor c = rt_torch_torchtensor_reshape(b, &six, 1);
+  EXPECT_EQ(rt_torch_torchtensor_numel(c), 6);
+}
+
+TEST_F(Errors, ReadsCheckTheirArguments) {
+  Tensor a = full({3}, 1);
+  float small[2];
+  EXPECT_EQ(rt_torch_copy_data(a, small, 2, 0), -1);
+  EXPECT_NE(last_error(), "");
+  EXPECT_EQ(rt_torch_copy_data(a, nullptr, 3, 0), -1);
+  EXPECT_EQ(rt_torch_copy_data(a, small, 3, 99), -1);
+  EXPECT_EQ(rt_torch_copy_data_to_cpu(a, small, 2), 0);
+  EXPECT_TRUE(std::isnan(rt_torch_torchtensor_item(a)));
+  EXPECT_EQ(rt_torch_stat("no_such_counter"), -1);
+  EXPECT_EQ(rt_torch_stat(nullptr), -1);
+  EXPECT_EQ(rt_torch_set_policy("lazy"), 0);
+  EXPECT_TRUE(says(last_error(), {"observe", "data", "eager"}));
+}
+
+}  // namespace
+}  // namespace rt_test

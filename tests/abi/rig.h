@@ -1,0 +1,80 @@
+// rig.h -- what the ABI tests share: a fixture that leaves nothing behind, and handles that free
+// themselves.
+#pragma once
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "rt_torch.h"
+
+namespace rt_test {
+
+/// A handle that is given back at the end of its scope, as compiled programs do.
+class Tensor {
+ public:
+  Tensor(int64_t handle = 0) : handle_(handle) {}
+  Tensor(Tensor&& other) noexcept : handle_(std::exchange(other.handle_, 0)) {}
+  Tensor& operator=(Tensor&& other) noexcept {
+    std::swap(handle_, other.handle_);
+    return *this;
+  }
+  ~Tensor() { free(); }
+  void free() {
+    if (handle_ > 0) rt_torch_torchtensor_free(handle_);
+    handle_ = 0;
+  }
+  operator int64_t() const { return handle_; }
+
+ private:
+  int64_t handle_;
+};
+
+inline int64_t stat(const char* name) { return rt_torch_stat(name); }
+
+inline Tensor full(std::initializer_list<int64_t> sizes, double value) {
+  return rt_torch_tensor_full(sizes.begin(), static_cast<int64_t>(sizes.size()), value);
+}
+inline Tensor from_i64(std::initializer_list<int64_t> data) {
+  const int64_t size = static_cast<int64_t>(data.size());
+  return rt_torch_tensor_from_i64_data(data.begin(), size, &size, 1);
+}
+inline std::vector<float> values(int64_t handle) {
+  std::vector<float> out(static_cast<size_t>(rt_torch_torchtensor_numel(handle)));
+  EXPECT_EQ(rt_torch_copy_data(handle, out.data(), static_cast<int64_t>(out.size()), 0),
+            static_cast<int64_t>(out.size()))
+      << rt_torch_last_error();
+  return out;
+}
+inline std::string last_error() { return rt_torch_last_error(); }
+
+/// Starts with nothing pending, policy observe and counters at 0; ends with the books balanced and
+/// no
+/// handle left.
+class AbiTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_EQ(rt_torch_set_policy("observe"), 1) << last_error();
+    ASSERT_EQ(rt_torch_sync(), 1) << last_error();
+    rt_torch_clear_error();
+    rt_torch_stats_reset();
+    handles_ = rt_torch_live_handles();
+  }
+  void TearDown() override {
+    EXPECT_EQ(rt_torch_live_handles(), handles_);
+    rt_torch_sync();
+    EXPECT_EQ(stat("batches"), stat("forced_by_shape") + stat("forced_by_free") +
+                                   stat("forced_by_read") + stat("forced_by_flush") +
+                                   stat("forced_by_limit") + stat("forced_by_eager"));
+    EXPECT_EQ(stat("nodes"), stat("batch_nodes") + stat("dead_nodes") + stat("pending_nodes"));
+    rt_torch_set_policy("observe");
+  }
+
+ private:
+  int64_t handles_ = 0;
+};
+
+}  // namespace rt_test

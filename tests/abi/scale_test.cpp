@@ -1,0 +1,156 @@
+// scale_test.cpp -- long chains on a small stack, several threads, dumps that read what was
+// recorded.
+#include <pthread.h>
+
+#include <atomic>
+#include <cmath>
+#include <cstdio>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "tests/abi/rig.h"
+
+namespace rt_test {
+namespace {
+
+using Scale = AbiTest;
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr int kLong = 100'000;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+constexpr int kLong = 100'000;
+#else
+constexpr int kLong = 1'000'000;
+#endif
+#else
+constexpr int kLong = 1'000'000;
+#endif
+
+void on_small_stack(void (*body)()) {
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  ASSERT_EQ(pthread_attr_setstacksize(&attributes, 1 << 20), 0);
+  pthread_t thread;
+  const auto run = [](void* function) -> void* {
+    reinterpret_cast<void (*)()>(function)();
+    return nullptr;
+  };
+  ASSERT_EQ(pthread_create(&thread, &attributes, run, reinterpret_cast<void*>(body)), 0);
+  pthread_join(thread, nullptr);
+  pthread_attr_destroy(&attributes);
+}
+
+Tensor long_chain(const Tensor& one) {
+  Tensor sum = full({2}, 0);
+  for (int i = 0; i < kLong; ++i) sum = Tensor(rt_torch_torchtensor_add(sum, one));
+  return sum;
+}
+
+TEST_F(Scale, AMillionPendingAddsRecordForceDumpAndFreeOnASmallStack) {
+  on_small_stack([] {
+    Tensor one = full({2}, 1);
+    {
+      Tensor sum = long_chain(one);
+      EXPECT_EQ(rt_torch_pending(), kLong + 2);
+      std::stringstream path;
+      path << testing::TempDir() << "chain.txt";
+      EXPECT_EQ(rt_torch_graph_dump(path.str().c_str(), "text"), 1) << last_error();
+      std::ifstream file(path.str());
+      EXPECT_GT(std::count(std::istreambuf_iterator<char>(file), {}, '\n'), kLong);
+      std::remove(path.str().c_str());
+      EXPECT_EQ(values(sum)[1], static_cast<float>(kLong));
+      EXPECT_EQ(stat("batches"), 1);
+    }
+    {
+      Tensor sum = long_chain(one);  // freed without ever running
+    }
+    EXPECT_EQ(rt_torch_pending(), 0);
+    EXPECT_EQ(last_error(), "");
+  });
+}
+
+TEST_F(Scale, ALoopThatNeverReadsIsCutWhereItRepeats) {
+  rt_torch_set_policy("data");
+  Tensor weight = full({4}, 1);
+  const double ones[4] = {1, 1, 1, 1};
+  const int64_t four = 4;
+  rt_torch_flush();  // the first batch must not differ by the weight's making
+  rt_torch_stats_reset();
+  int64_t hits = 0, batches = 0;
+  for (int step = 0; step < 70'000; ++step) {
+    Tensor input = rt_torch_tensor_from_data(ones, 4, &four, 1);
+    Tensor gradient = rt_torch_torchtensor_mul(input, weight);
+    Tensor scaled = rt_torch_torchtensor_mul_scalar(gradient, 1e-6);
+    Tensor narrow = rt_torch_torchtensor_to_float32(scaled);
+    weight = Tensor(rt_torch_torchtensor_sub(weight, narrow));
+  }
+  hits = stat("cache_hits");
+  batches = stat("forced_by_limit");
+  EXPECT_GE(batches, 3);
+  EXPECT_GE(hits, batches - 2) << "from the third cut on";
+  rt_torch_flush();
+}
+
+TEST_F(Scale, TwoThreadsKeepTheirOwnTapesAndHitTheCache) {
+  std::atomic<int> wrong{0};
+  const auto train = [&](double rate) {
+    Tensor weight = full({8, 8}, 1);
+    double expected = 1;
+    for (int step = 0; step < 200; ++step) {
+      Tensor gradient = rt_torch_torchtensor_mul_scalar(weight, rate);
+      Tensor next = rt_torch_torchtensor_sub(weight, gradient);
+      Tensor doubled = rt_torch_torchtensor_add(next, next);
+      gradient.free();
+      expected *= 1 - rate;
+      if (std::abs(rt_torch_torchtensor_mean(doubled) - 2 * expected) > 1e-4) ++wrong;
+      weight = std::move(next);
+    }
+  };
+  std::thread first(train, 0.01), second(train, 0.02);
+  first.join();
+  second.join();
+  EXPECT_EQ(wrong, 0);
+  EXPECT_EQ(stat("batches"), 400);
+  EXPECT_GE(stat("cache_hits"), 390);
+}
+
+TEST_F(Scale, APendingValuePassesBetweenThreads) {
+  Tensor a = full({3}, 2), b = rt_torch_torchtensor_exp(a);
+  double sum = 0;
+  std::thread other([&] {
+    Tensor c = rt_torch_torchtensor_log(b);
+    sum = rt_torch_torchtensor_sum(c);
+  });
+  other.join();
+  EXPECT_NEAR(sum, 6, 1e-5);
+  EXPECT_EQ(rt_torch_pending(), 0) << "its tape was submitted first";
+}
+
+TEST_F(Scale, AThreadThatEndsSubmitsItsTape) {
+  int64_t handle = 0;
+  std::thread other([&] { handle = rt_torch_tensor_eye(3); });
+  other.join();
+  Tensor eye(handle);
+  EXPECT_EQ(stat("pending_nodes"), 0);
+  EXPECT_EQ(rt_torch_torchtensor_sum(eye), 3);
+}
+
+TEST_F(Scale, TheDumpShowsLabelsPlacesAndScalars) {
+  rt_torch_set_location("train.spl", 42);
+  Tensor a = full({2, 2}, 1), b = rt_torch_torchtensor_add_scalar(a, 0.5);
+  rt_torch_set_location("", 0);
+  rt_torch_set_label(b, "shifted");
+  const std::string text = rt_torch_graph_text();
+  EXPECT_NE(text.find("add_scalar("), std::string::npos) << text;
+  EXPECT_NE(text.find("<0.5>"), std::string::npos) << text;
+  EXPECT_NE(text.find("shifted"), std::string::npos) << text;
+  EXPECT_NE(text.find("train.spl:42"), std::string::npos) << text;
+  EXPECT_EQ(stat("batches"), 0);
+  rt_torch_flush();
+  EXPECT_EQ(rt_torch_graph_text(), text) << "when nothing is pending, the newest batch";
+}
+
+}  // namespace
+}  // namespace rt_test

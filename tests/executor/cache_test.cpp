@@ -1,0 +1,113 @@
+// cache_test.cpp -- the program cache: confirmed hits, bounds, the least recently used goes.
+#include "executor/cache.h"
+
+#include <gtest/gtest.h>
+
+namespace rt::test {
+namespace {
+
+struct FakeProgram : Program {
+  explicit FakeProgram(size_t size) : size(size) {}
+  void run(std::span<const BufferRef>, std::span<const int64_t>, std::span<BufferRef>) override {}
+  size_t bytes() const override { return size; }
+  size_t size;
+};
+
+Batch batch_of(int64_t size) {
+  Batch batch;
+  batch.add_input(DType::F32, {}, {&size, 1});
+  const uint32_t operand[] = {0};
+  batch.roots = {batch.add_step(Op::Neg, operand, {}, DType::F32, {}, {&size, 1})};
+  return batch;
+}
+
+Cache::Entry& look_up(Cache& cache, int64_t size) {
+  const Batch batch = batch_of(size);
+  return cache.find_or_add(key_of(batch), batch);
+}
+
+TEST(Cache, FindsWhatItHas) {
+  Cache cache(10, 1 << 20);
+  Cache::Entry* entry = &look_up(cache, 1);
+  EXPECT_EQ(entry->sightings, 0);
+  EXPECT_EQ(entry->program, nullptr);
+  entry->sightings = 5;
+  look_up(cache, 2);
+  EXPECT_EQ(&look_up(cache, 1), entry);
+  EXPECT_EQ(entry->sightings, 5);
+  EXPECT_EQ(cache.size(), 2u);
+}
+
+TEST(Cache, ConfirmsHitsByComparison) {
+  Cache cache(10, 1 << 20);
+  const Key key{.low = 1, .high = 2};
+  Cache::Entry& one = cache.find_or_add(key, batch_of(1));
+  Cache::Entry& two = cache.find_or_add(key, batch_of(2));
+  EXPECT_NE(&one, &two);
+  EXPECT_EQ(&cache.find_or_add(key, batch_of(1)), &one);
+  EXPECT_EQ(&cache.find_or_add(key, batch_of(2)), &two);
+  EXPECT_EQ(cache.size(), 2u);
+}
+
+TEST(Cache, DropsTheLeastRecentlyUsed) {
+  Cache cache(3, 1 << 20);
+  for (int64_t size : {1, 2, 3})
+    cache.set_program(look_up(cache, size), std::make_shared<FakeProgram>(10));
+  look_up(cache, 1);
+  look_up(cache, 4);
+  EXPECT_EQ(cache.shrink(), 1) << "2 goes, and had a program";
+  EXPECT_EQ(cache.size(), 3u);
+  EXPECT_NE(look_up(cache, 1).program, nullptr);
+  EXPECT_NE(look_up(cache, 3).program, nullptr);
+  EXPECT_EQ(look_up(cache, 2).program, nullptr);
+  EXPECT_EQ(cache.shrink(), 0) << "4 goes, and had none";
+}
+
+TEST(Cache, DropsTheRightOneOfEqualKeys) {
+  Cache cache(2, 1 << 20);
+  const Key key{.low = 1, .high = 2};
+  cache.find_or_add(key, batch_of(1));
+  cache.find_or_add(key, batch_of(2)).sightings = 2;
+  cache.find_or_add(key, batch_of(3)).sightings = 3;
+  cache.shrink();
+  EXPECT_EQ(cache.find_or_add(key, batch_of(2)).sightings, 2);
+  EXPECT_EQ(cache.find_or_add(key, batch_of(3)).sightings, 3);
+  EXPECT_EQ(cache.find_or_add(key, batch_of(1)).sightings, 0);
+}
+
+TEST(Cache, CountsBytesAndKeepsTheirBound) {
+  Cache cache(100, 5000);
+  const auto program = std::make_shared<FakeProgram>(4000);
+  Cache::Entry& entry = look_up(cache, 1);
+  const int64_t empty = cache.bytes();
+  EXPECT_GT(empty, 0);
+  cache.set_program(entry, program);
+  EXPECT_EQ(cache.bytes(), empty + 4000);
+  program->size = 7;
+  cache.set_program(entry, nullptr);
+  EXPECT_EQ(cache.bytes(), empty);
+  cache.set_program(entry, std::make_shared<FakeProgram>(6000));
+  EXPECT_EQ(cache.shrink(), 1);
+  EXPECT_EQ(cache.size(), 0u);
+  EXPECT_EQ(cache.bytes(), 0);
+  for (int64_t size = 1; size < 200; ++size) {
+    look_up(cache, size);
+    cache.shrink();
+    EXPECT_LE(cache.bytes(), 5000);
+  }
+  EXPECT_GT(cache.size(), 1u);
+  cache.clear();
+  EXPECT_EQ(cache.bytes(), 0);
+  EXPECT_EQ(cache.size(), 0u);
+}
+
+TEST(Cache, ProgramsOutliveTheirEntries) {
+  Cache cache(0, 0);
+  const auto program = std::make_shared<FakeProgram>(1);
+  cache.set_program(look_up(cache, 1), program);
+  EXPECT_EQ(cache.shrink(), 1);
+  EXPECT_EQ(program.use_count(), 1);
+}
+
+}  // namespace
+}  // namespace rt::test

@@ -1,0 +1,169 @@
+"""Arguments of golden cases, and how they and results are spelled in JSON."""
+
+import math
+import struct
+
+import numpy as np
+import torch
+
+NAN, INF = math.nan, math.inf
+I64_MAX, I64_MIN = 2**63 - 1, -(2**63)
+I32_MAX, I32_MIN = 2**31 - 1, -(2**31)
+DTYPES = {"f32": torch.float32, "f64": torch.float64, "i32": torch.int32, "i64": torch.int64}
+NAME_OF = {dtype: name for name, dtype in DTYPES.items()}
+LOADER_CODE = {"f32": 0, "f64": 1, "i32": 2, "i64": 3}
+FLOATS, INTS, ALL = ("f32", "f64"), ("i32", "i64"), ("f32", "f64", "i32", "i64")
+
+
+class T:
+    """A tensor argument: a contiguous base and the view calls applied to it."""
+
+    def __init__(self, dtype, shape, data, views=()):
+        self.dtype, self.shape, self.data, self.views = dtype, list(shape), list(data), list(views)
+        assert math.prod(self.shape) == len(self.data), (shape, data)
+
+    def then(self, *view):
+        return T(self.dtype, self.shape, self.data, self.views + [list(view)])
+
+    def torch(self):
+        value = torch.tensor(self.data, dtype=DTYPES[self.dtype]).reshape(self.shape)
+        for name, *args in self.views:
+            value = VIEWS[name](value, *args)
+        return value
+
+    def json(self):
+        base = {"dtype": self.dtype, "shape": self.shape, "data": numbers(self.data, self.dtype)}
+        if self.views:
+            base["views"] = self.views
+        return {"tensor": base}
+
+
+class Arg:
+    """Any other argument whose kind Python's type does not tell: kind is the key in the data."""
+
+    def __init__(self, kind, value):
+        self.kind, self.value = kind, value
+
+
+def sizes(*values):
+    return Arg("ints", list(values))
+
+
+def floats(*values):
+    return Arg("floats", list(values))
+
+
+def tensors(*values):
+    return Arg("tensors", list(values))
+
+
+def word_list(*values):
+    """Bit patterns of doubles, passed as a bare pointer; the lengths follow as plain integers."""
+    return Arg("words", [struct.unpack("<q", struct.pack("<d", v))[0] for v in values])
+
+
+NO_TENSOR = Arg("none", None)
+
+VIEWS = {
+    "transpose": torch.transpose,
+    "t": torch.t,
+    "permute": lambda x, *dims: x.permute(dims),
+    "slice": torch.ops.aten.slice.Tensor,
+    "unsqueeze": torch.unsqueeze,
+    "squeeze_dim": torch.squeeze,
+}
+
+
+def numbers(values, dtype):
+    """JSON numbers that read back to exactly these values; f32 in its own, shorter, notation."""
+    return [number(v, dtype) for v in values]
+
+
+def number(value, dtype="f64"):
+    if dtype in INTS:
+        return int(value)
+    value = float(np.float32(value)) if dtype == "f32" else float(value)
+    if not math.isfinite(value):
+        return "nan" if math.isnan(value) else ("inf" if value > 0 else "-inf")
+    if dtype == "f32":
+        short = float(str(np.float32(value)))
+        assert np.float32(short) == np.float32(value)
+        value = short
+    # Whole numbers lose their ".0" to keep the data small, except -0.0, which would lose its sign.
+    whole = (
+        value == int(value)
+        and abs(value) < 2**53
+        and not (value == 0 and math.copysign(1, value) < 0)
+    )
+    return int(value) if whole else value
+
+
+def tensor_json(x):
+    dtype = NAME_OF[x.dtype]
+    return {"dtype": dtype, "shape": list(x.shape), "data": numbers(x.flatten().tolist(), dtype)}
+
+
+def arg_json(arg):
+    if isinstance(arg, T):
+        return arg.json()
+    if isinstance(arg, bool):
+        return {"flag": arg}
+    if isinstance(arg, int):
+        return {"int": arg}
+    if isinstance(arg, float):
+        return {"float": number(arg)}
+    if arg.kind == "tensors":
+        return {"tensors": [t.json()["tensor"] for t in arg.value]}
+    if arg.kind == "floats":
+        return {"floats": numbers(arg.value, "f64")}
+    return {arg.kind: arg.value}
+
+
+def arg_torch(arg):
+    if isinstance(arg, T):
+        return arg.torch()
+    if not isinstance(arg, Arg):
+        return arg
+    return [t.torch() for t in arg.value] if arg.kind == "tensors" else arg.value
+
+
+def wave(dtype, *shape, start=0):
+    """Both signs, no order, exact in every dtype: -9..9, in quarters for floats."""
+    steps = [((start + i) * 7 + 3) % 19 - 9 for i in range(math.prod(shape))]
+    return T(dtype, shape, [s / 4 for s in steps] if dtype in FLOATS else steps)
+
+
+def positive(dtype, *shape):
+    """1..13 in halves for floats."""
+    steps = [(i * 5 + 2) % 13 + 1 for i in range(math.prod(shape))]
+    return T(dtype, shape, [s / 2 for s in steps] if dtype in FLOATS else steps)
+
+
+def vec(dtype, *values):
+    return T(dtype, [len(values)], values)
+
+
+def scalar(dtype, value):
+    return T(dtype, [], [value])
+
+
+def empty(dtype, *shape):
+    return T(dtype, shape, [])
+
+
+def layouts(make, dtype):
+    """The same kind of values in every layout that a kernel must walk."""
+    return {
+        "scalar": make(dtype),
+        "empty": make(dtype, 0),
+        "empty_2d": make(dtype, 2, 0),
+        "row": make(dtype, 19),
+        "block": make(dtype, 2, 3, 4),
+        "transposed": make(dtype, 3, 4).then("t"),
+        "strided": make(dtype, 4, 7).then("slice", 1, 1, 7, 3),
+        "permuted": make(dtype, 2, 3, 4).then("permute", 2, 0, 1),
+        "rows_cut": make(dtype, 5, 3).then("slice", 0, 1, 4, 1),
+    }
+
+
+SPECIAL = (NAN, INF, -INF, 0.0, -0.0, 1.0, -1.0, 1e-40, -1e-40, 3e38)

@@ -1,0 +1,187 @@
+// infer_test.cpp -- shapes, dtypes and refusals of the rows, against what PyTorch does.
+#include "graph/infer.h"
+
+#include "tests/graph/samples.h"
+
+namespace rt::test {
+namespace {
+
+using Ints = std::vector<int64_t>;
+
+/// The result's type as text, or the message of the refusal.
+std::string inferred(Op op, const std::vector<Operand>& operands, const Ints& words = {},
+                     const Ints& shape = {}, Ints* normalised = nullptr) {
+  Args args;
+  args.op = op;
+  args.words.assign(words);
+  args.shape.assign(shape);
+  std::vector<TensorType> types;
+  for (const Operand& operand : operands) types.push_back(operand.type());
+  try {
+    infer(args, types);
+  } catch (const Error& error) {
+    return error.text();
+  }
+  if (normalised) normalised->assign(args.words.begin(), args.words.end());
+  return to_string(args.dtype, args.shape);
+}
+
+void expect_error(const std::string& message, std::initializer_list<const char*> parts) {
+  for (const char* part : parts)
+    EXPECT_NE(message.find(part), std::string::npos) << "'" << part << "' in '" << message << "'";
+}
+
+Operand f32(Ints sizes) { return {DType::F32, std::move(sizes)}; }
+Operand i64(Ints sizes) { return {DType::I64, std::move(sizes)}; }
+
+TEST(Infer, Broadcasting) {
+  EXPECT_EQ(inferred(Op::Add, {f32({2, 3}), f32({2, 3})}), "f32[2,3]");
+  EXPECT_EQ(inferred(Op::Add, {f32({2, 1}), f32({3})}), "f32[2,3]");
+  EXPECT_EQ(inferred(Op::Add, {f32({}), f32({4, 1, 2})}), "f32[4,1,2]");
+  EXPECT_EQ(inferred(Op::Add, {f32({0}), f32({1})}), "f32[0]");
+  expect_error(inferred(Op::Add, {f32({2, 3}), f32({2, 4})}), {"[2,3]", "[2,4]", "dimension 1"});
+  expect_error(inferred(Op::Add, {f32({0}), f32({2})}), {"do not broadcast", "0 and 2"});
+}
+
+TEST(Infer, PromotionOfTensorsWithDimensionsAndWithout) {
+  const auto add = [](DType a, Ints x, DType b, Ints y) {
+    return inferred(Op::Add, {{a, std::move(x)}, {b, std::move(y)}});
+  };
+  EXPECT_EQ(add(DType::I32, {2}, DType::I64, {}), "i32[2]");
+  EXPECT_EQ(add(DType::F32, {2}, DType::F64, {}), "f32[2]");
+  EXPECT_EQ(add(DType::I64, {2}, DType::F32, {}), "f32[2]");
+  EXPECT_EQ(add(DType::I64, {2}, DType::F64, {}), "f64[2]");
+  EXPECT_EQ(add(DType::Bool, {2}, DType::I32, {}), "i32[2]");
+  EXPECT_EQ(add(DType::F32, {}, DType::F64, {}), "f64[]");
+  EXPECT_EQ(add(DType::F32, {1}, DType::F64, {1}), "f64[1]");
+  EXPECT_EQ(add(DType::Bool, {2}, DType::Bool, {2}), "bool[2]");
+  EXPECT_EQ(inferred(Op::Div, {{DType::I32, {2}}, i64({2})}), "f32[2]");
+  EXPECT_EQ(inferred(Op::Div, {{DType::I32, {2}}, {DType::F64, {}}}), "f64[2]");
+  EXPECT_EQ(inferred(Op::Sqrt, {i64({2})}), "f32[2]");
+  EXPECT_EQ(inferred(Op::Sum, {{DType::Bool, {2}}}), "i64[]");
+  EXPECT_EQ(inferred(Op::Argmax, {f32({2, 3})}, {-4, 1}), "i64[1,1]");
+  EXPECT_EQ(inferred(Op::AddScalar, {i64({2})}, {0}), "f32[2]");
+  expect_error(inferred(Op::Sub, {{DType::Bool, {2}}, f32({2})}), {"no bool"});
+  expect_error(inferred(Op::Gelu, {i64({2})}), {"floating point", "i64"});
+  expect_error(inferred(Op::Neg, {{DType::Bool, {2}}}), {"no bool"});
+  expect_error(inferred(Op::Mean, {i64({2})}), {"i64"});
+}
+
+TEST(Infer, Products) {
+  EXPECT_EQ(inferred(Op::Matmul, {f32({2, 3}), f32({3, 4})}), "f32[2,4]");
+  EXPECT_EQ(inferred(Op::Matmul, {f32({3}), f32({3})}), "f32[]");
+  EXPECT_EQ(inferred(Op::Matmul, {f32({3}), f32({3, 4})}), "f32[4]");
+  EXPECT_EQ(inferred(Op::Matmul, {f32({2, 3}), f32({3})}), "f32[2]");
+  EXPECT_EQ(inferred(Op::Matmul, {f32({5, 1, 2, 3}), f32({7, 3, 4})}), "f32[5,7,2,4]");
+  EXPECT_EQ(inferred(Op::Matmul, {f32({2, 0}), f32({0, 4})}), "f32[2,4]");
+  expect_error(inferred(Op::Matmul, {f32({2, 3}), f32({4, 5})}),
+               {"inner sizes differ", "[2,3] x [4,5]", "3 and 4"});
+  expect_error(inferred(Op::Matmul, {f32({}), f32({2})}), {"0-d"});
+  expect_error(inferred(Op::Matmul, {f32({2, 2}), i64({2, 2})}), {"f32 and i64"});
+  expect_error(inferred(Op::Dot, {f32({2, 2}), f32({2})}), {"1-D"});
+  EXPECT_EQ(inferred(Op::Embedding, {i64({5}), f32({9, 4})}), "f32[5,4]");
+}
+
+TEST(Infer, Reshape) {
+  const auto reshape = [](Ints from, Ints to) {
+    return inferred(Op::Reshape, {f32(std::move(from))}, {}, to);
+  };
+  EXPECT_EQ(reshape({2, 3}, {-1}), "f32[6]");
+  EXPECT_EQ(reshape({2, 3}, {3, -1}), "f32[3,2]");
+  EXPECT_EQ(reshape({1}, {}), "f32[]");
+  EXPECT_EQ(reshape({0}, {-1, 3}), "f32[0,3]");
+  expect_error(reshape({2, 3}, {-1, -1}), {"more than one -1"});
+  expect_error(reshape({2, 3}, {-2}), {"-2", "negative"});
+  expect_error(reshape({2, 3}, {4}), {"6 elements", "4"});
+  expect_error(reshape({2, 3}, {-1, 4}), {"6 elements do not divide"});
+  expect_error(reshape({0}, {0, -1}), {"could be any size"});
+  expect_error(reshape({2}, {-1, 0}), {"do not divide"});
+  expect_error(reshape({2}, {INT64_MAX, 4}), {"overflow"});
+}
+
+TEST(Infer, SliceClampsItsBounds) {
+  const auto slice = [](int64_t start, int64_t end, int64_t step, Ints wanted_bounds) {
+    Ints words;
+    const std::string type = inferred(Op::Slice, {f32({10, 2})}, {start, end, 0, step}, {}, &words);
+    if (!wanted_bounds.empty()) {
+      words.resize(2);
+      EXPECT_EQ(words, wanted_bounds);
+    }
+    return type;
+  };
+  EXPECT_EQ(slice(2, 5, 1, {2, 5}), "f32[3,2]");
+  EXPECT_EQ(slice(-3, INT64_MAX, 1, {7, 10}), "f32[3,2]");
+  EXPECT_EQ(slice(INT64_MIN, -1, 4, {0, 9}), "f32[3,2]");
+  EXPECT_EQ(slice(8, 3, 1, {8, 8}), "f32[0,2]");
+  EXPECT_EQ(slice(0, 10, INT64_MAX, {0, 10}), "f32[1,2]");
+  expect_error(slice(0, 5, 0, {}), {"step is 0", "positive"});
+  expect_error(inferred(Op::Slice, {f32({})}, {0, 1, 0, 1}), {"0-d"});
+}
+
+TEST(Infer, DimensionsWrap) {
+  Ints words;
+  EXPECT_EQ(inferred(Op::SumDim, {f32({2, 3})}, {-1, 1}, {}, &words), "f32[2,1]");
+  EXPECT_EQ(words, (Ints{1, 1}));
+  EXPECT_EQ(inferred(Op::SumDim, {f32({})}, {-1, 1}), "f32[]");
+  EXPECT_EQ(inferred(Op::Unsqueeze, {f32({2})}, {-1}, {}, &words), "f32[2,1]");
+  EXPECT_EQ(words, (Ints{1}));
+  EXPECT_EQ(inferred(Op::Transpose, {f32({2, 3, 4})}, {0, -1}), "f32[4,3,2]");
+  EXPECT_EQ(inferred(Op::Permute, {f32({2, 3, 4})}, {3, -1, 0, 1}), "f32[4,2,3]");
+  expect_error(inferred(Op::SumDim, {f32({2, 3})}, {2, 0}), {"dim 2", "-2 to 1"});
+  expect_error(inferred(Op::Permute, {f32({2, 3})}, {2, 0, -2}), {"dimension 0 twice"});
+  expect_error(inferred(Op::Permute, {f32({2, 3})}, {1, 0}), {"names 1 dimensions"});
+  expect_error(inferred(Op::MaxDim, {f32({0, 3})}, {0, 0}), {"empty"});
+  EXPECT_EQ(inferred(Op::MaxDim, {f32({0, 3})}, {1, 0}), "f32[0]");
+}
+
+TEST(Infer, Joining) {
+  EXPECT_EQ(inferred(Op::Cat, {f32({2, 3}), f32({4, 3})}, {0}), "f32[6,3]");
+  EXPECT_EQ(inferred(Op::Cat, {{DType::F64, {0}}, f32({4, 3})}, {-1}), "f64[4,3]");
+  EXPECT_EQ(inferred(Op::Stack, {f32({2}), f32({2})}, {-1}), "f32[2,2]");
+  expect_error(inferred(Op::Cat, {f32({2, 3}), f32({2, 4})}, {0}), {"tensor 1 is [2,4]", "[2,3]"});
+  expect_error(inferred(Op::Cat, {f32({}), f32({2})}, {0}), {"0-d"});
+  expect_error(inferred(Op::Stack, {}, {0}), {"empty"});
+  EXPECT_EQ(inferred(Op::IndexSelect, {f32({5, 2}), i64({3})}, {0}), "f32[3,2]");
+  expect_error(inferred(Op::IndexSelect, {f32({5, 2}), f32({3})}, {0}), {"f32", "i64 or i32"});
+}
+
+TEST(Infer, Creation) {
+  const auto arange = [](double start, double end, double step) {
+    return inferred(
+        Op::Arange, {},
+        {std::bit_cast<int64_t>(start), std::bit_cast<int64_t>(end), std::bit_cast<int64_t>(step)});
+  };
+  EXPECT_EQ(arange(1, 1.3, .1), "f32[4]");
+  EXPECT_EQ(arange(3, 3, -1), "f32[0]");
+  expect_error(arange(0, 1, 0), {"step is 0"});
+  expect_error(arange(0, 1, -1), {"leads away"});
+  EXPECT_EQ(inferred(Op::ArangeInt, {}, {5, -2, -3}), "f32[3]");
+  expect_error(inferred(Op::ArangeInt, {}, {INT64_MIN, INT64_MAX, 1}), {"2^63"});
+  expect_error(inferred(Op::Full, {}, {0}, {2, -1}), {"-1", "negative"});
+  expect_error(inferred(Op::Full, {}, {0}, {INT64_MAX, 4}), {"overflows"});
+  expect_error(inferred(Op::Full, {}, {0}, {INT64_MAX / 8}), {"bytes and this machine has"});
+}
+
+TEST(Infer, Losses) {
+  EXPECT_EQ(inferred(Op::MseLoss, {f32({3}), {DType::F64, {}}}), "f32[]");
+  EXPECT_EQ(inferred(Op::NllLoss, {f32({2, 3}), i64({2})}), "f32[]");
+  expect_error(inferred(Op::NllLoss, {f32({2, 3}), i64({2, 1})}), {"[2,1]", "[2]"});
+  expect_error(inferred(Op::NllLoss, {f32({2, 3}), f32({2})}), {"f32", "must be i64"});
+  expect_error(inferred(Op::BinaryCrossEntropy, {f32({2}), f32({3})}), {"[3]", "[2]"});
+  EXPECT_EQ(inferred(Op::CrossEntropyLoss, {f32({2, 3}), {DType::F64, {2, 3}}}), "f64[]");
+}
+
+TEST(Infer, Devices) {
+  Args args;
+  args.op = Op::Add;
+  const Ints sizes = {2}, none = {};
+  TensorType types[] = {{.dtype = DType::F32, .device = {0}, .sizes = sizes},
+                        {.dtype = DType::F32, .device = {}, .sizes = none}};
+  infer(args, types);
+  EXPECT_EQ(name(args.device), "cuda:0") << "a 0-d CPU tensor goes along";
+  types[1].sizes = sizes;
+  expect_error(message_of([&] { infer(args, types); }), {"on cuda:0 and on cpu"});
+}
+
+}  // namespace
+}  // namespace rt::test

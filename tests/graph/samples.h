@@ -1,0 +1,132 @@
+// samples.h -- a plausible one-step batch for any row of the op table, and random batches of many.
+#pragma once
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "graph/batch.h"
+#include "graph/error.h"
+
+namespace rt::test {
+
+/// The message of the Error that `call` throws, "" when it throws none.
+template <class Call>
+std::string message_of(const Call& call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    return error.text();
+  }
+  return "";
+}
+
+struct Operand {
+  DType dtype;
+  std::vector<int64_t> sizes;
+  TensorType type() const { return {.dtype = dtype, .device = {}, .sizes = sizes}; }
+};
+
+/// Words that most operands go with, by the parameters' names. Scalars by value.
+inline Args plausible_args(const OpInfo& row, size_t rank) {
+  Args args;
+  args.op = row.op;
+  const auto by_name = [](std::string_view name) -> int64_t {
+    return name == "step" || name == "dim1" ? 1 : name == "steps" || name == "end" ? 3 : 0;
+  };
+  for (const Param& param : row.params) {
+    const int64_t value = by_name(param.name);
+    if (param.kind == Kind::Float)
+      args.words.push_back(std::bit_cast<int64_t>(static_cast<double>(value)));
+    if (param.kind == Kind::Index) args.words.push_back(value);
+    if (param.kind == Kind::Sizes) args.shape = {3, 2};
+  }
+  for (const Param& param : row.params)
+    if (param.kind == Kind::Int || param.kind == Kind::Flag)
+      args.words.push_back(by_name(param.name));
+  for (const Param& param : row.params) {
+    if (param.kind != Kind::IntList) continue;
+    args.words.push_back(static_cast<int64_t>(rank));
+    for (size_t i = rank; i-- > 0;) args.words.push_back(static_cast<int64_t>(i));
+  }
+  return args;
+}
+
+/// A canonical batch of one step, its arguments as inference leaves them.
+inline Batch one_step(Args args, const std::vector<Operand>& operands, bool last_absent = false) {
+  Batch batch;
+  std::vector<TensorType> types;
+  std::vector<uint32_t> numbers;
+  for (const Operand& operand : operands) {
+    types.push_back(operand.type());
+    numbers.push_back(batch.add_input(operand.dtype, {}, operand.sizes));
+  }
+  if (last_absent) {
+    types.push_back({.device = {}, .none = true, .sizes = {}});
+    numbers.push_back(kNone.number);
+  }
+  infer(args, types);
+  for (uint32_t i = 0; i < info(args.op).scalars; ++i) {
+    batch.scalars.push_back(args.words[i]);
+    args.words[i] = i;
+  }
+  batch.free_scalars = static_cast<uint32_t>(batch.scalars.size());
+  batch.roots = {batch.add_step(args.op, numbers, args.words, args.dtype, args.device, args.shape)};
+  return batch;
+}
+
+/// Tries operands until inference takes them: every row has some that fit.
+inline Batch sample(const OpInfo& row) {
+  const Operand choices[] = {{DType::F32, {2, 3}}, {DType::F32, {3, 2}}, {DType::I64, {2}},
+                             {DType::F32, {3}},    {DType::I64, {2, 3}}, {DType::F32, {2}}};
+  const size_t n = std::size(choices);
+  const size_t count = row.variadic ? 2 : row.tensors;
+  size_t combinations = 1;
+  for (size_t i = 0; i < count; ++i) combinations *= n;
+  for (size_t code = 0; code < combinations; ++code) {
+    std::vector<Operand> operands;
+    for (size_t i = 0, rest = code; i < count; ++i, rest /= n)
+      operands.push_back(choices[rest % n]);
+    try {
+      return one_step(plausible_args(row, operands.empty() ? 0 : operands[0].sizes.size()),
+                      operands);
+    } catch (const Error&) {
+    }
+  }
+  ADD_FAILURE() << "no operands fit " << row.name << "; add some to samples.h";
+  return {};
+}
+
+/// matmul and add_scalar over a strided input, with two roots.
+inline Batch small_batch(double scalar = 0.5) {
+  Batch batch;
+  const std::vector<int64_t> a = {32, 64}, b = {64, 64}, strides = {1, 64}, out = {32, 64};
+  batch.add_input(DType::F32, {}, a);
+  batch.add_input(DType::F32, {}, b, strides);
+  const uint32_t both[] = {0, 1};
+  const uint32_t product = batch.add_step(Op::Matmul, both, {}, DType::F32, {}, out);
+  const uint32_t one[] = {product};
+  const int64_t words[] = {0};
+  const uint32_t sum = batch.add_step(Op::AddScalar, one, words, DType::F32, {}, out);
+  batch.scalars = {std::bit_cast<int64_t>(scalar)};
+  batch.free_scalars = 1;
+  batch.roots = {product, sum};
+  return batch;
+}
+
+/// A chain of `count` neg steps.
+inline Batch chain(uint32_t count) {
+  Batch batch;
+  const std::vector<int64_t> sizes = {2};
+  uint32_t last = batch.add_input(DType::F32, {}, sizes);
+  for (uint32_t i = 0; i < count; ++i) {
+    const uint32_t operands[] = {last};
+    last = batch.add_step(Op::Neg, operands, {}, DType::F32, {}, sizes);
+  }
+  batch.roots = {last};
+  return batch;
+}
+
+}  // namespace rt::test

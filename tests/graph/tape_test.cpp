@@ -1,0 +1,148 @@
+// tape_test.cpp -- who holds a value, when it goes, and what the tape hands over.
+#include "graph/tape.h"
+
+#include <gtest/gtest.h>
+
+#include "graph/handles.h"
+#include "graph/verify.h"
+
+namespace rt {
+namespace {
+
+struct TapeTest : testing::Test {
+  Graph graph;
+  Tape tape;
+  Submission submission;
+
+  TapeTest() { graph.add_tape(tape); }
+
+  Value record(Op op, std::initializer_list<Value> operands, Shape sizes = {2, 3},
+               std::initializer_list<int64_t> words = {}) {
+    Args args;
+    args.op = op;
+    args.operands = operands;
+    args.words = words;
+    args.shape = std::move(sizes);
+    return graph.append(tape, args, 0);
+  }
+  Value held(Value value) {
+    graph.hold(value);
+    return value;
+  }
+  const Batch& build() {
+    EXPECT_EQ(graph.build(tape, submission), kNone);
+    verify(submission.batch, true);
+    return submission.batch;
+  }
+};
+
+TEST_F(TapeTest, ReleaseTakesAlongWhatOnlyTheReleasedNeeded) {
+  const Value a = held(record(Op::Full, {}, {2, 3}, {0}));
+  const Value b = held(record(Op::Neg, {a})), c = record(Op::Exp, {b}),
+              d = held(record(Op::Log, {c}));
+  graph.release(a);
+  graph.release(b);
+  EXPECT_EQ(tape.nodes, 4) << "all are needed by d";
+  graph.release(d);
+  EXPECT_EQ(tape.nodes, 0);
+  EXPECT_EQ(graph.dead_nodes, 4);
+  EXPECT_EQ(graph.pending_nodes, 0);
+  EXPECT_EQ(tape.bytes, 0);
+}
+
+TEST_F(TapeTest, RandomNodesStayUntilTheyHaveRun) {
+  const Value random = held(record(Op::Rand, {}));
+  graph.release(random);
+  EXPECT_EQ(tape.nodes, 1);
+  EXPECT_EQ(build().roots.size(), 0u);
+}
+
+TEST_F(TapeTest, TheSameOperandTwiceCountsTwice) {
+  const Value a = held(record(Op::Full, {}, {2, 3}, {0})), b = held(record(Op::Mul, {a, a}));
+  EXPECT_EQ(graph[a].consumers, 2u);
+  graph.release(a);
+  EXPECT_EQ(tape.nodes, 2);
+  graph.release(b);
+  EXPECT_EQ(tape.nodes, 0);
+}
+
+TEST_F(TapeTest, RootsAreWhatSomethingBesidesPendingWorkHolds) {
+  const Value a = record(Op::Full, {}, {2, 3}, {0}), b = held(record(Op::Neg, {a}));
+  record(Op::Exp, {b});
+  const Value d = held(record(Op::Log, {b}));
+  const Batch& batch = build();
+  EXPECT_EQ(batch.roots, (std::vector<uint32_t>{1, 3}));
+  EXPECT_EQ(submission.roots, (std::vector<Value>{b, d}));
+}
+
+TEST_F(TapeTest, EqualWorkHasEqualKeysWhateverTheScalarsAndSlots) {
+  Key keys[2];
+  for (int round = 0; round < 2; ++round) {
+    const Value unused = held(record(Op::Full, {}, {7}, {round}));
+    graph.release(unused);
+    const Value a = record(Op::Full, {}, {2, 3}, {round});
+    const Value b = held(record(Op::AddScalar, {a}, {2, 3}, {round + 5}));
+    keys[round] = key_of(build());
+    EXPECT_EQ(submission.batch.scalars, (std::vector<int64_t>{round, round + 5}));
+    graph.release(b);
+  }
+  EXPECT_EQ(keys[0], keys[1]);
+}
+
+TEST_F(TapeTest, DetachLeavesOnlyRootsInFlightAndDeliveryMakesThemConcrete) {
+  const Value a = record(Op::Full, {}, {2}, {0}), b = held(record(Op::Neg, {a}, {2}));
+  build();
+  graph.detach(tape);
+  EXPECT_EQ(tape.nodes, 0);
+  EXPECT_EQ(graph[a].state, State::Free);
+  EXPECT_EQ(graph[b].state, State::InFlight);
+  Value waited = record(Op::Exp, {b}, {2});
+  graph.hold(waited);
+  EXPECT_EQ(graph.build(tape, submission), b) << "an operand in flight has to be waited for";
+  graph.poison(b, std::make_shared<const std::string>("why"));
+  build();
+  EXPECT_EQ(*submission.poison[0], "why");
+  graph.release(waited);
+  graph.release(b);
+  EXPECT_EQ(graph[b].state, State::Free);
+}
+
+TEST(Handles, GenerationsTellStaleHandlesAndAllStayBelow53Bits) {
+  Handles handles;
+  int64_t handle = 0;
+  for (int i = 0; i < 1000; ++i) {
+    handle = handles.add(HandleKind::Tensor, Value{1});
+    ASSERT_GT(handle, 0);
+    ASSERT_LT(handle, int64_t{1} << 53);
+    handles.remove(handle);
+    ASSERT_THROW(handles.at(handle, HandleKind::Tensor), Error);
+  }
+  EXPECT_EQ(handles.live(), 0);
+}
+
+TEST(Handles, AUsedUpSlotIsRetired) {
+  Handles handles;
+  const int64_t first = handles.add(HandleKind::Tensor, Value{1});
+  int64_t handle = first;
+  for (int i = 0; i < 1 << 22; ++i) {
+    handles.remove(handle);
+    handle = handles.add(HandleKind::Tensor, Value{1});
+  }
+  EXPECT_NE(handle, first);
+  EXPECT_THROW(handles.at(first, HandleKind::Tensor), Error);
+  EXPECT_NO_THROW(handles.at(handle, HandleKind::Tensor));
+}
+
+TEST(Handles, AKindIsNotAnother) {
+  Handles handles;
+  const int64_t handle = handles.add(HandleKind::Optimizer, Value{1});
+  try {
+    handles.at(handle, HandleKind::Tensor);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(error.text().find("an optimizer, not a tensor"), std::string::npos) << error.text();
+  }
+}
+
+}  // namespace
+}  // namespace rt

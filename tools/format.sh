@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# format.sh -- clang-format over our sources; tables (*.def) and generated files stay as they are.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+case "${1:-}" in
+  "") mode=(-i) ;;
+  --check) mode=(--dry-run --Werror) ;;
+  *)
+    echo "usage: tools/format.sh [--check]" >&2
+    exit 2
+    ;;
+esac
+
+# Versions of clang-format differ in their opinions; this one counts.
+wanted=14
+tool=$(command -v "clang-format-$wanted" || command -v clang-format || true)
+version=
+[ -z "$tool" ] || version=$("$tool" --version | sed -n 's/.*version \([0-9]*\)\..*/\1/p')
+if [ "$version" != $wanted ]; then
+  echo "format: clang-format $wanted is needed, here is ${version:-none}; nothing was done" >&2
+  [ "${1:-}" = --check ] && exit 0
+  exit 1
+fi
+
+mapfile -d '' sources < <(
+  find bench examples executor fallback_cpu frontend_abi graph tests tools -type f \
+    \( -name '*.cpp' -o -name '*.h' -o -name '*.c' \) ! -path frontend_abi/rt_torch.h -print0
+)
+"$tool" --style=file "${mode[@]}" "${sources[@]}"
+
+# clang-format leaves comments and strings alone, however long.
+wide=$(awk 'length > 100 { print FILENAME ":" FNR }' "${sources[@]}")
+if [ -n "$wide" ]; then
+  printf 'format: lines over 100 columns, to be broken by hand:\n%s\n' "$wide" >&2
+  exit 1
+fi
