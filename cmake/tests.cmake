@@ -51,6 +51,21 @@ foreach(source IN LISTS c_sources)
   set_tests_properties(abi.c99.${name} PROPERTIES TIMEOUT 120 LABELS core)
 endforeach()
 
+# What the environment asks for, seen from outside.
+add_test(NAME abi.leaks_are_reported_when_asked COMMAND rt_test_leak)
+set_tests_properties(
+  abi.leaks_are_reported_when_asked
+  PROPERTIES ENVIRONMENT RT_TORCH_DEBUG=1 TIMEOUT 60 LABELS core PASS_REGULAR_EXPRESSION
+             "1 handles were never freed.*f32.2,3. .kept. made at leak.spl:9")
+add_test(NAME abi.no_output_unless_asked COMMAND rt_test_leak)
+set_tests_properties(abi.no_output_unless_asked PROPERTIES TIMEOUT 60 LABELS core
+                                                           FAIL_REGULAR_EXPRESSION ".")
+add_test(NAME abi.a_wrong_variable_is_an_error_of_the_first_call COMMAND rt_test_leak)
+set_tests_properties(
+  abi.a_wrong_variable_is_an_error_of_the_first_call
+  PROPERTIES ENVIRONMENT RT_TORCH_POLICY=lazy TIMEOUT 60 LABELS core PASS_REGULAR_EXPRESSION
+             "RT_TORCH_POLICY.*lazy.*observe")
+
 add_test(NAME abi.generated_files_are_current
          COMMAND ${CMAKE_COMMAND} -DABI_GEN=$<TARGET_FILE:abi_gen>
                  -DFOLDER=${PROJECT_SOURCE_DIR}/frontend_abi "-DGENERATED=${RT_GENERATED}"

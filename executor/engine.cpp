@@ -178,18 +178,18 @@ std::string Engine::dump(const Submission& submission, std::string_view format) 
 }
 
 /// What RT_TORCH_DEBUG and RT_TORCH_DUMP ask to be told of a batch.
-void Engine::announce(const Submission& submission, Key key, Reason reason, bool compiled,
-                      bool fresh) {
+void Engine::announce(const Submission& submission, Reason reason, bool compiled) const {
+  const std::string key = to_string(key_of(submission.batch));
   if (config_.debug > 0)
-    std::cerr << "rt_torch: batch " << to_string(key) << ", " << submission.nodes << " nodes, "
+    std::cerr << "rt_torch: batch " << key << ", " << submission.nodes << " nodes, "
               << submission.roots.size() << " roots, " << name(forced_by(reason))
               << (compiled ? ", compiled\n" : ", step by step\n");
-  if (config_.debug > 1 && (fresh || submission.batch.steps.size() == 1))
-    std::cerr << dump(submission, "text");
-  if (config_.dump.empty() || !fresh) return;
+  if (config_.debug > 1) std::cerr << dump(submission, "text");
+  if (config_.dump.empty()) return;
+  const auto path = std::filesystem::path(config_.dump) / ("batch-" + key + ".json");
   std::error_code ignored;
+  if (std::filesystem::exists(path, ignored)) return;
   std::filesystem::create_directories(config_.dump, ignored);
-  const auto path = std::filesystem::path(config_.dump) / ("batch-" + to_string(key) + ".json");
   std::ofstream file(path);
   file << dump(submission, "json");
   if (!file.flush() && config_.debug > 0)

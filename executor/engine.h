@@ -124,14 +124,14 @@ class Engine {
 
   // engine.cpp
   void leave(Thread& thread);
-  void announce(const Submission& submission, Key key, Reason reason, bool compiled, bool fresh);
+  void announce(const Submission& submission, Reason reason, bool compiled) const;
   std::string dump(const Submission& submission, std::string_view format) const;
   void report_leaks() const;
 
   std::mutex mutex_;
   std::condition_variable landed_;
-  Config config_;
   std::string complaint_;  ///< about the environment; the first call tells it
+  Config config_;          ///< after complaint_, which reading it fills in
   Policy policy_;
   MemoryCount memory_;
   std::unique_ptr<Backend> backend_;

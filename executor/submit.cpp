@@ -158,12 +158,10 @@ int64_t Engine::submit(Turn& turn, Tape& tape, Reason reason) {
   // One-step batches are not worth a program; run_step is one.
   std::shared_ptr<Program> program;
   const int64_t compile_start = now_ns();
-  bool fresh = false;
-  Key key;
   if (submission.batch.steps.size() > 1) {
-    key = key_of(submission.batch);
+    const Key key = key_of(submission.batch);
     Cache::Entry& entry = cache_.find_or_add(key, submission.batch);
-    fresh = entry.sightings++ == 0;
+    ++entry.sightings;
     count(entry.program ? Counter::cache_hits : Counter::cache_misses);
     if (!entry.program && entry.sightings > config_.compile_after) {
       try {
@@ -178,8 +176,7 @@ int64_t Engine::submit(Turn& turn, Tape& tape, Reason reason) {
     program = entry.program;
     count(Counter::cache_evictions, cache_.shrink());
   }
-  const bool tell = config_.debug > 0 || (fresh && !config_.dump.empty());
-  if (tell) announce(submission, key, reason, program != nullptr, fresh);
+  if (config_.debug > 0 || !config_.dump.empty()) announce(submission, reason, program != nullptr);
 
   const int64_t nodes = submission.nodes;
   land(turn, submission, program.get());
