@@ -191,7 +191,13 @@ void Engine::land(Turn& turn, Submission& scratch, Program* program) {
   std::vector<Message> failures;
   turn.lock.unlock();
   const int64_t start = now_ns();
-  run(submission, program, results, failures);
+  try {
+    run(submission, program, results, failures);
+  } catch (
+      const std::exception& error) {  // no memory even to note what failed: nothing is delivered
+    results.assign(submission.roots.size(), {});
+    failures.assign(submission.roots.size(), std::make_shared<const std::string>(error.what()));
+  }
   const int64_t end = now_ns();
   turn.lock.lock();
 

@@ -142,7 +142,7 @@ int thread_count(int wanted) {
 ReferenceBackend::ReferenceBackend(MemoryCount& memory, int threads)
     : machine_{memory, thread_count(threads), random_} {}
 
-std::string ReferenceBackend::version() const { return "reference"; }
+std::string ReferenceBackend::version() const { return "reference " RT_TORCH_VERSION; }
 
 void ReferenceBackend::run_step(const Batch& batch, uint32_t step, Frame& frame) {
   try {
