@@ -43,10 +43,13 @@ int64_t copy(Turn& turn, int64_t handle, void* out, int64_t capacity, DType dtyp
   return count;
 }
 
-/// The sizes, after the force that asking for them is.
+/// The sizes, with the force that asking for them is. They are inferred, so they are taken before
+/// it:
+/// another thread may free the handle while the batch runs.
 Shape observed_shape(Turn& turn, int64_t handle) {
+  Shape shape(turn.engine.type(turn, handle).sizes);
   turn.engine.observe_shape(turn, handle);
-  return Shape(turn.engine.type(turn, handle).sizes);
+  return shape;
 }
 
 int64_t from_words(Turn& turn, const int64_t* bits, Sizes sizes) {
