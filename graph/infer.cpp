@@ -116,8 +116,8 @@ void promote_float(Inference& call) {
   if (!is_float(call.dtype)) call.dtype = DType::F32;
 }
 
-void promote_floating(Inference& call) {
-  promote(call);
+void promote_expanded(Inference& call) {
+  call.dtype = rt::promote(call.operand(0).dtype, call.operand(1).dtype);
   need_float(call.dtype);
 }
 

@@ -50,7 +50,7 @@ void to_float(Inference&);          ///< keep for floats, else f32
 void promote(Inference&);           ///< of all operands, by torch.result_type
 void promote_numeric(Inference&);   ///< promote; two bools are refused
 void promote_float(Inference&);     ///< promote, then to_float
-void promote_floating(Inference&);  ///< promote; must be a float
+void promote_expanded(Inference&);  ///< promote as if none were 0-d; must be a float
 void equal(Inference&);             ///< all operands must have one dtype
 void equal_floating(Inference&);    ///< equal, and a float
 void cross_entropy(Inference&);     ///< floating; promoted with a float target

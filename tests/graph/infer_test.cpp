@@ -163,7 +163,7 @@ TEST(Infer, Creation) {
 }
 
 TEST(Infer, Losses) {
-  EXPECT_EQ(inferred(Op::MseLoss, {f32({3}), {DType::F64, {}}}), "f32[]");
+  EXPECT_EQ(inferred(Op::MseLoss, {f32({3}), {DType::F64, {}}}), "f64[]");
   EXPECT_EQ(inferred(Op::NllLoss, {f32({2, 3}), i64({2})}), "f32[]");
   expect_error(inferred(Op::NllLoss, {f32({2, 3}), i64({2, 1})}), {"[2,1]", "[2]"});
   expect_error(inferred(Op::NllLoss, {f32({2, 3}), f32({2})}), {"f32", "must be i64"});
