@@ -193,8 +193,8 @@ void Engine::land(Turn& turn, Submission& scratch, Program* program) {
   const int64_t start = now_ns();
   try {
     run(submission, program, results, failures);
-  } catch (
-      const std::exception& error) {  // no memory even to note what failed: nothing is delivered
+  } catch (const std::exception& error) {
+    // No memory even to note which step failed: every root has failed.
     results.assign(submission.roots.size(), {});
     failures.assign(submission.roots.size(), std::make_shared<const std::string>(error.what()));
   }

@@ -43,8 +43,7 @@ int64_t copy(Turn& turn, int64_t handle, void* out, int64_t capacity, DType dtyp
   return count;
 }
 
-/// The sizes, with the force that asking for them is. They are inferred, so they are taken before
-/// it:
+/// The sizes, with the force that asking for them is. They are inferred, so they are taken first:
 /// another thread may free the handle while the batch runs.
 Shape observed_shape(Turn& turn, int64_t handle) {
   Shape shape(turn.engine.type(turn, handle).sizes);
