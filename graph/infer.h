@@ -38,6 +38,7 @@ void embedding(Inference&);
 void mse_loss(Inference&);
 void cross_entropy(Inference&);
 void binary_cross_entropy(Inference&);
+void binary_cross_entropy_terms(Inference&);
 void nll_loss(Inference&);
 }  // namespace shape
 

@@ -163,10 +163,15 @@ void cross_entropy(Inference& call) {
   nll_loss(call);
 }
 
-void binary_cross_entropy(Inference& call) {
+void binary_cross_entropy_terms(Inference& call) {
   if (!std::ranges::equal(call.operand(0).sizes, call.operand(1).sizes))
     fail("target is ", to_string(call.operand(1).sizes), " and self ",
          to_string(call.operand(0).sizes), "; they must be equal");
+  same(call);
+}
+
+void binary_cross_entropy(Inference& call) {
+  binary_cross_entropy_terms(call);
   call.shape.clear();
 }
 
