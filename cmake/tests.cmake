@@ -41,6 +41,11 @@ rt_add_tests(graph rt_core)
 rt_add_tests(executor rt_core)
 rt_add_tests(ops rt_torch)
 rt_add_tests(abi rt_torch)
+# Both: programs are made from the table, and run as batches and through the library.
+rt_add_tests(fuzz rt_core)
+if(TARGET rt_test_fuzz)
+  target_link_libraries(rt_test_fuzz PRIVATE rt_torch)
+endif()
 
 file(GLOB c_sources CONFIGURE_DEPENDS tests/abi/*.c)
 foreach(source IN LISTS c_sources)
