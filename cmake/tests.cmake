@@ -15,25 +15,34 @@ if(support_sources)
   target_link_libraries(rt_test_support PUBLIC rt_test_settings)
 endif()
 
-# rt_add_tests(<folder> <library>): the folder's *.cpp as rt_test_<folder>, linked with the library.
-function(rt_add_tests folder library)
+# rt_add_tests(<folder> <library>...): the folder's *.cpp as rt_test_<folder>, linked with these.
+function(rt_add_tests folder)
   file(GLOB sources CONFIGURE_DEPENDS tests/${folder}/*.cpp)
-  if(NOT sources)
-    return()
-  endif()
   set(target rt_test_${folder})
   add_executable(${target} ${sources})
   target_link_libraries(${target} PRIVATE $<TARGET_NAME_IF_EXISTS:rt_test_support> rt_test_settings
-                                          ${library} GTest::gtest_main ${CMAKE_DL_LIBS})
+                                          ${ARGN} GTest::gtest_main ${CMAKE_DL_LIBS})
   # Tests find entry points by name as well, which the linker does not see as a use.
   target_link_options(${target} PRIVATE -Wl,--no-as-needed)
+endfunction()
+
+# rt_run_tests(<folder> <label> [<backend>]): registers the folder's tests, to run on that backend.
+function(rt_run_tests folder label)
+  set(prefix ${folder}.)
+  set(environment "")
+  if(ARGN)
+    set(environment ENVIRONMENT RT_TORCH_BACKEND=${ARGN})
+    if(ARGN STREQUAL libtorch)
+      set(prefix libtorch.${folder}.)
+    endif()
+  endif()
   # Sanitizers slow a test down by a factor of ten and more.
   gtest_discover_tests(
-    ${target}
-    TEST_PREFIX ${folder}.
+    rt_test_${folder}
+    TEST_PREFIX ${prefix}
     DISCOVERY_MODE PRE_TEST
     DISCOVERY_TIMEOUT 60
-    PROPERTIES TIMEOUT 300 LABELS core)
+    PROPERTIES TIMEOUT 300 LABELS ${label} ${environment})
 endfunction()
 
 # White box: the archive, whose symbols the library hides. Black box: the library as clients get it.
@@ -42,9 +51,26 @@ rt_add_tests(executor rt_core)
 rt_add_tests(ops rt_torch)
 rt_add_tests(abi rt_torch)
 # Both: programs are made from the table, and run as batches and through the library.
-rt_add_tests(fuzz rt_core)
-if(TARGET rt_test_fuzz)
-  target_link_libraries(rt_test_fuzz PRIVATE rt_torch)
+rt_add_tests(fuzz rt_core rt_torch)
+rt_run_tests(graph core)
+rt_run_tests(executor core)
+rt_run_tests(fuzz core reference)
+rt_run_tests(ops core reference)
+rt_run_tests(abi core reference)
+if(RT_LIBTORCH_FOUND)
+  # The plugin's own sources, with their torch headers, beside the core.
+  rt_add_tests(torchscript rt_core rt_torchscript)
+  rt_run_tests(abi libtorch libtorch)
+  # These in one process each: loading libtorch takes longer than all of their tests.
+  foreach(folder torchscript ops)
+    add_test(NAME libtorch.${folder} COMMAND rt_test_${folder})
+    set_tests_properties(libtorch.${folder} PROPERTIES TIMEOUT 300 LABELS libtorch ENVIRONMENT
+                                                       RT_TORCH_BACKEND=libtorch)
+  endforeach()
+  # Likewise, and without the tests of the fuzzer itself.
+  add_test(NAME libtorch.fuzz COMMAND rt_test_fuzz --gtest_filter=Seeds/*)
+  set_tests_properties(libtorch.fuzz PROPERTIES TIMEOUT 300 LABELS libtorch ENVIRONMENT
+                                                RT_TORCH_BACKEND=libtorch)
 endif()
 
 file(GLOB c_sources CONFIGURE_DEPENDS tests/abi/*.c)
@@ -85,5 +111,12 @@ set_tests_properties(abi.generated_files_are_current abi.exports_are_the_header
 # The examples judge themselves: digits its accuracy, and that each step is one batch.
 foreach(example first digits)
   add_test(NAME examples.${example} COMMAND ${example})
-  set_tests_properties(examples.${example} PROPERTIES TIMEOUT 300 LABELS core)
+  set_tests_properties(examples.${example} PROPERTIES TIMEOUT 300 LABELS core ENVIRONMENT
+                                                      RT_TORCH_BACKEND=reference)
+  if(RT_LIBTORCH_FOUND)
+    add_test(NAME libtorch.examples.${example} COMMAND ${example})
+    set_tests_properties(
+      libtorch.examples.${example} PROPERTIES TIMEOUT 300 LABELS libtorch ENVIRONMENT
+                                              "RT_TORCH_BACKEND=libtorch;RT_TORCH_THREADS=1")
+  endif()
 endforeach()

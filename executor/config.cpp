@@ -72,7 +72,10 @@ std::vector<Variable> variables() {
          return text == "auto" || text == "libtorch" || text == "reference";
        }},
       {"RT_TORCH_LIBTORCH", "a folder with libtorch's lib/",
-       [](Config&, const std::string&) { return true; }},
+       [](Config& config, const std::string& text) {
+         config.libtorch = text;
+         return true;
+       }},
       {"RT_TORCH_DEVICE", "cpu, cuda or cuda:N",
        [](Config& config, const std::string& text) {
          config.device = text;

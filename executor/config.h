@@ -12,6 +12,7 @@ namespace rt {
 struct Config {
   Policy policy = Policy::Observe;
   std::string backend = "auto";
+  std::string libtorch;          ///< folder of libtorch, "": it is searched
   std::string device = "cpu";    ///< RT_TORCH_DEVICE or dl.config.sdn
   bool device_is_order = false;  ///< from the variable: it must be there when it is needed
   uint64_t seed = 0;

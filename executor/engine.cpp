@@ -1,11 +1,14 @@
 // engine.cpp -- the engine's life: threads come and go, backend and policy, dumps, leaks, counters.
 #include "executor/engine.h"
 
+#include <pthread.h>
+
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 
+#include "executor/libtorch.h"
 #include "graph/dump.h"
 #include "graph/error.h"
 
@@ -35,9 +38,24 @@ Engine& Engine::instance() {
   static Engine* const engine = [] {
     auto* made = new Engine;
     std::atexit([] { instance().report_leaks(); });
+    // A child that is forked while another thread holds the lock would wait for it for ever.
+    pthread_atfork([] { instance().mutex_.lock(); }, [] { instance().mutex_.unlock(); },
+                   [] { instance().after_fork(); });
     return made;
   }();
   return *engine;
+}
+
+/// In a child: the lock is this thread's, the other threads are gone and with them their batches.
+void Engine::after_fork() {
+  new (&landed_) std::condition_variable;  // it may count waiters that do not exist here
+  graph_.abandon(std::make_shared<const std::string>(
+      "the value was being computed by another thread when this process was forked; sync before "
+      "fork"));
+  count(Counter::batch_nodes, std::exchange(in_flight_nodes_, 0));
+  if (backend_) backend_->after_fork();
+  forked_ = true;
+  mutex_.unlock();
 }
 
 Thread& Engine::this_thread() {
@@ -77,23 +95,40 @@ void Engine::leave(Thread& thread) {
 }
 
 Backend& Engine::backend() {
-  if (!backend_) {
-    if (config_.backend == "libtorch")
-      fail("RT_TORCH_BACKEND=libtorch: this build has no libtorch backend; use auto or reference");
-    backend_ = make_reference_backend(memory_, config_.threads);
-    backend_->seed(config_.seed);
+  if (backend_) return *backend_;
+  if (config_.backend != "reference") {
+    try {
+      backend_ = make_libtorch_backend(memory_, config_.threads, config_.libtorch);
+    } catch (const Error& error) {
+      if (config_.backend == "libtorch")
+        fail("the libtorch backend is not to be had: ", error.text());
+      if (config_.debug > 0)
+        std::cerr << "rt_torch: the reference executor serves: " << error.text() << '\n';
+    }
   }
+  if (!backend_) backend_ = make_reference_backend(memory_, config_.threads);
+  if (forked_) backend_->after_fork();
+  backend_->seed(config_.seed);
   return *backend_;
 }
 
 void Engine::set_backend(Turn&, std::string_view name) {
   if (name != "auto" && name != "libtorch" && name != "reference")
     fail("\"", name, "\" is no backend; use auto, libtorch or reference");
-  if (name == "libtorch") fail("this build has no libtorch backend; use auto or reference");
-  if (graph_.recorded_nodes > 0 || handles_.live() > 0)
-    fail("tensors exist already; choose the backend before the first one");
-  config_.backend = name;
-  backend_.reset();
+  if (handles_.live() > 0 || graph_.pending_nodes > 0 || in_flight_nodes_ > 0)
+    fail("tensors exist; choose the backend before the first one or after the last is freed");
+  const std::string before = std::exchange(config_.backend, name);
+  // Programs belong to their backend.
+  cache_.clear();
+  fallback_nodes_ += backend_ ? backend_->fallback_nodes() : 0;
+  const auto old = std::move(backend_);
+  try {
+    backend();
+  } catch (const Error&) {
+    config_.backend = before;
+    backend_ = nullptr;
+    throw;
+  }
 }
 
 Device Engine::device(int64_t index) {
@@ -138,6 +173,7 @@ CounterValues Engine::counters() const {
   };
   set(Counter::nodes, graph_.recorded_nodes);
   set(Counter::dead_nodes, graph_.dead_nodes);
+  set(Counter::fallback_nodes, fallback_nodes_ + (backend_ ? backend_->fallback_nodes() : 0));
   set(Counter::live_handles, handles_.live());
   set(Counter::pending_nodes, graph_.pending_nodes);
   set(Counter::live_bytes, memory_.live);
@@ -151,6 +187,7 @@ void Engine::reset_counters() {
   // holds.
   graph_.recorded_nodes = graph_.pending_nodes + in_flight_nodes_;
   graph_.dead_nodes = 0;
+  fallback_nodes_ = backend_ ? -backend_->fallback_nodes() : 0;
   memory_.peak = memory_.live.load();
 }
 
@@ -167,7 +204,9 @@ std::string Engine::dump(Turn& turn, std::string_view format) {
   return dump(pending, format);
 }
 
-std::string Engine::dump(const Submission& submission, std::string_view format) const {
+std::string Engine::dump(const Submission& submission, std::string_view format) {
+  if (format == "torchscript") return backend().script(submission.batch, ScriptForm::Ir);
+  if (format == "torchscript module") return backend().script(submission.batch, ScriptForm::Module);
   std::vector<std::string> places;
   for (uint32_t place : submission.places) places.push_back(places_.text(place));
   const DumpNotes notes{.places = places, .labels = submission.labels};
@@ -178,13 +217,15 @@ std::string Engine::dump(const Submission& submission, std::string_view format) 
 }
 
 /// What RT_TORCH_DEBUG and RT_TORCH_DUMP ask to be told of a batch.
-void Engine::announce(const Submission& submission, Reason reason, bool compiled) const {
+void Engine::announce(const Submission& submission, Reason reason, bool compiled) {
   const std::string key = to_string(key_of(submission.batch));
   if (config_.debug > 0)
     std::cerr << "rt_torch: batch " << key << ", " << submission.nodes << " nodes, "
               << submission.roots.size() << " roots, " << name(forced_by(reason))
               << (compiled ? ", compiled\n" : ", step by step\n");
   if (config_.debug > 1) std::cerr << dump(submission, "text");
+  if (config_.debug > 2 && backend_->name() == "libtorch")
+    std::cerr << dump(submission, "torchscript");
   if (config_.dump.empty()) return;
   const auto path = std::filesystem::path(config_.dump) / ("batch-" + key + ".json");
   std::error_code ignored;

@@ -81,7 +81,7 @@ class Engine {
   int64_t live_handles() const { return handles_.live(); }
 
   /// The pending graph of this thread, or the newest batch when nothing is pending, in `format`:
-  /// text, json or dot.
+  /// text, json, dot, torchscript or "torchscript module".
   std::string dump(Turn& turn, std::string_view format);
 
   // Counters.
@@ -124,8 +124,9 @@ class Engine {
 
   // engine.cpp
   void leave(Thread& thread);
-  void announce(const Submission& submission, Reason reason, bool compiled) const;
-  std::string dump(const Submission& submission, std::string_view format) const;
+  void announce(const Submission& submission, Reason reason, bool compiled);
+  std::string dump(const Submission& submission, std::string_view format);
+  void after_fork();
   void report_leaks() const;
 
   std::mutex mutex_;
@@ -143,6 +144,8 @@ class Engine {
   Submission newest_;  ///< the newest batch, for dumps
   int64_t batches_since_flush_ = 0;
   int64_t in_flight_nodes_ = 0;
+  int64_t fallback_nodes_ = 0;  ///< of backends before this one, less those of before a reset
+  bool forked_ = false;         ///< this process came from a fork of one that had an engine
 };
 
 }  // namespace rt

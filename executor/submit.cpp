@@ -258,6 +258,7 @@ int64_t Engine::flush(Turn& turn) {
 bool Engine::sync(Turn& turn) {
   flush(turn);
   landed_.wait(turn.lock, [&] { return in_flight_nodes_ == 0; });
+  backend().synchronize();
   if (turn.thread.unreported.empty()) return true;
   throw Error(std::exchange(turn.thread.unreported, {}), true);
 }

@@ -20,6 +20,7 @@ class ReferenceBackend final : public Backend {
   void seed(uint64_t seed) override;
   std::unique_ptr<RandomState> random_state() override;
   void restore(const RandomState& state) override;
+  void after_fork() override { machine_.threads = 1; }
 
  private:
   Generator random_;

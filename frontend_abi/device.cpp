@@ -26,9 +26,19 @@ int64_t rt_torch_torchtensor_device(Turn& turn, int64_t handle) {
   return query(turn, handle).device.index;
 }
 
-// The executors of this build have no CUDA memory.
-int64_t rt_torch_cuda_memory_allocated(Turn&, int32_t) { return 0; }
-int64_t rt_torch_cuda_max_memory_allocated(Turn&, int32_t) { return 0; }
-void rt_torch_cuda_empty_cache(Turn&) {}
+/// A device that is not there holds nothing.
+static DeviceMemory memory_of(Turn& turn, int32_t device_id) {
+  Backend& backend = turn.engine.backend();
+  if (device_id < 0 || device_id >= backend.device_count()) return {};
+  return backend.memory(Device{static_cast<int8_t>(device_id)});
+}
+
+int64_t rt_torch_cuda_memory_allocated(Turn& turn, int32_t device_id) {
+  return memory_of(turn, device_id).allocated;
+}
+int64_t rt_torch_cuda_max_memory_allocated(Turn& turn, int32_t device_id) {
+  return memory_of(turn, device_id).peak;
+}
+void rt_torch_cuda_empty_cache(Turn& turn) { turn.engine.backend().empty_cache(); }
 
 }  // namespace rt::call

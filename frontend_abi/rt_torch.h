@@ -132,7 +132,7 @@ int64_t rt_torch_torchtensor_reshape(int64_t self, const int64_t* shape, int64_t
 
 /** self with other sizes and never a copy; one -1 is worked out. Returns a new handle, to be freed;
  *  0 on error. */
-int64_t rt_torch_torchtensor_view(int64_t self, const int64_t* size, int64_t size_len);
+int64_t rt_torch_torchtensor_view(int64_t self, const int64_t* shape, int64_t shape_len);
 
 /** self with its dimensions reordered. Returns a new handle, to be freed; 0 on error. */
 int64_t rt_torch_torchtensor_permute(int64_t self, const int64_t* dims, int64_t dims_len);

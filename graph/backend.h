@@ -144,6 +144,16 @@ class RandomState {
   virtual ~RandomState() = default;
 };
 
+/// Bytes that a device's allocator has given out.
+struct DeviceMemory {
+  int64_t allocated = 0, peak = 0;
+};
+
+enum class ScriptForm : uint8_t {
+  Ir,      ///< the graph as text
+  Module,  ///< an archive that torch.jit.load opens
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -164,6 +174,19 @@ class Backend {
   virtual void seed(uint64_t seed) = 0;
   virtual std::unique_ptr<RandomState> random_state() = 0;
   virtual void restore(const RandomState& state) = 0;
+
+  /// Waits for all devices. Throws when something that ran on one has failed there.
+  virtual void synchronize() {}
+  virtual DeviceMemory memory(Device) { return {}; }  ///< of a CUDA device
+  virtual void empty_cache() {}  ///< gives memory that CUDA devices keep for reuse back
+  /// Nodes that this backend could not run, so that another one did.
+  virtual int64_t fallback_nodes() const { return 0; }
+  /// The batch as TorchScript. Throws where there is no libtorch.
+  virtual std::string script(const Batch&, ScriptForm) {
+    fail("TorchScript comes from the libtorch backend; the ", name(), " backend runs here");
+  }
+  /// In a forked child, whose other threads are gone.
+  virtual void after_fork() = 0;
 };
 
 /// The reference executor, plain C++; `threads` <= 0: all cores.

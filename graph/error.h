@@ -3,6 +3,7 @@
 #include <exception>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 namespace rt {
 
@@ -24,13 +25,10 @@ class Error : public std::exception {
 
 namespace detail {
 inline void put(std::string& out, std::string_view text) { out += text; }
-inline void put(std::string& out, const char* text) { out += text; }
-inline void put(std::string& out, const std::string& text) { out += text; }
 inline void put(std::string& out, char text) { out += text; }
 template <class Number>
-void put(std::string& out, Number value) {
-  out += std::to_string(value);
-}
+requires std::is_arithmetic_v<Number>
+void put(std::string& out, Number value) { out += std::to_string(value); }
 }  // namespace detail
 
 /// The parts one after the other as text.

@@ -138,7 +138,8 @@ struct Param {
 
 /// The rules of a row; one left out has its default.
 struct Rules {
-  std::string_view aten;              ///< operator the row lowers to, arguments matched by name
+  std::string_view aten;  ///< operator and overload the row lowers to, arguments matched by name
+  bool promote = false;   ///< aten wants the operands in the result's dtype
   ShapeRule shape = nullptr;          ///< required
   TypeRule type = nullptr;            ///< required
   Kernel kernel = Kernel::None;       ///< this or

@@ -252,6 +252,11 @@ void Graph::poison(Value root, std::shared_ptr<const std::string> message) {
   let_go(root.number, work);
 }
 
+void Graph::abandon(const std::shared_ptr<const std::string>& message) {
+  for (uint32_t slot = 0; slot < used_; ++slot)
+    if ((*this)[Value{slot}].state == State::InFlight) poison(Value{slot}, message);
+}
+
 void Graph::set_label(Value value, std::string label) {
   Node& node = (*this)[value];
   node.labelled = !label.empty();

@@ -100,6 +100,8 @@ class Graph {
   /// Ends a flight: a buffer for a root, or a message that poisons it.
   void deliver(Value root, BufferRef buffer);
   void poison(Value root, std::shared_ptr<const std::string> message);
+  /// Ends every flight, with this message for all.
+  void abandon(const std::shared_ptr<const std::string>& message);
 
   const std::shared_ptr<const std::string>& poison_of(Value value) const {
     return poison_.at(value.number);

@@ -39,7 +39,7 @@ step() {
 
 if [ $setup -eq 1 ]; then
   step "installing what is missing"
-  tools/setup.sh --test
+  tools/setup.sh --test --libtorch
 fi
 step "checking the format"
 tools/format.sh --check

@@ -28,6 +28,8 @@ struct Word {
 class Rig {
  public:
   explicit Rig(int threads = 1) : backend(make_reference_backend(memory, threads)) {}
+  /// With a backend that outlives its tensors' memory count, which is its maker's.
+  explicit Rig(std::unique_ptr<Backend> other) : backend(std::move(other)) {}
 
   template <class T>
   BufferRef buffer(Sizes sizes, const std::vector<T>& values) {

@@ -1,0 +1,125 @@
+// libtorch_load.cpp -- finding libtorch and our plugin for it, and opening both.
+#include <dlfcn.h>
+#include <link.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <vector>
+
+#include "executor/libtorch.h"
+#include "graph/error.h"
+
+namespace rt {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kPluginName = "librt_torch_torchscript.so";
+constexpr const char* kLibtorchName = "libtorch_cpu.so";
+/// What the plugin of this build was compiled against; empty in a build without one.
+constexpr std::string_view kVersion = RT_LIBTORCH_VERSION;
+
+/// The folder of the library that holds this function. Taken when the library is loaded, while a
+/// relative path still leads there.
+const fs::path own_folder = [] {
+  Dl_info info{};
+  std::error_code ignored;
+  if (!dladdr(reinterpret_cast<void*>(&load_libtorch), &info) || !info.dli_fname) return fs::path();
+  return fs::canonical(info.dli_fname, ignored).parent_path();
+}();
+
+/// Beside our library; for a program that holds the library itself, in lib beside its bin.
+fs::path find_plugin() {
+  for (const fs::path& folder : {own_folder, own_folder.parent_path() / "lib"})
+    if (const fs::path file = folder / kPluginName; !own_folder.empty() && fs::exists(file))
+      return file;
+  return {};
+}
+
+/// The path of a libtorch that is in the process already.
+std::string loaded_libtorch() {
+  std::string found;
+  dl_iterate_phdr(
+      [](dl_phdr_info* info, size_t, void* to) {
+        if (!std::string_view(info->dlpi_name).ends_with(kLibtorchName)) return 0;
+        *static_cast<std::string*>(to) = info->dlpi_name;
+        return 1;
+      },
+      &found);
+  return found;
+}
+
+/// "2.11.0", or "an unknown version"; libtorch has the function since 2.9.
+std::string version_of(void* libtorch) {
+  const auto version = reinterpret_cast<uint64_t (*)()>(dlsym(libtorch, "aoti_torch_abi_version"));
+  if (!version) return "an unknown version";
+  const uint64_t packed = version();  // a byte each for major, minor and patch, from the top
+  return join(packed >> 56, '.', packed >> 48 & 0xff, '.', packed >> 40 & 0xff);
+}
+
+/// Major and minor are what the C++ interface depends on.
+std::string_view release(std::string_view version) {
+  return version.substr(0, version.find('.', version.find('.') + 1));
+}
+
+void check_version(void* libtorch, std::string_view path) {
+  const std::string version = version_of(libtorch);
+  if (release(version) == release(kVersion)) return;
+  fail("the libtorch at ", path, " is ", version, ", this library was built for ", kVersion,
+       "; use that version");
+}
+
+/// Opens the libtorch of a folder that has lib/libtorch_cpu.so, or has the file itself.
+bool open_in(const fs::path& folder) {
+  for (const fs::path& file : {folder / "lib" / kLibtorchName, folder / kLibtorchName}) {
+    if (!fs::exists(file)) continue;
+    void* const libtorch = dlopen(fs::absolute(file).c_str(), RTLD_NOW | RTLD_LOCAL);
+    if (!libtorch) fail("libtorch does not load: ", dlerror());
+    check_version(libtorch, file.string());
+    return true;
+  }
+  return false;
+}
+
+/// Brings the libtorch into the process that the plugin is to find there: one that is loaded
+/// already, the one of `folder`, one that the environment names, or else that of the plugin's own
+/// run path.
+void open_libtorch(const std::string& folder) {
+  if (const std::string path = loaded_libtorch(); !path.empty()) {
+    void* const libtorch = dlopen(path.c_str(), RTLD_NOW | RTLD_NOLOAD | RTLD_LOCAL);
+    if (!libtorch) fail("the libtorch at ", path, " is loaded already and cannot be opened");
+    return check_version(libtorch, path + ", loaded already by this process,");
+  }
+  if (!folder.empty()) {
+    if (!open_in(folder))
+      fail("RT_TORCH_LIBTORCH is ", folder, ", which has no lib/", kLibtorchName);
+    return;
+  }
+  for (const char* variable : {"LIBTORCH", "TORCH_HOME"})
+    if (const char* other = std::getenv(variable); other && *other && open_in(other)) return;
+}
+
+plugin::Entry open_plugin(const std::string& folder) {
+  const fs::path file = find_plugin();
+  if (file.empty())
+    fail("there is no ", kPluginName, " beside this library, in ", own_folder.string(),
+         "; build it with libtorch or install it there");
+  if (kVersion.empty())
+    fail(file.string(), " belongs to another build of this library; install both from one build");
+  open_libtorch(folder);
+  void* const plugin = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!plugin) fail("the libtorch backend does not load: ", dlerror());
+  const auto entry = reinterpret_cast<plugin::Entry>(dlsym(plugin, plugin::kEntry));
+  if (!entry) fail(file.string(), " has no function ", plugin::kEntry);
+  return entry;
+}
+
+}  // namespace
+
+plugin::Entry load_libtorch(const std::string& folder) {
+  static plugin::Entry entry = nullptr;
+  if (!entry) entry = open_plugin(folder);
+  return entry;
+}
+
+}  // namespace rt

@@ -1,0 +1,26 @@
+// checks.h -- what is looked at before a CUDA kernel that would end the process's use of CUDA.
+#pragma once
+#include <vector>
+
+#include "graph/op.h"
+
+namespace rt::torchscript {
+
+/// An operand whose elements must lie in [low, high] or equal `ignored`. CUDA kernels assert this
+/// on the device, and after a failed assertion no CUDA call works any more.
+struct RangeCheck {
+  uint32_t operand;
+  double low, high;
+  double ignored;  ///< NaN: nothing is
+};
+
+/// What is checked of a call of `row`.
+std::vector<RangeCheck> range_checks(const OpInfo& row, const WordsView& words,
+                                     std::span<const TensorType> operands);
+
+/// Makes rt_torch::check_range(Tensor(a) self, float low, float high, float ignored) -> Tensor(a)
+/// known to libtorch: it gives self, or throws with the first element that is out of range. Waits
+/// for the device.
+void register_checks();
+
+}  // namespace rt::torchscript

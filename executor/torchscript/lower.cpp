@@ -1,0 +1,212 @@
+// lower.cpp -- steps to nodes by the plans of their rows; graphs to text and modules.
+#include "executor/torchscript/lower.h"
+
+#include <torch/csrc/jit/api/module.h>
+#include <torch/csrc/jit/ir/constants.h>
+
+#include <bit>
+#include <sstream>
+#include <unordered_map>
+
+#include "executor/torchscript/buffer.h"
+#include "executor/torchscript/cuda/checks.h"
+#include "graph/error.h"
+
+namespace rt::torchscript {
+namespace {
+
+namespace jit = torch::jit;
+using From = Source::From;
+
+/// For every value the first step past all that use it; past the end for roots.
+std::vector<uint32_t> ends_of_use(const Batch& batch) {
+  std::vector<uint32_t> ends(batch.values.size(), 0);
+  for (uint32_t step = 0; step < batch.steps.size(); ++step)
+    for (uint32_t operand : batch.operands_of(batch.steps[step]))
+      if (operand != kNone.number) ends[operand] = step + 1;
+  for (uint32_t root : batch.roots) ends[root] = UINT32_MAX;
+  return ends;
+}
+
+class Lowering {
+ public:
+  Lowering(const Batch& batch, Scalars scalars)
+      : batch_(batch), scalars_(scalars), values_(batch.values.size()) {
+    part_.graph = std::make_shared<jit::Graph>();
+  }
+
+  Part run(uint32_t begin, uint32_t end) {
+    std::vector<bool> known(batch_.values.size());
+    for (uint32_t step = begin; step < end; ++step) {
+      for (uint32_t operand : batch_.operands_of(batch_.steps[step])) {
+        if (operand == kNone.number || known[operand]) continue;
+        add_input(operand);
+        known[operand] = true;
+      }
+      known[batch_.steps[step].result] = true;
+    }
+    const std::vector<uint32_t> ends = ends_of_use(batch_);
+    for (uint32_t step = begin; step < end; ++step) add_node(batch_.steps[step]);
+    for (uint32_t step = begin; step < end; ++step) {
+      const uint32_t result = batch_.steps[step].result;
+      if (ends[result] <= end) continue;
+      part_.graph->registerOutput(values_[result]);
+      part_.results.push_back(result);
+    }
+#ifndef NDEBUG
+    part_.graph->lint();
+#endif
+    return std::move(part_);
+  }
+
+ private:
+  void add_input(uint32_t value) {
+    values_[value] = part_.graph->addInput(join("x", part_.inputs.size()));
+    part_.inputs.push_back(value);
+  }
+
+  jit::Value* constant(const c10::IValue& value) {
+    // Defaults are few and come back in every node.
+    if (value.isNone()) return once(none_, value);
+    if (value.isBool()) return once(flags_[value.toBool()], value);
+    if (value.isInt()) return once(integers_[value.toInt()], value);
+    return jit::insertConstant(*part_.graph, value);
+  }
+  jit::Value* once(jit::Value*& place, const c10::IValue& value) {
+    if (!place) place = jit::insertConstant(*part_.graph, value);
+    return place;
+  }
+
+  jit::Value* scalar(uint32_t number, const Source& source, DType result) {
+    Part::Scalar input{number, source.floating ? Part::Input::Number : Part::Input::Integer,
+                       result};
+    if (source.from == From::ScalarTensor && scalars_ == Scalars::Fast)
+      input.form = Part::Input::NumberTensor;
+    part_.scalars.push_back(input);
+    jit::Value* value = part_.graph->addInput(join("s", part_.scalars.size() - 1));
+    if (input.form == Part::Input::Number) value->setType(c10::FloatType::get());
+    if (input.form == Part::Input::Integer) value->setType(c10::IntType::get());
+    return value;
+  }
+
+  jit::Value* append(std::string_view aten, at::ArrayRef<jit::Value*> inputs, size_t results = 1) {
+    const auto symbol = c10::Symbol::fromQualString(operator_name(aten).name);
+    jit::Node* node = part_.graph->appendNode(part_.graph->create(symbol, inputs, results));
+    return node->output(0);
+  }
+
+  /// The operand, in the result's dtype where the row asks for that, checked where CUDA would not
+  /// survive what it may hold.
+  jit::Value* operand(const Batch::Step& step, uint32_t at) {
+    const uint32_t number = batch_.operands_of(step)[at];
+    if (number == kNone.number) return constant({});
+    jit::Value* value = values_[number];
+    const DType wanted = batch_.values[step.result].dtype;
+    if (info(step.op).rules.promote && batch_.values[number].dtype != wanted)
+      value = append("aten::to.dtype", {value, constant(static_cast<int64_t>(scalar_type(wanted))),
+                                        constant(false), constant(false), constant({})});
+    for (const RangeCheck& check : checks_)
+      if (check.operand == at)
+        value = append("rt_torch::check_range",
+                       {value, constant(check.low), constant(check.high), constant(check.ignored)});
+    return value;
+  }
+
+  jit::Value* argument(const Batch::Step& step, const Source& source) {
+    const WordsView words = batch_.words_of(step);
+    const Batch::Item& item = batch_.values[step.result];
+    switch (source.from) {
+      case From::Constant: return constant(source.constant);
+      case From::Operand: return operand(step, source.at);
+      case From::Operands: {
+        std::vector<jit::Value*> list;
+        for (uint32_t at = 0; at < step.operand_count; ++at) list.push_back(operand(step, at));
+        return part_.graph->appendNode(part_.graph->createList(c10::TensorType::get(), list))
+            ->output();
+      }
+      case From::ScalarTensor:
+      case From::Scalar:
+        return scalar(static_cast<uint32_t>(words.scalar(source.at)), source, item.dtype);
+      default:
+        return constant(
+            attribute(source, words, item.dtype, Device{item.device}, batch_.sizes(step.result)));
+    }
+  }
+
+  void add_node(const Batch::Step& step) {
+    const Plan& plan = plan_of(step.op);
+    if (!plan.problem.empty()) fail(plan.problem);
+    checks_.clear();
+    if (batch_.values[step.result].device >= 0) {
+      Small<TensorType, 6> types;
+      for (uint32_t number : batch_.operands_of(step)) types.push_back(batch_.type(number));
+      checks_ = range_checks(*plan.row, batch_.words_of(step), types);
+    }
+    std::vector<jit::Value*> inputs;
+    for (const Source& source : plan.sources) inputs.push_back(argument(step, source));
+    values_[step.result] = append(plan.row->rules.aten, inputs, plan.schema().returns().size());
+  }
+
+  const Batch& batch_;
+  Scalars scalars_;
+  Part part_;
+  std::vector<jit::Value*> values_;
+  std::vector<RangeCheck> checks_;
+  jit::Value* none_ = nullptr;
+  jit::Value* flags_[2] = {};
+  std::unordered_map<int64_t, jit::Value*> integers_;
+};
+
+Part lower_for_people(const Batch& batch) {
+  return lower(batch, 0, static_cast<uint32_t>(batch.steps.size()), Scalars::Numbers);
+}
+
+c10::IValue recorded(const Batch& batch, const Part::Scalar& scalar) {
+  const int64_t bits = batch.scalars[scalar.number];
+  if (scalar.form == Part::Input::Integer) return bits;
+  return std::bit_cast<double>(bits);
+}
+
+/// The schema of forward(self, tensors..., scalars = recorded...).
+c10::FunctionSchema schema_of(const Batch& batch, const Part& part, const jit::Graph& graph) {
+  std::vector<c10::Argument> arguments;
+  for (size_t i = 0; i < graph.inputs().size(); ++i) {
+    const jit::Value* input = graph.inputs()[i];
+    std::optional<c10::IValue> value;
+    if (const size_t tensors = 1 + part.inputs.size(); i >= tensors)
+      value = recorded(batch, part.scalars[i - tensors]);
+    arguments.emplace_back(input->debugNameBase(), input->type(), std::nullopt, std::move(value));
+  }
+  return {"forward", "", std::move(arguments), {c10::Argument("", graph.outputs()[0]->type())}};
+}
+
+}  // namespace
+
+Part lower(const Batch& batch, uint32_t begin, uint32_t end, Scalars scalars) {
+  return Lowering(batch, scalars).run(begin, end);
+}
+
+std::string ir_text(const Batch& batch) { return lower_for_people(batch).graph->toString(false); }
+
+std::string module_archive(const Batch& batch) {
+  const Part part = lower_for_people(batch);
+  jit::Graph& graph = *part.graph;
+  // The graph's outputs are in step order, as the roots are.
+  if (graph.outputs().size() > 1) {
+    jit::Node* tuple = graph.appendNode(graph.createTuple(graph.outputs()));
+    while (!graph.outputs().empty()) graph.eraseOutput(graph.outputs().size() - 1);
+    graph.registerOutput(tuple->output());
+  }
+  jit::Module module("__torch__.rt_torch.Batch");
+  graph.insertInput(0, "self")->setType(module._ivalue()->type());
+  const auto unit = module._ivalue()->compilation_unit();
+  jit::Function* forward =
+      unit->create_function(c10::QualifiedName(*module.type()->name(), "forward"), part.graph);
+  forward->setSchema(schema_of(batch, part, graph));
+  module.type()->addMethod(forward);
+  std::ostringstream archive;
+  module.save(archive);
+  return std::move(archive).str();
+}
+
+}  // namespace rt::torchscript

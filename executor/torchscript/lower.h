@@ -1,0 +1,40 @@
+// lower.h -- batches as TorchScript graphs.
+#pragma once
+#include <torch/csrc/jit/ir/ir.h>
+
+#include "executor/torchscript/plan.h"
+#include "graph/batch.h"
+
+namespace rt::torchscript {
+
+/// How scalars enter a graph.
+enum class Scalars : uint8_t {
+  Fast,     ///< as 0-d tensors where the operator takes tensors
+  Numbers,  ///< always as numbers, for people
+};
+
+/// Consecutive steps of a batch as a graph.
+struct Part {
+  enum class Input : uint8_t { Tensor, Number, Integer, NumberTensor };
+  struct Scalar {
+    uint32_t number;  ///< of the batch's scalars
+    Input form;
+    DType dtype;  ///< of a NumberTensor; f16 and bf16 take f64, as PyTorch's own numbers do
+  };
+  std::shared_ptr<torch::jit::Graph> graph;
+  std::vector<uint32_t> inputs;  ///< value numbers, the graph's first inputs
+  std::vector<Scalar> scalars;   ///< its further inputs
+  std::vector<uint32_t>
+      results;  ///< value numbers of its outputs: roots, and what comes later uses
+};
+
+/// Steps [begin, end) of the batch. Throws Error when this libtorch lacks an operator.
+Part lower(const Batch& batch, uint32_t begin, uint32_t end, Scalars scalars);
+
+/// The whole batch as text (Ir) or as an archive that torch.jit.load opens. Its inputs are the
+/// tensors in the order of their numbers, then the scalars with their recorded values as defaults;
+/// it gives the roots, as a tuple when there are several.
+std::string ir_text(const Batch& batch);
+std::string module_archive(const Batch& batch);
+
+}  // namespace rt::torchscript

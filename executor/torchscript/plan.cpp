@@ -1,0 +1,132 @@
+// plan.cpp -- matches the parameters of rows to aten's schemas, by name.
+#include "executor/torchscript/plan.h"
+
+#include "executor/torchscript/buffer.h"
+#include "graph/error.h"
+
+namespace rt::torchscript {
+namespace {
+
+using From = Source::From;
+
+bool is_integer_list(const c10::Type& type) {
+  const auto* list = type.castRaw<c10::ListType>();
+  return list && (list->getElementType()->kind() == c10::TypeKind::IntType ||
+                  list->getElementType()->kind() == c10::TypeKind::SymIntType);
+}
+
+/// How a parameter of kind Int is given to an argument of this type.
+From integer_source(const c10::Type& type) {
+  if (const auto* optional = type.castRaw<c10::OptionalType>())
+    return is_integer_list(*optional->getElementType()) ? From::OneInteger : From::OptInteger;
+  return is_integer_list(type) ? From::OneInteger : From::Integer;
+}
+
+Source source_of(Kind kind, uint32_t at, const c10::Type& type) {
+  switch (kind) {
+    case Kind::Tensor:
+    case Kind::OptTensor: return {.from = From::Operand, .at = at};
+    case Kind::TensorList: return {.from = From::Operands};
+    case Kind::Float:
+    case Kind::Index:
+      return {.from = type.kind() == c10::TypeKind::TensorType ? From::ScalarTensor : From::Scalar,
+              .at = at,
+              .floating = kind == Kind::Float};
+    case Kind::Int: return {.from = integer_source(type), .at = at};
+    case Kind::Flag: return {.from = From::Flag, .at = at};
+    case Kind::IntList: return {.from = From::Integers, .at = at};
+    case Kind::Sizes: return {.from = From::Sizes};
+    case Kind::DType: return {.from = From::DType};
+    case Kind::Device: return {.from = From::Device};
+    default: fail("a parameter of a row has a kind that only calls have");
+  }
+}
+
+/// The source of the parameter called `name`; none when the row has no such parameter.
+std::optional<Source> parameter_source(const OpInfo& row, const c10::Argument& argument) {
+  uint32_t tensor = 0, scalar = 0, integer = 0, list = 0;
+  for (const Param& param : row.params) {
+    uint32_t* counter = nullptr;
+    switch (param.kind) {
+      case Kind::Tensor:
+      case Kind::OptTensor: counter = &tensor; break;
+      case Kind::Float:
+      case Kind::Index: counter = &scalar; break;
+      case Kind::Int:
+      case Kind::Flag: counter = &integer; break;
+      case Kind::IntList: counter = &list; break;
+      default: break;
+    }
+    const uint32_t at = counter ? (*counter)++ : 0;
+    if (param.name == argument.name()) return source_of(param.kind, at, *argument.type());
+  }
+  return std::nullopt;
+}
+
+Source source_for(const OpInfo& row, const c10::Argument& argument) {
+  if (auto source = parameter_source(row, argument)) return *source;
+  for (const Extra& extra : row.rules.extra)
+    if (extra.name == argument.name()) return {.constant = static_cast<int64_t>(extra.value)};
+  if (argument.default_value()) return {.constant = *argument.default_value()};
+  if (argument.type()->kind() == c10::TypeKind::OptionalType) return {};
+  fail("its argument ", argument.name(), " is no parameter of ", row.name, " and has no default");
+}
+
+Plan make_plan(const OpInfo& row) {
+  Plan plan;
+  plan.row = &row;
+  try {
+    const c10::OperatorName name = operator_name(row.rules.aten);
+    plan.aten = c10::Dispatcher::singleton().findSchema(name);
+    if (!plan.aten) fail("this libtorch does not have it");
+    for (const c10::Argument& argument : plan.schema().arguments())
+      plan.sources.push_back(source_for(row, argument));
+    for (const Param& param : row.params)
+      if (!plan.schema().argumentIndexWithName(std::string(param.name)))
+        fail("it has no argument ", param.name);
+  } catch (const std::exception& error) {
+    plan.problem = join(row.rules.aten, ": ", error.what());
+  }
+  return plan;
+}
+
+}  // namespace
+
+c10::OperatorName operator_name(std::string_view aten) {
+  const size_t dot = aten.find('.');
+  if (dot == std::string_view::npos) return {std::string(aten), ""};
+  return {std::string(aten.substr(0, dot)), std::string(aten.substr(dot + 1))};
+}
+
+c10::IValue attribute(const Source& source, const WordsView& words, DType dtype, Device device,
+                      Sizes sizes) {
+  const auto list = [](Sizes of) {
+    return c10::IValue(c10::List<int64_t>({of.data(), of.size()}));
+  };
+  switch (source.from) {
+    case From::Constant: return source.constant;
+    case From::Integer: return words.integer(source.at);
+    case From::OptInteger: {
+      const int64_t integer = words.integer(source.at);
+      return integer < 0 ? c10::IValue() : c10::IValue(integer);
+    }
+    case From::OneInteger: return list({&words.integer(source.at), 1});
+    case From::Flag: return words.integer(source.at) != 0;
+    case From::Integers: return list(words.list(source.at));
+    case From::Sizes: return list(sizes);
+    case From::DType: return static_cast<int64_t>(scalar_type(dtype));
+    case From::Device: return device_of(device);
+    default: fail("an operand or a scalar is no attribute");
+  }
+}
+
+const Plan& plan_of(Op op) {
+  static const std::vector<Plan> plans = [] {
+    std::vector<Plan> made;
+    for (const OpInfo& row : all_ops()) made.push_back(make_plan(row));
+    return made;
+  }();
+  return plans[static_cast<size_t>(op)];
+}
+
+}  // namespace rt::torchscript

@@ -1,0 +1,54 @@
+// plan.h -- how a row of the op table becomes a call of its aten operator.
+#pragma once
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <ATen/core/ivalue.h>
+
+#include "graph/op.h"
+
+namespace rt::torchscript {
+
+/// Where an argument of the aten operator comes from.
+struct Source {
+  enum class From : uint8_t {
+    Constant,  ///< a default of the schema, or what the row says beyond its parameters
+    Operand,
+    Operands,      ///< all of them, as a list
+    ScalarTensor,  ///< a scalar as a 0-d tensor, which costs a third of a Scalar on the CPU
+    Scalar,
+    Integer,
+    OptInteger,  ///< none when negative: the dims of a row are normalised
+    OneInteger,  ///< as a list of one
+    Flag,
+    Integers,
+    Sizes,
+    DType,
+    Device,
+  };
+  From from = From::Constant;
+  uint32_t at = 0;         ///< which operand, scalar, integer or list of the row
+  bool floating = true;    ///< of a scalar: its kind is Float, not Index
+  c10::IValue constant{};  ///< of a constant
+};
+
+/// One row, ready to be called: its operator and a source for every argument, in their order.
+struct Plan {
+  const OpInfo* row = nullptr;
+  std::optional<c10::OperatorHandle> aten;
+  std::vector<Source> sources;
+  std::string problem;  ///< why this libtorch cannot run the row; empty when it can
+
+  const c10::FunctionSchema& schema() const { return aten->schema(); }
+};
+
+/// Made for all rows at the first call.
+const Plan& plan_of(Op op);
+
+/// The value of an argument that is neither operand nor scalar, for a call with these words and
+/// this result.
+c10::IValue attribute(const Source& source, const WordsView& words, DType dtype, Device device,
+                      Sizes sizes);
+
+/// "aten::add.Tensor" as name and overload.
+c10::OperatorName operator_name(std::string_view aten);
+
+}  // namespace rt::torchscript

@@ -1,0 +1,208 @@
+// plugin.cpp -- the one exported function, and the executor behind it: no exception leaves.
+#include "executor/torchscript/plugin.h"
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <torch/version.h>
+
+#include <string_view>
+
+#include "executor/torchscript/buffer.h"
+#include "executor/torchscript/cuda/checks.h"
+#include "executor/torchscript/cuda/driver.h"
+#include "executor/torchscript/run.h"
+#include "graph/error.h"
+#include "graph/passes.h"
+
+namespace rt::torchscript {
+namespace {
+
+using plugin::Text;
+
+void put(Text text, std::string_view words) { text.append(text.to, words.data(), words.size()); }
+
+/// The first line of libtorch's message: the rest is its own stack and advice about its own
+/// variables.
+std::string_view first_line(std::string_view message) {
+  return message.substr(0, message.find('\n'));
+}
+
+/// Runs `body`; false, with the cause in `error`, when it throws.
+template <class Body>
+bool guarded(Text error, const Body& body) noexcept {
+  try {
+    body();
+    return true;
+  } catch (const c10::Error& thrown) {
+    put(error, first_line(thrown.what_without_backtrace()));
+  } catch (const std::bad_alloc&) {
+    put(error, "out of memory");
+  } catch (const std::exception& thrown) {
+    put(error, first_line(thrown.what()));
+  } catch (...) {
+    put(error, "libtorch failed without saying why");
+  }
+  return false;
+}
+
+Batch batch_of(const plugin::BatchLists& lists) {
+  const auto copy = [](const auto& list) { return std::vector(list.data, list.data + list.size); };
+  return {.values = copy(lists.values),
+          .steps = copy(lists.steps),
+          .operands = copy(lists.operands),
+          .words = copy(lists.words),
+          .dims = copy(lists.dims),
+          .roots = copy(lists.roots),
+          .scalars = copy(lists.scalars),
+          .free_scalars = lists.free_scalars};
+}
+
+/// The generators of all devices that are in use.
+std::vector<at::Generator> generators() {
+  std::vector<at::Generator> all = {at::globalContext().defaultGenerator(at::kCPU)};
+  for (int i = 0; i < cuda_devices(); ++i)
+    all.push_back(at::globalContext().defaultGenerator(
+        at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(i))));
+  return all;
+}
+
+bool forked = false;
+
+/// A CUDA context does not survive a fork, and touching it there hangs or kills the process.
+void check_device(bool cuda) {
+  if (cuda && forked)
+    fail(
+        "CUDA cannot be used in a forked process; fork before the first tensor, or start the "
+        "process by exec");
+}
+
+class Compiled final : public plugin::Program {
+ public:
+  Compiled(const plugin::Host& host, const Batch& batch) : batch_(host, batch) {}
+  bool run(const BufferRef* inputs, const int64_t* scalars, BufferRef* roots,
+           Text error) noexcept override {
+    return guarded(error, [&] {
+      check_device(batch_.uses_cuda());
+      batch_.run(inputs, scalars, roots);
+    });
+  }
+  size_t bytes() const noexcept override { return batch_.bytes(); }
+  void destroy() noexcept override { delete this; }
+
+ private:
+  CompiledBatch batch_;
+};
+
+class Torchscript final : public plugin::Executor {
+ public:
+  explicit Torchscript(const plugin::Host& host) : host_(host) {}
+
+  const char* version() const noexcept override { return TORCH_VERSION; }
+  int device_count() const noexcept override {
+    int count = 0;
+    guarded(nowhere(), [&] { count = cuda_devices(); });
+    return count;
+  }
+
+  plugin::Outcome run_step(const plugin::StepCall& call, BufferRef* result,
+                           Text error) noexcept override {
+    plugin::Outcome outcome = plugin::Outcome::Failed;
+    guarded(error, [&] {
+      const Plan& plan = plan_of(call.op);
+      if (!plan.problem.empty()) {
+        outcome = plugin::Outcome::Missing;
+        fail(plan.problem);
+      }
+      check_device(call.device.is_cuda());
+      *result = BufferRef(torchscript::run_step(host_, plan, call));
+      outcome = plugin::Outcome::Done;
+    });
+    return outcome;
+  }
+
+  plugin::Program* compile(const plugin::BatchLists& lists, Text error) noexcept override {
+    plugin::Program* made = nullptr;
+    guarded(error, [&] { made = new Compiled(host_, merge_common(batch_of(lists))); });
+    return made;
+  }
+
+  bool script(const plugin::BatchLists& lists, ScriptForm form, Text out,
+              Text error) noexcept override {
+    return guarded(error, [&] {
+      const Batch batch = batch_of(lists);
+      put(out, form == ScriptForm::Ir ? ir_text(batch) : module_archive(batch));
+    });
+  }
+
+  bool seed(uint64_t seed, Text error) noexcept override {
+    return guarded(error, [&] {
+      for (at::Generator& generator : generators()) {
+        const std::lock_guard lock(generator.mutex());
+        generator.set_current_seed(seed);
+      }
+    });
+  }
+  void* random_state() noexcept override {
+    auto* states = new std::vector<at::Tensor>;
+    guarded(nowhere(), [&] {
+      for (const at::Generator& generator : generators()) states->push_back(generator.get_state());
+    });
+    return states;
+  }
+  void restore(const void* state) noexcept override {
+    guarded(nowhere(), [&] {
+      const auto& states = *static_cast<const std::vector<at::Tensor>*>(state);
+      auto all = generators();
+      for (size_t i = 0; i < states.size(); ++i) {
+        const std::lock_guard lock(all[i].mutex());
+        all[i].set_state(states[i]);
+      }
+    });
+  }
+  void forget(void* state) noexcept override {
+    delete static_cast<std::vector<at::Tensor>*>(state);
+  }
+
+  bool synchronize(Text error) noexcept override {
+    return guarded(error, [] {
+      if (!forked) synchronize_cuda();
+    });
+  }
+  DeviceMemory memory(Device device) noexcept override {
+    DeviceMemory figures;
+    guarded(nowhere(), [&] { figures = cuda_memory(device); });
+    return figures;
+  }
+  void close() noexcept override { delete this; }
+  void empty_cache() noexcept override { guarded(nowhere(), empty_cuda_cache); }
+  void after_fork() noexcept override {
+    forked = true;
+    guarded(nowhere(), [] { at::set_num_threads(1); });
+  }
+
+ private:
+  static Text nowhere() {
+    return {nullptr, [](void*, const char*, size_t) {}};
+  }
+  plugin::Host host_;
+};
+
+}  // namespace
+}  // namespace rt::torchscript
+
+__attribute__((visibility("default"))) rt::plugin::Executor* rt_torch_open_torchscript(
+    const rt::plugin::Host* host, rt::plugin::Text error) {
+  using namespace rt::torchscript;
+  rt::plugin::Executor* opened = nullptr;
+  guarded(error, [&] {
+    if (host->interface != rt::plugin::kInterface ||
+        std::string_view(host->build) != RT_TORCH_BUILD)
+      rt::fail("the plugin belongs to another build of this library; install both from one build");
+    std::string no_cuda;
+    load_cuda(no_cuda);
+    register_checks();
+    if (host->threads > 0) at::set_num_threads(host->threads);
+    opened = new Torchscript(*host);
+  });
+  return opened;
+}

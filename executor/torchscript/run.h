@@ -1,0 +1,48 @@
+// run.h -- steps and programs on libtorch.
+#pragma once
+#include <atomic>
+#include <memory>
+
+#include "executor/torchscript/lower.h"
+#include "executor/torchscript/plugin.h"
+
+namespace rt::torchscript {
+
+/// Runs one step by its plan. The caller has checked that the plan has no problem.
+Buffer* run_step(const plugin::Host& host, const Plan& plan, const plugin::StepCall& call);
+
+/// A batch as consecutive graphs, each compiled once.
+class CompiledBatch {
+ public:
+  CompiledBatch(const plugin::Host& host, const Batch& batch);
+  ~CompiledBatch();
+  CompiledBatch(const CompiledBatch&) = delete;
+  CompiledBatch& operator=(const CompiledBatch&) = delete;
+
+  /// As plugin::Program::run; throws.
+  void run(const BufferRef* inputs, const int64_t* scalars, BufferRef* roots);
+  size_t bytes() const;
+  bool uses_cuda() const { return uses_cuda_; }
+
+ private:
+  struct Piece;    ///< one graph, its code, and where its values stand
+  struct Numbers;  ///< 0-d tensors for the scalars of one run at a time
+  struct Root {
+    uint32_t slot;
+    DType dtype;
+    Device device;
+    Shape sizes;
+  };
+
+  std::unique_ptr<Numbers> make_numbers() const;
+
+  const plugin::Host& host_;
+  std::vector<Piece> pieces_;
+  std::vector<Root> roots_;
+  uint32_t slots_ = 0;  ///< values that enter or leave a piece, inputs first
+  size_t steps_ = 0;
+  bool uses_cuda_ = false;
+  std::atomic<Numbers*> numbers_{nullptr};  ///< those of the newest run, for the next
+};
+
+}  // namespace rt::torchscript

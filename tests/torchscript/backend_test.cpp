@@ -1,0 +1,222 @@
+// backend_test.cpp -- the libtorch backend by itself: what goes in and out, in which forms.
+#include <gmock/gmock.h>
+#include <torch/script.h>
+
+#include <sstream>
+
+#include "executor/libtorch.h"
+#include "executor/torchscript/buffer.h"
+#include "tests/executor/reference_rig.h"
+#include "tests/graph/samples.h"
+
+namespace rt::test {
+namespace {
+
+using testing::HasSubstr;
+
+std::unique_ptr<Backend> libtorch() {
+  static MemoryCount memory;
+  return make_libtorch_backend(memory, 1, "");
+}
+
+/// Deterministic operands for a batch's inputs that no row refuses: between 0 and 1, indices 0.
+std::vector<BufferRef> inputs_of(Rig& rig, const Batch& batch) {
+  std::vector<BufferRef> inputs;
+  for (uint32_t value = 0; value < batch.values.size(); ++value) {
+    if (!batch.is_input(value)) continue;
+    const size_t n = static_cast<size_t>(numel(batch.sizes(value)));
+    std::vector<double> data(n);
+    const bool floating = is_float(batch.values[value].dtype);
+    for (size_t i = 0; i < n; ++i) data[i] = floating ? static_cast<double>(i * 37 % 64) / 64 : 0;
+    const BufferRef plain = rig.backend->from_host(data.data(), DType::F64, batch.sizes(value), {});
+    std::vector<char> bytes(n * 8);
+    rig.backend->to_host(*plain, batch.values[value].dtype, bytes.data());
+    inputs.push_back(
+        rig.backend->from_host(bytes.data(), batch.values[value].dtype, batch.sizes(value), {}));
+  }
+  return inputs;
+}
+
+class RunOfRow : public testing::TestWithParam<const OpInfo*> {};
+std::vector<const OpInfo*> rows() {
+  std::vector<const OpInfo*> all;
+  for (const OpInfo& row : all_ops()) all.push_back(&row);
+  return all;
+}
+INSTANTIATE_TEST_SUITE_P(Rows, RunOfRow, testing::ValuesIn(rows()),
+                         [](const auto& row) { return std::string(row.param->name); });
+
+TEST_P(RunOfRow, GivesWhatTheReferenceGives) {
+  Rig reference, other(libtorch());
+  reference.batch = other.batch = sample(*GetParam());
+  reference.inputs = other.inputs = inputs_of(reference, reference.batch);
+  reference.backend->seed(7);
+  other.backend->seed(7);
+  const Value root{reference.batch.roots[0]};
+  const BufferRef wanted = reference.run(root), got = other.run(root);
+  EXPECT_EQ(to_string(got->dtype(), got->sizes()), to_string(wanted->dtype(), wanted->sizes()));
+  std::vector<double> a(static_cast<size_t>(got->numel())), b(a.size());
+  reference.backend->to_host(*wanted, DType::F64, a.data());
+  other.backend->to_host(*got, DType::F64, b.data());
+  for (size_t i = 0; i < a.size(); ++i)
+    EXPECT_TRUE(a[i] == b[i] || (std::isnan(a[i]) && std::isnan(b[i])) ||
+                std::abs(a[i] - b[i]) <= 1e-5 + 1.3e-6 * std::abs(a[i]))
+        << "element " << i << " is " << b[i] << ", the reference has " << a[i];
+  EXPECT_EQ(other.backend->fallback_nodes(), 0);
+}
+
+TEST_P(RunOfRow, IsAModuleThatLoadsAndGivesTheSame) {
+  Rig rig(libtorch());
+  rig.batch = sample(*GetParam());
+  if (GetParam()->rules.effect == Effect::Random) GTEST_SKIP() << "its numbers are not repeated";
+  rig.inputs = inputs_of(rig, rig.batch);
+  const BufferRef wanted = rig.run({rig.batch.roots[0]});
+  std::istringstream archive(rig.backend->script(rig.batch, ScriptForm::Module));
+  torch::jit::Module module = torch::jit::load(archive);
+  std::vector<c10::IValue> arguments;  // the scalars keep their recorded values
+  for (const BufferRef& input : rig.inputs) arguments.push_back(torchscript::tensor_over(*input));
+  const at::Tensor got = module.forward(arguments).toTensor();
+  EXPECT_TRUE(at::allclose(got, torchscript::tensor_over(*wanted), 0, 0, /*equal_nan=*/true))
+      << got;
+}
+
+TEST(Backend, ResultsLieWhereLibtorchPutThemAndInputsWhereTheyWere) {
+  Rig rig(libtorch());
+  const Value x = rig.input<float>({2, 3}, {1, 2, 3, 4, 5, 6});
+  const Value y = rig.step(Op::Transpose, {x}, {0, 1});
+  const BufferRef view = rig.run(y);
+  EXPECT_EQ(view->data(), rig.inputs[0]->data()) << "a view of an input is that input's memory";
+  EXPECT_EQ(view->storage().get(), rig.inputs[0]->storage().get());
+
+  const BufferRef sum = rig.run(rig.step(Op::Add, {x, x}));
+  const at::Tensor tensor = torchscript::tensor_over(*sum);
+  EXPECT_EQ(tensor.data_ptr(), sum->data());
+  const BufferRef again(torchscript::buffer_of(tensor, DType::F32, {}, sum->sizes(), rig.memory));
+  EXPECT_EQ(again->storage().get(), sum->storage().get());
+}
+
+TEST(Backend, RootsThatShareMemoryShareAStorage) {
+  Rig rig(libtorch());
+  const Value x = rig.input<float>({2, 3}, {1, 2, 3, 4, 5, 6});
+  const Value y = rig.step(Op::Exp, {x}), z = rig.step(Op::T, {y});
+  rig.batch.roots = {y.number, z.number};
+  const auto roots = rig.run_program();
+  EXPECT_EQ(roots[0]->storage().get(), roots[1]->storage().get());
+  EXPECT_EQ(to_string(roots[1]->strides()), "[1,3]");
+}
+
+TEST(Backend, LongBatchesAreSeveralGraphs) {
+  Rig rig(libtorch());
+  const uint32_t steps = 5000;
+  rig.batch = chain(steps);
+  rig.inputs = {rig.buffer<float>(std::vector<int64_t>{2}, {1, -2})};
+  // A value of the first graph that the last one needs as well.
+  const uint32_t both[] = {rig.batch.steps[10].result, rig.batch.roots[0]};
+  const std::vector<int64_t> sizes = {2};
+  rig.batch.roots.push_back(rig.batch.add_step(Op::Sub, both, {}, DType::F32, {}, sizes));
+  const auto roots = rig.run_program();
+  EXPECT_EQ(rig.values<float>(*roots[0]), (std::vector<float>{1, -2}));
+  EXPECT_EQ(rig.values<float>(*roots[1]), (std::vector<float>{-2, 4}));
+}
+
+TEST(Backend, ScalarsAreInputsOfAProgram) {
+  Rig rig(libtorch());
+  const Value x = rig.input<float>({2}, {1, 2});
+  const Value y = rig.step(Op::AddScalar, {rig.step(Op::MulScalar, {x}, {0.5})}, {1.0});
+  rig.batch.roots = {y.number};
+  const auto program = rig.backend->compile(rig.batch);
+  for (const double scale : {0.5, 3.0}) {
+    const int64_t scalars[] = {std::bit_cast<int64_t>(scale), std::bit_cast<int64_t>(10.0)};
+    BufferRef root;
+    program->run(rig.inputs, scalars, {&root, 1});
+    const auto low = static_cast<float>(scale);
+    EXPECT_EQ(rig.values<float>(*root), (std::vector<float>{low + 10, 2 * low + 10}));
+  }
+}
+
+TEST(Backend, HalfPrecisionScalarsAreNotRoundedFirst) {
+  Rig rig(libtorch());
+  const Value x = rig.input<float>({2}, {1, 2});
+  for (const DType half : {DType::F16, DType::BF16}) {
+    Value h = rig.step(Op::Cast, {x}, {}, {}, half);
+    const BufferRef sum = rig.run(rig.step(Op::MulScalar, {h}, {0.1}));
+    EXPECT_EQ(sum->dtype(), half);
+    double got = 0;
+    std::vector<double> all(2);
+    rig.backend->to_host(*sum, DType::F64, all.data());
+    got = all[1];
+    EXPECT_NEAR(got, 0.2, half == DType::F16 ? 1e-4 : 1e-3);
+  }
+}
+
+TEST(Backend, FailuresNameCauseAndStep) {
+  Rig rig(libtorch());
+  const Value x = rig.input<float>({2, 3}, {1, 2, 3, 4, 5, 6});
+  const Value index = rig.input<int64_t>({1}, {9});
+  const Value bad = rig.step(Op::IndexSelect, {x, index}, {0});
+  Rig reference;
+  reference.batch = rig.batch;
+  reference.inputs = rig.inputs;
+  std::string words;
+  try {
+    reference.run_steps();
+  } catch (const StepError& error) {
+    words = error.text();
+  }
+  EXPECT_THAT(words, HasSubstr("9"));
+  rig.expect_failure(bad, 0, words);
+}
+
+TEST(Backend, ARunThatFailedGivesItsRandomNumbersBack) {
+  const auto backend = libtorch();
+  backend->seed(3);
+  const auto before = backend->random_state();
+  const auto draw = [&] {
+    Rig rig(libtorch());
+    const Value x = rig.step(Op::Randn, {}, {}, {5});
+    rig.batch.roots = {x.number};
+    return rig.values<float>(*rig.run_steps()[x.number]);
+  };
+  const auto first = draw();
+  EXPECT_NE(draw(), first);
+  backend->restore(*before);
+  EXPECT_EQ(draw(), first);
+}
+
+TEST(Backend, CountsTheMemoryOfItsResults) {
+  static MemoryCount memory;
+  Rig rig(make_libtorch_backend(memory, 1, ""));
+  {
+    const Value x = rig.input<float>({1000}, std::vector<float>(1000, 1));
+    const int64_t before = memory.live;
+    const BufferRef sum = rig.run(rig.step(Op::Add, {x, x}));
+    EXPECT_GE(memory.live - before, 4000);
+  }
+  rig.inputs.clear();
+  EXPECT_EQ(memory.live, 0);
+}
+
+TEST(Backend, TextNamesEveryOperator) {
+  const auto backend = libtorch();
+  const std::string text = backend->script(small_batch(), ScriptForm::Ir);
+  EXPECT_THAT(text, HasSubstr("aten::matmul(%x0, %x1)"));
+  EXPECT_THAT(text, HasSubstr("%s0 : float"));
+  EXPECT_THAT(text, HasSubstr("return"));
+}
+
+TEST(Backend, AModuleOfSeveralRootsGivesATuple) {
+  Rig rig(libtorch());
+  const Value x = rig.input<float>({2}, {1, 2});
+  const Value y = rig.step(Op::AddScalar, {x}, {2.5}), z = rig.step(Op::Neg, {y});
+  rig.batch.roots = {y.number, z.number};
+  std::istringstream archive(rig.backend->script(rig.batch, ScriptForm::Module));
+  torch::jit::Module module = torch::jit::load(archive);
+  const at::Tensor in = torchscript::tensor_over(*rig.inputs[0]);
+  const auto roots = module.forward({in}).toTuple();
+  EXPECT_TRUE(at::equal(roots->elements()[0].toTensor(), in + 2.5));
+  EXPECT_TRUE(at::equal(roots->elements()[1].toTensor(), -(in + 2.5)));
+  EXPECT_TRUE(at::equal(module.forward({in, 1.0}).toTuple()->elements()[0].toTensor(), in + 1));
+}
+
+}  // namespace
+}  // namespace rt::test

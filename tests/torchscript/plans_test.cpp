@@ -1,0 +1,103 @@
+// plans_test.cpp -- the op table against the schemas of the linked libtorch.
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+#include <torch/csrc/jit/ir/ir.h>
+
+#include "executor/torchscript/cuda/checks.h"
+#include "executor/torchscript/lower.h"
+#include "executor/torchscript/plan.h"
+#include "tests/graph/samples.h"
+
+namespace rt::torchscript {
+namespace {
+
+class PlanOfRow : public testing::TestWithParam<const OpInfo*> {};
+std::vector<const OpInfo*> rows() {
+  std::vector<const OpInfo*> all;
+  for (const OpInfo& row : all_ops()) all.push_back(&row);
+  return all;
+}
+INSTANTIATE_TEST_SUITE_P(Rows, PlanOfRow, testing::ValuesIn(rows()),
+                         [](const auto& row) { return std::string(row.param->name); });
+
+TEST_P(PlanOfRow, IsAnOperatorWhoseArgumentsIncludeItsParameters) {
+  EXPECT_EQ(plan_of(GetParam()->op).problem, "");
+}
+
+TEST_P(PlanOfRow, LowersToTheOverloadThatItNames) {
+  const Batch batch = test::sample(*GetParam());
+  const auto wanted = operator_name(GetParam()->rules.aten);
+  for (const Scalars scalars : {Scalars::Fast, Scalars::Numbers}) {
+    const Part part = lower(batch, 0, 1, scalars);
+    part.graph->lint();
+    const torch::jit::Node* node = *std::prev(part.graph->nodes().end());
+    const auto& schema = node->schema();
+    EXPECT_EQ(schema.name(), wanted.name);
+    // A scalar that is a number takes the overload for numbers.
+    const bool number = scalars == Scalars::Numbers && !part.scalars.empty();
+    EXPECT_TRUE(schema.overload_name() == wanted.overload_name ||
+                (number && schema.overload_name() == "Scalar"))
+        << schema;
+    EXPECT_EQ(part.results.size(), 1u);
+  }
+}
+
+TEST(Plan, NamesWhatThisLibtorchLacks) {
+  EXPECT_FALSE(
+      c10::Dispatcher::singleton().findSchema(operator_name("aten::no_such_operator.Tensor")));
+  const auto name = operator_name("aten::add.Tensor");
+  EXPECT_EQ(name.name, "aten::add");
+  EXPECT_EQ(name.overload_name, "Tensor");
+}
+
+at::Tensor checked(const at::Tensor& tensor, double low, double high, double ignored) {
+  register_checks();
+  torch::jit::Stack stack{tensor, low, high, ignored};
+  c10::Dispatcher::singleton().findSchemaOrThrow("rt_torch::check_range", "").callBoxed(stack);
+  return stack[0].toTensor();
+}
+
+TEST(CheckRange, LetsThroughWhatACudaKernelWouldSurvive) {
+  const double nothing = std::nan("");
+  const at::Tensor indices = at::tensor(std::vector<int64_t>{0, 4, -100});
+  EXPECT_TRUE(checked(indices, 0, 4, -100).is_same(indices));
+  EXPECT_NO_THROW(checked(at::tensor(std::vector<double>{0, 0.5, 1}), 0, 1, nothing));
+  EXPECT_NO_THROW(checked(at::empty({0}, at::kLong), 0, -1, nothing));
+}
+
+TEST(CheckRange, NamesTheElementThatIsOut) {
+  const double nothing = std::nan("");
+  const auto message = [&](const at::Tensor& tensor, double low, double high) -> std::string {
+    try {
+      checked(tensor, low, high, nothing);
+    } catch (const c10::Error& error) {
+      return error.what_without_backtrace();
+    }
+    return "";
+  };
+  EXPECT_EQ(message(at::tensor(std::vector<int64_t>{0, 7}), 0, 4),
+            "7 is out of range: from 0 to 4 is allowed");
+  EXPECT_NE(message(at::tensor(std::vector<double>{0, 1.5}), 0, 1), "");
+  EXPECT_NE(message(at::tensor(std::vector<double>{std::nan("")}), 0, 1), "");
+  // As f32, in which a double scalar would compare, these two are one number.
+  EXPECT_NE(message(at::tensor(std::vector<int64_t>{16777217}), 0, 16777216), "");
+}
+
+TEST(CheckRange, KnowsTheRowsThatIndex) {
+  const int64_t self[] = {5, 3}, index[] = {2};
+  const TensorType operands[] = {{DType::F32, {}, false, self}, {DType::I64, {}, false, index}};
+  const auto high = [&](Op op, std::vector<int64_t> words) {
+    const auto checks = range_checks(info(op), {info(op), words}, operands);
+    return checks.empty() ? -1 : checks[0].high;
+  };
+  EXPECT_EQ(high(Op::IndexSelect, {0}), 4);
+  EXPECT_EQ(high(Op::IndexSelect, {1}), 2);
+  EXPECT_EQ(high(Op::Gather, {1}), 2);
+  EXPECT_EQ(high(Op::NllLoss, {}), 2);
+  EXPECT_EQ(high(Op::CrossEntropyLoss, {}), 2);
+  EXPECT_EQ(high(Op::BinaryCrossEntropy, {}), 1);
+  EXPECT_EQ(high(Op::Add, {}), -1);
+}
+
+}  // namespace
+}  // namespace rt::torchscript
