@@ -41,6 +41,7 @@ class Player {
     rt_torch_manual_seed(static_cast<int64_t>(program_.seed));
     for (at_ = 0; at_ < program_.list.size(); ++at_) {
       const Instruction& one = program_.list[at_];
+      outline_.add(one);
       rt_torch_clear_error();
       switch (one.verb) {
         case Verb::Data: make(one); break;
@@ -97,8 +98,17 @@ class Player {
     const rt_test::Reply reply = call.to(std::string(one.symbol), real ? 'd' : 'i');
     if (spelling.gives_handle()) return keep(one.id, reply.integer);
     const double number = real ? reply.real : std::bit_cast<double>(reply.integer);
-    if (std::isnan(number) && rt_torch_last_error()[0] != '\0') fail(trace_[at_]);
-    else trace_[at_].value = Tensor{DType::F64, {}, {number}, {}};
+    if (std::isnan(number) && rt_torch_last_error()[0] != '\0') {
+      fail(trace_[at_]);
+      trace_[at_].at_run = info(one.args.op).rules.fails;  // it may have been: both in one call
+    } else {
+      trace_[at_].value = Tensor{dtype_of(one), {}, {number}, {}};
+    }
+  }
+  /// Of a number, how exact it is: a result of f32 crosses as a double.
+  DType dtype_of(const Instruction& one) const {
+    const Outline::Fact* fact = outline_.find(one.id);
+    return fact && is_float(fact->dtype) ? fact->dtype : DType::F64;
   }
   void add(rt_test::Call& call, const Argument& argument) {
     std::vector<int64_t> list = argument.list;
@@ -166,6 +176,7 @@ class Player {
   }
 
   const Program& program_;
+  Outline outline_;
   Trace trace_;
   size_t at_ = 0;
   std::map<uint32_t, int64_t> handles_;

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <iostream>
 
+#include "executor/libtorch.h"
 #include "tests/fuzz/abi_check.h"
 #include "tests/fuzz/generate.h"
 #include "tests/fuzz/minimise.h"
@@ -39,21 +40,40 @@ void run(int64_t share, Level level, const Judgement& judge) {
   }
 }
 
-class Fuzz : public testing::TestWithParam<int> {};
+/// libtorch, or null where there is none or the tests are to do without.
+std::unique_ptr<Backend> libtorch(MemoryCount& memory) {
+  const char* wanted = std::getenv("RT_TORCH_BACKEND");
+  const bool required = wanted && std::string_view(wanted) == "libtorch";
+  if (wanted && std::string_view(wanted) == "reference") return nullptr;
+  try {
+    return make_libtorch_backend(memory, 1, "");
+  } catch (const Error& error) {
+    EXPECT_FALSE(required) << error.text();
+    return nullptr;
+  }
+}
+
+class Fuzz : public testing::TestWithParam<int> {
+ protected:
+  MemoryCount memory_;
+  std::unique_ptr<Backend> libtorch_ = libtorch(memory_);
+};
 
 TEST_P(Fuzz, BatchesAgreeStepByStepAndCompiled) {
-  MemoryCount memory;
-  const auto reference = make_reference_backend(memory, 1);
-  const auto threaded = make_reference_backend(memory, 0);
+  const auto reference = make_reference_backend(memory_, 1);
+  const auto threaded = make_reference_backend(memory_, 0);
   Tally tally;
-  run(GetParam(), Level::Batch,
-      [&](const Program& program) { return check_batch(program, *threaded, *reference, tally); });
+  run(GetParam(), Level::Batch, [&](const Program& program) {
+    std::optional<Failure> failure = check_batch(program, *threaded, *reference, tally);
+    if (!failure && libtorch_) failure = check_batch(program, *libtorch_, *reference, tally);
+    return failure;
+  });
   print(tally);
 }
 
 TEST_P(Fuzz, ProgramsAgreeUnderEveryPolicy) {
   std::vector<std::string> backends = {"reference"};
-  if (choose_backend("libtorch")) backends.push_back("libtorch");
+  if (libtorch_) backends.push_back("libtorch");
   else std::cout << "no libtorch: lazy against eager on the reference backend alone\n";
   Tally tally;
   run(kTests + GetParam(), Level::Abi,

@@ -214,9 +214,11 @@ class Generator {
     if (dice_.chance(0.01)) return dice_.pick(kOdd);
     return dice_.chance(0.5) ? dice_.pick(kFloats) : dice_.unit() * 6 - 3;
   }
-  int64_t random_index() {
-    constexpr int64_t kOdd[] = {INT64_MIN, INT64_MAX, 1000, -1000};
-    return dice_.chance(0.05) ? dice_.pick(kOdd) : dice_.between(-5, 7);
+  int64_t random_index(bool creates) {
+    constexpr int64_t kOdd[] = {1000, -1000, INT64_MIN, INT64_MAX};
+    if (!dice_.chance(0.05)) return dice_.between(-5, 7);
+    // libtorch's lengths of ranges that end near those of int64_t overflow.
+    return kOdd[dice_.below(creates ? 2 : 4)];
   }
   int64_t random_int(int64_t rank) {
     return dice_.chance(0.75) ? dice_.between(-std::max<int64_t>(rank, 1), rank)
@@ -261,7 +263,7 @@ class Generator {
         const double value = constant ? static_cast<double>(dice_.below(2)) : random_float();
         args.words.push_back(std::bit_cast<int64_t>(value));
       }
-      if (param.kind == Kind::Index) args.words.push_back(random_index());
+      if (param.kind == Kind::Index) args.words.push_back(random_index(operands.empty()));
       if (param.kind == Kind::Sizes)
         args.shape = alone || dice_.chance(0.05) ? random_sizes() : resized(self);
       if (param.kind == Kind::DType) args.dtype = random_dtype();

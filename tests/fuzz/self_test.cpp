@@ -70,6 +70,7 @@ class Altered final : public Backend {
   void seed(uint64_t seed) override { inner_->seed(seed); }
   std::unique_ptr<RandomState> random_state() override { return inner_->random_state(); }
   void restore(const RandomState& state) override { inner_->restore(state); }
+  void after_fork() override {}
 
  private:
   class Stepper final : public rt::Program {
