@@ -201,11 +201,13 @@ std::vector<bool> after_failures(const Program& program) {
 /// Two rounds of one program, instruction by instruction.
 class Comparison {
  public:
-  Comparison(const Program& program, const Trace& got, const Trace& wanted, std::string between)
+  Comparison(const Program& program, const Trace& got, const Trace& wanted, std::string between,
+             Tally& tally)
       : program_(program),
         got_(got),
         wanted_(wanted),
         between_(std::move(between)),
+        tally_(tally),
         after_(after_failures(program)) {}
 
   /// `bits`: elements too, bit for bit; else within what an error bound allows.
@@ -246,9 +248,13 @@ class Comparison {
     const Bounds& bounds = error_bounds();
     const auto number = form_.numbers.find(id);
     if (number == form_.numbers.end()) return report("abi value", off);
-    if (bounds.excused[number->second]) return;
+    if (bounds.excused[number->second]) {
+      ++tally_.excused_roots;
+      return;
+    }
     const std::string still = difference(a, b, bounds.slack[number->second]);
-    if (!still.empty()) report("abi value", still);
+    if (still.empty()) ++tally_.by_slack;
+    else report("abi value", still);
   }
   const Bounds& error_bounds() {
     if (bounds_) return *bounds_;
@@ -261,6 +267,7 @@ class Comparison {
   const Program& program_;
   const Trace &got_, &wanted_;
   std::string between_;
+  Tally& tally_;
   std::vector<bool> after_;
   size_t at_ = 0;
   Form form_;
@@ -316,7 +323,7 @@ std::optional<Failure> check_abi(const Program& program, const std::vector<std::
           return Failure{"abi books", "", join(text(round), ": ", off)};
         if (first.empty()) first = std::move(trace);
         else if (auto failure =
-                     Comparison(program, trace, first, text(round) + " against observe 1")
+                     Comparison(program, trace, first, text(round) + " against observe 1", tally)
                          .run(true))
           return failure;
       }
@@ -328,7 +335,8 @@ std::optional<Failure> check_abi(const Program& program, const std::vector<std::
     tally.roots += firsts[0][i].value.has_value();
   }
   if (firsts.size() < 2) return std::nullopt;
-  return Comparison(program, firsts[1], firsts[0], join(backends[1], " against ", backends[0]))
+  return Comparison(program, firsts[1], firsts[0], join(backends[1], " against ", backends[0]),
+                    tally)
       .run(false);
 }
 

@@ -52,7 +52,7 @@ Bounds error_bounds(Backend& judge, const Form& form, uint64_t seed);
 /// - subject's compiled program against its steps, bit for bit, twice;
 /// - the whole program against the judge's, where no row before it has jumps.
 /// Errors beyond torch.testing's tolerances are allowed as far as operands that are off by a few
-/// units in the last place explain them.
+/// units in the last place explain them; none are where both are one backend with other settings.
 std::optional<Failure> check_batch(const Program& program, Backend& subject, Backend& judge,
                                    Tally& tally);
 

@@ -76,11 +76,6 @@ BufferRef write(Backend& backend, const Tensor& tensor, Sizes strides) {
                               {tensor.sizes, Strides(strides), memory->layout().offset}));
 }
 
-BufferRef copy_to(Backend& backend, Backend& owner, const Buffer& buffer) {
-  const bool strided = !buffer.contiguous();
-  return write(backend, read(owner, buffer), strided ? buffer.strides() : Sizes{});
-}
-
 bool same_bits(const Tensor& a, const Tensor& b) {
   if (a.dtype != b.dtype || !(a.sizes == b.sizes) || a.integers != b.integers) return false;
   return std::ranges::equal(a.reals, b.reals, [](double x, double y) {

@@ -11,8 +11,6 @@ using Tensor = Literal;
 Tensor read(Backend& backend, const Buffer& buffer);
 /// A buffer of `backend` with these elements, under `strides` where they are given.
 BufferRef write(Backend& backend, const Tensor& tensor, Sizes strides = {});
-/// The same elements in the same layout, in memory of `backend`.
-BufferRef copy_to(Backend& backend, Backend& owner, const Buffer& buffer);
 
 /// Equal bits, but that any NaN equals any other.
 bool same_bits(const Tensor& a, const Tensor& b);

@@ -21,6 +21,8 @@ Outline::Fact Outline::infer(Args& args, std::span<const uint32_t> operands) con
   rt::infer(args, types);
   const OpInfo& row = info(args.op);
   Layout layout{args.shape, contiguous_strides(args.shape), 0};
+  // Programs stay on the CPU, and what moves to where it is stays what it is.
+  if (args.op == Op::Move) layout = find(operands[0])->layout;
   if (row.rules.view) {
     Layout view;
     if (row.rules.view({row, args.words}, args.shape, find(operands[0])->layout, view))
