@@ -50,8 +50,11 @@ rt_add_tests(graph rt_core)
 rt_add_tests(executor rt_core)
 rt_add_tests(ops rt_torch)
 rt_add_tests(abi rt_torch)
+# Both: programs are made from the table, and run as batches and through the library.
+rt_add_tests(fuzz rt_core rt_torch)
 rt_run_tests(graph core)
 rt_run_tests(executor core)
+rt_run_tests(fuzz core reference)
 rt_run_tests(ops core reference)
 rt_run_tests(abi core reference)
 if(RT_LIBTORCH_FOUND)
@@ -69,6 +72,10 @@ if(RT_LIBTORCH_FOUND)
     libtorch.ops_compiled_at_once
     PROPERTIES TIMEOUT 300 LABELS libtorch ENVIRONMENT
                "RT_TORCH_BACKEND=libtorch;RT_TORCH_COMPILE_AFTER=0")
+  # Likewise, and without the tests of the fuzzer itself.
+  add_test(NAME libtorch.fuzz COMMAND rt_test_fuzz --gtest_filter=Seeds/*)
+  set_tests_properties(libtorch.fuzz PROPERTIES TIMEOUT 300 LABELS libtorch ENVIRONMENT
+                                                RT_TORCH_BACKEND=libtorch)
 endif()
 
 file(GLOB c_sources CONFIGURE_DEPENDS tests/abi/*.c)
