@@ -60,6 +60,9 @@ rt_run_tests(abi core reference)
 if(RT_LIBTORCH_FOUND)
   # The plugin's own sources, with their torch headers, beside the core.
   rt_add_tests(torchscript rt_core rt_torchscript)
+  # Its own list, since CMake warns of two folders with a libgomp in the one it would make.
+  set_target_properties(rt_test_torchscript PROPERTIES BUILD_WITH_INSTALL_RPATH ON INSTALL_RPATH
+                                                                              ${RT_LIBTORCH_DIR}/lib)
   rt_run_tests(abi libtorch libtorch)
   # These in one process each: loading libtorch takes longer than all of their tests.
   foreach(folder torchscript ops)
