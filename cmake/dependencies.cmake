@@ -3,6 +3,11 @@ find_package(Threads REQUIRED)
 find_package(Eigen3 3.4 REQUIRED NO_MODULE)
 find_package(nlohmann_json 3 REQUIRED)
 
+# Highway for its headers alone: what would need its library is not used (fallback_cpu/simd.h).
+find_path(HWY_INCLUDE_DIR hwy/foreach_target.h REQUIRED)
+add_library(hwy::header INTERFACE IMPORTED)
+target_include_directories(hwy::header INTERFACE ${HWY_INCLUDE_DIR})
+
 find_path(XXHASH_INCLUDE_DIR xxhash.h REQUIRED)
 add_library(xxhash::header INTERFACE IMPORTED)
 target_include_directories(xxhash::header INTERFACE ${XXHASH_INCLUDE_DIR})

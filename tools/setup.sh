@@ -15,7 +15,7 @@ die() {
   exit 1
 }
 
-packages=(cmake ninja-build g++ libeigen3-dev libxxhash-dev nlohmann-json3-dev)
+packages=(cmake ninja-build g++ libeigen3-dev libhwy-dev libxxhash-dev nlohmann-json3-dev)
 case "${1:---demo}" in
   --demo) ;;
   --test) packages+=(libgtest-dev libgmock-dev libbenchmark-dev clang-format) ;;
