@@ -1,0 +1,141 @@
+// lanes-inl.h -- vectors that are written like numbers; included once per instruction set.
+// No include guard of the usual kind: the marker flips each time foreach_target.h comes round.
+#if defined(RT_LANES_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef RT_LANES_INL_H_
+#undef RT_LANES_INL_H_
+#else
+#define RT_LANES_INL_H_
+#endif
+
+#include <hwy/highway.h>
+
+#include <type_traits>
+
+HWY_BEFORE_NAMESPACE();
+namespace rt::cpu::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+template <class D>
+struct Lanes;
+
+/// The answers of a comparison, lane by lane.
+template <class D>
+struct Truths {
+  hn::Mask<D> mask;
+  friend HWY_INLINE Truths operator||(Truths a, Truths b) { return {hn::Or(a.mask, b.mask)}; }
+  friend HWY_INLINE Truths operator&&(Truths a, Truths b) { return {hn::And(a.mask, b.mask)}; }
+  friend HWY_INLINE Truths operator!(Truths a) { return {hn::Not(a.mask)}; }
+  friend HWY_INLINE bool all(Truths a) { return hn::AllTrue(D(), a.mask); }
+  friend HWY_INLINE Lanes<D> select(Truths which, Lanes<D> yes, Lanes<D> no) {
+    return hn::IfThenElse(which.mask, yes.vector, no.vector);
+  }
+};
+
+/// As many numbers as a vector of Highway's tag D holds. Numbers stand for vectors of them.
+/// Integers wrap. Lanes of int8_t are bools, 0 and 1: their sum is or, their product is and.
+template <class D>
+struct Lanes {
+  using Tag = D;
+  using T = hn::TFromD<D>;
+  using Vector = hn::Vec<D>;
+  static constexpr bool kBool = sizeof(T) == 1;
+  Vector vector;
+
+  HWY_INLINE Lanes(Vector vector) : vector(vector) {}
+  HWY_INLINE Lanes(T number) : vector(hn::Set(D(), number)) {}
+
+  friend HWY_INLINE Lanes operator+(Lanes a, Lanes b) {
+    if constexpr (kBool) return hn::Or(a.vector, b.vector);
+    else return hn::Add(a.vector, b.vector);
+  }
+  friend HWY_INLINE Lanes operator-(Lanes a, Lanes b) { return hn::Sub(a.vector, b.vector); }
+  friend HWY_INLINE Lanes operator*(Lanes a, Lanes b) {
+    if constexpr (kBool) return hn::And(a.vector, b.vector);
+    else return hn::Mul(a.vector, b.vector);
+  }
+  friend HWY_INLINE Lanes operator/(Lanes a, Lanes b) { return hn::Div(a.vector, b.vector); }
+  friend HWY_INLINE Lanes operator-(Lanes a) { return hn::Neg(a.vector); }
+  friend HWY_INLINE Lanes operator&(Lanes a, Lanes b) { return hn::And(a.vector, b.vector); }
+  friend HWY_INLINE Lanes operator|(Lanes a, Lanes b) { return hn::Or(a.vector, b.vector); }
+  friend HWY_INLINE Lanes operator^(Lanes a, Lanes b) { return hn::Xor(a.vector, b.vector); }
+
+  friend HWY_INLINE Truths<D> operator<(Lanes a, Lanes b) { return {hn::Lt(a.vector, b.vector)}; }
+  friend HWY_INLINE Truths<D> operator>(Lanes a, Lanes b) { return {hn::Gt(a.vector, b.vector)}; }
+  friend HWY_INLINE Truths<D> operator<=(Lanes a, Lanes b) { return {hn::Le(a.vector, b.vector)}; }
+  friend HWY_INLINE Truths<D> operator>=(Lanes a, Lanes b) { return {hn::Ge(a.vector, b.vector)}; }
+  friend HWY_INLINE Truths<D> operator==(Lanes a, Lanes b) { return {hn::Eq(a.vector, b.vector)}; }
+  friend HWY_INLINE Truths<D> operator!=(Lanes a, Lanes b) { return {hn::Ne(a.vector, b.vector)}; }
+
+  /// a * b + c, rounded once where the processor does that.
+  friend HWY_INLINE Lanes mul_add(Lanes a, Lanes b, Lanes c) {
+    return hn::MulAdd(a.vector, b.vector, c.vector);
+  }
+  /// c - a * b likewise.
+  friend HWY_INLINE Lanes take_product(Lanes c, Lanes a, Lanes b) {
+    return hn::NegMulAdd(a.vector, b.vector, c.vector);
+  }
+  friend HWY_INLINE Lanes abs(Lanes a) {
+    if constexpr (std::is_floating_point_v<T>) return hn::Abs(a.vector);
+    else return select(a < 0, -a, a);
+  }
+  friend HWY_INLINE Lanes sqrt(Lanes a) { return hn::Sqrt(a.vector); }
+  /// The larger one; b where one of them is NaN.
+  friend HWY_INLINE Lanes larger(Lanes a, Lanes b) { return select(a > b, a, b); }
+};
+
+/// Floats by their bits.
+template <class D>
+using Unsigned = Lanes<hn::RebindToUnsigned<D>>;
+template <class D>
+HWY_INLINE Unsigned<D> bits(Lanes<D> a) {
+  return hn::BitCast(hn::RebindToUnsigned<D>(), a.vector);
+}
+template <class D>
+HWY_INLINE Lanes<D> from_bits(D d, Unsigned<D> a) {
+  return hn::BitCast(d, a.vector);
+}
+
+template <class D>
+HWY_INLINE Lanes<D> load(D d, const hn::TFromD<D>* from) {
+  return hn::LoadU(d, from);
+}
+template <class D>
+HWY_INLINE void store(Lanes<D> a, hn::TFromD<D>* to) {
+  hn::StoreU(a.vector, D(), to);
+}
+
+/// Lanes of floats as doubles: the lower half of them and the upper. A vector of one has no halves.
+template <class D>
+struct Doubles {
+#if HWY_TARGET == HWY_SCALAR
+  using Tag = hn::Rebind<double, D>;
+  Lanes<Tag> low;
+  static HWY_INLINE Doubles of(Lanes<D> a) { return {Lanes<Tag>(hn::PromoteTo(Tag(), a.vector))}; }
+  HWY_INLINE Lanes<D> narrow() const { return hn::DemoteTo(D(), low.vector); }
+  template <class Function, class... More>
+  HWY_INLINE Doubles map(const Function& function, More... more) const {
+    return {function(low, more.low...)};
+  }
+#else
+  using Tag = hn::Repartition<double, D>;
+  Lanes<Tag> low, high;
+  static HWY_INLINE Doubles of(Lanes<D> a) {
+    const hn::Half<D> half;
+    return {Lanes<Tag>(hn::PromoteTo(Tag(), hn::LowerHalf(half, a.vector))),
+            Lanes<Tag>(hn::PromoteTo(Tag(), hn::UpperHalf(half, a.vector)))};
+  }
+  HWY_INLINE Lanes<D> narrow() const {
+    const hn::Half<D> half;
+    return hn::Combine(D(), hn::DemoteTo(half, high.vector), hn::DemoteTo(half, low.vector));
+  }
+  template <class Function, class... More>
+  HWY_INLINE Doubles map(const Function& function, More... more) const {
+    return {function(low, more.low...), function(high, more.high...)};
+  }
+#endif
+};
+
+}  // namespace rt::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif
