@@ -29,10 +29,6 @@ HWY_INLINE Lanes<D> cross_entropy_term(Lanes<D> p, Lanes<D> target) {
   return (target - 1) * log_not - target * log_p;
 }
 
-/// The lanes of one vector: T as it is stored, but for bool, which are bytes.
-template <class T>
-using StoredLane = std::conditional_t<std::is_same_v<T, bool>, int8_t, T>;
-
 /// Where one operand's elements come from: memory, or one element for all.
 template <class D, bool uniform>
 struct Stream {
@@ -45,14 +41,9 @@ struct Stream {
     if constexpr (uniform) return same;
     else return load(D(), from + i);
   }
-  /// The first n elements, fewer than a vector has; the others repeat the first.
-  HWY_INLINE Lanes<D> head(int64_t n) const {
+  HWY_INLINE Lanes<D> first(int64_t n) const {
     if constexpr (uniform) return same;
-    constexpr size_t kLanes = hn::MaxLanes(D());
-    HWY_ALIGN T padded[kLanes];
-    std::fill_n(padded, kLanes, from[0]);
-    std::memcpy(padded, from, static_cast<size_t>(n) * sizeof(T));
-    return load(D(), padded);
+    else return load_first(D(), from, n);
   }
 };
 
@@ -62,17 +53,15 @@ template <class Expression, class Type, int uniform>
 void run(int64_t n, void* out, const void* first, const void* second,
          [[maybe_unused]] int64_t scalar) {
   using T = StoredLane<Type>;
-  const hn::ScalableTag<T> d;
-  using D = decltype(d);
-  using Tag = std::remove_const_t<D>;
+  using D = hn::ScalableTag<T>;
   constexpr bool kBinary = Expression::kOperands == 2;
-  const auto step = static_cast<int64_t>(hn::Lanes(d));
+  const auto step = static_cast<int64_t>(hn::Lanes(D()));
   T* HWY_RESTRICT to = static_cast<T*>(out);
-  const Stream<Tag, uniform == kFirst> a(first);
-  const Stream<Tag, !kBinary || uniform == kSecond> b(kBinary ? second : first);
-  Lanes<Tag> s(T{});
+  const Stream<D, uniform == kFirst> a(first);
+  const Stream<D, !kBinary || uniform == kSecond> b(kBinary ? second : first);
+  Lanes<D> s(T{});
   if constexpr (std::is_floating_point_v<T>)
-    s = Lanes<Tag>(static_cast<T>(std::bit_cast<double>(scalar)));
+    s = Lanes<D>(static_cast<T>(std::bit_cast<double>(scalar)));
   int64_t i = 0;
   for (; i + step <= n; i += step) store(Expression::apply(a.at(i), b.at(i), s), to + i);
   if (i == n) return;
@@ -80,9 +69,7 @@ void run(int64_t n, void* out, const void* first, const void* second,
     i = n - step;
     store(Expression::apply(a.at(i), b.at(i), s), to + i);
   } else {
-    HWY_ALIGN T padded[hn::MaxLanes(Tag())];
-    store(Expression::apply(a.head(n), b.head(n), s), padded);
-    std::memcpy(to, padded, static_cast<size_t>(n) * sizeof(T));
+    store_first(Expression::apply(a.first(n), b.first(n), s), to, n);
   }
 }
 

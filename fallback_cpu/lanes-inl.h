@@ -9,6 +9,7 @@
 
 #include <hwy/highway.h>
 
+#include <cstring>
 #include <type_traits>
 
 HWY_BEFORE_NAMESPACE();
@@ -83,6 +84,10 @@ struct Lanes {
   friend HWY_INLINE Lanes larger(Lanes a, Lanes b) { return select(a > b, a, b); }
 };
 
+/// How T lies in lanes.
+template <class T>
+using StoredLane = std::conditional_t<std::is_same_v<T, bool>, int8_t, T>;
+
 /// Floats by their bits.
 template <class D>
 using Unsigned = Lanes<hn::RebindToUnsigned<D>>;
@@ -104,36 +109,98 @@ HWY_INLINE void store(Lanes<D> a, hn::TFromD<D>* to) {
   hn::StoreU(a.vector, D(), to);
 }
 
-/// Lanes of floats as doubles: the lower half of them and the upper. A vector of one has no halves.
+/// The first n numbers, fewer than a vector has; the other lanes repeat the first number.
 template <class D>
-struct Doubles {
-#if HWY_TARGET == HWY_SCALAR
-  using Tag = hn::Rebind<double, D>;
+HWY_INLINE Lanes<D> load_first(D d, const hn::TFromD<D>* from, int64_t n) {
+  using T = hn::TFromD<D>;
+  constexpr size_t kLanes = hn::MaxLanes(D());
+  HWY_ALIGN T padded[kLanes];
+  for (T& number : padded) number = from[0];
+  std::memcpy(padded, from, static_cast<size_t>(n) * sizeof(T));
+  return load(d, padded);
+}
+template <class D>
+HWY_INLINE void store_first(Lanes<D> a, hn::TFromD<D>* to, int64_t n) {
+  using T = hn::TFromD<D>;
+  constexpr size_t kLanes = hn::MaxLanes(D());
+  HWY_ALIGN T padded[kLanes];
+  store(a, padded);
+  std::memcpy(to, padded, static_cast<size_t>(n) * sizeof(T));
+}
+
+/// Lanes in the form in which they are: what stands for Doubles where nothing is converted.
+template <class D>
+struct Whole {
+  using Tag = D;
   Lanes<Tag> low;
-  static HWY_INLINE Doubles of(Lanes<D> a) { return {Lanes<Tag>(hn::PromoteTo(Tag(), a.vector))}; }
-  HWY_INLINE Lanes<D> narrow() const { return hn::DemoteTo(D(), low.vector); }
+  static HWY_INLINE Whole of(Lanes<D> a) { return {a}; }
+  static HWY_INLINE Whole all(hn::TFromD<D> number) { return {Lanes<D>(number)}; }
+  static HWY_INLINE Whole load(const hn::TFromD<D>* from) {
+    return {Lanes<D>(hn::LoadU(D(), from))};
+  }
+  HWY_INLINE void store(hn::TFromD<D>* to) const { hn::StoreU(low.vector, D(), to); }
   template <class Function, class... More>
-  HWY_INLINE Doubles map(const Function& function, More... more) const {
+  HWY_INLINE Whole map(const Function& function, More... more) const {
     return {function(low, more.low...)};
   }
+};
+
+#if HWY_TARGET == HWY_SCALAR
+/// Lanes of floats as doubles. A vector of one has no halves.
+template <class D>
+struct DoublesOfFloats {
+  using Tag = hn::Rebind<double, D>;
+  Lanes<Tag> low;
+  static HWY_INLINE DoublesOfFloats of(Lanes<D> a) {
+    return {Lanes<Tag>(hn::PromoteTo(Tag(), a.vector))};
+  }
+  static HWY_INLINE DoublesOfFloats all(double number) { return {Lanes<Tag>(number)}; }
+  static HWY_INLINE DoublesOfFloats load(const double* from) {
+    return {Lanes<Tag>(hn::LoadU(Tag(), from))};
+  }
+  HWY_INLINE void store(double* to) const { hn::StoreU(low.vector, Tag(), to); }
+  HWY_INLINE Lanes<D> narrow() const { return hn::DemoteTo(D(), low.vector); }
+  template <class Function, class... More>
+  HWY_INLINE DoublesOfFloats map(const Function& function, More... more) const {
+    return {function(low, more.low...)};
+  }
+};
 #else
+/// Lanes of floats as doubles: the lower half of them and the upper.
+template <class D>
+struct DoublesOfFloats {
   using Tag = hn::Repartition<double, D>;
+  using Half = hn::Half<D>;
   Lanes<Tag> low, high;
-  static HWY_INLINE Doubles of(Lanes<D> a) {
-    const hn::Half<D> half;
-    return {Lanes<Tag>(hn::PromoteTo(Tag(), hn::LowerHalf(half, a.vector))),
-            Lanes<Tag>(hn::PromoteTo(Tag(), hn::UpperHalf(half, a.vector)))};
+  static HWY_INLINE DoublesOfFloats of(Lanes<D> a) {
+    return {Lanes<Tag>(hn::PromoteTo(Tag(), hn::LowerHalf(Half(), a.vector))),
+            Lanes<Tag>(hn::PromoteTo(Tag(), hn::UpperHalf(Half(), a.vector)))};
+  }
+  static HWY_INLINE DoublesOfFloats all(double number) {
+    return {Lanes<Tag>(number), Lanes<Tag>(number)};
+  }
+  static HWY_INLINE DoublesOfFloats load(const double* from) {
+    return {Lanes<Tag>(hn::LoadU(Tag(), from)),
+            Lanes<Tag>(hn::LoadU(Tag(), from + hn::Lanes(Tag())))};
+  }
+  HWY_INLINE void store(double* to) const {
+    hn::StoreU(low.vector, Tag(), to);
+    hn::StoreU(high.vector, Tag(), to + hn::Lanes(Tag()));
   }
   HWY_INLINE Lanes<D> narrow() const {
-    const hn::Half<D> half;
-    return hn::Combine(D(), hn::DemoteTo(half, high.vector), hn::DemoteTo(half, low.vector));
+    return hn::Combine(D(), hn::DemoteTo(Half(), high.vector), hn::DemoteTo(Half(), low.vector));
   }
   template <class Function, class... More>
-  HWY_INLINE Doubles map(const Function& function, More... more) const {
+  HWY_INLINE DoublesOfFloats map(const Function& function, More... more) const {
     return {function(low, more.low...), function(high, more.high...)};
   }
-#endif
 };
+#endif
+
+/// Lanes of floating numbers as doubles.
+template <class D>
+using Doubles =
+    std::conditional_t<std::is_same_v<hn::TFromD<D>, float>, DoublesOfFloats<D>, Whole<D>>;
 
 }  // namespace rt::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
