@@ -24,6 +24,11 @@ HWY_INLINE T select(bool which, T yes, T no) {
   return which ? yes : no;
 }
 
+template <class T>
+HWY_INLINE bool is_nan(T x) {
+  return x != x;
+}
+
 // A folder says how an element, or lanes of them, comes to an accumulator of the same form.
 struct FoldSum {
   static constexpr bool kInDouble = true;
@@ -69,8 +74,8 @@ struct FoldMost {
   }
   template <class A>
   static HWY_INLINE A join(A most, A x) {
-    if constexpr (largest) return select(x > most || x != x, x, most);
-    else return select(x < most || x != x, x, most);
+    if constexpr (largest) return select(x > most || is_nan(x), x, most);
+    else return select(x < most || is_nan(x), x, most);
   }
 };
 

@@ -65,7 +65,12 @@ struct Lanes {
   friend HWY_INLINE Truths<D> operator<=(Lanes a, Lanes b) { return {hn::Le(a.vector, b.vector)}; }
   friend HWY_INLINE Truths<D> operator>=(Lanes a, Lanes b) { return {hn::Ge(a.vector, b.vector)}; }
   friend HWY_INLINE Truths<D> operator==(Lanes a, Lanes b) { return {hn::Eq(a.vector, b.vector)}; }
-  friend HWY_INLINE Truths<D> operator!=(Lanes a, Lanes b) { return {hn::Ne(a.vector, b.vector)}; }
+  // Highway's own answer for NaN differs from one instruction set to the next.
+  friend HWY_INLINE Truths<D> operator!=(Lanes a, Lanes b) { return !(a == b); }
+  friend HWY_INLINE Truths<D> is_nan(Lanes a) {
+    if constexpr (std::is_floating_point_v<T>) return {hn::IsNaN(a.vector)};
+    else return a < a;
+  }
 
   /// a * b + c, rounded once where the processor does that.
   friend HWY_INLINE Lanes mul_add(Lanes a, Lanes b, Lanes c) {

@@ -209,7 +209,7 @@ HWY_INLINE Lanes<D> atan2(Lanes<D> y, Lanes<D> x) {
   const Lanes<D> right = select(steep, less<D>(pi_times(T(0.5)), flat), flat);
   const Truths<D> to_the_left = (sign_of(x) | 1) < 0;
   const Lanes<D> size = select(to_the_left, less<D>(pi_times(T(1)), right), right);
-  return select(y == y && x == x, size | sign_of(y), x + y);
+  return select(is_nan(y) || is_nan(x), x + y, size | sign_of(y));
 }
 
 }  // namespace rt::cpu::HWY_NAMESPACE
