@@ -75,11 +75,8 @@ void run(int64_t n, void* out, const void* first, const void* second,
 
 enum Takes { Floats = 2, Numbers = 4, All = 5 };  ///< how many of the first DTypes
 
-#define RT_UNARY(Id, takes, expression) RT_EXPRESSION(Id, takes, 1, expression)
-#define RT_BINARY(Id, takes, expression) RT_EXPRESSION(Id, takes, 2, expression)
-#define RT_EXPRESSION(Id, takes, operands, expression)                                         \
+#define RT_FORMULA(Id, operands, expression)                                                   \
   struct Id {                                                                                  \
-    static constexpr Takes kTakes = takes;                                                     \
     static constexpr int kOperands = operands;                                                 \
     template <class D>                                                                         \
     static HWY_INLINE Lanes<D> apply([[maybe_unused]] Lanes<D> a, [[maybe_unused]] Lanes<D> b, \
@@ -87,8 +84,15 @@ enum Takes { Floats = 2, Numbers = 4, All = 5 };  ///< how many of the first DTy
       using T [[maybe_unused]] = hn::TFromD<D>;                                                \
       return expression;                                                                       \
     }                                                                                          \
-    template <class T, int uniform>                                                            \
-    static constexpr BlockKernel kernel = run<Id, T, uniform>;                                 \
+  };
+#define RT_UNARY(Id, takes, expression) RT_EXPRESSION(Id, takes, 1, expression)
+#define RT_BINARY(Id, takes, expression) RT_EXPRESSION(Id, takes, 2, expression)
+#define RT_EXPRESSION(Id, takes, operands, expression)         \
+  RT_FORMULA(FormulaOf##Id, operands, expression)              \
+  struct Id : FormulaOf##Id {                                  \
+    static constexpr Takes kTakes = takes;                     \
+    template <class T, int uniform>                            \
+    static constexpr BlockKernel kernel = run<Id, T, uniform>; \
   };
 #define RT_LOOP(Id, takes, function)                   \
   struct Id {                                          \
@@ -100,15 +104,15 @@ enum Takes { Floats = 2, Numbers = 4, All = 5 };  ///< how many of the first DTy
 
 /// The powers that PyTorch computes exactly rather than by logarithm.
 namespace powers {
-RT_UNARY(Square, Floats, a* a)
-RT_UNARY(Same, Floats, a)
-RT_UNARY(One, Floats, T{1})
-RT_UNARY(Cube, Floats, a* a* a)
-RT_UNARY(Root, Floats, sqrt(a))
-RT_UNARY(OneByRoot, Floats, 1 / sqrt(a))
-RT_UNARY(OneBy, Floats, 1 / a)
-RT_UNARY(OneBySquare, Floats, 1 / (a * a))
-RT_UNARY(Any, Floats, power(a, hn::GetLane(s.vector)))
+RT_FORMULA(Square, 1, (a * a))
+RT_FORMULA(Same, 1, a)
+RT_FORMULA(One, 1, T{1})
+RT_FORMULA(Cube, 1, (a * a * a))
+RT_FORMULA(Root, 1, sqrt(a))
+RT_FORMULA(OneByRoot, 1, 1 / sqrt(a))
+RT_FORMULA(OneBy, 1, 1 / a)
+RT_FORMULA(OneBySquare, 1, 1 / (a * a))
+RT_FORMULA(Any, 1, power(a, hn::GetLane(s.vector)))
 }  // namespace powers
 
 template <class T>
