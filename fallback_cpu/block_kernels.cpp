@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <numbers>
 
 #include "fallback_cpu/dtypes.h"

@@ -9,7 +9,6 @@
 
 #include <hwy/highway.h>
 
-#include <cstring>
 #include <type_traits>
 
 HWY_BEFORE_NAMESPACE();
@@ -120,8 +119,7 @@ HWY_INLINE Lanes<D> load_first(D d, const hn::TFromD<D>* from, int64_t n) {
   using T = hn::TFromD<D>;
   constexpr size_t kLanes = hn::MaxLanes(D());
   HWY_ALIGN T padded[kLanes];
-  for (T& number : padded) number = from[0];
-  std::memcpy(padded, from, static_cast<size_t>(n) * sizeof(T));
+  for (size_t i = 0; i < kLanes; ++i) padded[i] = from[static_cast<int64_t>(i) < n ? i : 0];
   return load(d, padded);
 }
 template <class D>
@@ -130,7 +128,8 @@ HWY_INLINE void store_first(Lanes<D> a, hn::TFromD<D>* to, int64_t n) {
   constexpr size_t kLanes = hn::MaxLanes(D());
   HWY_ALIGN T padded[kLanes];
   store(a, padded);
-  std::memcpy(to, padded, static_cast<size_t>(n) * sizeof(T));
+  for (size_t i = 0; i < kLanes; ++i)
+    if (static_cast<int64_t>(i) < n) to[i] = padded[i];
 }
 
 /// Lanes in the form in which they are: what stands for Doubles where nothing is converted.
