@@ -29,6 +29,8 @@ if(NOT TARGET nlohmann_json::nlohmann_json)
                   "nlohmann_json 3")
 endif()
 rt_find_headers(xxhash::header XXHASH_INCLUDE_DIR xxhash.h xxHash)
+# Highway for its headers alone: what would need its library is not used (fallback_cpu/simd.h).
+rt_find_headers(hwy::header HWY_INCLUDE_DIR hwy/foreach_target.h Highway)
 if(rt_missing)
   list(JOIN rt_missing ", " rt_missing)
   message(FATAL_ERROR "Not found: ${rt_missing}. tools/setup.sh installs them from Debian; "

@@ -1,4 +1,5 @@
-// block_kernels.cpp -- elementwise.def as loops: one per op, dtype and kind of operands.
+// block_kernels.cpp -- elementwise.def as loops over vectors: one per op, dtype and kind of
+// operands, and all of them once per instruction set.
 #include "fallback_cpu/block_kernels.h"
 
 #include <algorithm>
@@ -6,112 +7,91 @@
 #include <numbers>
 
 #include "fallback_cpu/dtypes.h"
+#include "fallback_cpu/simd.h"
 #include "graph/decompose.h"
 #include "graph/infer.h"
 #include "graph/views.h"
 
-namespace rt::cpu {
+#define HWY_TARGET_INCLUDE "fallback_cpu/block_kernels.cpp"
+#include <hwy/foreach_target.h>
+
+#include "fallback_cpu/simd_angles-inl.h"
+#include "fallback_cpu/simd_math-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace rt::cpu::HWY_NAMESPACE {
 namespace {
 
-// Integers wrap: they are computed unsigned, where that is no overflow. Bool adds as or.
-template <class T>
-T wrapped(auto unsigned_result) {
-  return static_cast<T>(unsigned_result);
-}
-template <class T>
-T add(T a, T b) {
-  if constexpr (std::is_same_v<T, bool>) return a | b;
-  else if constexpr (std::is_integral_v<T>)
-    return wrapped<T>(std::make_unsigned_t<T>(a) + std::make_unsigned_t<T>(b));
-  else return a + b;
-}
-template <class T>
-T subtract(T a, T b) {
-  if constexpr (std::is_integral_v<T>)
-    return wrapped<T>(std::make_unsigned_t<T>(a) - std::make_unsigned_t<T>(b));
-  else return a - b;
-}
-template <class T>
-T multiply(T a, T b) {
-  if constexpr (std::is_same_v<T, bool>) return a & b;
-  else if constexpr (std::is_integral_v<T>)
-    return wrapped<T>(std::make_unsigned_t<T>(a) * std::make_unsigned_t<T>(b));
-  else return a * b;
-}
-template <class T>
-T negate(T a) {
-  if constexpr (std::is_integral_v<T>) return subtract(T{0}, a);
-  else return -a;
-}
-template <class T>
-T absolute(T a) {
-  if constexpr (std::is_integral_v<T>) return a < 0 ? negate(a) : a;
-  else return std::abs(a);
-}
-template <class T>
-T cross_entropy_term(T p, T target) {
-  const T log_not = std::max(std::log1p(-p), T{-100}), log_p = std::max(std::log(p), T{-100});
-  return (target - T{1}) * log_not - target * log_p;
+template <class D>
+HWY_INLINE Lanes<D> cross_entropy_term(Lanes<D> p, Lanes<D> target) {
+  const Lanes<D> log_not = larger(log1p(-p), -100), log_p = larger(log(p), -100);
+  return (target - 1) * log_not - target * log_p;
 }
 
-/// The cases that PyTorch computes exactly rather than through pow.
-template <class T>
-void power(int64_t n, void* out, const void* in, const void*, int64_t scalar) {
-  T* __restrict to = static_cast<T*>(out);
-  const T* __restrict from = static_cast<const T*>(in);
-  const T exponent = convert<T>(std::bit_cast<double>(scalar));
-  const auto run = [&](auto expression) {
-    for (int64_t i = 0; i < n; ++i) to[i] = expression(from[i]);
-  };
-  if (exponent == T{2}) run([](T a) { return a * a; });
-  else if (exponent == T{1}) run([](T a) { return a; });
-  else if (exponent == T{0}) run([](T) { return T{1}; });
-  else if (exponent == T{3}) run([](T a) { return a * a * a; });
-  else if (exponent == T(0.5)) run([](T a) { return std::sqrt(a); });
-  else if (exponent == T(-0.5)) run([](T a) { return T{1} / std::sqrt(a); });
-  else if (exponent == T{-1}) run([](T a) { return T{1} / a; });
-  else if (exponent == T{-2}) run([](T a) { return T{1} / (a * a); });
-  else run([exponent](T a) { return std::pow(a, exponent); });
-}
+/// Where one operand's elements come from: memory, or one element for all.
+template <class D, bool uniform>
+struct Stream {
+  using T = hn::TFromD<D>;
+  const T* from;
+  Lanes<D> same;
+  HWY_INLINE explicit Stream(const void* data)
+      : from(static_cast<const T*>(data)), same(uniform ? *from : T{}) {}
+  HWY_INLINE Lanes<D> at(int64_t i) const {
+    if constexpr (uniform) return same;
+    else return load(D(), from + i);
+  }
+  HWY_INLINE Lanes<D> first(int64_t n) const {
+    if constexpr (uniform) return same;
+    else return load_first(D(), from, n);
+  }
+};
 
-template <class Expression, class T, int uniform>
-void loop(int64_t n, void* out, const void* first, const void* second,
-          [[maybe_unused]] int64_t scalar) {
-  T* __restrict to = static_cast<T*>(out);
-  const T* __restrict a = static_cast<const T*>(first);
-  T s{};
-  if constexpr (std::is_floating_point_v<T>) s = static_cast<T>(std::bit_cast<double>(scalar));
-  if constexpr (Expression::kOperands == 1) {
-    (void)second;
-    for (int64_t i = 0; i < n; ++i) to[i] = Expression::apply(a[i], T{}, s);
+/// out[i] = Expression(a[i], b[i], s). What is left behind the last whole vector is computed by a
+/// vector that ends with it, and reaches back over elements that are computed twice.
+template <class Expression, class Type, int uniform>
+void run(int64_t n, void* out, const void* first, const void* second,
+         [[maybe_unused]] int64_t scalar) {
+  using T = StoredLane<Type>;
+  using D = hn::ScalableTag<T>;
+  constexpr bool kBinary = Expression::kOperands == 2;
+  const auto step = static_cast<int64_t>(hn::Lanes(D()));
+  T* HWY_RESTRICT to = static_cast<T*>(out);
+  const Stream<D, uniform == kFirst> a(first);
+  const Stream<D, !kBinary || uniform == kSecond> b(kBinary ? second : first);
+  Lanes<D> s(T{});
+  if constexpr (std::is_floating_point_v<T>)
+    s = Lanes<D>(static_cast<T>(std::bit_cast<double>(scalar)));
+  int64_t i = 0;
+  for (; i + step <= n; i += step) store(Expression::apply(a.at(i), b.at(i), s), to + i);
+  if (i == n) return;
+  if (n >= step) {
+    i = n - step;
+    store(Expression::apply(a.at(i), b.at(i), s), to + i);
   } else {
-    const T* __restrict b = static_cast<const T*>(second);
-    if constexpr (uniform == kFirst) {
-      const T same = *a;
-      for (int64_t i = 0; i < n; ++i) to[i] = Expression::apply(same, b[i], s);
-    } else if constexpr (uniform == kSecond) {
-      const T same = *b;
-      for (int64_t i = 0; i < n; ++i) to[i] = Expression::apply(a[i], same, s);
-    } else {
-      for (int64_t i = 0; i < n; ++i) to[i] = Expression::apply(a[i], b[i], s);
-    }
+    store_first(Expression::apply(a.first(n), b.first(n), s), to, n);
   }
 }
 
 enum Takes { Floats = 2, Numbers = 4, All = 5 };  ///< how many of the first DTypes
 
+#define RT_FORMULA(Id, operands, expression)                                                   \
+  struct Id {                                                                                  \
+    static constexpr int kOperands = operands;                                                 \
+    template <class D>                                                                         \
+    static HWY_INLINE Lanes<D> apply([[maybe_unused]] Lanes<D> a, [[maybe_unused]] Lanes<D> b, \
+                                     [[maybe_unused]] Lanes<D> s) {                            \
+      using T [[maybe_unused]] = hn::TFromD<D>;                                                \
+      return expression;                                                                       \
+    }                                                                                          \
+  };
 #define RT_UNARY(Id, takes, expression) RT_EXPRESSION(Id, takes, 1, expression)
 #define RT_BINARY(Id, takes, expression) RT_EXPRESSION(Id, takes, 2, expression)
-#define RT_EXPRESSION(Id, takes, operands, expression)                                 \
-  struct Id {                                                                          \
-    static constexpr Takes kTakes = takes;                                             \
-    static constexpr int kOperands = operands;                                         \
-    template <class T>                                                                 \
-    static T apply([[maybe_unused]] T a, [[maybe_unused]] T b, [[maybe_unused]] T s) { \
-      return expression;                                                               \
-    }                                                                                  \
-    template <class T, int uniform>                                                    \
-    static constexpr BlockKernel kernel = loop<Id, T, uniform>;                        \
+#define RT_EXPRESSION(Id, takes, operands, expression)         \
+  RT_FORMULA(FormulaOf##Id, operands, expression)              \
+  struct Id : FormulaOf##Id {                                  \
+    static constexpr Takes kTakes = takes;                     \
+    template <class T, int uniform>                            \
+    static constexpr BlockKernel kernel = run<Id, T, uniform>; \
   };
 #define RT_LOOP(Id, takes, function)                   \
   struct Id {                                          \
@@ -120,6 +100,35 @@ enum Takes { Floats = 2, Numbers = 4, All = 5 };  ///< how many of the first DTy
     template <class T, int uniform>                    \
     static constexpr BlockKernel kernel = function<T>; \
   };
+
+/// The powers that PyTorch computes exactly rather than by logarithm.
+namespace powers {
+RT_FORMULA(Square, 1, (a * a))
+RT_FORMULA(Same, 1, a)
+RT_FORMULA(One, 1, T{1})
+RT_FORMULA(Cube, 1, (a * a * a))
+RT_FORMULA(Root, 1, sqrt(a))
+RT_FORMULA(OneByRoot, 1, 1 / sqrt(a))
+RT_FORMULA(OneBy, 1, 1 / a)
+RT_FORMULA(OneBySquare, 1, 1 / (a * a))
+RT_FORMULA(Any, 1, power(a, hn::GetLane(s.vector)))
+}  // namespace powers
+
+template <class T>
+void run_power(int64_t n, void* out, const void* in, const void*, int64_t scalar) {
+  const T exponent = convert<T>(std::bit_cast<double>(scalar));
+  BlockKernel kernel = run<powers::Any, T, kNeither>;
+  if (exponent == T{2}) kernel = run<powers::Square, T, kNeither>;
+  else if (exponent == T{1}) kernel = run<powers::Same, T, kNeither>;
+  else if (exponent == T{0}) kernel = run<powers::One, T, kNeither>;
+  else if (exponent == T{3}) kernel = run<powers::Cube, T, kNeither>;
+  else if (exponent == T(0.5)) kernel = run<powers::Root, T, kNeither>;
+  else if (exponent == T(-0.5)) kernel = run<powers::OneByRoot, T, kNeither>;
+  else if (exponent == T{-1}) kernel = run<powers::OneBy, T, kNeither>;
+  else if (exponent == T{-2}) kernel = run<powers::OneBySquare, T, kNeither>;
+  kernel(n, out, in, nullptr, scalar);
+}
+
 namespace expressions {
 #include "fallback_cpu/elementwise.def"
 }
@@ -158,14 +167,15 @@ constexpr size_t kOpCount = 0
 #define RT_INTERNAL(...) +1
 #include "graph/ops.def"
     ;
-constexpr auto kKernels = [] {
+constexpr std::array<KernelRow, kOpCount> kernel_rows() {
   std::array<KernelRow, kOpCount> rows{};
 #define RT_UNARY(Id, ...) rows[static_cast<size_t>(Op::Id)] = kernel_row<expressions::Id>();
 #define RT_BINARY RT_UNARY
 #define RT_LOOP RT_UNARY
 #include "fallback_cpu/elementwise.def"
   return rows;
-}();
+}
+constexpr std::array<KernelRow, kOpCount> kKernels = kernel_rows();
 
 // An elementwise row of the op table without a row in elementwise.def does not build.
 #define RT_CHECK(Id, ...)                                                 \
@@ -175,13 +185,26 @@ constexpr auto kKernels = [] {
 #define RT_OP(Id, symbol, result, params, doc, ...) RT_CHECK(Id, __VA_ARGS__)
 #define RT_INTERNAL(Id, params, doc, ...) RT_CHECK(Id, __VA_ARGS__)
 #include "graph/ops.def"
+#undef RT_CHECK
+#undef RT_EXPRESSION
 
-}  // namespace
-
-const BlockKernel* block_kernels(Op op, DType dtype) {
+const BlockKernel* kernels_of(Op op, DType dtype) {
   if (static_cast<size_t>(dtype) >= std::size(kKernels[0].kernels)) return nullptr;
   const auto& kernels = kKernels[static_cast<size_t>(op)].kernels[static_cast<size_t>(dtype)];
   return kernels[kNeither] ? kernels : nullptr;
 }
 
+}  // namespace
+}  // namespace rt::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace rt::cpu {
+
+const BlockKernel* block_kernels(Op op, DType dtype) {
+  static constexpr decltype(&HWY_STATIC_DISPATCH(kernels_of)) kTable[] = RT_SIMD_TABLE(kernels_of);
+  return simd_choice(kTable)(op, dtype);
+}
+
 }  // namespace rt::cpu
+#endif

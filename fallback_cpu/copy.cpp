@@ -1,42 +1,14 @@
 // copy.cpp -- copies between layouts and dtypes: by runs, or by tiles where the runs cross.
 #include "fallback_cpu/copy.h"
 
-#include <array>
 #include <cstring>
 #include <utility>
 
 #include "fallback_cpu/buffer.h"
-#include "fallback_cpu/dtypes.h"
 #include "fallback_cpu/parallel.h"
 
 namespace rt::cpu {
 namespace {
-
-template <class To, class From>
-void convert_run(int64_t n, void* out, const void* in, int64_t stride) {
-  To* __restrict to = static_cast<To*>(out);
-  const From* __restrict from = static_cast<const From*>(in);
-  if (stride == 1) {
-    if constexpr (std::is_same_v<To, From>) {
-      std::memcpy(to, from, static_cast<size_t>(n) * sizeof(To));
-    } else {
-      for (int64_t i = 0; i < n; ++i) to[i] = convert<To>(from[i]);
-    }
-  } else {
-    for (int64_t i = 0; i < n; ++i) to[i] = convert<To>(from[i * stride]);
-  }
-}
-
-using Row = std::array<ConvertKernel, kDTypes>;
-template <class To>
-constexpr Row row_to() {
-  return {convert_run<To, float>,   convert_run<To, double>, convert_run<To, int32_t>,
-          convert_run<To, int64_t>, convert_run<To, bool>,   convert_run<To, Half>,
-          convert_run<To, BFloat16>};
-}
-constexpr std::array<Row, kDTypes> kConvert = {
-    row_to<float>(), row_to<double>(), row_to<int32_t>(), row_to<int64_t>(),
-    row_to<bool>(),  row_to<Half>(),   row_to<BFloat16>()};
 
 struct Dim {
   int64_t size, out, in;  ///< strides in elements
@@ -102,10 +74,6 @@ struct Plane {
 };
 
 }  // namespace
-
-ConvertKernel convert_kernel(DType to, DType from) {
-  return kConvert[static_cast<size_t>(to)][static_cast<size_t>(from)];
-}
 
 void copy_elements(char* out, DType to, Sizes out_strides, Source source, Sizes sizes,
                    int threads) {

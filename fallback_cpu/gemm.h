@@ -13,10 +13,18 @@ struct Matrix {
   int64_t row_stride, column_stride;
 };
 
-namespace baseline {
 /// out = a * b, `out` row-major without gaps. The depth is at least 1; integers wrap. Takes f32,
 /// f64, i32 and i64.
-void gemm(DType dtype, const Matrix& a, const Matrix& b, char* out);
-}  // namespace baseline
+using Gemm = void(DType dtype, const Matrix& a, const Matrix& b, char* out);
+
+namespace baseline {
+Gemm gemm;
+}
+namespace avx2 {
+Gemm gemm;
+}
+namespace avx512 {
+Gemm gemm;
+}
 
 }  // namespace rt::cpu

@@ -6,6 +6,7 @@
 #include "fallback_cpu/gemm.h"
 #include "fallback_cpu/kernels.h"
 #include "fallback_cpu/parallel.h"
+#include "fallback_cpu/simd.h"
 #include "graph/views.h"
 
 namespace rt::cpu {
@@ -77,6 +78,18 @@ struct Strips {
   }
 };
 
+/// The product for this processor.
+Gemm& gemm_here() {
+  [[maybe_unused]] const std::string_view target = simd_target().name;
+#ifdef RT_GEMM_AVX512
+  if (target == "avx512") return avx512::gemm;
+#endif
+#ifdef RT_GEMM_AVX2
+  if (target == "avx512" || target == "avx2") return avx2::gemm;
+#endif
+  return baseline::gemm;
+}
+
 }  // namespace
 
 BufferRef matmul(const Call& call) {
@@ -109,6 +122,7 @@ BufferRef matmul(const Call& call) {
   }
   const int64_t m = a.rows, n = b.columns, k = a.columns, count = numel(batch);
   const Strips strips(m, n, k);
+  Gemm& gemm = gemm_here();
   for_ranges(count * strips.count, strips.rows * n * k, call.machine.threads,
              [&](int64_t begin, int64_t end) {
                for (int64_t i = begin; i < end; ++i) {
@@ -118,8 +132,7 @@ BufferRef matmul(const Call& call) {
                                     a.row_stride, a.column_stride};
                  const Matrix other{b.data + offset_of(matrix, batch, b) * b.item, k, n,
                                     b.row_stride, b.column_stride};
-                 baseline::gemm(dtype, strip, other,
-                                result->data() + (matrix * m + row) * n * a.item);
+                 gemm(dtype, strip, other, result->data() + (matrix * m + row) * n * a.item);
                }
              });
   return result;

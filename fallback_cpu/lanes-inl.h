@@ -1,0 +1,212 @@
+// lanes-inl.h -- vectors that are written like numbers; included once per instruction set.
+// No include guard of the usual kind: the marker flips each time foreach_target.h comes round.
+#if defined(RT_LANES_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef RT_LANES_INL_H_
+#undef RT_LANES_INL_H_
+#else
+#define RT_LANES_INL_H_
+#endif
+
+#include <hwy/highway.h>
+
+#include <type_traits>
+
+HWY_BEFORE_NAMESPACE();
+namespace rt::cpu::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+template <class D>
+struct Lanes;
+
+/// The answers of a comparison, lane by lane.
+template <class D>
+struct Truths {
+  hn::Mask<D> mask;
+  friend HWY_INLINE Truths operator||(Truths a, Truths b) { return {hn::Or(a.mask, b.mask)}; }
+  friend HWY_INLINE Truths operator&&(Truths a, Truths b) { return {hn::And(a.mask, b.mask)}; }
+  friend HWY_INLINE Truths operator!(Truths a) { return {hn::Not(a.mask)}; }
+  friend HWY_INLINE bool all(Truths a) { return hn::AllTrue(D(), a.mask); }
+  friend HWY_INLINE Lanes<D> select(Truths which, Lanes<D> yes, Lanes<D> no) {
+    return hn::IfThenElse(which.mask, yes.vector, no.vector);
+  }
+};
+
+/// As many numbers as a vector of Highway's tag D holds. Numbers stand for vectors of them.
+/// Integers wrap. Lanes of int8_t are bools, 0 and 1: their sum is or, their product is and.
+template <class D>
+struct Lanes {
+  using Tag = D;
+  using T = hn::TFromD<D>;
+  using Vector = hn::Vec<D>;
+  static constexpr bool kBool = sizeof(T) == 1;
+  Vector vector;
+
+  HWY_INLINE Lanes(Vector vector) : vector(vector) {}
+  HWY_INLINE Lanes(T number) : vector(hn::Set(D(), number)) {}
+
+  friend HWY_INLINE Lanes operator+(Lanes a, Lanes b) {
+    if constexpr (kBool) return hn::Or(a.vector, b.vector);
+    else return hn::Add(a.vector, b.vector);
+  }
+  friend HWY_INLINE Lanes operator-(Lanes a, Lanes b) { return hn::Sub(a.vector, b.vector); }
+  friend HWY_INLINE Lanes operator*(Lanes a, Lanes b) {
+    if constexpr (kBool) return hn::And(a.vector, b.vector);
+    else return hn::Mul(a.vector, b.vector);
+  }
+  friend HWY_INLINE Lanes operator/(Lanes a, Lanes b) { return hn::Div(a.vector, b.vector); }
+  friend HWY_INLINE Lanes operator-(Lanes a) { return hn::Neg(a.vector); }
+  friend HWY_INLINE Lanes operator&(Lanes a, Lanes b) { return hn::And(a.vector, b.vector); }
+  friend HWY_INLINE Lanes operator|(Lanes a, Lanes b) { return hn::Or(a.vector, b.vector); }
+  friend HWY_INLINE Lanes operator^(Lanes a, Lanes b) { return hn::Xor(a.vector, b.vector); }
+
+  friend HWY_INLINE Truths<D> operator<(Lanes a, Lanes b) { return {hn::Lt(a.vector, b.vector)}; }
+  friend HWY_INLINE Truths<D> operator>(Lanes a, Lanes b) { return {hn::Gt(a.vector, b.vector)}; }
+  friend HWY_INLINE Truths<D> operator<=(Lanes a, Lanes b) { return {hn::Le(a.vector, b.vector)}; }
+  friend HWY_INLINE Truths<D> operator>=(Lanes a, Lanes b) { return {hn::Ge(a.vector, b.vector)}; }
+  friend HWY_INLINE Truths<D> operator==(Lanes a, Lanes b) { return {hn::Eq(a.vector, b.vector)}; }
+  // Highway's own answer for NaN differs from one instruction set to the next.
+  friend HWY_INLINE Truths<D> operator!=(Lanes a, Lanes b) { return !(a == b); }
+  friend HWY_INLINE Truths<D> is_nan(Lanes a) {
+    if constexpr (std::is_floating_point_v<T>) return {hn::IsNaN(a.vector)};
+    else return a < a;
+  }
+
+  /// a * b + c, rounded once where the processor does that.
+  friend HWY_INLINE Lanes mul_add(Lanes a, Lanes b, Lanes c) {
+    return hn::MulAdd(a.vector, b.vector, c.vector);
+  }
+  /// c - a * b likewise.
+  friend HWY_INLINE Lanes take_product(Lanes c, Lanes a, Lanes b) {
+    return hn::NegMulAdd(a.vector, b.vector, c.vector);
+  }
+  friend HWY_INLINE Lanes abs(Lanes a) {
+    if constexpr (std::is_floating_point_v<T>) return hn::Abs(a.vector);
+    else return select(a < 0, -a, a);
+  }
+  friend HWY_INLINE Lanes sqrt(Lanes a) { return hn::Sqrt(a.vector); }
+  /// The larger one; b where one of them is NaN.
+  friend HWY_INLINE Lanes larger(Lanes a, Lanes b) { return select(a > b, a, b); }
+};
+
+/// How T lies in lanes.
+template <class T>
+using StoredLane = std::conditional_t<std::is_same_v<T, bool>, int8_t, T>;
+
+/// Floats by their bits.
+template <class D>
+using Unsigned = Lanes<hn::RebindToUnsigned<D>>;
+template <class D>
+HWY_INLINE Unsigned<D> bits(Lanes<D> a) {
+  return hn::BitCast(hn::RebindToUnsigned<D>(), a.vector);
+}
+template <class D>
+HWY_INLINE Lanes<D> from_bits(D d, Unsigned<D> a) {
+  return hn::BitCast(d, a.vector);
+}
+
+template <class D>
+HWY_INLINE Lanes<D> load(D d, const hn::TFromD<D>* from) {
+  return hn::LoadU(d, from);
+}
+template <class D>
+HWY_INLINE void store(Lanes<D> a, hn::TFromD<D>* to) {
+  hn::StoreU(a.vector, D(), to);
+}
+
+/// The first n numbers, fewer than a vector has; the other lanes repeat the first number.
+template <class D>
+HWY_INLINE Lanes<D> load_first(D d, const hn::TFromD<D>* from, int64_t n) {
+  using T = hn::TFromD<D>;
+  constexpr size_t kLanes = hn::MaxLanes(D());
+  HWY_ALIGN T padded[kLanes];
+  for (size_t i = 0; i < kLanes; ++i) padded[i] = from[static_cast<int64_t>(i) < n ? i : 0];
+  return load(d, padded);
+}
+template <class D>
+HWY_INLINE void store_first(Lanes<D> a, hn::TFromD<D>* to, int64_t n) {
+  using T = hn::TFromD<D>;
+  constexpr size_t kLanes = hn::MaxLanes(D());
+  HWY_ALIGN T padded[kLanes];
+  store(a, padded);
+  for (size_t i = 0; i < kLanes; ++i)
+    if (static_cast<int64_t>(i) < n) to[i] = padded[i];
+}
+
+/// Lanes in the form in which they are: what stands for Doubles where nothing is converted.
+template <class D>
+struct Whole {
+  using Tag = D;
+  Lanes<Tag> low;
+  static HWY_INLINE Whole of(Lanes<D> a) { return {a}; }
+  static HWY_INLINE Whole all(hn::TFromD<D> number) { return {Lanes<D>(number)}; }
+  static HWY_INLINE Whole load(const hn::TFromD<D>* from) {
+    return {Lanes<D>(hn::LoadU(D(), from))};
+  }
+  HWY_INLINE void store(hn::TFromD<D>* to) const { hn::StoreU(low.vector, D(), to); }
+  template <class Function, class... More>
+  HWY_INLINE Whole map(const Function& function, More... more) const {
+    return {function(low, more.low...)};
+  }
+};
+
+#if HWY_TARGET == HWY_SCALAR
+/// Lanes of floats as doubles. A vector of one has no halves.
+template <class D>
+struct DoublesOfFloats {
+  using Tag = hn::Rebind<double, D>;
+  Lanes<Tag> low;
+  static HWY_INLINE DoublesOfFloats of(Lanes<D> a) {
+    return {Lanes<Tag>(hn::PromoteTo(Tag(), a.vector))};
+  }
+  static HWY_INLINE DoublesOfFloats all(double number) { return {Lanes<Tag>(number)}; }
+  static HWY_INLINE DoublesOfFloats load(const double* from) {
+    return {Lanes<Tag>(hn::LoadU(Tag(), from))};
+  }
+  HWY_INLINE void store(double* to) const { hn::StoreU(low.vector, Tag(), to); }
+  HWY_INLINE Lanes<D> narrow() const { return hn::DemoteTo(D(), low.vector); }
+  template <class Function, class... More>
+  HWY_INLINE DoublesOfFloats map(const Function& function, More... more) const {
+    return {function(low, more.low...)};
+  }
+};
+#else
+/// Lanes of floats as doubles: the lower half of them and the upper.
+template <class D>
+struct DoublesOfFloats {
+  using Tag = hn::Repartition<double, D>;
+  using Half = hn::Half<D>;
+  Lanes<Tag> low, high;
+  static HWY_INLINE DoublesOfFloats of(Lanes<D> a) {
+    return {Lanes<Tag>(hn::PromoteTo(Tag(), hn::LowerHalf(Half(), a.vector))),
+            Lanes<Tag>(hn::PromoteTo(Tag(), hn::UpperHalf(Half(), a.vector)))};
+  }
+  static HWY_INLINE DoublesOfFloats all(double number) {
+    return {Lanes<Tag>(number), Lanes<Tag>(number)};
+  }
+  static HWY_INLINE DoublesOfFloats load(const double* from) {
+    return {Lanes<Tag>(hn::LoadU(Tag(), from)),
+            Lanes<Tag>(hn::LoadU(Tag(), from + hn::Lanes(Tag())))};
+  }
+  HWY_INLINE void store(double* to) const {
+    hn::StoreU(low.vector, Tag(), to);
+    hn::StoreU(high.vector, Tag(), to + hn::Lanes(Tag()));
+  }
+  HWY_INLINE Lanes<D> narrow() const {
+    return hn::Combine(D(), hn::DemoteTo(Half(), high.vector), hn::DemoteTo(Half(), low.vector));
+  }
+  template <class Function, class... More>
+  HWY_INLINE DoublesOfFloats map(const Function& function, More... more) const {
+    return {function(low, more.low...), function(high, more.high...)};
+  }
+};
+#endif
+
+/// Lanes of floating numbers as doubles.
+template <class D>
+using Doubles =
+    std::conditional_t<std::is_same_v<hn::TFromD<D>, float>, DoublesOfFloats<D>, Whole<D>>;
+
+}  // namespace rt::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif

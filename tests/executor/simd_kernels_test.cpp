@@ -1,0 +1,307 @@
+// simd_kernels_test.cpp -- that nothing shows in the results but the operands: not the place in a
+// block, not the length, not the other ops of a program, not the threads; and what the instruction
+// set may change.
+#include <numeric>
+#include <random>
+
+#include "fallback_cpu/fold_kernels.h"
+#include "fallback_cpu/interpreter.h"
+#include "fallback_cpu/simd.h"
+#include "tests/executor/reference_rig.h"
+
+namespace rt::cpu {
+namespace {
+
+template <class Body>
+void for_targets(const Body& body) {
+  for (const SimdTarget& target : simd_targets()) {
+    use_simd_target_for_test(target);
+    SCOPED_TRACE(target.name);
+    body();
+  }
+  use_simd_target_for_test(simd_targets().front());
+}
+
+/// Numbers of a dtype, special ones among them, as bytes.
+std::vector<char> numbers(DType dtype, int64_t count, uint64_t seed) {
+  std::mt19937_64 draw(seed);
+  const auto item = static_cast<size_t>(item_size(dtype));
+  std::vector<char> bytes(static_cast<size_t>(count) * item);
+  const double special[] = {0.,    -0.,      1.,        -1., 1e-42, 1e30,
+                            -1e30, INFINITY, -INFINITY, NAN, 90,    -90};
+  for (size_t i = 0; i < static_cast<size_t>(count); ++i)
+    visit_stored(dtype, [&]<class T>(Type<T>) {
+      T value;
+      if constexpr (std::is_same_v<T, bool>) value = draw() % 2 == 0;
+      else if constexpr (std::is_integral_v<T>) value = static_cast<T>(draw());
+      else
+        value = convert<T>(draw() % 7 == 0 ? special[draw() % std::size(special)]
+                                           : static_cast<double>(draw() % 20000) / 1000 - 10);
+      std::memcpy(bytes.data() + i * item, &value, item);
+    });
+  return bytes;
+}
+
+/// The elements as bits, all NaNs alike: which of them comes out is the processor's affair.
+std::vector<uint64_t> bits_of(const std::vector<char>& bytes, DType dtype) {
+  std::vector<uint64_t> bits;
+  const auto item = static_cast<size_t>(item_size(dtype));
+  for (size_t at = 0; at < bytes.size(); at += item)
+    visit_stored(dtype, [&]<class T>(Type<T>) {
+      T value;
+      std::memcpy(&value, bytes.data() + at, item);
+      uint64_t word = 0;
+      std::memcpy(&word, &value, item);
+      if constexpr (std::is_floating_point_v<T>)
+        if (value != value) word = ~uint64_t{0};
+      bits.push_back(word);
+    });
+  return bits;
+}
+
+constexpr DType kComputed[] = {DType::F32, DType::F64, DType::I32, DType::I64, DType::Bool};
+
+struct Case {
+  Op op;
+  DType dtype;
+};
+/// Every elementwise op in every dtype in which it is computed.
+std::vector<Case> cases() {
+  std::vector<Case> list;
+  for (const OpInfo& row : all_ops())
+    if (row.rules.kernel == Kernel::Elementwise && row.op != Op::Cast)
+      for (const DType dtype : kComputed)
+        if (computes(row.op, dtype)) list.push_back({row.op, dtype});
+  return list;
+}
+
+const int64_t kScalars[] = {std::bit_cast<int64_t>(1.7)};
+
+/// Runs a program over n elements of the inputs, from element `from` on; gives its last output.
+std::vector<uint64_t> run(const BlockProgram& program, const std::vector<std::vector<char>>& inputs,
+                          int64_t from, int64_t n, bool one_second = false, int threads = 1) {
+  const int64_t sizes[] = {n};
+  const int64_t along[] = {1}, none[] = {0};
+  std::vector<Source> sources;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const DType dtype = program.registers[static_cast<uint32_t>(i)];
+    const bool same = one_second && i == 1;
+    sources.push_back(
+        {inputs[i].data() + (same ? 0 : from * item_size(dtype)), dtype, same ? none : along});
+  }
+  std::vector<std::vector<char>> results;
+  std::vector<char*> outputs;
+  DType dtype{};
+  for (const uint8_t output : program.outputs) {
+    dtype = program.registers[output];
+    results.emplace_back(static_cast<size_t>(n * item_size(dtype)));
+  }
+  for (auto& result : results) outputs.push_back(result.data());
+  run_blocks(program, sizes, sources, kScalars, outputs, threads);
+  return bits_of(results.back(), dtype);
+}
+
+BlockProgram single(Op op, DType dtype) {
+  const uint8_t count = info(op).tensors;
+  BlockProgram program;
+  program.registers.resize(count + 1, dtype);
+  program.code.push_back({op, count, {0, static_cast<uint8_t>(count - 1)}, 0});
+  program.outputs.push_back(count);
+  return program;
+}
+
+std::vector<std::vector<char>> inputs_of(const Case& one, int64_t count) {
+  std::vector<std::vector<char>> inputs;
+  for (uint64_t i = 0; i < info(one.op).tensors; ++i)
+    inputs.push_back(numbers(one.dtype, count, 7 + i));
+  return inputs;
+}
+
+TEST(SimdKernels, AnElementDependsOnItsOperandsAlone) {
+  constexpr int64_t kAll = 300;
+  for_targets([&] {
+    for (const Case& one : cases()) {
+      SCOPED_TRACE(std::string(info(one.op).name) + " " + std::string(name(one.dtype)));
+      const auto inputs = inputs_of(one, kAll);
+      const BlockProgram program = single(one.op, one.dtype);
+      const auto all = run(program, inputs, 0, kAll);
+      for (int64_t n = 0; n <= 70; ++n)
+        for (const int64_t from : {0, 1, 3, 64}) {
+          const auto part = run(program, inputs, from, n);
+          ASSERT_TRUE(std::equal(part.begin(), part.end(), all.begin() + from))
+              << n << " elements from " << from;
+        }
+    }
+  });
+}
+
+TEST(SimdKernels, OneElementForAllIsAsGoodAsManyEqualOnes) {
+  constexpr int64_t kAll = 77;
+  for_targets([&] {
+    for (const Case& one : cases()) {
+      if (info(one.op).tensors != 2) continue;
+      SCOPED_TRACE(std::string(info(one.op).name) + " " + std::string(name(one.dtype)));
+      auto inputs = inputs_of(one, kAll);
+      const auto item = static_cast<size_t>(item_size(one.dtype));
+      for (size_t at = item; at < inputs[1].size(); at += item)
+        std::memcpy(inputs[1].data() + at, inputs[1].data(), item);
+      const BlockProgram program = single(one.op, one.dtype);
+      EXPECT_EQ(run(program, inputs, 0, kAll), run(program, inputs, 0, kAll, true));
+    }
+  });
+}
+
+TEST(SimdKernels, LongProgramsAndThreadsDoNotShow) {
+  constexpr int64_t kAll = 70001;
+  for (const Case& one : cases()) {
+    SCOPED_TRACE(std::string(info(one.op).name) + " " + std::string(name(one.dtype)));
+    const auto inputs = inputs_of(one, kAll);
+    const BlockProgram alone = single(one.op, one.dtype);
+    const auto wanted = run(alone, inputs, 0, kAll);
+    EXPECT_TRUE(run(alone, inputs, 0, kAll, false, 2) == wanted);
+    // The op meets its operands in registers: each operand is multiplied by itself on the way.
+    if (one.dtype != DType::F32 && one.dtype != DType::F64) continue;
+    const uint8_t count = info(one.op).tensors;
+    BlockProgram program;
+    program.registers.resize(2 * count + 1, one.dtype);
+    for (uint8_t i = 0; i < count; ++i)
+      program.code.push_back({Op::Mul, static_cast<uint8_t>(count + i), {i, i}, 0});
+    program.code.push_back(
+        {one.op, static_cast<uint8_t>(2 * count), {count, static_cast<uint8_t>(2 * count - 1)}, 0});
+    program.outputs.push_back(static_cast<uint8_t>(2 * count));
+    auto squares = inputs;
+    for (auto& square : squares) {
+      BlockProgram multiply = single(Op::Mul, one.dtype);
+      const int64_t sizes[] = {kAll}, along[] = {1};
+      const std::vector<char> factor = square;
+      const Source source{factor.data(), one.dtype, along};
+      const Source sources[] = {source, source};
+      char* const out[] = {square.data()};
+      run_blocks(multiply, sizes, sources, {}, out, 1);
+    }
+    EXPECT_TRUE(run(program, inputs, 0, kAll) == run(alone, squares, 0, kAll));
+  }
+}
+
+template <class T>
+std::vector<T> ordinary(size_t count) {
+  std::mt19937_64 draw(3);
+  std::vector<T> list(count);
+  for (T& value : list) value = static_cast<T>(static_cast<double>(draw() % 2000001) / 1e4 - 100);
+  return list;
+}
+
+/// Folds by the kernels in use, and the plain sum of the same terms.
+template <class T>
+std::vector<uint64_t> fold_bits(Fold kind, DType dtype) {
+  const std::vector<T> in = ordinary<T>(3000);
+  const FoldKernels kernels = fold_kernels(kind, dtype);
+  std::vector<uint64_t> bits;
+  for (const int64_t n : {0, 1, 2, 3, 7, 8, 31, 32, 33, 63, 64, 65, 100, 1000, 2999}) {
+    uint64_t word = 0;
+    kernels.run(n, in.data() + 1, 3.25, &word);
+    bits.push_back(word);
+  }
+  for (const int64_t n : {1, 3, 4, 8, 17, 100}) {
+    std::vector<uint64_t> words(static_cast<size_t>(n));
+    const std::vector<double> shifts(static_cast<size_t>(n), 1.5);
+    kernels.columns(27, 111, n, in.data(), shifts.data(), words.data());
+    bits.insert(bits.end(), words.begin(), words.end());
+  }
+  return bits;
+}
+
+TEST(SimdFolds, AreTheSameBitsWithEveryInstructionSet) {
+  for (const Fold kind :
+       {Fold::Sum, Fold::Squares, Fold::Deviations, Fold::Largest, Fold::Smallest}) {
+    std::vector<uint64_t> floats, doubles;
+    for_targets([&] {
+      const auto now = fold_bits<float>(kind, DType::F32);
+      const auto wide = fold_bits<double>(kind, DType::F64);
+      if (floats.empty()) floats = now, doubles = wide;
+      EXPECT_EQ(now, floats);
+      EXPECT_EQ(wide, doubles);
+    });
+  }
+}
+
+TEST(SimdFolds, SumSquaresAndDeviationsAreThose) {
+  const std::vector<float> in = ordinary<float>(3000);
+  for (const int64_t n : {0, 1, 5, 31, 32, 40, 64, 2999}) {
+    double sum = 0, squares = 0, deviations = 0, result = 0;
+    for (int64_t i = 0; i < n; ++i) {
+      const double x = in[static_cast<size_t>(i)];
+      sum += x;
+      squares += x * x;
+      deviations += (x - 2.5) * (x - 2.5);
+    }
+    fold_kernels(Fold::Sum, DType::F32).run(n, in.data(), 0, &result);
+    EXPECT_NEAR(result, sum, 1e-8);
+    fold_kernels(Fold::Squares, DType::F32).run(n, in.data(), 0, &result);
+    EXPECT_NEAR(result, squares, 1e-5);
+    fold_kernels(Fold::Deviations, DType::F32).run(n, in.data(), 2.5, &result);
+    EXPECT_NEAR(result, deviations, 1e-5);
+  }
+}
+
+/// Puts the extreme and a NaN everywhere and looks whether they are found.
+template <class T>
+void expect_found(DType dtype) {
+  const FoldKernels most = fold_kernels(Fold::Largest, dtype);
+  const FindKernels find = find_kernels(dtype);
+  for (const int64_t n : {1, 2, 31, 32, 33, 70})
+    for (int64_t at = 0; at < n; ++at) {
+      std::vector<T> in(static_cast<size_t>(n), T{});
+      in[static_cast<size_t>(at)] = T{1};
+      if (n > at + 2) in[static_cast<size_t>(at) + 2] = T{1};
+      T value{};
+      most.run(n, in.data(), 0, &value);
+      EXPECT_EQ(value, T{1});
+      EXPECT_EQ(find.run(n, in.data(), &value), at);
+      if constexpr (std::is_floating_point_v<T>) {
+        in[static_cast<size_t>(n / 2)] = NAN;
+        most.run(n, in.data(), 0, &value);
+        EXPECT_TRUE(std::isnan(value));
+        EXPECT_EQ(find.run(n, in.data(), &value), n / 2);
+      }
+    }
+}
+
+TEST(SimdFolds, ExtremesAreFoundWhereverTheyAre) {
+  for_targets([] {
+    expect_found<float>(DType::F32);
+    expect_found<double>(DType::F64);
+    expect_found<int32_t>(DType::I32);
+    expect_found<int64_t>(DType::I64);
+    expect_found<int8_t>(DType::Bool);
+  });
+}
+
+TEST(SimdTargets, AgreeOnSoftmaxAndProducts) {
+  for (const DType dtype : {DType::F32, DType::F64}) {
+    std::vector<std::vector<double>> first;
+    for_targets([&] {
+      test::Rig rig;
+      const Value x =
+          rig.step(Op::Cast, {rig.input({37, 45}, ordinary<float>(37 * 45))}, {}, {}, dtype);
+      const Value small = rig.step(Op::MulScalar, {x}, {0.05});
+      const Value steps[] = {
+          rig.step(Op::Softmax, {small}, {0}), rig.step(Op::Softmax, {small}, {1}),
+          rig.step(Op::LogSoftmax, {small}, {0}), rig.step(Op::LogSoftmax, {small}, {1}),
+          rig.step(Op::Matmul, {small, rig.step(Op::T, {small})})};
+      const auto values = rig.run_steps();
+      for (size_t i = 0; i < std::size(steps); ++i) {
+        const Buffer& result = *values[steps[i].number];
+        std::vector<double> now(static_cast<size_t>(result.numel()));
+        rig.backend->to_host(result, DType::F64, now.data());
+        if (first.size() <= i) first.push_back(now);
+        const double tolerance = dtype == DType::F32 ? 1e-4 : 1e-12;
+        for (size_t k = 0; k < now.size(); ++k)
+          ASSERT_NEAR(now[k], first[i][k], tolerance * std::max(1.0, std::abs(first[i][k])));
+      }
+    });
+  }
+}
+
+}  // namespace
+}  // namespace rt::cpu
