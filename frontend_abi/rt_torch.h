@@ -48,6 +48,34 @@ int64_t rt_torch_torchtensor_add_scalar(int64_t self, double other);
 /** self * other. Returns a new handle, to be freed; 0 on error. */
 int64_t rt_torch_torchtensor_mul_scalar(int64_t self, double other);
 
+/** self - other. Returns a new handle, to be freed; 0 on error. */
+int64_t rt_torch_torchtensor_sub_scalar(int64_t self, double other);
+
+/** self / other; true division, so integers give f32. Returns a new handle, to be freed; 0 on
+ *  error. */
+int64_t rt_torch_torchtensor_div_scalar(int64_t self, double other);
+
+/** The sine of self. Returns a new handle, to be freed; 0 on error. */
+int64_t rt_torch_torchtensor_sin(int64_t self);
+
+/** The cosine of self. Returns a new handle, to be freed; 0 on error. */
+int64_t rt_torch_torchtensor_cos(int64_t self);
+
+/** The tangent of self. Returns a new handle, to be freed; 0 on error. */
+int64_t rt_torch_torchtensor_tan(int64_t self);
+
+/** The angle whose sine is self; NaN outside [-1, 1]. Returns a new handle, to be freed; 0 on
+ *  error. */
+int64_t rt_torch_torchtensor_asin(int64_t self);
+
+/** The angle whose cosine is self; NaN outside [-1, 1]. Returns a new handle, to be freed; 0 on
+ *  error. */
+int64_t rt_torch_torchtensor_acos(int64_t self);
+
+/** The angle of the point (other, self) from the positive first axis, broadcast. Returns a new
+ *  handle, to be freed; 0 on error. */
+int64_t rt_torch_torchtensor_atan2(int64_t self, int64_t other);
+
 /** max(self, 0). Returns a new handle, to be freed; 0 on error. */
 int64_t rt_torch_torchtensor_relu(int64_t self);
 

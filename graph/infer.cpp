@@ -103,6 +103,11 @@ void to_float(Inference& call) {
   if (!is_float(call.dtype)) call.dtype = DType::F32;
 }
 
+void numeric_to_float(Inference& call) {
+  numeric(call);
+  to_float(call);
+}
+
 void promote(Inference& call) { call.dtype = result_type(call.operands); }
 
 void promote_numeric(Inference& call) {

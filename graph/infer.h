@@ -47,6 +47,7 @@ void keep_second(Inference&);
 void numeric(Inference&);           ///< keep; bool is refused
 void floating(Inference&);          ///< keep; only floats are taken
 void to_float(Inference&);          ///< keep for floats, else f32
+void numeric_to_float(Inference&);  ///< to_float; bool is refused
 void promote(Inference&);           ///< of all operands, by torch.result_type
 void promote_numeric(Inference&);   ///< promote; two bools are refused
 void promote_float(Inference&);     ///< promote, then to_float

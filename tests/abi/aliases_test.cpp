@@ -6,6 +6,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -245,7 +246,17 @@ TEST_F(Aliases, OfCopies) {
   }
 }
 
-/// After all tests of this program: the golden cases leave these groups to this file.
+bool has_golden_cases(const std::string& symbol) {
+  const std::string folder = std::string(RT_SOURCE_DIR) + "/tests/golden";
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.path().extension() != ".json") continue;
+    for (const Json& one : Json::parse(std::ifstream(entry.path())))
+      if (one["symbol"] == symbol) return true;
+  }
+  return false;
+}
+
+/// After all tests of this program: what has no golden cases of these groups is compared here.
 class EveryAliasWasCompared : public testing::Environment {
   void TearDown() override {
     if (compared().empty()) return;
@@ -256,7 +267,8 @@ class EveryAliasWasCompared : public testing::Environment {
     const Json all = Json::parse(file);
     for (const Json& row : all["symbols"])
       if (row.contains("op") && groups.contains(row["group"])) {
-        EXPECT_TRUE(compared().contains(row["symbol"])) << row["symbol"] << " was not compared";
+        EXPECT_TRUE(compared().contains(row["symbol"]) || has_golden_cases(row["symbol"]))
+            << row["symbol"] << " was not compared";
       }
   }
 };

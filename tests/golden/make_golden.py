@@ -36,6 +36,8 @@ TABLES = (
     elementwise.random,
     elementwise.create_int,
     elementwise.arithmetic,
+    elementwise.scalar_arithmetic,
+    elementwise.trigonometry,
     elementwise.activation,
     structured.reduction,
     structured.shape,
