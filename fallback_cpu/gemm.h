@@ -14,9 +14,9 @@ struct Matrix {
 };
 
 namespace baseline {
-/// out = a * b, `out` row-major without gaps. The depth is at least 1; integers wrap. Takes f32,
-/// f64, i32 and i64.
-void gemm(DType dtype, const Matrix& a, const Matrix& b, char* out);
+/// out = a * b, `out` with rows `out_stride` elements apart, 0: without gaps. The depth is at least
+/// 1; integers wrap. Takes f32, f64, i32 and i64.
+void gemm(DType dtype, const Matrix& a, const Matrix& b, char* out, int64_t out_stride = 0);
 }  // namespace baseline
 
 }  // namespace rt::cpu

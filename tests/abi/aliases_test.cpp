@@ -164,6 +164,36 @@ TEST_F(Aliases, TakeTheirScalarsAsBits) {
               rt_torch_tensor_linspace(-1, 2, 7));
 }
 
+TEST_F(Aliases, OfLayersTakeOnlyIntegers) {
+  const int64_t image = rt_torch_tensor_rand_4d(2, 4, 6, 5),
+                weight = rt_torch_tensor_rand_4d(6, 2, 3, 2);
+  const int64_t bias = rt_torch_tensor_rand_1d(6), square = rt_torch_tensor_rand_2d(3, 3);
+  const int64_t mean = rt_torch_tensor_rand_1d(4), variance = rt_torch_tensor_ones_1d(4);
+  const auto one_two = dims(1, 2), two_one = dims(2, 1), two_three = dims(2, 3), last = dims(6, 5);
+  SAME_NUMBER(rt_torch_torchtensor_det_bits, (square), rt_torch_torchtensor_det(square));
+  SAME_TENSOR(rt_torch_nn_conv2d_simple, (image, weight, bias, 1, 2, 2, 1, 2, 1, 2),
+              rt_torch_nn_conv2d(image, weight, bias, one_two.data(), 2, two_one.data(), 2,
+                                 two_one.data(), 2, 2));
+  SAME_TENSOR(rt_torch_nn_max_pool2d_simple, (image, 2, 3, 1, 2, 1, 0),
+              rt_torch_nn_max_pool2d(image, two_three.data(), 2, one_two.data(), 2,
+                                     std::array<int64_t, 2>{1, 0}.data(), 2));
+  SAME_TENSOR(rt_torch_nn_avg_pool2d_simple, (image, 2, 3, 1, 2, 1, 0),
+              rt_torch_nn_avg_pool2d(image, two_three.data(), 2, one_two.data(), 2,
+                                     std::array<int64_t, 2>{1, 0}.data(), 2));
+  SAME_TENSOR(rt_torch_nn_layer_norm_1d, (image, 5, 0, 0, bits(1e-3)),
+              rt_torch_nn_layer_norm(image, last.data() + 1, 1, 0, 0, 1e-3));
+  SAME_TENSOR(rt_torch_nn_layer_norm_2d, (image, 6, 5, 0, 0, bits(1e-3)),
+              rt_torch_nn_layer_norm(image, last.data(), 2, 0, 0, 1e-3));
+  SAME_TENSOR(rt_torch_nn_dropout_bits, (image, bits(0.25), 1),
+              rt_torch_nn_dropout(image, 0.25, 1));
+  SAME_TENSOR(rt_torch_nn_batch_norm_bits, (image, mean, variance, 0, 0, 0, bits(0.1), bits(1e-5)),
+              rt_torch_nn_batch_norm(image, mean, variance, 0, 0, 0, 0.1, 1e-5));
+  SAME_TENSOR(rt_torch_nn_batch_norm_bits, (image, mean, variance, 0, 0, 2, bits(0.1), bits(1e-5)),
+              rt_torch_nn_batch_norm(image, mean, variance, 0, 0, 1, 0.1, 1e-5));
+  for (const int64_t handle : {image, weight, bias, square, mean, variance})
+    rt_torch_torchtensor_free(handle);
+}
+
 // A creation call of every rank. Its sizes differ from each other, so that order counts.
 #define SAME_CREATION(name)                                                                        \
   do {                                                                                             \
