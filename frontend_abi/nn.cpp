@@ -33,12 +33,18 @@ int64_t batch_norm(Turn& turn, const BatchNorm& norm, bool training) {
   const bool running = norm.running_mean != 0;
   if (!running && !training)
     fail("without training there must be a running_mean and a running_var to normalize by");
+  // As in PyTorch, an input without elements teaches nothing, and has nothing to normalize.
+  const bool empty = numel(turn.engine.type(turn, norm.input).sizes) == 0;
+  if (empty && running) training = false;
   Call call = norm.call(!training  ? Op::BatchNorm
                         : !running ? Op::BatchNormOfBatch
                                    : Op::BatchNormTraining);
-  // As in PyTorch, an input without elements teaches nothing.
-  if (!training || !running || numel(turn.engine.type(turn, norm.input).sizes) == 0)
-    return turn.engine.record(turn, call);
+  if (empty && !running && norm.eps > 0) {
+    call.args.op = Op::Clone;
+    call.args.words.clear();
+    call.handles = {norm.input};
+  }
+  if (!training || !running) return turn.engine.record(turn, call);
   Update updates[] = {{norm.running_mean, norm.call(Op::BatchNormRunningMean)},
                       {norm.running_var, norm.call(Op::BatchNormRunningVar)}};
   return turn.engine.record_updating(turn, call, updates);

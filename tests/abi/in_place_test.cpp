@@ -1,4 +1,4 @@
-// in_place_test.cpp -- batch_norm in training changes its statistics, and all that see their memory.
+// in_place_test.cpp -- batch_norm in training changes its statistics, and all who see their memory.
 #include <gmock/gmock.h>
 
 #include <cmath>

@@ -41,7 +41,9 @@ def matrix(b):
             b.case(symbol, f"{dtype}.empty", empty(dtype, 0, 0))
             b.case(symbol, f"{dtype}.turned", dominant(dtype, 3, 3).then("t"))
             b.case(
-                symbol, f"{dtype}.strided", dominant(dtype, 6, 6).then("slice", 1, 0, 3, 1).then("slice", 0, 0, 6, 2)
+                symbol,
+                f"{dtype}.strided",
+                dominant(dtype, 6, 6).then("slice", 1, 0, 3, 1).then("slice", 0, 0, 6, 2),
             )
     b.case(det, "batch", dominant(f, 2, 3, 3), fails="call")
     for dtype in FLOATS:
@@ -112,7 +114,13 @@ def solve(b):
         ):
             b.case(symbol, f"{dtype}.{name}", left, right)
         b.case(symbol, f"{dtype}.singular", singular(dtype), vec(dtype, 1, 2), fails="run")
-        b.case(symbol, f"{dtype}.singular_for_nothing", singular(dtype), empty(dtype, 2, 0), fails="run")
+        b.case(
+            symbol,
+            f"{dtype}.singular_for_nothing",
+            singular(dtype),
+            empty(dtype, 2, 0),
+            fails="run",
+        )
     for name, left, right in (
         ("rows", dominant(f, 3, 3), wave(f, 2, 2)),
         ("rows_of_vector", dominant(f, 3, 3), wave(f, 2)),

@@ -1,7 +1,20 @@
 """Golden cases: convolution, pooling, normalization, dropout."""
 
 from golden_reference import NN
-from golden_values import ALL, FLOATS, INF, INTS, NAN, NO_TENSOR, T, empty, positive, sizes, vec, wave
+from golden_values import (
+    ALL,
+    FLOATS,
+    INF,
+    INTS,
+    NAN,
+    NO_TENSOR,
+    T,
+    empty,
+    positive,
+    sizes,
+    vec,
+    wave,
+)
 
 F = "f32"
 
@@ -10,7 +23,9 @@ def conv(b):
     b.open("nn")
     symbol = NN + "conv2d"
 
-    def case(name, x, w, bias=NO_TENSOR, stride=(1,), padding=(0,), dilation=(1,), groups=1, **more):
+    def case(
+        name, x, w, bias=NO_TENSOR, stride=(1,), padding=(0,), dilation=(1,), groups=1, **more
+    ):
         lists = (sizes(*stride), sizes(*padding), sizes(*dilation))
         b.case(symbol, name, x, w, bias, *lists, groups, **more)
 
@@ -24,12 +39,29 @@ def conv(b):
         if dtype != "i32":  # PyTorch has no such kernel
             case(f"{dtype}.dilation", x, w, bias, dilation=(2, 3))
             case(f"{dtype}.all", x, w, bias, (2,), (3, 2), (2, 1))
-        case(f"{dtype}.groups", wave(dtype, 2, 4, 4, 4), positive(dtype, 6, 2, 2, 2), wave(dtype, 6), groups=2)
-        case(f"{dtype}.depthwise", wave(dtype, 1, 3, 4, 4), positive(dtype, 6, 1, 3, 3), padding=(1,), groups=3)
+        case(
+            f"{dtype}.groups",
+            wave(dtype, 2, 4, 4, 4),
+            positive(dtype, 6, 2, 2, 2),
+            wave(dtype, 6),
+            groups=2,
+        )
+        case(
+            f"{dtype}.depthwise",
+            wave(dtype, 1, 3, 4, 4),
+            positive(dtype, 6, 1, 3, 3),
+            padding=(1,),
+            groups=3,
+        )
         case(f"{dtype}.pointwise", x, positive(dtype, 4, 3, 1, 1), bias)
         case(f"{dtype}.pointwise_stride", x, positive(dtype, 4, 3, 1, 1), stride=(2,))
         case(f"{dtype}.whole", x, positive(dtype, 2, 3, 5, 6))
-        case(f"{dtype}.far_outside", wave(dtype, 1, 1, 2, 2), positive(dtype, 1, 1, 2, 2), padding=(4,))
+        case(
+            f"{dtype}.far_outside",
+            wave(dtype, 1, 1, 2, 2),
+            positive(dtype, 1, 1, 2, 2),
+            padding=(4,),
+        )
         case(f"{dtype}.long_stride", x, w, stride=(2**40,))
         case(f"{dtype}.no_batch", empty(dtype, 0, 3, 5, 6), w, bias)
         case(f"{dtype}.no_channels", empty(dtype, 2, 0, 5, 6), empty(dtype, 4, 0, 3, 2))
@@ -42,7 +74,12 @@ def conv(b):
         ("wide", wave(F, 1, 2, 12, 40), positive(F, 1, 2, 3, 3)),
     ):
         case(name, x, w)
-    case("strided_bias", wave(F, 1, 2, 3, 3), wave(F, 2, 2, 2, 2), wave(F, 4).then("slice", 0, 0, 4, 2))
+    case(
+        "strided_bias",
+        wave(F, 1, 2, 3, 3),
+        wave(F, 2, 2, 2, 2),
+        wave(F, 4).then("slice", 0, 0, 4, 2),
+    )
     x, w = wave(F, 2, 3, 5, 6), positive(F, 4, 3, 3, 2)
     for name, *args in (
         ("matrix", wave(F, 5, 6), w),
@@ -188,20 +225,61 @@ def norm(b):
                 ("weight_in_other_shape", x, (*stats, positive(dtype, 1, 3), params[1])),
                 ("no_batch", empty(dtype, 0, 3), (*stats, *params)),
                 ("no_elements", empty(dtype, 2, 3, 0), (*stats, *params)),
-                ("no_channels", empty(dtype, 2, 0), (empty(dtype, 0), empty(dtype, 0), NO_TENSOR, NO_TENSOR)),
+                (
+                    "no_channels",
+                    empty(dtype, 2, 0),
+                    (empty(dtype, 0), empty(dtype, 0), NO_TENSOR, NO_TENSOR),
+                ),
                 ("turned", wave(dtype, 3, 4).then("t"), (*stats, *params)),
-                ("channels_last", wave(dtype, 2, 2, 2, 3).then("permute", 0, 3, 1, 2), (*stats, *params)),
-                ("strided_weight", x, (*stats, positive(dtype, 6).then("slice", 0, 0, 6, 2), params[1])),
-                ("one_channel", wave(dtype, 4, 1), (wave(dtype, 1), positive(dtype, 1), NO_TENSOR, NO_TENSOR)),
+                (
+                    "channels_last",
+                    wave(dtype, 2, 2, 2, 3).then("permute", 0, 3, 1, 2),
+                    (*stats, *params),
+                ),
+                (
+                    "strided_weight",
+                    x,
+                    (*stats, positive(dtype, 6).then("slice", 0, 0, 6, 2), params[1]),
+                ),
+                (
+                    "one_channel",
+                    wave(dtype, 4, 1),
+                    (wave(dtype, 1), positive(dtype, 1), NO_TENSOR, NO_TENSOR),
+                ),
             ):
                 mode = "training" if training else "eval"
                 b.case(batch, f"{dtype}.{mode}.{name}", x_, *tensors, training, 0.1, 1e-5)
             b.case(batch, f"{dtype}.{mode}.large_eps", x, *stats, *params, training, 0.5, 3.0)
-            b.case(batch, f"{dtype}.{mode}.nan", T(dtype, [3, 2], [1, 2, NAN, 3, INF, 4]),
-                   wave(dtype, 2), positive(dtype, 2), NO_TENSOR, NO_TENSOR, training, 0.1, 1e-5)
+            b.case(
+                batch,
+                f"{dtype}.{mode}.nan",
+                T(dtype, [3, 2], [1, 2, NAN, 3, INF, 4]),
+                wave(dtype, 2),
+                positive(dtype, 2),
+                NO_TENSOR,
+                NO_TENSOR,
+                training,
+                0.1,
+                1e-5,
+            )
         b.case(batch, f"{dtype}.training.no_statistics", x, *none4, True, 0.1, 1e-5)
-        b.case(batch, f"{dtype}.training.no_statistics_weight", x, NO_TENSOR, NO_TENSOR, *params, True, 0.1, 1e-5)
-        b.case(batch, f"{dtype}.eval.one_value", wave(dtype, 1, 3), *stats, *params, False, 0.1, 1e-5)
+        b.case(
+            batch,
+            f"{dtype}.training.no_statistics_weight",
+            x,
+            NO_TENSOR,
+            NO_TENSOR,
+            *params,
+            True,
+            0.1,
+            1e-5,
+        )
+        b.case(
+            batch, f"{dtype}.training.nothing_at_all", empty(dtype, 0, 3), *none4, True, 0.1, 1e-5
+        )
+        b.case(
+            batch, f"{dtype}.eval.one_value", wave(dtype, 1, 3), *stats, *params, False, 0.1, 1e-5
+        )
     x, stats = wave(F, 2, 3), (wave(F, 3), positive(F, 3))
     for name, x_, mean, var, w, bias, training, eps in (
         ("eval_no_statistics", x, *none4, False, 1e-5),
@@ -232,7 +310,9 @@ def dropout(b):
     for dtype in FLOATS:
         for p in (0.1, 0.5, 0.9, 1 / 3):
             for count in (1, 5, 17, 100) if p != 0.5 else (16, 1000):
-                b.case(symbol, f"{dtype}.{count}.{p}", positive(dtype, count), p, True, seed=count + 3)
+                b.case(
+                    symbol, f"{dtype}.{count}.{p}", positive(dtype, count), p, True, seed=count + 3
+                )
         for name, x in (
             ("scalar", positive(dtype)),
             ("block", wave(dtype, 2, 3, 4)),
@@ -244,12 +324,36 @@ def dropout(b):
         ):
             b.case(symbol, f"{dtype}.{name}", x, 0.5, True, seed=11)
         b.case(symbol, f"{dtype}.all", vec(dtype, 1, -1, NAN, INF), 1.0, True, seed=1)
-        b.case(symbol, f"{dtype}.after_randn", positive(dtype, 5), 0.5, True, seed=2,
-               before=[("rt_torch_tensor_randn", sizes(3))])
-        b.case(symbol, f"{dtype}.after_dropout", positive(dtype, 5), 0.5, True, seed=2,
-               before=[(symbol, positive(dtype, 3), 0.5, True)])
-        b.case(symbol, f"{dtype}.nothing_drawn_before", positive(dtype, 5), 0.5, True, seed=2,
-               before=[(symbol, positive(dtype, 3), p, on) for p, on in ((0.0, True), (1.0, True), (0.5, False))])
+        b.case(
+            symbol,
+            f"{dtype}.after_randn",
+            positive(dtype, 5),
+            0.5,
+            True,
+            seed=2,
+            before=[("rt_torch_tensor_randn", sizes(3))],
+        )
+        b.case(
+            symbol,
+            f"{dtype}.after_dropout",
+            positive(dtype, 5),
+            0.5,
+            True,
+            seed=2,
+            before=[(symbol, positive(dtype, 3), 0.5, True)],
+        )
+        b.case(
+            symbol,
+            f"{dtype}.nothing_drawn_before",
+            positive(dtype, 5),
+            0.5,
+            True,
+            seed=2,
+            before=[
+                (symbol, positive(dtype, 3), p, on)
+                for p, on in ((0.0, True), (1.0, True), (0.5, False))
+            ],
+        )
     for dtype in ALL:
         b.case(symbol, f"{dtype}.empty", empty(dtype, 0), 0.5, True, seed=1)
         b.case(symbol, f"{dtype}.not_training", wave(dtype, 4), 0.5, False, seed=1)

@@ -7,9 +7,9 @@
 
 A case is a symbol of the C ABI, its arguments, and what must come out. What a symbol means in
 PyTorch is said in golden_reference.py; the cases are listed by golden_elementwise.py,
-golden_structured.py, golden_linalg.py, golden_matrix.py and golden_nn.py. Errors are declared (`fails`) rather than recorded: a
-case that is expected to work must work in PyTorch and one that is expected to fail must raise, or
-this script stops.
+golden_structured.py, golden_linalg.py, golden_matrix.py and golden_nn.py. Errors are declared
+(`fails`) rather than recorded: a case that is expected to work must work in PyTorch and one that is
+expected to fail must raise, or this script stops.
 
 Bool tensors are missing on purpose: no creation call of the ABI makes one. Outcomes that are
 accidents of one PyTorch kernel are left out: NaN or too large a number converted to an integer
