@@ -193,42 +193,6 @@ void float_reduce(const Call& call, const T* in, const Extent& extent, T* out) {
   }
 }
 
-/// Folds [outer, kept, inner] to [kept].
-template <class R, class T>
-std::vector<double> fold_around(const T* in, int64_t outer, int64_t kept, int64_t inner,
-                                const double* shifts, int threads) {
-  std::vector<double> sums(static_cast<size_t>(kept), 0.0);
-  if (inner == 1) {
-    const int64_t sizes[] = {outer, kept};
-    fold<R>(in, Extent(sizes, 0), shifts, threads,
-            [&](int64_t i, double sum) { sums[static_cast<size_t>(i)] = sum; });
-    return sums;
-  }
-  std::vector<double> parts(static_cast<size_t>(outer * kept)), part_shifts;
-  for (int64_t i = 0; shifts && i < outer; ++i)
-    part_shifts.insert(part_shifts.end(), shifts, shifts + kept);
-  const int64_t sizes[] = {outer * kept, inner};
-  fold<R>(in, Extent(sizes, 1), shifts ? part_shifts.data() : nullptr, threads,
-          [&](int64_t i, double sum) { parts[static_cast<size_t>(i)] = sum; });
-  for (size_t i = 0; i < parts.size(); ++i) sums[i % sums.size()] += parts[i];
-  return sums;
-}
-
-template <class T>
-void reduce_around(const Call& call, const T* in, int64_t outer, int64_t kept, int64_t inner,
-                   T* out) {
-  const auto count = static_cast<double>(outer * inner);
-  const int threads = call.machine.threads;
-  std::vector<double> results = fold_around<Sum<T>>(in, outer, kept, inner, nullptr, threads);
-  for (double& mean : results) mean /= count;
-  if (call.row.op == Op::VarDims) {
-    const double free = std::max(0.0, count - static_cast<double>(call.words.integer(0)));
-    results = fold_around<SumOfDeviations<T>>(in, outer, kept, inner, results.data(), threads);
-    for (double& variance : results) variance /= free;
-  }
-  for (const double result : results) *out++ = static_cast<T>(result);
-}
-
 /// Whether a candidate takes the place of the best so far: the first of equals stays, a NaN wins.
 template <class T, bool largest>
 bool better(T candidate, T best) {
@@ -278,42 +242,6 @@ BufferRef reduce(const Call& call) {
                         reinterpret_cast<T*>(result->data()));
       });
   }
-  return result;
-}
-
-BufferRef reduce_dims(const Call& call) {
-  BufferRef input = call.operand(0);
-  BufferRef result = call.result();
-  if (result->numel() == 0) return result;
-  // The kept dimensions must lie side by side: if they do not, they go in front.
-  Layout layout = input->layout();
-  std::vector<bool> reduced(layout.sizes.size(), false);
-  for (const int64_t dim : call.words.list(0)) reduced[static_cast<size_t>(dim)] = true;
-  size_t first = 0, last = reduced.size();
-  while (first < last && reduced[first]) ++first;
-  while (first < last && reduced[last - 1]) --last;
-  if (std::find(reduced.begin() + static_cast<ptrdiff_t>(first),
-                reduced.begin() + static_cast<ptrdiff_t>(last),
-                true) != reduced.begin() + static_cast<ptrdiff_t>(last)) {
-    layout.sizes.clear();
-    layout.strides.clear();
-    for (const bool now : {false, true})
-      for (size_t d = 0; d < reduced.size(); ++d) {
-        if (reduced[d] != now) continue;
-        layout.sizes.push_back(input->sizes()[d]);
-        layout.strides.push_back(input->strides()[d]);
-      }
-    first = 0;
-    last = static_cast<size_t>(std::count(reduced.begin(), reduced.end(), false));
-    input = BufferRef(new Buffer(input->storage(), input->dtype(), layout));
-  }
-  input = call.contiguous(input);
-  const Sizes sizes = input->sizes();
-  visit_float(call.row.name, call.dtype, [&]<class T>(Type<T>) {
-    reduce_around<T>(call, reinterpret_cast<const T*>(input->data()), numel(sizes.first(first)),
-                     numel(sizes.subspan(first, last - first)), numel(sizes.subspan(last)),
-                     reinterpret_cast<T*>(result->data()));
-  });
   return result;
 }
 
