@@ -44,6 +44,12 @@ struct Call {
   Small<int64_t, 6> handles;  ///< of the tensor parameters, in order; 0 may stand for an OptTensor
 };
 
+/// A call whose result takes the place of what a handle stands for, as a call in place does.
+struct Update {
+  int64_t handle;
+  Call call;
+};
+
 class Engine {
  public:
   static Engine& instance();  ///< made at the first use, never destroyed
@@ -53,7 +59,9 @@ class Engine {
   void begin(Turn& turn);
 
   // Recording and handles. All throw Error; handles of tensors unless it says otherwise.
-  int64_t record(Turn& turn, Call& call);            ///< a handle to the result
+  int64_t record(Turn& turn, Call& call);  ///< a handle to the result
+  /// The same, and then the updates, all of them computed from what the handles stood for before.
+  int64_t record_updating(Turn& turn, Call& call, std::span<Update> updates);
   double record_and_read(Turn& turn, Call& call);    ///< the one number the result holds
   int64_t add_tensor(Turn& turn, BufferRef buffer);  ///< a handle to data from outside
   int64_t alias(Turn& turn, int64_t handle);         ///< a second handle to the same value
@@ -101,7 +109,8 @@ class Engine {
 
   // record.cpp
   Value append(Turn& turn, Call& call);
-  Value at_once(Turn& turn, const Call& call);
+  Value append(Turn& turn, Args& args);
+  Value at_once(Turn& turn, const Args& args);
   int64_t handle_to(Value value);
   void resolve(Turn& turn, Call& call, Small<TensorType, 6>& types);
   void check_limits(Turn& turn);
@@ -109,6 +118,13 @@ class Engine {
   void cut(Turn& turn);
   void check_view(const Call& call);
   Value value_of(Turn& turn, int64_t handle);
+
+  // rebind.cpp
+  struct Onlooker;
+  void rebind(Turn& turn, int64_t handle, Value now);
+  void put(int64_t handle, Value now);
+  Value as_strided(Turn& turn, Value base, const Layout& layout, int64_t offset);
+  Value whole_memory(Turn& turn, Value value, const Place& place);
 
   // submit.cpp
   int64_t submit(Turn& turn, Tape& tape, Reason reason);

@@ -46,10 +46,14 @@ std::string describe(const Call& call, std::span<const TensorType> types) {
   return text + ")";
 }
 
-/// A call whose result is its first operand's very value.
+/// A call, inferred, whose result is its first operand's very value.
 bool is_identity(const Args& args, const TensorType& self) {
-  return (args.op == Op::Cast && args.dtype == self.dtype) ||
-         (args.op == Op::Move && args.device == self.device);
+  if (args.op == Op::Cast) return args.dtype == self.dtype;
+  if (args.op == Op::Move) return args.device == self.device;
+  if (args.op != Op::Dropout) return false;
+  const WordsView words{info(args.op), args.words};
+  return words.integer(0) == 0 || std::bit_cast<double>(words.scalar(0)) == 0 ||
+         numel(self.sizes) == 0;
 }
 
 }  // namespace
@@ -101,16 +105,15 @@ void Engine::resolve(Turn& turn, Call& call, Small<TensorType, 6>& types) {
 
 /// View rows over a concrete value that takes no part in gradients are a matter of strides: their
 /// result is concrete at once. kNone where a node has to be recorded.
-Value Engine::at_once(Turn& turn, const Call& call) {
-  const OpInfo& row = info(call.args.op);
+Value Engine::at_once(Turn& turn, const Args& args) {
+  const OpInfo& row = info(args.op);
   if (!row.rules.view) return kNone;
-  const Node& source = graph_[call.args.operands[0]];
+  const Node& source = graph_[args.operands[0]];
   if (source.state != State::Concrete || source.requires_grad) return kNone;
   Layout layout;
-  if (!row.rules.view({row, call.args.words}, call.args.shape, source.buffer->layout(), layout))
-    return kNone;
+  if (!row.rules.view({row, args.words}, args.shape, source.buffer->layout(), layout)) return kNone;
   BufferRef view(new Buffer(source.buffer->storage(), source.dtype, std::move(layout)));
-  return graph_.concrete(std::move(view), turn.thread.place);
+  return graph_.concrete_view(std::move(view), args.operands[0], turn.thread.place);
 }
 
 void Engine::check_view(const Call& call) {
@@ -127,16 +130,24 @@ Value Engine::append(Turn& turn, Call& call) {
   Small<TensorType, 6> types;
   try {
     resolve(turn, call, types);
-    if (info(call.args.op).params[0].kind == Kind::Tensor && is_identity(call.args, types[0]))
-      return call.args.operands[0];
     infer(call.args, types);
+    if (!types.empty() && is_identity(call.args, types[0])) return call.args.operands[0];
     check_view(call);
   } catch (const Error& error) {
     if (error.complete()) throw;
     throw Error(describe(call, types) + ": " + error.text(), true);
   }
-  if (const Value value = at_once(turn, call); value != kNone) return value;
+  if (const Value value = at_once(turn, call.args); value != kNone) return value;
   return graph_.append(turn.thread.tape, call.args, turn.thread.place);
+}
+
+/// An op of the engine's own over values that are there.
+Value Engine::append(Turn& turn, Args& args) {
+  Small<TensorType, 6> types;
+  for (const Value operand : args.operands) types.push_back(graph_.type(operand));
+  infer(args, types);
+  if (const Value value = at_once(turn, args); value != kNone) return value;
+  return graph_.append(turn.thread.tape, args, turn.thread.place);
 }
 
 int64_t Engine::record(Turn& turn, Call& call) {

@@ -106,7 +106,15 @@ BufferRef view(const Call& call) {
 
 BufferRef clone(const Call& call) {
   const BufferRef& source = call.operand(0);
-  return call.row.op == Op::Move ? source : copied(call, *source);
+  if (call.row.op == Op::Move) return source;
+  BufferRef result = copied(call, *source);
+  if (call.row.op == Op::AsStridedScatter) {
+    const Buffer& part = *call.operand(1);
+    char* const place = result->data() + call.words.integer(0) * item_size(call.dtype);
+    copy_elements(place, call.dtype, call.words.list(1), source_of(part), part.sizes(),
+                  call.machine.threads);
+  }
+  return result;
 }
 
 }  // namespace rt::cpu

@@ -13,9 +13,12 @@ struct Matrix {
   int64_t row_stride, column_stride;
 };
 
-/// out = a * b, `out` row-major without gaps. The depth is at least 1; integers wrap. Takes f32,
-/// f64, i32 and i64.
-using Gemm = void(DType dtype, const Matrix& a, const Matrix& b, char* out);
+/// out = a * b, `out` with rows `out_stride` elements apart, 0: without gaps. The depth is at least
+/// 1; integers wrap. Takes f32, f64, i32 and i64.
+using Gemm = void(DType dtype, const Matrix& a, const Matrix& b, char* out, int64_t out_stride);
+
+/// The one for this processor.
+Gemm& gemm_here();
 
 namespace baseline {
 Gemm gemm;

@@ -52,6 +52,13 @@ BufferRef gather(const Call& call);
 BufferRef concat(const Call& call);
 BufferRef embedding(const Call& call);
 BufferRef nll_loss(const Call& call);
+BufferRef conv2d(const Call& call);
+BufferRef pool(const Call& call);
+BufferRef batch_norm(const Call& call);
+BufferRef layer_norm(const Call& call);
+BufferRef reduce_dims(const Call& call);
+BufferRef linalg(const Call& call);
+BufferRef dropout(const Call& call);
 
 /// Sizes seen as [outer, count, inner], count being dimension `dim`, or all of them when dim < 0.
 /// A 0-d tensor has one element along dimension 0.

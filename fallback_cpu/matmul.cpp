@@ -132,7 +132,7 @@ BufferRef matmul(const Call& call) {
                                     a.row_stride, a.column_stride};
                  const Matrix other{b.data + offset_of(matrix, batch, b) * b.item, k, n,
                                     b.row_stride, b.column_stride};
-                 gemm(dtype, strip, other, result->data() + (matrix * m + row) * n * a.item);
+                 gemm(dtype, strip, other, result->data() + (matrix * m + row) * n * a.item, 0);
                }
              });
   return result;

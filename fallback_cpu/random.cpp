@@ -1,4 +1,5 @@
 // random.cpp -- Rand and Randn, number for number as libtorch's CPU generator draws them.
+#include <algorithm>
 #include <numbers>
 
 #include "fallback_cpu/dtypes.h"
@@ -35,6 +36,40 @@ void draw_normal(Draws& draws, T* out, int64_t n) {
   normal_from_uniform(last);
 }
 
+/// The dimensions of a layout from the widest stride to the narrowest.
+Small<int64_t, 6> memory_order(const Layout& layout) {
+  Small<int64_t, 6> dims;
+  for (uint32_t d = 0; d < layout.sizes.size(); ++d) dims.push_back(d);
+  std::stable_sort(dims.begin(), dims.end(), [&](int64_t a, int64_t b) {
+    return layout.strides[static_cast<uint32_t>(a)] > layout.strides[static_cast<uint32_t>(b)];
+  });
+  return dims;
+}
+
+Layout reordered(const Layout& layout, const Small<int64_t, 6>& dims) {
+  Layout result;
+  result.offset = layout.offset;
+  for (const int64_t dim : dims) {
+    result.sizes.push_back(layout.sizes[static_cast<uint32_t>(dim)]);
+    result.strides.push_back(layout.strides[static_cast<uint32_t>(dim)]);
+  }
+  return result;
+}
+
+/// Multiplies, as PyTorch does: what is dropped keeps its sign, and NaN stays NaN.
+template <class T>
+void drop(Generator& random, const T* in, T* out, int64_t n, double p) {
+  if (p >= 1) {
+    for (int64_t i = 0; i < n; ++i) out[i] = in[i] * T{0};
+    return;
+  }
+  const double kept = 1 - p;
+  const T scale = T{1} / static_cast<T>(kept);
+  const std::lock_guard lock(random.mutex);
+  for (int64_t i = 0; i < n; ++i)  // without a branch, which nobody could predict
+    out[i] = in[i] * (static_cast<T>(random.draws.uniform_double() < kept) * scale);
+}
+
 }  // namespace
 
 double Draws::normal() {
@@ -59,6 +94,29 @@ BufferRef random(const Call& call) {
     if (call.row.op == Op::Randn) return draw_normal(draws, out, n);
     for (int64_t i = 0; i < n; ++i) out[i] = draws.uniform<T>();
   });
+  return result;
+}
+
+// The numbers are drawn in the order of the operand's memory, as libtorch draws them.
+BufferRef dropout(const Call& call) {
+  const double p = call.number(0);
+  if (p == 0 || call.words.integer(0) == 0 || numel(call.sizes) == 0) return call.operand(0);
+  const Buffer& input = *call.operand(0);
+  const Small<int64_t, 6> order = memory_order(input.layout());
+  const BufferRef in = call.contiguous(
+      BufferRef(new Buffer(input.storage(), input.dtype(), reordered(input.layout(), order))));
+  BufferRef out = allocate(call.dtype, in->sizes(), call.machine.memory);
+  const auto run = [&]<class T>(Type<T>) {
+    drop(call.machine.random, reinterpret_cast<const T*>(in->data()),
+         reinterpret_cast<T*>(out->data()), in->numel(), p);
+  };
+  if (p >= 1) visit_number(call.row.name, call.dtype, run);  // draws nothing, so integers may pass
+  else visit_float(call.row.name, call.dtype, run);
+  if (std::is_sorted(order.begin(), order.end())) return out;
+  BufferRef result = call.result();
+  const Layout target = reordered(result->layout(), order);
+  copy_elements(result->data(), call.dtype, target.strides, source_of(*out), out->sizes(),
+                call.machine.threads);
   return result;
 }
 

@@ -32,7 +32,7 @@ BufferRef call_kernel(const Call& call) {
     case Kernel::Range: return range(call);
     case Kernel::Linspace: return linspace(call);
     case Kernel::Eye: return eye(call);
-    case Kernel::Random: return random(call);
+    case Kernel::Random: return call.row.op == Op::Dropout ? dropout(call) : random(call);
     case Kernel::Reduce: return reduce(call);
     case Kernel::ArgReduce: return arg_reduce(call);
     case Kernel::Softmax: return softmax(call);
@@ -42,6 +42,12 @@ BufferRef call_kernel(const Call& call) {
     case Kernel::Concat: return concat(call);
     case Kernel::Embedding: return embedding(call);
     case Kernel::NllLoss: return nll_loss(call);
+    case Kernel::Conv2d: return conv2d(call);
+    case Kernel::Pool: return pool(call);
+    case Kernel::BatchNorm: return batch_norm(call);
+    case Kernel::LayerNorm: return layer_norm(call);
+    case Kernel::ReduceDims: return reduce_dims(call);
+    case Kernel::Linalg: return linalg(call);
     case Kernel::None: break;
   }
   fail(call.row.name, " has no kernel");

@@ -48,6 +48,34 @@ int64_t rt_torch_torchtensor_add_scalar(int64_t self, double other);
 /** self * other. Returns a new handle, to be freed; 0 on error. */
 int64_t rt_torch_torchtensor_mul_scalar(int64_t self, double other);
 
+/** self - other. Returns a new handle, to be freed; 0 on error. */
+int64_t rt_torch_torchtensor_sub_scalar(int64_t self, double other);
+
+/** self / other; true division, so integers give f32. Returns a new handle, to be freed; 0 on
+ *  error. */
+int64_t rt_torch_torchtensor_div_scalar(int64_t self, double other);
+
+/** The sine of self. Returns a new handle, to be freed; 0 on error. */
+int64_t rt_torch_torchtensor_sin(int64_t self);
+
+/** The cosine of self. Returns a new handle, to be freed; 0 on error. */
+int64_t rt_torch_torchtensor_cos(int64_t self);
+
+/** The tangent of self. Returns a new handle, to be freed; 0 on error. */
+int64_t rt_torch_torchtensor_tan(int64_t self);
+
+/** The angle whose sine is self; NaN outside [-1, 1]. Returns a new handle, to be freed; 0 on
+ *  error. */
+int64_t rt_torch_torchtensor_asin(int64_t self);
+
+/** The angle whose cosine is self; NaN outside [-1, 1]. Returns a new handle, to be freed; 0 on
+ *  error. */
+int64_t rt_torch_torchtensor_acos(int64_t self);
+
+/** The angle of the point (other, self) from the positive first axis, broadcast. Returns a new
+ *  handle, to be freed; 0 on error. */
+int64_t rt_torch_torchtensor_atan2(int64_t self, int64_t other);
+
 /** max(self, 0). Returns a new handle, to be freed; 0 on error. */
 int64_t rt_torch_torchtensor_relu(int64_t self);
 
@@ -85,6 +113,25 @@ int64_t rt_torch_torchtensor_transpose(int64_t self, int64_t dim0, int64_t dim1)
 /** The transpose of a tensor of at most 2 dimensions. Returns a new handle, to be freed; 0 on
  *  error. */
 int64_t rt_torch_torchtensor_t(int64_t self);
+
+/** The determinant of one square matrix. NaN on error. */
+double rt_torch_torchtensor_det(int64_t self);
+
+/** The inverse of each square matrix; a singular one is an error. Returns a new handle, to be
+ *  freed; 0 on error. */
+int64_t rt_torch_torchtensor_inverse(int64_t self);
+
+/** The left singular vectors of each matrix, U of the reduced decomposition; their signs are free.
+ *  Returns a new handle, to be freed; 0 on error. */
+int64_t rt_torch_torchtensor_svd(int64_t A);
+
+/** The real parts of the eigenvalues of each square matrix, in no certain order. Returns a new
+ *  handle, to be freed; 0 on error. */
+int64_t rt_torch_torchtensor_eig(int64_t self);
+
+/** The X for which A X = B, of each square matrix A; a singular one is an error. B holds columns,
+ *  or is a vector for each A. Returns a new handle, to be freed; 0 on error. */
+int64_t rt_torch_torchtensor_linalg_solve(int64_t A, int64_t B);
 
 /** The square root of the sum of squares of all elements. NaN on error. */
 double rt_torch_torchtensor_norm(int64_t self);
@@ -180,6 +227,31 @@ int64_t rt_torch_nn_linear(int64_t input, int64_t weight, int64_t bias);
 
 /** The rows of weight that indices name. Returns a new handle, to be freed; 0 on error. */
 int64_t rt_torch_nn_embedding(int64_t indices, int64_t weight);
+
+/** The convolution of [N,C,H,W] or [C,H,W] with weight [out,C/groups,KH,KW], plus bias; one number
+ *  in a list stands for both dimensions. Returns a new handle, to be freed; 0 on error. */
+int64_t rt_torch_nn_conv2d(int64_t input, int64_t weight, int64_t bias, const int64_t* stride,
+    int64_t stride_len, const int64_t* padding, int64_t padding_len, const int64_t* dilation,
+    int64_t dilation_len, int64_t groups);
+
+/** The largest element of each window over [N,C,H,W] or [C,H,W]; an empty stride is kernel_size.
+ *  Returns a new handle, to be freed; 0 on error. */
+int64_t rt_torch_nn_max_pool2d(int64_t self, const int64_t* kernel_size, int64_t kernel_size_len,
+    const int64_t* stride, int64_t stride_len, const int64_t* padding, int64_t padding_len);
+
+/** The mean of each window over [N,C,H,W] or [C,H,W], padding counted as zeros; an empty stride is
+ *  kernel_size. Returns a new handle, to be freed; 0 on error. */
+int64_t rt_torch_nn_avg_pool2d(int64_t self, const int64_t* kernel_size, int64_t kernel_size_len,
+    const int64_t* stride, int64_t stride_len, const int64_t* padding, int64_t padding_len);
+
+/** input with mean 0 and variance 1 over its last dimensions, which are normalized_shape, times
+ *  weight plus bias. Returns a new handle, to be freed; 0 on error. */
+int64_t rt_torch_nn_layer_norm(int64_t input, const int64_t* normalized_shape, int64_t
+    normalized_shape_len, int64_t weight, int64_t bias, double eps);
+
+/** input with each element set to 0 with probability p, the others divided by 1 - p; input itself
+ *  when not training. Returns a new handle, to be freed; 0 on error. */
+int64_t rt_torch_nn_dropout(int64_t input, double p, int64_t train);
 
 /** The mean of (self - target) squared. NaN on error. */
 double rt_torch_nn_mse_loss(int64_t self, int64_t target);
@@ -362,6 +434,9 @@ int64_t rt_torch_torchtensor_std_bits(int64_t handle);
 /** As rt_torch_torchtensor_var. Returns the bits of a double; those of a NaN on error. */
 int64_t rt_torch_torchtensor_var_bits(int64_t handle);
 
+/** As rt_torch_torchtensor_det. Returns the bits of a double; those of a NaN on error. */
+int64_t rt_torch_torchtensor_det_bits(int64_t handle);
+
 /** As rt_torch_nn_mse_loss. Returns the bits of a double; those of a NaN on error. */
 int64_t rt_torch_nn_mse_loss_bits(int64_t input, int64_t target);
 
@@ -518,6 +593,29 @@ int64_t rt_torch_torchtensor_stack_3(int64_t t0, int64_t t1, int64_t t2, int64_t
 /** As rt_torch_torchtensor_stack. Returns a new handle, to be freed; 0 on error. */
 int64_t rt_torch_torchtensor_stack_4(int64_t t0, int64_t t1, int64_t t2, int64_t t3, int64_t dim);
 
+/** As rt_torch_nn_layer_norm. Returns a new handle, to be freed; 0 on error. */
+int64_t rt_torch_nn_layer_norm_1d(int64_t input, int64_t norm_d0, int64_t weight, int64_t bias,
+    int64_t eps_bits);
+
+/** As rt_torch_nn_layer_norm. Returns a new handle, to be freed; 0 on error. */
+int64_t rt_torch_nn_layer_norm_2d(int64_t input, int64_t norm_d0, int64_t norm_d1, int64_t weight,
+    int64_t bias, int64_t eps_bits);
+
+/** As rt_torch_nn_conv2d. Returns a new handle, to be freed; 0 on error. */
+int64_t rt_torch_nn_conv2d_simple(int64_t input, int64_t weight, int64_t bias, int64_t stride_h,
+    int64_t stride_w, int64_t pad_h, int64_t pad_w, int64_t dil_h, int64_t dil_w, int64_t groups);
+
+/** As rt_torch_nn_max_pool2d. Returns a new handle, to be freed; 0 on error. */
+int64_t rt_torch_nn_max_pool2d_simple(int64_t input, int64_t kh, int64_t kw, int64_t sh, int64_t sw,
+    int64_t ph, int64_t pw);
+
+/** As rt_torch_nn_avg_pool2d. Returns a new handle, to be freed; 0 on error. */
+int64_t rt_torch_nn_avg_pool2d_simple(int64_t input, int64_t kh, int64_t kw, int64_t sh, int64_t sw,
+    int64_t ph, int64_t pw);
+
+/** As rt_torch_nn_dropout. Returns a new handle, to be freed; 0 on error. */
+int64_t rt_torch_nn_dropout_bits(int64_t input, int64_t p_bits, int64_t training);
+
 /** As rt_torch_tensor_eye. Returns a new handle, to be freed; 0 on error. */
 int64_t rt_torch_torchtensor_eye(int64_t n);
 
@@ -587,6 +685,17 @@ int64_t rt_torch_cuda_max_memory_allocated(int64_t device_id);
 
 /** Gives unused CUDA memory back to the device. */
 void rt_torch_cuda_empty_cache(void);
+
+/** input normalized over dimension 1, its channels, times weight plus bias: by running_mean and
+ *  running_var, or in training by its own mean and variance, of which they take in a share of
+ *  momentum: the handles and all views of them stand for the new values then. Returns a new handle,
+ *  to be freed; 0 on error. */
+int64_t rt_torch_nn_batch_norm(int64_t input, int64_t running_mean, int64_t running_var, int64_t
+    weight, int64_t bias, int64_t training, double momentum, double eps);
+
+/** As rt_torch_nn_batch_norm. Returns a new handle, to be freed; 0 on error. */
+int64_t rt_torch_nn_batch_norm_bits(int64_t input, int64_t running_mean, int64_t running_var,
+    int64_t weight, int64_t bias, int64_t training, int64_t momentum_bits, int64_t eps_bits);
 
 /** Writes up to max_dims sizes to dims_out and returns the number of dimensions. A force point. -1
  *  on error. */

@@ -95,6 +95,10 @@ class Buffer {
   char* data() const {
     return static_cast<char*>(storage_->data()) + layout_.offset * item_size(dtype_);
   }
+  /// Whether one reference is all there is to its memory.
+  bool unique() const {
+    return references_.load(std::memory_order_acquire) == 1 && storage_->unique();
+  }
   void retain() { references_.fetch_add(1, std::memory_order_relaxed); }
   void drop() {
     if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;

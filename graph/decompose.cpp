@@ -16,7 +16,51 @@ Value constant_tensor(Builder& build, double value, DType dtype, Device device) 
   return build.append(args);
 }
 
+/// MeanDims or VarDims of every dimension but the channels; `integers` come before the list.
+Value over_batch(Builder& build, Op op, Value input, std::initializer_list<int64_t> integers) {
+  Args args;
+  args.op = op;
+  args.operands = {input};
+  args.words = integers;
+  const auto rank = static_cast<int64_t>(build.type(input).sizes.size());
+  args.words.push_back(rank - 1);
+  for (int64_t dim = 0; dim < rank; ++dim)
+    if (dim != 1) args.words.push_back(dim);
+  return build.append(args);
+}
+
+Value batch_mean(Builder& build, Value input) {
+  return over_batch(build, Op::MeanDims, input, {0});
+}
+Value batch_variance(Builder& build, Value input, int64_t correction) {
+  return over_batch(build, Op::VarDims, input, {correction, 0});
+}
+
+/// running + momentum * (now - running)
+Value moved_towards(Builder& build, Value running, Value now, int64_t momentum) {
+  const Value step = build.op(Op::MulScalar, {build.op(Op::Sub, {now, running})}, {momentum});
+  return build.op(Op::Add, {running, step});
+}
+
 }  // namespace
+
+Value batch_norm_training(Builder& build, const Args& args) {
+  const Value input = args.operands[0];
+  const Value mean = batch_mean(build, input), variance = batch_variance(build, input, 0);
+  const int64_t eps = args.words[info(args.op).scalars - 1u];
+  return build.op(Op::BatchNorm, {input, args.operands[1], args.operands[2], mean, variance},
+                  {eps});
+}
+
+Value batch_norm_running_mean(Builder& build, const Args& args) {
+  const Value mean = batch_mean(build, args.operands[0]);
+  return moved_towards(build, args.operands[3], mean, args.words[0]);
+}
+
+Value batch_norm_running_var(Builder& build, const Args& args) {
+  const Value variance = batch_variance(build, args.operands[0], 1);
+  return moved_towards(build, args.operands[4], variance, args.words[0]);
+}
 
 Value linear(Builder& build, const Args& args) {
   const Value weight = build.op(Op::T, {args.operands[1]});

@@ -103,6 +103,18 @@ void to_float(Inference& call) {
   if (!is_float(call.dtype)) call.dtype = DType::F32;
 }
 
+void numeric_to_float(Inference& call) {
+  numeric(call);
+  to_float(call);
+}
+
+void averaged(Inference& call) {
+  keep(call);
+  if (!is_float(call.dtype) && call.dtype != DType::I64)
+    fail("takes floating point and i64 tensors, not ", name(call.dtype),
+         "; convert with to_float32 or to_int");
+}
+
 void promote(Inference& call) { call.dtype = result_type(call.operands); }
 
 void promote_numeric(Inference& call) {
@@ -121,12 +133,16 @@ void promote_expanded(Inference& call) {
   need_float(call.dtype);
 }
 
-void equal(Inference& call) {
+void equal_stored(Inference& call) {
   keep(call);
   for (const TensorType& type : call.operands)
     if (!type.none && type.dtype != call.dtype)
       fail("operands have dtypes ", name(call.dtype), " and ", name(type.dtype),
            "; convert one of them first");
+}
+
+void equal(Inference& call) {
+  equal_stored(call);
   if (call.dtype == DType::Bool) fail("takes no bool tensors; convert with to_int or to_float32");
 }
 

@@ -29,6 +29,8 @@ void squeeze_dim(Inference&);
 void unsqueeze(Inference&);
 void flatten(Inference&);
 void slice(Inference&);
+void as_strided(Inference&);
+void as_strided_scatter(Inference&);
 void index_select(Inference&);
 void gather(Inference&);
 void cat(Inference&);
@@ -40,6 +42,19 @@ void cross_entropy(Inference&);
 void binary_cross_entropy(Inference&);
 void binary_cross_entropy_terms(Inference&);
 void nll_loss(Inference&);
+void conv2d(Inference&);
+void pool2d(Inference&);
+void layer_norm(Inference&);
+void dropout(Inference&);
+void batch_norm(Inference&);
+void batch_norm_training(Inference&);  ///< batch_norm, of more than one value per channel
+void batch_norm_running(Inference&);   ///< one statistic of batch_norm_training
+void reduce_dims(Inference&);          ///< list 0: dims; the last integer: keepdim
+void det(Inference&);
+void square(Inference&);  ///< same, of square matrices
+void svd(Inference&);
+void eig(Inference&);
+void linalg_solve(Inference&);
 }  // namespace shape
 
 namespace type {
@@ -48,11 +63,14 @@ void keep_second(Inference&);
 void numeric(Inference&);           ///< keep; bool is refused
 void floating(Inference&);          ///< keep; only floats are taken
 void to_float(Inference&);          ///< keep for floats, else f32
+void numeric_to_float(Inference&);  ///< to_float; bool is refused
+void averaged(Inference&);          ///< keep; floats and i64, which divides whole
 void promote(Inference&);           ///< of all operands, by torch.result_type
 void promote_numeric(Inference&);   ///< promote; two bools are refused
 void promote_float(Inference&);     ///< promote, then to_float
 void promote_expanded(Inference&);  ///< promote as if none were 0-d; must be a float
 void equal(Inference&);             ///< all operands must have one dtype
+void equal_stored(Inference&);      ///< equal, of any dtype
 void equal_floating(Inference&);    ///< equal, and a float
 void cross_entropy(Inference&);     ///< floating; promoted with a float target
 void sum(Inference&);               ///< keep for floats, else i64

@@ -82,6 +82,21 @@ int64_t range_length(double start, double end, double step) {
 
 __extension__ using Wide = __int128;  // differences of int64_t
 
+/// Whether strides pick within the elements of `self`.
+void check_strided(Sizes self, Sizes sizes, Sizes strides, int64_t offset) {
+  if (sizes.size() != strides.size())
+    fail("stride has ", strides.size(), " numbers and size ", sizes.size());
+  Wide last = offset;
+  bool sound = offset >= 0;
+  for (size_t d = 0; d < sizes.size(); ++d) {
+    sound = sound && strides[d] >= 0 && sizes[d] >= 0;
+    last += Wide{sizes[d] - 1} * strides[d];
+  }
+  if (!sound || (numel(sizes) > 0 && last >= numel(self)))
+    fail("size ", to_string(sizes), " with stride ", to_string(strides), " from ", offset,
+         " reaches outside of ", to_string(self));
+}
+
 bool is_index(DType dtype) { return dtype == DType::I64 || dtype == DType::I32; }
 
 }  // namespace
@@ -205,6 +220,19 @@ void slice(Inference& call) {
   }
   end = std::max(end, start);
   size = (end - start) / step + ((end - start) % step != 0);
+}
+
+void as_strided(Inference& call) {
+  check_strided(call.operand(0).sizes, call.shape, call.word().list(0), call.word().integer(0));
+}
+
+void as_strided_scatter(Inference& call) {
+  const auto sizes = call.word().list(0);
+  check_strided(call.operand(0).sizes, sizes, call.word().list(1), call.word().integer(0));
+  if (!std::ranges::equal(sizes, call.operand(1).sizes))
+    fail("src is ", to_string(call.operand(1).sizes), " and the place it goes to ",
+         to_string(sizes));
+  same(call);
 }
 
 void index_select(Inference& call) {

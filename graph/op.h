@@ -122,6 +122,12 @@ enum class Kernel : uint8_t {
   Concat,
   Embedding,
   NllLoss,
+  Conv2d,
+  Pool,
+  BatchNorm,
+  LayerNorm,
+  ReduceDims,
+  Linalg,
 };
 
 /// An aten parameter's name where the row calls it otherwise, or a constant that aten wants beyond
@@ -146,8 +152,10 @@ struct Rules {
   DecomposeRule decompose = nullptr;  ///< this is required
   ViewRule view = nullptr;            ///< the result is a view where strides allow
   Effect effect = Effect::None;
-  bool fails = false;   ///< can fail when it runs, for what its operands hold
-  Extra extra[2] = {};  ///< constants the aten operator wants beyond the parameters
+  bool fails = false;          ///< can fail when it runs, for what its operands hold
+  Extra extra[3] = {};         ///< constants the aten operator wants beyond the parameters
+  uint8_t result = 0;          ///< which result of the aten operator the row stands for
+  std::string_view then = {};  ///< aten operator of one tensor that its result goes through
 };
 
 struct OpInfo {

@@ -58,6 +58,7 @@ Value Graph::append(Tape& tape, const Args& args, uint32_t place) {
   node.shape.assign(args.shape);
   node.words.assign(args.words);
   node.operands.assign(args.operands);
+  node.family = info(args.op).rules.view ? (*this)[args.operands[0]].family : ++families_;
   for (Value operand : args.operands)
     if (operand != kNone) ++(*this)[operand].consumers;
 
@@ -87,9 +88,16 @@ Value Graph::concrete(BufferRef buffer, uint32_t place) {
   node.place = place;
   node.stamp = 0;
   node.grad = 0;
+  node.family = ++families_;
   node.shape.assign(buffer->sizes());
   node.buffer = std::move(buffer);
   return Value{slot};
+}
+
+Value Graph::concrete_view(BufferRef buffer, Value source, uint32_t place) {
+  const Value view = concrete(std::move(buffer), place);
+  (*this)[view].family = (*this)[source].family;
+  return view;
 }
 
 void Graph::unlink(Tape& tape, Node& node) {
@@ -139,24 +147,32 @@ void Graph::release(Value value) {
   }
 }
 
-Layout Graph::layout(Value value) const {
+Place Graph::place(Value value) const {
   std::vector<Value> views;
   for (; (*this)[value].state == State::Pending && info((*this)[value].op).rules.view;
        value = (*this)[value].operands[0])
     views.push_back(value);
   const Node& origin = (*this)[value];
-  Layout layout;
-  if (origin.state == State::Concrete) layout = origin.buffer->layout();
-  else layout = {origin.shape, contiguous_strides(origin.shape), 0};
+  Place place;
+  if (origin.state == State::Concrete) {
+    place.storage = origin.buffer->storage().get();
+    place.layout = origin.buffer->layout();
+  } else {
+    place.origin = value;
+    place.layout = {origin.shape, contiguous_strides(origin.shape), 0};
+  }
   for (auto at = views.rbegin(); at != views.rend(); ++at) {
     const Node& view = (*this)[*at];
     const OpInfo& row = info(view.op);
     Layout next;
-    if (!row.rules.view({row, view.words}, view.shape, layout, next))
-      next = {view.shape, contiguous_strides(view.shape), 0};
-    layout = std::move(next);
+    if (row.rules.view({row, view.words}, view.shape, place.layout, next)) {
+      place.layout = std::move(next);
+      continue;
+    }
+    // It copies, so that it is an origin of its own.
+    place = {*at, nullptr, {view.shape, contiguous_strides(view.shape), 0}};
   }
-  return layout;
+  return place;
 }
 
 Value Graph::build(const Tape& tape, Submission& out) {

@@ -31,7 +31,8 @@ struct Node {
   uint32_t place;           ///< source place, see places.h
   uint32_t number;  ///< in the batch that is being built, valid while `stamp` is that batch's
   uint32_t stamp;
-  uint32_t grad;  ///< its record in the gradient graph, 0: none
+  uint32_t grad;    ///< its record in the gradient graph, 0: none
+  uint32_t family;  ///< a value and the views of it have one number, see Graph::place
   Shape shape;
   Small<int64_t, 4> words;  ///< see Args
   Small<Value, 4> operands;
@@ -39,6 +40,17 @@ struct Node {
 };
 static_assert(sizeof(Node) - sizeof(Node::operands) <= 160,
               "a pending node costs at most 160 bytes");
+
+/// Where a value's elements lie, as far as that is known before it has run: in whose memory and
+/// how. Two values of one family with the same origin see each other's memory, as in PyTorch.
+struct Place {
+  Value origin = kNone;              ///< what was viewed; kNone: a concrete value's storage
+  const Storage* storage = nullptr;  ///< of a concrete origin
+  Layout layout;
+  bool same_memory(const Place& other) const {
+    return origin == other.origin && storage == other.storage;
+  }
+};
 
 /// The pending nodes of one thread in record order. All of them are live: a node that nothing can
 /// need any more is unlinked at once.
@@ -84,13 +96,16 @@ class Graph {
   Value append(Tape& tape, const Args& args, uint32_t place);
   /// A value over a buffer. Nothing holds it yet.
   Value concrete(BufferRef buffer, uint32_t place);
+  /// The same, a view of `source`.
+  Value concrete_view(BufferRef buffer, Value source, uint32_t place);
 
   void hold(Value value) { ++(*this)[value].holders; }
   /// Takes one holder away; what nothing can need any more goes, with all that only it needed.
   void release(Value value);
 
-  /// The layout a value has or will have: views of a pending value are followed to its origin.
-  Layout layout(Value value) const;
+  /// Where a value lies or will lie: views of a pending value are followed to their origin.
+  Place place(Value value) const;
+  Layout layout(Value value) const { return place(value).layout; }
 
   /// Builds the batch of what is pending on the tape, without taking it off. Returns the first
   /// operand that is still in flight, kNone when all are there: wait for it and build again.
@@ -124,6 +139,7 @@ class Graph {
   uint32_t free_ = kNone.number;
   uint32_t used_ = 0;
   uint32_t stamp_ = 0;
+  uint32_t families_ = 0;
   std::unordered_map<uint32_t, std::shared_ptr<const std::string>> poison_;
   std::unordered_map<uint32_t, std::string> labels_;
 };

@@ -78,6 +78,14 @@ bool permute(const WordsView& words, Sizes, const Layout& source, Layout& result
   return true;
 }
 
+bool as_strided(const WordsView& words, Sizes shape, const Layout& source, Layout& result) {
+  if (!is_contiguous(source.sizes, source.strides)) return false;
+  result.sizes.assign(shape);
+  result.strides.assign(words.list(0));
+  result.offset = source.offset + words.integer(0);
+  return true;
+}
+
 bool slice(const WordsView& words, Sizes shape, const Layout& source, Layout& result) {
   result = source;
   const auto dim = static_cast<uint32_t>(words.integer(0));

@@ -9,6 +9,8 @@ bool contiguous(const WordsView&, Sizes shape, const Layout& source, Layout& res
 bool transpose(const WordsView&, Sizes shape, const Layout& source, Layout& result);
 bool t(const WordsView&, Sizes shape, const Layout& source, Layout& result);
 bool permute(const WordsView&, Sizes shape, const Layout& source, Layout& result);
+/// Of a source without gaps; of others there is a copy.
+bool as_strided(const WordsView&, Sizes shape, const Layout& source, Layout& result);
 /// Reads the slice's start from scalar 0: on a batch hand in words whose scalars are values.
 bool slice(const WordsView&, Sizes shape, const Layout& source, Layout& result);
 

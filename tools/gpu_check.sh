@@ -9,7 +9,7 @@ usage() {
 usage: tools/gpu_check.sh [OPTION]... [GOOGLETEST [JSON]]
   GOOGLETEST       folder with the sources of GoogleTest, where it is not installed
   JSON             as --include JSON: the folder that has nlohmann/json.hpp
-  --include DIR    also look in DIR for headers: Eigen, nlohmann/json.hpp, xxhash.h; may be repeated
+  --include DIR    also look in DIR for headers: Eigen, hwy, nlohmann/json.hpp, xxhash.h; may be repeated
   --benchmark DIR  folder with the sources of Google Benchmark; without it, and without one that is
                    installed, nothing is measured
 Builds in build/gpu, runs the tests labelled libtorch on the GPU, then rt_microbench on GPU and CPU,

@@ -63,6 +63,14 @@ std::optional<Source> parameter_source(const OpInfo& row, const c10::Argument& a
   return std::nullopt;
 }
 
+c10::IValue constant_of(const Extra& extra, const c10::Type& type) {
+  switch (type.kind()) {
+    case c10::TypeKind::BoolType: return extra.value != 0;
+    case c10::TypeKind::FloatType: return extra.value;
+    default: return static_cast<int64_t>(extra.value);
+  }
+}
+
 Source source_for(const OpInfo& row, const c10::Argument& argument) {
   if (auto source = parameter_source(row, argument)) return *source;
   for (const Extra& extra : row.rules.extra)
@@ -79,6 +87,9 @@ Plan make_plan(const OpInfo& row) {
     const c10::OperatorName name = operator_name(row.rules.aten);
     plan.aten = c10::Dispatcher::singleton().findSchema(name);
     if (!plan.aten) fail("this libtorch does not have it");
+    if (!row.rules.then.empty())
+      plan.then = c10::Dispatcher::singleton().findSchemaOrThrow(
+          std::string(row.rules.then).c_str(), "");
     for (const c10::Argument& argument : plan.schema().arguments())
       plan.sources.push_back(source_for(row, argument));
     for (const Param& param : row.params)

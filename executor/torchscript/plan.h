@@ -34,6 +34,7 @@ struct Source {
 struct Plan {
   const OpInfo* row = nullptr;
   std::optional<c10::OperatorHandle> aten;
+  std::optional<c10::OperatorHandle> then;  ///< what the result goes through, see Rules
   std::vector<Source> sources;
   std::string problem;  ///< why this libtorch cannot run the row; empty when it can
 

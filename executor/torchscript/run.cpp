@@ -123,7 +123,12 @@ Buffer* run_step(const plugin::Host& host, const Plan& plan, const plugin::StepC
     }
   }
   plan.aten->callBoxed(stack);
-  return buffer_of(laid_out(stack[0].toTensor(), *plan.row), call.dtype, call.device, call.sizes,
+  if (plan.then) {
+    stack = {stack[plan.row->rules.result]};
+    plan.then->callBoxed(stack);
+  }
+  const at::Tensor& result = stack[plan.then ? 0 : plan.row->rules.result].toTensor();
+  return buffer_of(laid_out(result, *plan.row), call.dtype, call.device, call.sizes,
                    *host.memory);
 }
 

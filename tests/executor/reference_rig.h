@@ -62,10 +62,13 @@ class Rig {
              Shape shape = {}, DType dtype = DType::F32) {
     Args args;
     args.op = op;
-    args.operands = operands;
     for (const Word& word : words) args.words.push_back(word.bits);
     args.shape = shape;
     args.dtype = dtype;
+    return step(args, operands);
+  }
+  Value step(Args& args, std::initializer_list<Value> operands) {
+    args.operands = operands;
     std::vector<TensorType> types;
     std::vector<uint32_t> numbers;
     for (const Value operand : operands) {
@@ -73,11 +76,11 @@ class Rig {
       numbers.push_back(operand.number);
     }
     infer(args, types);
-    for (uint32_t i = 0; i < info(op).scalars; ++i) {
+    for (uint32_t i = 0; i < info(args.op).scalars; ++i) {
       batch.scalars.push_back(args.words[i]);
       args.words[i] = static_cast<int64_t>(batch.free_scalars++);
     }
-    return {batch.add_step(op, numbers, args.words, args.dtype, {}, args.shape)};
+    return {batch.add_step(args.op, numbers, args.words, args.dtype, {}, args.shape)};
   }
 
   /// The values after running step by step.

@@ -287,6 +287,44 @@ def arithmetic(b):
     b.case(TT + "pow", "f32.exponent_beyond_f32", vec("f32", 3, 0.5, 1), 1e300)
 
 
+def scalar_arithmetic(b):
+    """sub_scalar and div_scalar, which came later than their sisters."""
+    b.open("later_client")
+    for name in ("sub_scalar", "div_scalar"):
+        for dtype in ALL:
+            for value in (2.0, -1.5, 0.1, 0.0):
+                b.case(TT + name, f"{dtype}.{value}", wave(dtype, 2, 3), value)
+            for layout, x in layouts(positive, dtype).items():
+                b.case(TT + name, f"{dtype}.{layout}", x, 0.7)
+        for dtype in FLOATS:
+            for value in (NAN, INF, 0.0, -0.0, 1e300, 1e-300):
+                b.case(TT + name, f"{dtype}.special.{value}", vec(dtype, *SPECIAL), value)
+        b.case(TT + name, "i64.beyond_24_bits", vec("i64", 2**53 + 1, 16777217, I64_MIN), 0.5)
+
+
+def trigonometry(b):
+    b.open("trigonometry")
+    atan2 = TT + "atan2"
+    for name in ("sin", "cos", "tan", "asin", "acos"):
+        for dtype in ALL:
+            for layout, x in layouts(wave, dtype).items():
+                b.case(TT + name, f"{dtype}.{layout}", x)
+        for dtype in FLOATS:
+            b.case(TT + name, f"{dtype}.special", vec(dtype, *SPECIAL))
+            b.case(TT + name, f"{dtype}.range", vec(dtype, 1e-4, 0.999, -0.999, 1.5, 3, 100, -1e4))
+    for left in ALL:
+        for right in ALL:
+            b.case(atan2, f"{left}_{right}", wave(left, 2, 3), positive(right, 2, 3))
+            b.case(atan2, f"{left}_{right}.scalar", wave(left, 3), scalar(right, 2))
+    for dtype in FLOATS:
+        for layout, x in layouts(wave, dtype).items():
+            b.case(atan2, f"{dtype}.{layout}", x, scalar(dtype, 0.7))
+        side = [x for x in SPECIAL for _ in SPECIAL]
+        b.case(atan2, f"{dtype}.special", vec(dtype, *side), vec(dtype, *(SPECIAL * len(SPECIAL))))
+    b.case(atan2, "outer", wave("f32", 3, 1), wave("f32", 4, start=5))
+    b.case(atan2, "mismatch", wave("f32", 2, 3), wave("f32", 4), fails="call")
+
+
 def activation(b):
     b.open("activation")
     for name in ("relu", "sigmoid", "tanh", "gelu", "leaky_relu"):

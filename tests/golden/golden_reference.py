@@ -63,6 +63,20 @@ def no_cuda(x, device):
     raise ValueError("no such device")
 
 
+def conv2d(x, weight, bias, stride, padding, dilation, groups):
+    return torch.conv2d(x, weight, bias, stride, padding, dilation, groups)
+
+
+def batch_norm(x, mean, var, weight, bias, training, momentum, eps):
+    """The statistics of a training call are changed in place; other tests look at those."""
+    return F.batch_norm(x, mean, var, weight, bias, training, momentum, eps)
+
+
+def det(x):
+    require(x.dim() == 2, "one matrix")
+    return torch.det(x)
+
+
 TT, NN = "rt_torch_torchtensor_", "rt_torch_nn_"
 
 REFERENCE = {
@@ -93,6 +107,14 @@ REFERENCE = {
     TT + "pow": torch.pow,
     TT + "add_scalar": torch.add,
     TT + "mul_scalar": torch.mul,
+    TT + "sub_scalar": torch.sub,
+    TT + "div_scalar": torch.div,
+    TT + "sin": torch.sin,
+    TT + "cos": torch.cos,
+    TT + "tan": torch.tan,
+    TT + "asin": torch.asin,
+    TT + "acos": torch.acos,
+    TT + "atan2": torch.atan2,
     TT + "neg": torch.neg,
     TT + "abs": torch.abs,
     TT + "sqrt": torch.sqrt,
@@ -143,6 +165,17 @@ REFERENCE = {
     TT + "dot": torch.dot,
     TT + "transpose": torch.transpose,
     TT + "t": torch.t,
+    TT + "det": det,
+    TT + "inverse": torch.inverse,
+    TT + "svd": lambda x: torch.linalg.svd(x, full_matrices=False).U,
+    TT + "eig": lambda x: torch.linalg.eig(x).eigenvalues.real,
+    TT + "linalg_solve": torch.linalg.solve,
+    NN + "conv2d": conv2d,
+    NN + "max_pool2d": F.max_pool2d,
+    NN + "avg_pool2d": F.avg_pool2d,
+    NN + "batch_norm": batch_norm,
+    NN + "layer_norm": F.layer_norm,
+    NN + "dropout": F.dropout,
     NN + "linear": F.linear,
     NN + "embedding": F.embedding,
     NN + "mse_loss": F.mse_loss,
@@ -182,12 +215,15 @@ CASES_PER_ALIAS = 4
 
 # Symbols whose result is not one handle. A double is a number taken out of a 0-d tensor.
 RETURNS = {
-    **{TT + n: "double" for n in ("sum", "mean", "max", "min", "std", "var", "norm")},
+    **{TT + n: "double" for n in ("sum", "mean", "max", "min", "std", "var", "norm", "det")},
     **{NN + n: "double" for n in ("mse_loss", "cross_entropy", "binary_cross_entropy", "nll_loss")},
     **{TT + n: "int" for n in ("ndim", "numel", "shape_dim")},
     TT + "shape": "ints",
     TT + "chunk": "handles",
 }
+
+# What a result is beyond its numbers: columns whose signs are free, or a list in no order.
+COMPARED = {TT + "svd": "columns", TT + "eig": "sorted"}
 
 # Symbols where IEEE arithmetic settles the sign of a zero; elsewhere it is the kernel's choice.
 SIGNED_ZERO = {
@@ -201,7 +237,10 @@ SIGNED_ZERO = {
         "abs",
         "sqrt",
         "add_scalar",
+        "sub_scalar",
         "mul_scalar",
+        "div_scalar",
+        "atan2",
         "pow",
         "leaky_relu",
         "reshape",

@@ -7,9 +7,9 @@
 
 A case is a symbol of the C ABI, its arguments, and what must come out. What a symbol means in
 PyTorch is said in golden_reference.py; the cases are listed by golden_elementwise.py,
-golden_structured.py and golden_linalg.py. Errors are declared (`fails`) rather than recorded: a
-case that is expected to work must work in PyTorch and one that is expected to fail must raise, or
-this script stops.
+golden_structured.py, golden_linalg.py, golden_matrix.py and golden_nn.py. Errors are declared
+(`fails`) rather than recorded: a case that is expected to work must work in PyTorch and one that is
+expected to fail must raise, or this script stops.
 
 Bool tensors are missing on purpose: no creation call of the ABI makes one. Outcomes that are
 accidents of one PyTorch kernel are left out: NaN or too large a number converted to an integer
@@ -25,8 +25,10 @@ import torch
 
 import golden_elementwise as elementwise
 import golden_linalg as linalg
+import golden_matrix as matrix
+import golden_nn as nn
 import golden_structured as structured
-from golden_reference import CASES_PER_ALIAS, REFERENCE, RETURNS, SAME_AS, SIGNED_ZERO
+from golden_reference import CASES_PER_ALIAS, COMPARED, REFERENCE, RETURNS, SAME_AS, SIGNED_ZERO
 from golden_values import NAME_OF, arg_json, arg_torch, number, tensor_json
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -36,12 +38,20 @@ TABLES = (
     elementwise.random,
     elementwise.create_int,
     elementwise.arithmetic,
+    elementwise.scalar_arithmetic,
+    elementwise.trigonometry,
     elementwise.activation,
     structured.reduction,
     structured.shape,
     structured.index,
     elementwise.dtype,
     linalg.linalg,
+    matrix.matrix,
+    matrix.solve,
+    nn.conv,
+    nn.pool,
+    nn.norm,
+    nn.dropout,
     linalg.loss,
     elementwise.loader,
 )
@@ -112,6 +122,8 @@ def outcome(full_name, symbol, args, fails):
     if returns != "handle":
         return {returns: result}
     expect = tensor_json(result)
+    if symbol in COMPARED:
+        expect["compare"] = COMPARED[symbol]
     if symbol in SIGNED_ZERO and result.is_floating_point() and (result == 0).any():
         expect["signed_zero"] = True
     return expect

@@ -1,6 +1,8 @@
 // infer_test.cpp -- shapes, dtypes and refusals of the rows, against what PyTorch does.
 #include "graph/infer.h"
 
+#include <bit>
+
 #include "tests/graph/samples.h"
 
 namespace rt::test {
@@ -181,6 +183,103 @@ TEST(Infer, Devices) {
   EXPECT_EQ(name(args.device), "cuda:0") << "a 0-d CPU tensor goes along";
   types[1].sizes = sizes;
   expect_error(message_of([&] { infer(args, types); }), {"on cuda:0 and on cpu"});
+}
+
+TEST(Infer, ListsOfWindowsAreSpelledOut) {
+  Ints words;
+  const Operand image = f32({2, 3, 8, 9}), weight = f32({4, 3, 3, 2});
+  const auto absent = [](Op op, std::vector<Operand> operands, Ints list, Ints* normalised) {
+    Args args;
+    args.op = op;
+    args.words.assign(list);
+    std::vector<TensorType> types;
+    for (const Operand& operand : operands) types.push_back(operand.type());
+    types.push_back({.device = {}, .none = true, .sizes = {}});
+    infer(args, types);
+    normalised->assign(args.words.begin(), args.words.end());
+    return to_string(args.dtype, args.shape);
+  };
+  EXPECT_EQ(absent(Op::Conv2d, {image, weight}, {1, 1, 2, 2, 1, 0, 1, 1}, &words), "f32[2,4,4,4]");
+  EXPECT_EQ(words, (Ints{1, 2, 2, 2, 2, 1, 0, 2, 1, 1}));
+  EXPECT_EQ(inferred(Op::MaxPool2d, {image}, {2, 3, 2, 0, 1, 0}, {}, &words), "f32[2,3,2,4]");
+  EXPECT_EQ(words, (Ints{2, 3, 2, 2, 3, 2, 2, 0, 0}));
+  EXPECT_EQ(inferred(Op::AvgPool2d, {image}, {1, 3, 1, 2, 1, 1}, {}, &words), "f32[2,3,4,5]");
+  EXPECT_EQ(words, (Ints{2, 3, 3, 2, 2, 2, 2, 1, 1}));
+}
+
+TEST(Infer, LayersSayWhatTheyCannotTake) {
+  const Operand image = f32({2, 3, 8, 9}), weight = f32({4, 3, 3, 2}), bias = f32({4});
+  const auto conv = [&](const Operand& x, const Operand& w, const Operand& b, Ints words) {
+    return inferred(Op::Conv2d, {x, w, b}, words);
+  };
+  const Ints plain = {1, 1, 1, 1, 0, 1, 1};
+  EXPECT_EQ(conv(image, weight, bias, plain), "f32[2,4,6,8]");
+  EXPECT_EQ(conv(f32({3, 8, 9}), weight, bias, plain), "f32[4,6,8]");
+  expect_error(conv(f32({8, 9}), weight, bias, plain), {"input is [8,9]", "[N,C,H,W] or [C,H,W]"});
+  expect_error(conv(image, f32({3, 3}), bias, plain), {"weight is [3,3]", "[out,C/groups,KH,KW]"});
+  expect_error(conv(f32({2, 4, 8, 9}), weight, bias, plain), {"4 channels", "takes 3"});
+  expect_error(conv(image, weight, f32({3}), plain), {"bias is [3]", "[4]"});
+  expect_error(conv(image, weight, bias, {1, 3, 1, 1, 1, 1, 0, 1, 1}), {"stride has 3 numbers"});
+  expect_error(conv(image, weight, bias, {1, 1, 0, 1, 0, 1, 1}), {"stride is [0]", "from 1"});
+  expect_error(conv(image, weight, bias, {1, 1, 1, 1, 0, 1, 4}), {"reaches over 9", "has 8"});
+  expect_error(conv(image, weight, bias, {1, 1, 1, 1, INT64_MAX, 1, 1}), {"padding is"});
+  expect_error(conv(image, weight, {DType::F64, {4}}, plain), {"f32 and f64", "convert"});
+  const auto pool = [&](Ints words) { return inferred(Op::MaxPool2d, {image}, words); };
+  expect_error(pool({1, 3, 0, 1, 2}), {"padding is 2", "half of kernel_size, which is 3"});
+  expect_error(pool({1, 9, 0, 1, 0}), {"window of 9", "input of 8"});
+  expect_error(inferred(Op::AvgPool2d, {{DType::I32, {1, 4, 4}}}, {1, 2, 0, 1, 0}), {"not i32"});
+}
+
+TEST(Infer, NormalizationsAndDropoutSayWhatTheyCannotTake) {
+  const auto bits = [](double value) { return std::bit_cast<int64_t>(value); };
+  const Operand x = f32({2, 3}), three = f32({3});
+  const auto layer = [&](const Operand& weight, Ints shape) {
+    Ints words = {bits(1e-5), static_cast<int64_t>(shape.size())};
+    words.insert(words.end(), shape.begin(), shape.end());
+    return inferred(Op::LayerNorm, {x, weight, weight}, words);
+  };
+  EXPECT_EQ(layer(three, {3}), "f32[2,3]");
+  expect_error(layer(three, {2}), {"normalized_shape is [2]", "[2,3] ends in"});
+  expect_error(layer(f32({1, 3}), {3}), {"weight is [1,3]", "normalized_shape, [3]"});
+  const auto batch = [&](const Operand& input, const Operand& mean, double eps) {
+    return inferred(Op::BatchNormTraining, {input, three, three, mean, three},
+                    {bits(0.1), bits(eps)});
+  };
+  EXPECT_EQ(batch(x, three, 1e-5), "f32[2,3]");
+  expect_error(batch(x, f32({2}), 1e-5), {"running_mean is [2]", "must be [3]", "[2,3]"});
+  expect_error(batch(f32({1, 3}), three, 1e-5), {"one value for each channel", "more"});
+  expect_error(batch(x, three, 0), {"eps is 0", "positive"});
+  EXPECT_EQ(inferred(Op::BatchNormRunningVar, {x, three, three, three, three}, {bits(1), bits(1)}),
+            "f32[3]");
+  const auto dropout = [&](const Operand& input, double p) {
+    return inferred(Op::Dropout, {input}, {bits(p), 1});
+  };
+  EXPECT_EQ(dropout(i64({2}), 1), "i64[2]");
+  expect_error(dropout(i64({2}), 0.5), {"not i64", "to_float32"});
+  expect_error(dropout(x, 1.5), {"p is 1.5", "from 0 to 1"});
+}
+
+TEST(Infer, Matrices) {
+  EXPECT_EQ(inferred(Op::Svd, {f32({5, 4, 2})}), "f32[5,4,2]");
+  EXPECT_EQ(inferred(Op::Svd, {f32({2, 4})}), "f32[2,2]");
+  EXPECT_EQ(inferred(Op::Eig, {f32({5, 3, 3})}), "f32[5,3]");
+  EXPECT_EQ(inferred(Op::LinalgSolve, {f32({4, 3, 3}), f32({4, 3})}), "f32[4,3]");
+  EXPECT_EQ(inferred(Op::LinalgSolve, {f32({3, 3}), f32({4, 3, 3})}), "f32[4,3,3]");
+  expect_error(inferred(Op::Inverse, {f32({2, 3})}), {"self is [2,3]", "must be equal"});
+  expect_error(inferred(Op::Eig, {f32({3})}), {"self is [3]", "matrix"});
+  expect_error(inferred(Op::Det, {f32({4, 2, 2})}), {"[4,2,2]", "give one matrix"});
+  expect_error(inferred(Op::LinalgSolve, {f32({3, 3}), f32({2, 2})}), {"A is [3,3]", "2 rows"});
+}
+
+TEST(Infer, StridesStayInside) {
+  EXPECT_EQ(inferred(Op::AsStrided, {f32({6})}, {1, 2, 3, 1}, {2, 2}), "f32[2,2]");
+  expect_error(inferred(Op::AsStrided, {f32({6})}, {2, 2, 3, 1}, {2, 2}),
+               {"reaches outside of [6]"});
+  expect_error(inferred(Op::AsStrided, {f32({6})}, {-1, 1, 1}, {2}), {"reaches outside"});
+  expect_error(inferred(Op::AsStrided, {f32({6})}, {0, 1, 1}, {2, 2}), {"stride has 1 numbers"});
+  EXPECT_EQ(inferred(Op::AsStridedScatter, {f32({6}), f32({2})}, {0, 1, 2, 1, 3}), "f32[6]");
+  expect_error(inferred(Op::AsStridedScatter, {f32({6}), f32({3})}, {0, 1, 2, 1, 3}),
+               {"src is [3]", "[2]"});
 }
 
 }  // namespace

@@ -34,7 +34,16 @@ inline Args plausible_args(const OpInfo& row, size_t rank) {
   Args args;
   args.op = row.op;
   const auto by_name = [](std::string_view name) -> int64_t {
-    return name == "step" || name == "dim1" ? 1 : name == "steps" || name == "end" ? 3 : 0;
+    if (name == "step" || name == "dim1" || name == "eps" || name == "groups") return 1;
+    return name == "steps" || name == "end" ? 3 : 0;
+  };
+  // A list of the call's own, where one that names every dimension does not do.
+  const auto list_by_name = [](std::string_view name) -> std::vector<int64_t> {
+    if (name == "stride" || name == "dilation" || name == "kernel_size") return {1, 1};
+    if (name == "padding") return {0, 0};
+    if (name == "size") return {2, 2};
+    if (name == "normalized_shape") return {3};
+    return {};
   };
   for (const Param& param : row.params) {
     const int64_t value = by_name(param.name);
@@ -48,8 +57,11 @@ inline Args plausible_args(const OpInfo& row, size_t rank) {
       args.words.push_back(by_name(param.name));
   for (const Param& param : row.params) {
     if (param.kind != Kind::IntList) continue;
-    args.words.push_back(static_cast<int64_t>(rank));
-    for (size_t i = rank; i-- > 0;) args.words.push_back(static_cast<int64_t>(i));
+    std::vector<int64_t> list = list_by_name(param.name);
+    if (list.empty())
+      for (size_t i = rank; i-- > 0;) list.push_back(static_cast<int64_t>(i));
+    args.words.push_back(static_cast<int64_t>(list.size()));
+    args.words.append(list);
   }
   return args;
 }
@@ -79,8 +91,9 @@ inline Batch one_step(Args args, const std::vector<Operand>& operands, bool last
 
 /// Tries operands until inference takes them: every row has some that fit.
 inline Batch sample(const OpInfo& row) {
-  const Operand choices[] = {{DType::F32, {2, 3}}, {DType::F32, {3, 2}}, {DType::I64, {2}},
-                             {DType::F32, {3}},    {DType::I64, {2, 3}}, {DType::F32, {2}}};
+  const Operand choices[] = {{DType::F32, {2, 3}}, {DType::F32, {3, 2}},      {DType::I64, {2}},
+                             {DType::F32, {3}},    {DType::I64, {2, 3}},      {DType::F32, {2}},
+                             {DType::F32, {2, 2}}, {DType::F32, {3, 2, 4, 4}}};
   const size_t n = std::size(choices);
   const size_t count = row.variadic ? 2 : row.tensors;
   size_t combinations = 1;

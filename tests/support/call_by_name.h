@@ -73,6 +73,11 @@ inline const std::map<std::string, Invoker> kInvokers = {
     {"i:iIi", invoke<Int, Int, Ints, Int>},
     {"i:iOi", invoke<Int, Int, Out, Int>},
     {"i:iiiOi", invoke<Int, Int, Int, Int, Out, Int>},
+    {"i:idi", invoke<Int, Int, Real, Int>},
+    {"i:iIiiid", invoke<Int, Int, Ints, Int, Int, Int, Real>},
+    {"i:iIiIiIi", invoke<Int, Int, Ints, Int, Ints, Int, Ints, Int>},
+    {"i:iiiIiIiIii", invoke<Int, Int, Int, Int, Ints, Int, Ints, Int, Ints, Int, Int>},
+    {"i:iiiiiidd", invoke<Int, Int, Int, Int, Int, Int, Int, Real, Real>},
     {"d:i", invoke<Real, Int>},
     {"d:ii", invoke<Real, Int, Int>},
 };

@@ -1,0 +1,113 @@
+// moments.cpp -- MeanDims and VarDims: statistics over any dimensions, in an order that the shape
+// fixes.
+#include "fallback_cpu/moments.h"
+
+#include <vector>
+
+#include "fallback_cpu/dtypes.h"
+#include "fallback_cpu/kernels.h"
+#include "fallback_cpu/parallel.h"
+
+namespace rt::cpu {
+namespace {
+
+/// A tensor in order, seen as [outer, kept, inner].
+struct Around {
+  BufferRef buffer;
+  int64_t outer, kept, inner;
+};
+
+/// Sees the operand with its reduced dimensions around the others; where those do not lie side by
+/// side, they go in front.
+Around around(const Call& call) {
+  BufferRef input = call.operand(0);
+  const size_t rank = input->sizes().size();
+  std::vector<bool> reduced(rank, false);
+  for (const int64_t dim : call.words.list(0)) reduced[static_cast<size_t>(dim)] = true;
+  size_t first = 0, last = rank;
+  while (first < last && reduced[first]) ++first;
+  while (first < last && reduced[last - 1]) --last;
+  if (std::count(reduced.begin(), reduced.end(), false) != static_cast<ptrdiff_t>(last - first)) {
+    Layout layout;
+    layout.offset = input->layout().offset;
+    for (const bool now : {false, true})
+      for (size_t d = 0; d < rank; ++d) {
+        if (reduced[d] != now) continue;
+        layout.sizes.push_back(input->sizes()[d]);
+        layout.strides.push_back(input->strides()[d]);
+      }
+    first = 0;
+    last = static_cast<size_t>(std::count(reduced.begin(), reduced.end(), false));
+    input = BufferRef(new Buffer(input->storage(), input->dtype(), std::move(layout)));
+  }
+  input = call.contiguous(input);
+  const Sizes sizes = input->sizes();
+  return {input, numel(sizes.first(first)), numel(sizes.subspan(first, last - first)),
+          numel(sizes.subspan(last))};
+}
+
+/// The sums of f(x, k) over all x of each kept k.
+template <class T, class F>
+std::vector<double> sums_of(const Around& data, int threads, const F& f) {
+  const T* const in = reinterpret_cast<const T*>(data.buffer->data());
+  const int64_t kept = data.kept;
+  std::vector<double> sums(static_cast<size_t>(kept), 0.0);
+  if (data.inner == 1) {  // columns side by side
+    constexpr int64_t kColumns = 512;
+    const int64_t strips = (kept + kColumns - 1) / kColumns;
+    for_ranges(strips, data.outer * std::min(kept, kColumns), threads,
+               [&](int64_t begin, int64_t end) {
+                 const int64_t from = begin * kColumns, to = std::min(kept, end * kColumns);
+                 for (int64_t row = 0; row < data.outer; ++row)
+                   for (int64_t k = from; k < to; ++k)
+                     sums[static_cast<size_t>(k)] += static_cast<double>(f(in[row * kept + k], k));
+               });
+    return sums;
+  }
+  std::vector<double> parts(static_cast<size_t>(data.outer * kept));
+  for_ranges(data.outer * kept, data.inner, threads, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t k = i % kept;
+      parts[static_cast<size_t>(i)] =
+          sum_of(in + i * data.inner, data.inner, [&f, k](T x) { return f(x, k); });
+    }
+  });
+  for (size_t i = 0; i < parts.size(); ++i) sums[i % sums.size()] += parts[i];
+  return sums;
+}
+
+template <class T>
+void reduce(const Call& call, const Around& data, T* out) {
+  const auto count = static_cast<double>(data.outer * data.inner);
+  const int threads = call.machine.threads;
+  std::vector<double> results = sums_of<T>(data, threads, [](T x, int64_t) { return x; });
+  for (double& mean : results) mean /= count;
+  if (call.row.op == Op::VarDims) {
+    // Distances from the mean as T has it, put right for what the rounding took.
+    const std::vector<T> near(results.begin(), results.end());
+    const std::vector<double> squares = sums_of<T>(
+        data, threads,
+        [middle = near.data()](T x, int64_t k) { return (x - middle[k]) * (x - middle[k]); });
+    const double free = std::max(0.0, count - static_cast<double>(call.words.integer(0)));
+    for (size_t k = 0; k < results.size(); ++k) {
+      const double off = results[k] - static_cast<double>(near[k]);
+      const double sum = squares[k] - count * off * off;
+      results[k] = (sum < 0 ? 0 : sum) / free;
+    }
+  }
+  for (const double result : results) *out++ = static_cast<T>(result);
+}
+
+}  // namespace
+
+BufferRef reduce_dims(const Call& call) {
+  BufferRef result = call.result();
+  if (result->numel() == 0) return result;
+  const Around data = around(call);
+  visit_float(call.row.name, call.dtype, [&]<class T>(Type<T>) {
+    reduce<T>(call, data, reinterpret_cast<T*>(result->data()));
+  });
+  return result;
+}
+
+}  // namespace rt::cpu

@@ -1,0 +1,73 @@
+// nn.cpp -- layers that change tensors in place.
+#include "frontend_abi/calls.h"
+#include "graph/error.h"
+
+namespace rt::call {
+namespace {
+
+/// The tensors and numbers of a batch_norm, as the client gave them.
+struct BatchNorm {
+  std::string_view symbol;
+  int64_t input, running_mean, running_var, weight, bias;
+  double momentum, eps;
+
+  Call call(Op op) const {
+    Call call;
+    call.symbol = symbol;
+    call.args.op = op;
+    call.handles = {input, weight, bias};
+    if (op != Op::BatchNormOfBatch) {
+      call.handles.push_back(running_mean);
+      call.handles.push_back(running_var);
+    }
+    if (op != Op::BatchNormOfBatch && op != Op::BatchNorm)
+      call.args.words.push_back(std::bit_cast<int64_t>(momentum));
+    call.args.words.push_back(std::bit_cast<int64_t>(eps));
+    return call;
+  }
+};
+
+int64_t batch_norm(Turn& turn, const BatchNorm& norm, bool training) {
+  if ((norm.running_mean == 0) != (norm.running_var == 0))
+    fail("running_mean and running_var must both be given or both be 0");
+  const bool running = norm.running_mean != 0;
+  if (!running && !training)
+    fail("without training there must be a running_mean and a running_var to normalize by");
+  // As in PyTorch, an input without elements teaches nothing, and has nothing to normalize.
+  const bool empty = numel(turn.engine.type(turn, norm.input).sizes) == 0;
+  if (empty && running) training = false;
+  Call call = norm.call(!training  ? Op::BatchNorm
+                        : !running ? Op::BatchNormOfBatch
+                                   : Op::BatchNormTraining);
+  if (empty && !running && norm.eps > 0) {
+    call.args.op = Op::Clone;
+    call.args.words.clear();
+    call.handles = {norm.input};
+  }
+  if (!training || !running) return turn.engine.record(turn, call);
+  Update updates[] = {{norm.running_mean, norm.call(Op::BatchNormRunningMean)},
+                      {norm.running_var, norm.call(Op::BatchNormRunningVar)}};
+  return turn.engine.record_updating(turn, call, updates);
+}
+
+}  // namespace
+
+int64_t rt_torch_nn_batch_norm(Turn& turn, int64_t input, int64_t running_mean, int64_t running_var,
+                               int64_t weight, int64_t bias, bool training, double momentum,
+                               double eps) {
+  return batch_norm(
+      turn,
+      {"rt_torch_nn_batch_norm", input, running_mean, running_var, weight, bias, momentum, eps},
+      training);
+}
+
+int64_t rt_torch_nn_batch_norm_bits(Turn& turn, int64_t input, int64_t running_mean,
+                                    int64_t running_var, int64_t weight, int64_t bias,
+                                    int64_t training, double momentum_bits, double eps_bits) {
+  return batch_norm(turn,
+                    {"rt_torch_nn_batch_norm_bits", input, running_mean, running_var, weight, bias,
+                     momentum_bits, eps_bits},
+                    training != 0);
+}
+
+}  // namespace rt::call

@@ -1,0 +1,69 @@
+// infer_linalg.cpp -- shape rules of determinants, inverses, decompositions and linear systems.
+#include <algorithm>
+
+#include "graph/error.h"
+#include "graph/infer.h"
+
+namespace rt::shape {
+namespace {
+
+void need_matrix(const Inference& call, uint32_t operand) {
+  if (call.operand(operand).sizes.size() < 2)
+    fail(call.row.params[operand].name, " is ", to_string(call.operand(operand).sizes),
+         "; it must be a matrix, or matrices in its last two dimensions");
+}
+
+void need_square(const Inference& call) {
+  need_matrix(call, 0);
+  const Sizes sizes = call.operand(0).sizes;
+  if (sizes[sizes.size() - 1] != sizes[sizes.size() - 2])
+    fail(call.row.params[0].name, " is ", to_string(sizes), "; its last two sizes must be equal");
+}
+
+}  // namespace
+
+void det(Inference& call) {
+  need_square(call);
+  if (call.operand(0).sizes.size() != 2)
+    fail("self is ", to_string(call.operand(0).sizes),
+         " and has a determinant for each of its matrices; give one matrix");
+  call.shape.clear();
+}
+
+void square(Inference& call) {
+  need_square(call);
+  same(call);
+}
+
+void svd(Inference& call) {
+  need_matrix(call, 0);
+  same(call);
+  int64_t& columns = call.shape.back();
+  columns = std::min(columns, call.shape[call.shape.size() - 2]);
+}
+
+void eig(Inference& call) {
+  need_square(call);
+  const Sizes sizes = call.operand(0).sizes;
+  call.shape.assign(sizes.first(sizes.size() - 1));
+}
+
+void linalg_solve(Inference& call) {
+  need_square(call);
+  const Sizes a = call.operand(0).sizes, b = call.operand(1).sizes;
+  // As PyTorch has it: B is a vector for each A when its sizes are those of A without the last.
+  const bool vectors = b.size() == 1 || std::ranges::equal(b, a.first(a.size() - 1));
+  if (!vectors) need_matrix(call, 1);
+  const Sizes batch_b = b.first(b.size() - (vectors ? 1 : 2));
+  if (b[batch_b.size()] != a.back())
+    fail("A is ", to_string(a), " and B ", to_string(b), ", which has ", b[batch_b.size()],
+         " rows and not ", a.back());
+  TensorType both[2];
+  both[0].sizes = a.first(a.size() - 2);
+  both[1].sizes = batch_b;
+  call.shape = broadcast_sizes(both);
+  call.shape.push_back(a.back());
+  if (!vectors) call.shape.push_back(b.back());
+}
+
+}  // namespace rt::shape

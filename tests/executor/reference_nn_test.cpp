@@ -1,0 +1,251 @@
+// reference_nn_test.cpp -- layers at sizes where their kernels cut the work, against plain loops.
+#include "tests/executor/reference_rig.h"
+
+namespace rt::test {
+namespace {
+
+using Doubles = std::vector<double>;
+using Floats = std::vector<float>;
+
+/// Numbers without order between -1 and 1.
+template <class T = double>
+std::vector<T> noise(int64_t count, uint32_t seed = 1) {
+  std::vector<T> numbers(static_cast<size_t>(count));
+  for (T& number : numbers) {
+    seed = seed * 1664525u + 1013904223u;
+    number = static_cast<T>(static_cast<double>(seed >> 8) * 0x1p-23 - 1);
+  }
+  return numbers;
+}
+
+template <class T>
+std::vector<T> elements(const BufferRef& buffer) {
+  const T* const data = reinterpret_cast<const T*>(buffer->data());
+  return {data, data + buffer->numel()};
+}
+
+template <class T>
+void expect_near(const std::vector<T>& got, const Doubles& want, double tolerance) {
+  ASSERT_EQ(got.size(), want.size());
+  for (size_t i = 0; i < want.size(); ++i)
+    ASSERT_NEAR(static_cast<double>(got[i]), want[i], tolerance) << "element " << i;
+}
+
+struct Pair {
+  int64_t height, width;
+};
+struct Shape4 {
+  int64_t n, c, h, w;
+  int64_t count() const { return n * c * h * w; }
+  Shape shape() const { return {n, c, h, w}; }
+  size_t at(int64_t i, int64_t j, int64_t y, int64_t x) const {
+    return static_cast<size_t>(((i * c + j) * h + y) * w + x);
+  }
+};
+
+struct ConvCase {
+  Shape4 input, weight;
+  Pair stride{1, 1}, padding{0, 0}, dilation{1, 1};
+  int64_t groups = 1;
+};
+
+Shape4 made_by(const ConvCase& c) {
+  const auto size = [](int64_t in, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation) {
+    return (in + 2 * pad - dilation * (kernel - 1) - 1) / stride + 1;
+  };
+  return {c.input.n, c.weight.n,
+          size(c.input.h, c.weight.h, c.stride.height, c.padding.height, c.dilation.height),
+          size(c.input.w, c.weight.w, c.stride.width, c.padding.width, c.dilation.width)};
+}
+
+/// The definition of a convolution.
+Doubles convolved(const ConvCase& c, const Doubles& x, const Doubles& w, const Doubles& bias) {
+  const Shape4 out = made_by(c);
+  Doubles result(static_cast<size_t>(out.count()));
+  const int64_t per_group = c.weight.n / c.groups;
+  for (int64_t n = 0; n < out.n; ++n)
+    for (int64_t o = 0; o < out.c; ++o)
+      for (int64_t y = 0; y < out.h; ++y)
+        for (int64_t z = 0; z < out.w; ++z) {
+          double sum = bias[static_cast<size_t>(o)];
+          for (int64_t i = 0; i < c.weight.c; ++i)
+            for (int64_t u = 0; u < c.weight.h; ++u)
+              for (int64_t v = 0; v < c.weight.w; ++v) {
+                const int64_t row = y * c.stride.height - c.padding.height + u * c.dilation.height;
+                const int64_t column = z * c.stride.width - c.padding.width + v * c.dilation.width;
+                if (row < 0 || row >= c.input.h || column < 0 || column >= c.input.w) continue;
+                const int64_t channel = o / per_group * c.weight.c + i;
+                sum += x[c.input.at(n, channel, row, column)] * w[c.weight.at(o, i, u, v)];
+              }
+          result[out.at(n, o, y, z)] = sum;
+        }
+  return result;
+}
+
+Doubles convolve(const ConvCase& c, int threads, const Doubles& x, const Doubles& w,
+                 const Doubles& bias) {
+  Rig rig(threads);
+  const Value input = rig.input(c.input.shape(), x), weight = rig.input(c.weight.shape(), w);
+  const BufferRef result =
+      rig.run(rig.step(Op::Conv2d, {input, weight, rig.input({c.weight.n}, bias)},
+                       {c.groups, 2, c.stride.height, c.stride.width, 2, c.padding.height,
+                        c.padding.width, 2, c.dilation.height, c.dilation.width}));
+  EXPECT_EQ(to_string(result->sizes()), to_string(made_by(c).shape()));
+  return elements<double>(result);
+}
+
+TEST(ReferenceConv, AgreesWithItsDefinitionAndDoesNotShowThreads) {
+  const ConvCase cases[] = {
+      {{3, 4, 40, 33}, {5, 4, 3, 3}, {1, 1}, {1, 1}},
+      {{2, 16, 50, 45}, {8, 16, 5, 3}, {2, 1}, {2, 0}, {1, 2}},
+      {{1, 12, 37, 41}, {6, 4, 2, 7}, {3, 2}, {0, 5}, {2, 3}, 3},
+      {{2, 6, 30, 31}, {6, 1, 3, 3}, {1, 1}, {1, 1}, {1, 1}, 6},
+      {{2, 20, 33, 35}, {7, 20, 1, 1}},
+      {{2, 20, 33, 35}, {7, 20, 1, 1}, {2, 2}, {1, 0}},
+      {{1, 3, 4, 300}, {2, 3, 3, 150}, {1, 1}, {1, 100}},
+      {{1, 400, 12, 12}, {3, 400, 9, 9}, {1, 1}, {4, 4}},
+  };
+  for (const ConvCase& c : cases) {
+    SCOPED_TRACE(to_string(c.input.shape()) + " by " + to_string(c.weight.shape()));
+    const Doubles x = noise(c.input.count()), w = noise(c.weight.count(), 2),
+                  bias = noise(c.weight.n, 3);
+    const Doubles result = convolve(c, 1, x, w, bias);
+    expect_near(result, convolved(c, x, w, bias), 1e-10);
+    EXPECT_EQ(convolve(c, 3, x, w, bias), result);
+  }
+}
+
+TEST(ReferencePool, AgreesWithItsDefinitionAndDoesNotShowThreads) {
+  const Shape4 in{4, 8, 45, 50};
+  const Doubles x = noise(in.count());
+  const Pair kernel{5, 4}, padding{2, 1};
+  for (const Pair stride : {Pair{1, 1}, Pair{2, 2}, Pair{3, 5}}) {
+    const Shape4 out{in.n, in.c, (in.h + 2 * padding.height - kernel.height) / stride.height + 1,
+                     (in.w + 2 * padding.width - kernel.width) / stride.width + 1};
+    Doubles largest(static_cast<size_t>(out.count())), mean = largest;
+    for (int64_t plane = 0; plane < in.n * in.c; ++plane)
+      for (int64_t y = 0; y < out.h; ++y)
+        for (int64_t z = 0; z < out.w; ++z) {
+          double most = -2, sum = 0;
+          for (int64_t u = 0; u < kernel.height; ++u)
+            for (int64_t v = 0; v < kernel.width; ++v) {
+              const int64_t row = y * stride.height - padding.height + u;
+              const int64_t column = z * stride.width - padding.width + v;
+              if (row < 0 || row >= in.h || column < 0 || column >= in.w) continue;
+              const double value = x[in.at(0, plane, row, column)];
+              most = std::max(most, value);
+              sum += value;
+            }
+          largest[out.at(0, plane, y, z)] = most;
+          mean[out.at(0, plane, y, z)] = sum / static_cast<double>(kernel.height * kernel.width);
+        }
+    for (const Op op : {Op::MaxPool2d, Op::AvgPool2d}) {
+      const auto run = [&](int threads) {
+        Rig rig(threads);
+        return elements<double>(
+            rig.run(rig.step(op, {rig.input(in.shape(), x)},
+                             {2, kernel.height, kernel.width, 2, stride.height, stride.width, 2,
+                              padding.height, padding.width})));
+      };
+      const Doubles result = run(1);
+      expect_near(result, op == Op::MaxPool2d ? largest : mean, 1e-14);
+      EXPECT_EQ(run(3), result);
+    }
+  }
+}
+
+TEST(ReferenceLayerNorm, KeepsItsPrecisionInLongRowsFarFromZero) {
+  constexpr int64_t kRows = 70, kSize = 3001;
+  Floats x = noise<float>(kRows * kSize);
+  for (float& value : x) value += 1000;
+  Doubles wanted;
+  for (int64_t row = 0; row < kRows; ++row) {
+    const float* const from = x.data() + row * kSize;
+    double mean = 0, squares = 0;
+    for (int64_t i = 0; i < kSize; ++i) mean += static_cast<double>(from[i]) / kSize;
+    for (int64_t i = 0; i < kSize; ++i)
+      squares += (static_cast<double>(from[i]) - mean) * (static_cast<double>(from[i]) - mean);
+    for (int64_t i = 0; i < kSize; ++i)
+      wanted.push_back((static_cast<double>(from[i]) - mean) / std::sqrt(squares / kSize + 1e-5));
+  }
+  const auto run = [&](int threads) {
+    Rig rig(threads);
+    const Value input = rig.input<float>({kRows, kSize}, x);
+    const Value one = rig.input<float>({kSize}, Floats(kSize, 1.f));
+    const Value zero = rig.input<float>({kSize}, Floats(kSize, 0.f));
+    return elements<float>(rig.run(rig.step(Op::LayerNorm, {input, one, zero}, {1e-5, 1, kSize})));
+  };
+  expect_near(run(1), wanted, 1e-4);
+  EXPECT_EQ(run(3), run(1));
+}
+
+TEST(ReferenceReduceDims, TakesAnyDimensions) {
+  const Shape sizes = {3, 4, 5, 6};
+  const Doubles x = noise(360);
+  for (uint32_t mask = 1; mask < 16; ++mask) {
+    Small<int64_t, 10> dims;
+    Doubles sums(360, 0), squares(360, 0);
+    Shape kept;
+    int64_t count = 1;
+    for (uint32_t d = 0; d < 4; ++d) {
+      if (mask >> d & 1) {
+        dims.push_back(d);
+        count *= sizes[d];
+      } else {
+        kept.push_back(sizes[d]);
+      }
+    }
+    const auto place = [&](int64_t i) {
+      int64_t at[4], result = 0;
+      for (uint32_t d = 4; d-- > 0; i /= sizes[d]) at[d] = i % sizes[d];
+      for (uint32_t d = 0; d < 4; ++d)
+        if (!(mask >> d & 1)) result = result * sizes[d] + at[d];
+      return static_cast<size_t>(result);
+    };
+    for (int64_t i = 0; i < 360; ++i) sums[place(i)] += x[static_cast<size_t>(i)];
+    for (double& sum : sums) sum /= static_cast<double>(count);
+    for (int64_t i = 0; i < 360; ++i)
+      squares[place(i)] += std::pow(x[static_cast<size_t>(i)] - sums[place(i)], 2);
+    const auto results = static_cast<size_t>(numel(kept));
+    sums.resize(results);
+    squares.resize(results);
+    for (double& square : squares) square /= static_cast<double>(count - 1);
+    Rig rig;
+    const Value input = rig.input(sizes, x);
+    const auto step = [&](Op op, std::initializer_list<int64_t> integers) {
+      Args args;
+      args.op = op;
+      args.words = integers;
+      args.words.push_back(dims.size());
+      args.words.append(dims);
+      return rig.step(args, {input});
+    };
+    SCOPED_TRACE(to_string(dims));
+    const BufferRef mean = rig.run(step(Op::MeanDims, {0}));
+    EXPECT_EQ(to_string(mean->sizes()), to_string(kept));
+    expect_near(elements<double>(mean), sums, 1e-14);
+    expect_near(elements<double>(rig.run(step(Op::VarDims, {1, 1}))), squares, 1e-13);
+  }
+}
+
+// Dropout draws by the twister's 53-bit numbers whatever the dtype; sizes at which libtorch
+// would use several threads change nothing.
+TEST(ReferenceDropout, DropsWhatTheGeneratorSays) {
+  constexpr int64_t kCount = 200000;
+  Rig rig;
+  rig.backend->seed(42);
+  const BufferRef wanted = rig.run(rig.step(Op::Rand, {}, {}, {kCount}, DType::F64));
+  const double* const draws = reinterpret_cast<const double*>(wanted->data());
+  for (const double p : {0.25, 0.5, 0.9}) {
+    Rig fresh(3);
+    fresh.backend->seed(42);
+    const Value ones = fresh.input<float>({kCount}, Floats(kCount, 3.f));
+    const Floats got = elements<float>(fresh.run(fresh.step(Op::Dropout, {ones}, {p, 1})));
+    const float scale = 1.f / static_cast<float>(1 - p);
+    for (int64_t i = 0; i < kCount; ++i)
+      ASSERT_EQ(got[static_cast<size_t>(i)], draws[i] < 1 - p ? 3.f * scale : 0.f) << i;
+  }
+}
+
+}  // namespace
+}  // namespace rt::test
