@@ -90,10 +90,11 @@ class Lowering {
     return value;
   }
 
-  jit::Value* append(std::string_view aten, at::ArrayRef<jit::Value*> inputs, size_t results = 1) {
+  jit::Value* append(std::string_view aten, at::ArrayRef<jit::Value*> inputs, size_t results = 1,
+                     size_t result = 0) {
     const auto symbol = c10::Symbol::fromQualString(operator_name(aten).name);
     jit::Node* node = part_.graph->appendNode(part_.graph->create(symbol, inputs, results));
-    return node->output(0);
+    return node->output(result);
   }
 
   /// The operand, in the result's dtype where the row asks for that, checked where CUDA would not
@@ -157,7 +158,9 @@ class Lowering {
     }
     std::vector<jit::Value*> inputs;
     for (const Source& source : plan.sources) inputs.push_back(argument(step, source));
-    values_[step.result] = append(plan.row->rules.aten, inputs, plan.schema().returns().size());
+    const Rules& rules = plan.row->rules;
+    jit::Value* result = append(rules.aten, inputs, plan.schema().returns().size(), rules.result);
+    values_[step.result] = rules.then.empty() ? result : append(rules.then, {result});
   }
 
   const Batch& batch_;
