@@ -78,7 +78,8 @@ struct Strips {
   }
 };
 
-/// The product for this processor.
+}  // namespace
+
 Gemm& gemm_here() {
   [[maybe_unused]] const std::string_view target = simd_target().name;
 #ifdef RT_GEMM_AVX512
@@ -89,8 +90,6 @@ Gemm& gemm_here() {
 #endif
   return baseline::gemm;
 }
-
-}  // namespace
 
 BufferRef matmul(const Call& call) {
   BufferRef result = call.result();
