@@ -26,7 +26,9 @@ endfunction()
 rt_add_gemm(baseline)
 # Sanitizers see the baseline alone: the copies differ in nothing but instructions, and take minutes
 # to instrument.
-if(NOT RT_SANITIZE AND CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$" AND CMAKE_SIZEOF_VOID_P EQUAL 8)
+if(NOT RT_SANITIZE
+   AND CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$"
+   AND CMAKE_SIZEOF_VOID_P EQUAL 8)
   set(avx2 -mavx2 -mfma -mbmi -mbmi2)
   rt_add_gemm_if(avx2 RT_GEMM_AVX2 ${avx2})
   rt_add_gemm_if(avx512 RT_GEMM_AVX512 ${avx2} -mavx512f -mavx512dq -mavx512bw -mavx512vl)

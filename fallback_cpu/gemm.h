@@ -30,4 +30,7 @@ namespace avx512 {
 Gemm gemm;
 }
 
+/// The one for this processor.
+Gemm& gemm_here();
+
 }  // namespace rt::cpu

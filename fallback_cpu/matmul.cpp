@@ -78,7 +78,6 @@ struct Strips {
   }
 };
 
-
 }  // namespace
 
 Gemm& gemm_here() {

@@ -63,6 +63,7 @@ std::optional<Source> parameter_source(const OpInfo& row, const c10::Argument& a
   return std::nullopt;
 }
 
+/// A constant of a row as what the argument takes.
 c10::IValue constant_of(const Extra& extra, const c10::Type& type) {
   switch (type.kind()) {
     case c10::TypeKind::BoolType: return extra.value != 0;
@@ -74,7 +75,7 @@ c10::IValue constant_of(const Extra& extra, const c10::Type& type) {
 Source source_for(const OpInfo& row, const c10::Argument& argument) {
   if (auto source = parameter_source(row, argument)) return *source;
   for (const Extra& extra : row.rules.extra)
-    if (extra.name == argument.name()) return {.constant = static_cast<int64_t>(extra.value)};
+    if (extra.name == argument.name()) return {.constant = constant_of(extra, *argument.type())};
   if (argument.default_value()) return {.constant = *argument.default_value()};
   if (argument.type()->kind() == c10::TypeKind::OptionalType) return {};
   fail("its argument ", argument.name(), " is no parameter of ", row.name, " and has no default");
@@ -87,14 +88,17 @@ Plan make_plan(const OpInfo& row) {
     const c10::OperatorName name = operator_name(row.rules.aten);
     plan.aten = c10::Dispatcher::singleton().findSchema(name);
     if (!plan.aten) fail("this libtorch does not have it");
-    if (!row.rules.then.empty())
-      plan.then = c10::Dispatcher::singleton().findSchemaOrThrow(
-          std::string(row.rules.then).c_str(), "");
     for (const c10::Argument& argument : plan.schema().arguments())
       plan.sources.push_back(source_for(row, argument));
     for (const Param& param : row.params)
       if (!plan.schema().argumentIndexWithName(std::string(param.name)))
         fail("it has no argument ", param.name);
+    if (row.rules.result >= plan.schema().returns().size())
+      fail("it has no result ", static_cast<int>(row.rules.result));
+    if (!row.rules.then.empty()) {
+      plan.then = c10::Dispatcher::singleton().findSchema(operator_name(row.rules.then));
+      if (!plan.then) fail("this libtorch does not have ", row.rules.then);
+    }
   } catch (const std::exception& error) {
     plan.problem = join(row.rules.aten, ": ", error.what());
   }

@@ -123,11 +123,9 @@ Buffer* run_step(const plugin::Host& host, const Plan& plan, const plugin::StepC
     }
   }
   plan.aten->callBoxed(stack);
-  if (plan.then) {
-    stack = {stack[plan.row->rules.result]};
-    plan.then->callBoxed(stack);
-  }
-  const at::Tensor& result = stack[plan.then ? 0 : plan.row->rules.result].toTensor();
+  stack = {stack[plan.row->rules.result]};
+  if (plan.then) plan.then->callBoxed(stack);
+  const at::Tensor& result = stack[0].toTensor();
   return buffer_of(laid_out(result, *plan.row), call.dtype, call.device, call.sizes,
                    *host.memory);
 }
