@@ -7,9 +7,9 @@
 
 A case is a symbol of the C ABI, its arguments, and what must come out. What a symbol means in
 PyTorch is said in golden_reference.py; the cases are listed by golden_elementwise.py,
-golden_structured.py and golden_linalg.py. Errors are declared (`fails`) rather than recorded: a
-case that is expected to work must work in PyTorch and one that is expected to fail must raise, or
-this script stops.
+golden_structured.py, golden_linalg.py and golden_gaps.py. Errors are declared (`fails`) rather than
+recorded: a case that is expected to work must work in PyTorch and one that is expected to fail must
+raise, or this script stops.
 
 Bool tensors are missing on purpose: no creation call of the ABI makes one. Outcomes that are
 accidents of one PyTorch kernel are left out: NaN or too large a number converted to an integer
@@ -24,9 +24,10 @@ import warnings
 import torch
 
 import golden_elementwise as elementwise
+import golden_gaps as gaps
 import golden_linalg as linalg
 import golden_structured as structured
-from golden_reference import CASES_PER_ALIAS, REFERENCE, RETURNS, SAME_AS, SIGNED_ZERO
+from golden_reference import CASES_PER_ALIAS, REFERENCE, RETURNS, SAME_AS, SIGNED_ZERO, TT
 from golden_values import NAME_OF, arg_json, arg_torch, number, tensor_json
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -44,6 +45,7 @@ TABLES = (
     linalg.linalg,
     linalg.loss,
     elementwise.loader,
+    gaps.gaps,
 )
 
 
@@ -72,6 +74,22 @@ class Book:
         row["args"] = [arg_json(a) for a in args]
         row["expect"] = outcome(full_name, symbol, args, fails)
         self.cases.append(row)
+
+    def add_pending(self, group, symbols):
+        """Calls that do their work at once where they can, again with operands yet to be run.
+
+        A copy of a contiguous base has its values and strides, so the outcome is the same.
+        """
+        every = [row for rows in self.groups.values() for row in rows]
+        self.open(group)
+        for row in every:
+            if row["symbol"] not in symbols:
+                continue
+            self_json, *others = row["args"]
+            base = self_json["tensor"]
+            views = [["clone"], *base.get("views", [])]
+            args = [{"tensor": {**base, "views": views}}, *others]
+            self.cases.append({**row, "name": row["name"] + ".pending", "args": args})
 
     def add_aliases(self, group, aliases):
         self.open(group)
@@ -132,6 +150,7 @@ def main():
     book = Book()
     for table in TABLES:
         table(book)
+    book.add_pending("pending", {TT + name for name in gaps.VIEW_CALLS})
     book.add_aliases("core", SAME_AS)
     if SURPRISES:
         sys.exit("\n".join(SURPRISES))
