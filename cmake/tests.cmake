@@ -79,12 +79,7 @@ if(CLI11_FOUND)
                                                  RT_MAKE_BACKEND="${rt_make_backend}")
   target_link_libraries(rt_mutation PRIVATE rt_test_support rt_core CLI11::CLI11)
   target_link_options(rt_mutation PRIVATE -Wl,--wrap=${rt_infer},--wrap=${rt_make_backend})
-  # Its failures are deliberate, and sanitizers tell of each at length.
-  set(rt_sample 60)
-  if(RT_SANITIZE)
-    set(rt_sample 10)
-  endif()
-  add_test(NAME mutation.sample COMMAND rt_mutation --sample ${rt_sample} --seed 1)
+  add_test(NAME mutation.sample COMMAND rt_mutation --sample 60 --seed 1)
   add_test(NAME mutation.tells_what_survives COMMAND rt_mutation --cases relu/f32 --row relu --kind
                                                      element)
   set_tests_properties(mutation.sample mutation.tells_what_survives PROPERTIES TIMEOUT 300 LABELS
