@@ -50,13 +50,19 @@ rt_add_tests(graph rt_core)
 rt_add_tests(executor rt_core)
 rt_add_tests(ops rt_torch)
 rt_add_tests(abi rt_torch)
+# Both: programs are made from the table, and run as batches and through the library.
+rt_add_tests(fuzz rt_core rt_torch)
 rt_run_tests(graph core)
 rt_run_tests(executor core)
+rt_run_tests(fuzz core reference)
 rt_run_tests(ops core reference)
 rt_run_tests(abi core reference)
 if(RT_LIBTORCH_FOUND)
   # The plugin's own sources, with their torch headers, beside the core.
   rt_add_tests(torchscript rt_core rt_torchscript)
+  # Its own list, since CMake warns of two folders with a libgomp in the one it would make.
+  set_target_properties(rt_test_torchscript PROPERTIES BUILD_WITH_INSTALL_RPATH ON INSTALL_RPATH
+                                                                              ${RT_LIBTORCH_DIR}/lib)
   rt_run_tests(abi libtorch libtorch)
   # These in one process each: loading libtorch takes longer than all of their tests.
   foreach(folder torchscript ops)
@@ -64,6 +70,15 @@ if(RT_LIBTORCH_FOUND)
     set_tests_properties(libtorch.${folder} PROPERTIES TIMEOUT 300 LABELS libtorch ENVIRONMENT
                                                        RT_TORCH_BACKEND=libtorch)
   endforeach()
+  add_test(NAME libtorch.ops_compiled_at_once COMMAND rt_test_ops)
+  set_tests_properties(
+    libtorch.ops_compiled_at_once
+    PROPERTIES TIMEOUT 300 LABELS libtorch ENVIRONMENT
+               "RT_TORCH_BACKEND=libtorch;RT_TORCH_COMPILE_AFTER=0")
+  # Likewise, and without the tests of the fuzzer itself.
+  add_test(NAME libtorch.fuzz COMMAND rt_test_fuzz --gtest_filter=Seeds/*)
+  set_tests_properties(libtorch.fuzz PROPERTIES TIMEOUT 300 LABELS libtorch ENVIRONMENT
+                                                RT_TORCH_BACKEND=libtorch)
 endif()
 
 # rt_mutation: the golden cases against a core whose rows are changed one by one. The linker puts
@@ -105,6 +120,11 @@ set_tests_properties(
   abi.leaks_are_reported_when_asked
   PROPERTIES ENVIRONMENT RT_TORCH_DEBUG=1 TIMEOUT 60 LABELS core PASS_REGULAR_EXPRESSION
              "1 handles were never freed.*f32.2,3. .kept. made at leak.spl:9")
+add_test(NAME abi.each_step_is_told_when_asked COMMAND rt_test_leak)
+set_tests_properties(
+  abi.each_step_is_told_when_asked
+  PROPERTIES ENVIRONMENT RT_TORCH_DEBUG=4 TIMEOUT 60 LABELS core PASS_REGULAR_EXPRESSION
+             "rt_torch: %0: f32.2,3. = full.fill_value=<[0-9.]+>.  [0-9]+ ns")
 add_test(NAME abi.no_output_unless_asked COMMAND rt_test_leak)
 set_tests_properties(abi.no_output_unless_asked PROPERTIES TIMEOUT 60 LABELS core
                                                            FAIL_REGULAR_EXPRESSION ".")
@@ -124,6 +144,65 @@ add_test(NAME abi.exports_are_the_header
                  -P ${PROJECT_SOURCE_DIR}/cmake/check_exports.cmake)
 set_tests_properties(abi.generated_files_are_current abi.exports_are_the_header
                      PROPERTIES TIMEOUT 120 LABELS shipped)
+
+# Loading and forking, each scenario in a process of its own: two programs that open the library at
+# run time, the test that arranges folders for them, and what may lie in such a folder.
+add_executable(rt_loading_host tests/loading/host.cpp)
+add_executable(rt_fork_host tests/loading/fork_host.cpp)
+foreach(host rt_loading_host rt_fork_host)
+  target_include_directories(${host} PRIVATE ${PROJECT_SOURCE_DIR} frontend_abi)
+  target_link_libraries(${host} PRIVATE rt_settings Threads::Threads ${CMAKE_DL_LIBS})
+  add_dependencies(${host} rt_torch)
+endforeach()
+add_library(rt_fake_plugin MODULE tests/loading/fake_plugin.cpp)
+target_link_libraries(rt_fake_plugin PRIVATE rt_settings)
+target_include_directories(rt_fake_plugin PRIVATE ${PROJECT_SOURCE_DIR})
+add_library(rt_marker MODULE tests/loading/marker.c)
+target_link_libraries(rt_marker PRIVATE rt_c99)
+add_executable(rt_test_loading tests/loading/fork_test.cpp tests/loading/loading_test.cpp)
+target_link_libraries(rt_test_loading PRIVATE rt_test_settings GTest::gtest_main)
+add_dependencies(rt_test_loading rt_torch rt_loading_host rt_fork_host rt_fake_plugin rt_marker)
+target_compile_definitions(
+  rt_test_loading
+  PRIVATE RT_TEST_LIBRARY="$<TARGET_FILE:rt_torch>" RT_TEST_HOST="$<TARGET_FILE:rt_loading_host>"
+          RT_TEST_FORK_HOST="$<TARGET_FILE:rt_fork_host>"
+          RT_TEST_FAKE_PLUGIN="$<TARGET_FILE:rt_fake_plugin>"
+          RT_TEST_MARKER_LIBRARY="$<TARGET_FILE:rt_marker>")
+if(RT_LIBTORCH_FOUND)
+  foreach(name rt_fake_libtorch rt_silent_libtorch)
+    add_library(${name} MODULE tests/loading/fake_libtorch.c)
+    target_link_libraries(${name} PRIVATE rt_c99)
+    target_link_options(${name} PRIVATE -Wl,-soname,libtorch_cpu.so)
+  endforeach()
+  target_compile_definitions(rt_fake_libtorch PRIVATE FAKE_VERSION)
+  # The plugin itself, as another build makes it.
+  add_library(rt_other_plugin MODULE executor/torchscript/plugin.cpp)
+  target_compile_definitions(rt_other_plugin PRIVATE RT_TORCH_BUILD="another build")
+  target_link_libraries(rt_other_plugin PRIVATE rt_torchscript)
+  target_link_options(rt_other_plugin PRIVATE -Wl,-Bsymbolic -Wl,-z,nodelete -Wl,--exclude-libs,ALL)
+  add_dependencies(rt_test_loading rt_fake_libtorch rt_silent_libtorch rt_other_plugin)
+  target_compile_definitions(
+    rt_test_loading
+    PRIVATE RT_TEST_LIBTORCH="${RT_LIBTORCH_DIR}" RT_TEST_LIBTORCH_VERSION="${RT_LIBTORCH_VERSION}"
+            RT_TEST_PLUGIN="$<TARGET_FILE:rt_torch_torchscript>"
+            RT_TEST_OTHER_PLUGIN="$<TARGET_FILE:rt_other_plugin>"
+            RT_TEST_FAKE_LIBTORCH="$<TARGET_FILE:rt_fake_libtorch>"
+            RT_TEST_SILENT_LIBTORCH="$<TARGET_FILE:rt_silent_libtorch>")
+  gtest_discover_tests(
+    rt_test_loading
+    TEST_FILTER *Libtorch*
+    TEST_PREFIX libtorch.loading.
+    DISCOVERY_MODE PRE_TEST
+    DISCOVERY_TIMEOUT 60
+    PROPERTIES TIMEOUT 300 LABELS libtorch)
+endif()
+gtest_discover_tests(
+  rt_test_loading
+  TEST_FILTER -*Libtorch*
+  TEST_PREFIX loading.
+  DISCOVERY_MODE PRE_TEST
+  DISCOVERY_TIMEOUT 60
+  PROPERTIES TIMEOUT 300 LABELS shipped)
 
 # The examples judge themselves: digits its accuracy, and that each step is one batch.
 foreach(example first digits)

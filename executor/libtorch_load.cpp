@@ -3,7 +3,9 @@
 #include <link.h>
 
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <vector>
 
 #include "executor/libtorch.h"
@@ -28,12 +30,40 @@ const fs::path own_folder = [] {
   return fs::canonical(info.dli_fname, ignored).parent_path();
 }();
 
+/// A path that cannot even be looked at is not there: the variables may hold anything.
+bool there(const fs::path& file) {
+  std::error_code ignored;
+  return fs::exists(file, ignored);
+}
+
 /// Beside our library; for a program that holds the library itself, in lib beside its bin.
 fs::path find_plugin() {
   for (const fs::path& folder : {own_folder, own_folder.parent_path() / "lib"})
-    if (const fs::path file = folder / kPluginName; !own_folder.empty() && fs::exists(file))
-      return file;
+    if (const fs::path file = folder / kPluginName; !own_folder.empty() && there(file)) return file;
   return {};
+}
+
+/// The loader maps what the headers promise and is killed where the file ends before that.
+void check_whole(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  ElfW(Ehdr) header{};
+  if (!in.read(reinterpret_cast<char*>(&header), sizeof header)) return;  // the loader will tell
+  if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) return;
+  std::vector<ElfW(Phdr)> segments(header.e_phnum);
+  in.seekg(static_cast<std::streamoff>(header.e_phoff));
+  in.read(reinterpret_cast<char*>(segments.data()),
+          static_cast<std::streamsize>(segments.size() * sizeof(ElfW(Phdr))));
+  in.seekg(0, std::ios::end);
+  for (const auto& segment : segments)
+    if (!in || segment.p_offset + segment.p_filesz > static_cast<uint64_t>(in.tellg()))
+      fail(file.string(), " is cut short; install it anew");
+}
+
+void* open_library(const fs::path& file, std::string_view what) {
+  check_whole(file);
+  void* const library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!library) fail(what, " does not load: ", dlerror());
+  return library;
 }
 
 /// The path of a libtorch that is in the process already.
@@ -72,10 +102,8 @@ void check_version(void* libtorch, std::string_view path) {
 /// Opens the libtorch of a folder that has lib/libtorch_cpu.so, or has the file itself.
 bool open_in(const fs::path& folder) {
   for (const fs::path& file : {folder / "lib" / kLibtorchName, folder / kLibtorchName}) {
-    if (!fs::exists(file)) continue;
-    void* const libtorch = dlopen(fs::absolute(file).c_str(), RTLD_NOW | RTLD_LOCAL);
-    if (!libtorch) fail("libtorch does not load: ", dlerror());
-    check_version(libtorch, file.string());
+    if (!there(file)) continue;
+    check_version(open_library(fs::absolute(file), "libtorch"), file.string());
     return true;
   }
   return false;
@@ -107,8 +135,7 @@ plugin::Entry open_plugin(const std::string& folder) {
   if (kVersion.empty())
     fail(file.string(), " belongs to another build of this library; install both from one build");
   open_libtorch(folder);
-  void* const plugin = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (!plugin) fail("the libtorch backend does not load: ", dlerror());
+  void* const plugin = open_library(file, "the libtorch backend");
   const auto entry = reinterpret_cast<plugin::Entry>(dlsym(plugin, plugin::kEntry));
   if (!entry) fail(file.string(), " has no function ", plugin::kEntry);
   return entry;

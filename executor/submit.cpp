@@ -15,6 +15,9 @@ namespace {
 
 using Message = std::shared_ptr<const std::string>;
 
+/// The level of RT_TORCH_DEBUG from which every step is told, and so no program is used.
+constexpr int kTellSteps = 4;
+
 int64_t now_ns() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(
              std::chrono::steady_clock::now().time_since_epoch())
@@ -99,12 +102,18 @@ void Engine::run_steps(Submission& submission, std::vector<BufferRef>& results,
         outcome = poison[operand];
         break;
       }
+    const int64_t start = config_.debug >= kTellSteps ? now_ns() : 0;
     if (!outcome) {
       try {
         backend_->run_step(batch, step, frame);
       } catch (const std::exception& error) {
         outcome = failure(submission, step, error.what());
       }
+    }
+    if (config_.debug >= kTellSteps) {
+      // One write, lest the lines of several threads mix.
+      const std::string told = outcome ? join("failed: ", *outcome) : join(now_ns() - start, " ns");
+      std::cerr << join("rt_torch: ", step_text(batch, step), "  ", told, '\n');
     }
     for (uint32_t value : last.after(step)) values[value] = {};
   }
@@ -115,13 +124,13 @@ void Engine::run_steps(Submission& submission, std::vector<BufferRef>& results,
 }
 
 /// The whole batch through its program; step by step where there is none, where an input is
-/// poisoned,
-/// or when the program failed.
+/// poisoned, where each step is to be told, or when the program failed.
 void Engine::run(Submission& submission, Program* program, std::vector<BufferRef>& results,
                  std::vector<Message>& failures) {
   results.assign(submission.roots.size(), {});
   failures.assign(submission.roots.size(), nullptr);
-  if (!program || !submission.poison.empty()) return run_steps(submission, results, failures);
+  if (!program || !submission.poison.empty() || config_.debug >= kTellSteps)
+    return run_steps(submission, results, failures);
   const bool random = draws_numbers(submission.batch);
   const auto before = random ? backend_->random_state() : nullptr;
   try {
@@ -163,7 +172,7 @@ int64_t Engine::submit(Turn& turn, Tape& tape, Reason reason) {
     Cache::Entry& entry = cache_.find_or_add(key, submission.batch);
     ++entry.sightings;
     count(entry.program ? Counter::cache_hits : Counter::cache_misses);
-    if (!entry.program && entry.sightings > config_.compile_after) {
+    if (!entry.program && config_.debug < kTellSteps && entry.sightings > config_.compile_after) {
       try {
         cache_.set_program(entry, backend_->compile(submission.batch));
       } catch (const std::exception& error) {
@@ -258,7 +267,7 @@ int64_t Engine::flush(Turn& turn) {
 bool Engine::sync(Turn& turn) {
   flush(turn);
   landed_.wait(turn.lock, [&] { return in_flight_nodes_ == 0; });
-  backend().synchronize();
+  if (backend_) backend_->synchronize();
   if (turn.thread.unreported.empty()) return true;
   throw Error(std::exchange(turn.thread.unreported, {}), true);
 }

@@ -20,7 +20,10 @@ class ReferenceBackend final : public Backend {
   void seed(uint64_t seed) override;
   std::unique_ptr<RandomState> random_state() override;
   void restore(const RandomState& state) override;
-  void after_fork() override { machine_.threads = 1; }
+  void after_fork() override {
+    machine_.threads = 1;
+    new (&random_.mutex) std::mutex;  // a thread that is not here may have been drawing
+  }
 
  private:
   Generator random_;

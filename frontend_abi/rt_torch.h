@@ -635,7 +635,8 @@ void rt_torch_clear_error(void);
  *  that returns text; "" on error. */
 const char* rt_torch_backend(void);
 
-/** Chooses auto, libtorch or reference, before the first tensor exists. 0 on error. */
+/** Chooses auto, libtorch or reference, before the first tensor exists or after the last is freed.
+ *  0 on error. */
 int64_t rt_torch_set_backend(const char* name);
 
 /** What forces pending work: "observe", "data" or "eager". Valid until this thread's next call that
@@ -676,7 +677,8 @@ void rt_torch_manual_seed(int64_t seed);
 const char* rt_torch_graph_text(void);
 
 /** Writes the pending graph, or the newest batch when nothing is pending, to a file; format: text,
- *  json, dot. 0 on error. */
+ *  json, dot, or torchscript, whose graph is text in a .txt file and a module for torch.jit.load in
+ *  a .pt file. 0 on error. */
 int64_t rt_torch_graph_dump(const char* path, const char* format);
 
 /** A name for the value in dumps and errors. 0 on error. */

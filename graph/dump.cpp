@@ -163,15 +163,11 @@ class TextWriter {
     header();
     size_t step = 0;
     for (uint32_t value = 0; value < batch_.values.size(); ++value) {
-      put_value(out_, value);
-      out_ += ": ";
-      put_type(out_, batch_, value);
-      out_ += " = ";
       if (batch_.is_input(value)) {
+        definition(value);
         input(value);
       } else {
-        call(batch_.steps[step]);
-        put_note(out_, notes_, step++, "  # ");
+        line(step++);
       }
       out_ += '\n';
     }
@@ -184,7 +180,24 @@ class TextWriter {
     return std::move(out_);
   }
 
+  std::string run(size_t step) {
+    line(step);
+    return std::move(out_);
+  }
+
  private:
+  void definition(uint32_t value) {
+    put_value(out_, value);
+    out_ += ": ";
+    put_type(out_, batch_, value);
+    out_ += " = ";
+  }
+  void line(size_t step) {
+    definition(batch_.steps[step].result);
+    call(batch_.steps[step]);
+    put_note(out_, notes_, step, "  # ");
+  }
+
   void header() {
     out_ += "# batch " + to_string(key_of(batch_));
     put_count(out_, batch_.values.size() - batch_.steps.size(), "input");
@@ -329,6 +342,10 @@ void put_json_texts(std::string& out, std::string_view name, std::span<const std
 
 std::string to_text(const Batch& batch, const DumpNotes* notes) {
   return TextWriter(batch, notes).run();
+}
+
+std::string step_text(const Batch& batch, size_t step, const DumpNotes* notes) {
+  return TextWriter(batch, notes).run(step);
 }
 
 std::string to_json(const Batch& batch, const DumpNotes* notes) {

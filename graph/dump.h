@@ -31,6 +31,8 @@ struct DumpNotes {
 /// number; a batch that a pass has left otherwise has a line `scalars free=1 bits=[...]` and its
 /// scalars say which they are: <0.5 at 2>.
 std::string to_text(const Batch& batch, const DumpNotes* notes = nullptr);
+/// The line of one step.
+std::string step_text(const Batch& batch, size_t step, const DumpNotes* notes = nullptr);
 std::string to_json(const Batch& batch, const DumpNotes* notes = nullptr);
 std::string to_dot(const Batch& batch, const DumpNotes* notes = nullptr);
 

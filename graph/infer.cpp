@@ -155,13 +155,28 @@ void given(Inference&) {}
 void filled(Inference& call) {
   // fill_value, or a linspace's ends. Integers have their own row.
   constexpr double kLargest = 3.4028234663852886e38;  // of f32
-  for (uint32_t i = 0; i < call.row.scalars; ++i)
-    if (const double value = std::bit_cast<double>(call.words[i]);
-        call.dtype == DType::F32 && std::isfinite(value) && std::abs(value) > kLargest)
-      fail(to_string(value), " does not fit f32; use an f64 tensor or a smaller number");
+  for (uint32_t i = 0; i < call.row.scalars; ++i) {
+    const double value = std::bit_cast<double>(call.words[i]);
+    const bool too_large = call.dtype == DType::F32
+                               ? std::isfinite(value) && std::abs(value) > kLargest
+                           : call.dtype == DType::I32 ? !(std::abs(value) < 0x1p31)
+                           : call.dtype == DType::I64 ? !(std::abs(value) < 0x1p63)
+                                                      : false;
+    if (too_large)
+      fail(to_string(value), " does not fit ", name(call.dtype),
+           "; use an f64 tensor or a smaller number");
+  }
+}
+
+void filled_float(Inference& call) {
+  need_float(call.dtype);
+  filled(call);
 }
 
 void given_float(Inference& call) { need_float(call.dtype); }
+void given_number(Inference& call) {
+  if (call.dtype == DType::Bool) fail("makes no bool tensor; convert from i64");
+}
 void cast(Inference&) {}
 
 }  // namespace type

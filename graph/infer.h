@@ -38,6 +38,7 @@ void embedding(Inference&);
 void mse_loss(Inference&);
 void cross_entropy(Inference&);
 void binary_cross_entropy(Inference&);
+void binary_cross_entropy_terms(Inference&);
 void nll_loss(Inference&);
 }  // namespace shape
 
@@ -58,7 +59,9 @@ void sum(Inference&);               ///< keep for floats, else i64
 void index(Inference&);             ///< i64; bool operands are refused
 void given(Inference&);             ///< what the DType parameter says
 void filled(Inference&);            ///< given; the scalars must fit it
+void filled_float(Inference&);      ///< filled; must be a float
 void given_float(Inference&);       ///< given; must be a float
+void given_number(Inference&);      ///< given; bool is refused
 void cast(Inference&);              ///< given
 }  // namespace type
 

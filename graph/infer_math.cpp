@@ -119,9 +119,14 @@ void linear(Inference& call) {
   if (weight.size() == 2) call.shape.push_back(weight[0]);
   if (bias.none) return;
   if (weight.size() == 1) fail("weight is 1-D and takes no bias; give weight as [1,in_features]");
-  const TensorType both[] = {of_sizes(call.shape), bias};
-  if (!(broadcast_sizes(both) == call.shape))
-    fail("bias is ", to_string(bias.sizes), "; it must broadcast to ", to_string(call.shape));
+  const auto need_to_fit = [&](const Shape& sizes) {
+    const TensorType both[] = {of_sizes(sizes), bias};
+    if (!(broadcast_sizes(both) == sizes))
+      fail("bias is ", to_string(bias.sizes), "; it must broadcast to ", to_string(sizes));
+  };
+  need_to_fit(call.shape);
+  // libtorch multiplies an input of more dimensions as one matrix and adds the bias to that.
+  if (input.size() > 2) need_to_fit({numel(input.first(input.size() - 1)), weight[0]});
 }
 
 void embedding(Inference& call) {
@@ -156,17 +161,21 @@ void cross_entropy(Inference& call) {
     call.shape.clear();
     return;
   }
-  if (std::ranges::equal(input.sizes, target.sizes) && !input.sizes.empty() &&
-      numel(input.sizes) != 1)
+  if (std::ranges::equal(input.sizes, target.sizes) && !input.sizes.empty())
     fail("target has input's sizes ", to_string(input.sizes),
          ", so it holds class probabilities, which must be floats, not ", name(target.dtype));
   nll_loss(call);
 }
 
-void binary_cross_entropy(Inference& call) {
+void binary_cross_entropy_terms(Inference& call) {
   if (!std::ranges::equal(call.operand(0).sizes, call.operand(1).sizes))
     fail("target is ", to_string(call.operand(1).sizes), " and self ",
          to_string(call.operand(0).sizes), "; they must be equal");
+  same(call);
+}
+
+void binary_cross_entropy(Inference& call) {
+  binary_cross_entropy_terms(call);
   call.shape.clear();
 }
 

@@ -4,6 +4,7 @@
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/ir/constants.h>
 
+#include <algorithm>
 #include <bit>
 #include <sstream>
 #include <unordered_map>
@@ -30,8 +31,8 @@ std::vector<uint32_t> ends_of_use(const Batch& batch) {
 
 class Lowering {
  public:
-  Lowering(const Batch& batch, Scalars scalars)
-      : batch_(batch), scalars_(scalars), values_(batch.values.size()) {
+  Lowering(const Batch& batch, Purpose purpose)
+      : batch_(batch), purpose_(purpose), values_(batch.values.size()) {
     part_.graph = std::make_shared<jit::Graph>();
   }
 
@@ -80,7 +81,7 @@ class Lowering {
   jit::Value* scalar(uint32_t number, const Source& source, DType result) {
     Part::Scalar input{number, source.floating ? Part::Input::Number : Part::Input::Integer,
                        result};
-    if (source.from == From::ScalarTensor && scalars_ == Scalars::Fast)
+    if (source.from == From::ScalarTensor && purpose_ == Purpose::Running)
       input.form = Part::Input::NumberTensor;
     part_.scalars.push_back(input);
     jit::Value* value = part_.graph->addInput(join("s", part_.scalars.size() - 1));
@@ -100,9 +101,14 @@ class Lowering {
   jit::Value* operand(const Batch::Step& step, uint32_t at) {
     const uint32_t number = batch_.operands_of(step)[at];
     if (number == kNone.number) return constant({});
+    const OpInfo& row = info(step.op);
     jit::Value* value = values_[number];
+    // Elementwise operators keep their operands' strides; what a view of their result is, and so
+    // whether it has the layout that was inferred, must not depend on that.
+    if (row.rules.view && purpose_ == Purpose::Running && !is_view(number))
+      value = append("aten::contiguous", {value, constant(0)});
     const DType wanted = batch_.values[step.result].dtype;
-    if (info(step.op).rules.promote && batch_.values[number].dtype != wanted)
+    if (row.rules.promote && batch_.values[number].dtype != wanted)
       value = append("aten::to.dtype", {value, constant(static_cast<int64_t>(scalar_type(wanted))),
                                         constant(false), constant(false), constant({})});
     for (const RangeCheck& check : checks_)
@@ -110,6 +116,13 @@ class Lowering {
         value = append("rt_torch::check_range",
                        {value, constant(check.low), constant(check.high), constant(check.ignored)});
     return value;
+  }
+
+  /// Whether the value is an input, whose strides are known, or a view.
+  bool is_view(uint32_t value) const {
+    if (batch_.is_input(value)) return true;
+    const auto step = std::ranges::lower_bound(batch_.steps, value, {}, &Batch::Step::result);
+    return info(step->op).rules.view != nullptr;
   }
 
   jit::Value* argument(const Batch::Step& step, const Source& source) {
@@ -148,7 +161,7 @@ class Lowering {
   }
 
   const Batch& batch_;
-  Scalars scalars_;
+  Purpose purpose_;
   Part part_;
   std::vector<jit::Value*> values_;
   std::vector<RangeCheck> checks_;
@@ -158,7 +171,7 @@ class Lowering {
 };
 
 Part lower_for_people(const Batch& batch) {
-  return lower(batch, 0, static_cast<uint32_t>(batch.steps.size()), Scalars::Numbers);
+  return lower(batch, 0, static_cast<uint32_t>(batch.steps.size()), Purpose::Reading);
 }
 
 c10::IValue recorded(const Batch& batch, const Part::Scalar& scalar) {
@@ -182,8 +195,8 @@ c10::FunctionSchema schema_of(const Batch& batch, const Part& part, const jit::G
 
 }  // namespace
 
-Part lower(const Batch& batch, uint32_t begin, uint32_t end, Scalars scalars) {
-  return Lowering(batch, scalars).run(begin, end);
+Part lower(const Batch& batch, uint32_t begin, uint32_t end, Purpose purpose) {
+  return Lowering(batch, purpose).run(begin, end);
 }
 
 std::string ir_text(const Batch& batch) { return lower_for_people(batch).graph->toString(false); }

@@ -7,10 +7,10 @@
 
 namespace rt::torchscript {
 
-/// How scalars enter a graph.
-enum class Scalars : uint8_t {
-  Fast,     ///< as 0-d tensors where the operator takes tensors
-  Numbers,  ///< always as numbers, for people
+/// What a graph is for.
+enum class Purpose : uint8_t {
+  Running,  ///< scalars are 0-d tensors where the operator takes tensors; layouts are kept to
+  Reading,  ///< by people and torch.jit.load: scalars are numbers, and nothing is added
 };
 
 /// Consecutive steps of a batch as a graph.
@@ -29,7 +29,7 @@ struct Part {
 };
 
 /// Steps [begin, end) of the batch. Throws Error when this libtorch lacks an operator.
-Part lower(const Batch& batch, uint32_t begin, uint32_t end, Scalars scalars);
+Part lower(const Batch& batch, uint32_t begin, uint32_t end, Purpose purpose);
 
 /// The whole batch as text (Ir) or as an archive that torch.jit.load opens. Its inputs are the
 /// tensors in the order of their numbers, then the scalars with their recorded values as defaults;

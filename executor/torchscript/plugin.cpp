@@ -177,7 +177,12 @@ class Torchscript final : public plugin::Executor {
   void empty_cache() noexcept override { guarded(nowhere(), empty_cuda_cache); }
   void after_fork() noexcept override {
     forked = true;
-    guarded(nowhere(), [] { at::set_num_threads(1); });
+    guarded(nowhere(), [] {
+      at::set_num_threads(1);
+      // A thread that is not here may have been drawing.
+      auto generator = at::globalContext().defaultGenerator(at::kCPU);
+      new (&generator.unsafeGetGeneratorImpl()->mutex_) std::mutex;
+    });
   }
 
  private:

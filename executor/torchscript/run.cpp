@@ -6,6 +6,7 @@
 #include <c10/util/Exception.h>
 #include <torch/csrc/jit/runtime/interpreter.h>
 
+#include <algorithm>
 #include <bit>
 
 #include "executor/torchscript/buffer.h"
@@ -98,6 +99,12 @@ c10::IValue scalar_of(const Source& source, const plugin::StepCall& call) {
   return number;
 }
 
+/// Only views leave with strides of their own, as inference says: elementwise operators keep those
+/// of their operands.
+at::Tensor laid_out(const at::Tensor& result, const OpInfo& row) {
+  return row.rules.view ? result : result.contiguous();
+}
+
 }  // namespace
 
 Buffer* run_step(const plugin::Host& host, const Plan& plan, const plugin::StepCall& call) {
@@ -116,7 +123,8 @@ Buffer* run_step(const plugin::Host& host, const Plan& plan, const plugin::StepC
     }
   }
   plan.aten->callBoxed(stack);
-  return buffer_of(stack[0].toTensor(), call.dtype, call.device, call.sizes, *host.memory);
+  return buffer_of(laid_out(stack[0].toTensor(), *plan.row), call.dtype, call.device, call.sizes,
+                   *host.memory);
 }
 
 struct CompiledBatch::Piece {
@@ -148,7 +156,7 @@ CompiledBatch::CompiledBatch(const plugin::Host& host, const Batch& batch)
   }
   const auto steps = static_cast<uint32_t>(batch.steps.size());
   for (uint32_t begin = 0; begin < steps; begin += kMostSteps) {
-    Part part = lower(batch, begin, std::min(steps, begin + kMostSteps), Scalars::Fast);
+    Part part = lower(batch, begin, std::min(steps, begin + kMostSteps), Purpose::Running);
     Piece piece{.code = jit::Code(part.graph, "rt_torch"),
                 .inputs = {},
                 .scalars = part.scalars,
@@ -160,7 +168,9 @@ CompiledBatch::CompiledBatch(const plugin::Host& host, const Batch& batch)
   std::vector<bool> needed(slots_);
   for (uint32_t root : batch.roots) {
     const Batch::Item& item = batch.values[root];
-    roots_.push_back({slot(root), item.dtype, Device{item.device}, Shape(batch.sizes(root))});
+    const auto step = std::ranges::lower_bound(batch.steps, root, {}, &Batch::Step::result);
+    roots_.push_back(
+        {&info(step->op), slot(root), item.dtype, Device{item.device}, Shape(batch.sizes(root))});
     needed[slot(root)] = true;
   }
   for (size_t i = pieces_.size(); i-- > 0;) {
@@ -213,8 +223,8 @@ void CompiledBatch::run(const BufferRef* inputs, const int64_t* scalars, BufferR
   }
   for (size_t i = 0; i < roots_.size(); ++i) {
     const Root& root = roots_[i];
-    roots[i] = BufferRef(
-        buffer_of(slots[root.slot].toTensor(), root.dtype, root.device, root.sizes, *host_.memory));
+    const at::Tensor tensor = laid_out(slots[root.slot].toTensor(), *root.row);
+    roots[i] = BufferRef(buffer_of(tensor, root.dtype, root.device, root.sizes, *host_.memory));
   }
   delete numbers_.exchange(numbers.release());
 }

@@ -28,6 +28,7 @@ class CompiledBatch {
   struct Piece;    ///< one graph, its code, and where its values stand
   struct Numbers;  ///< 0-d tensors for the scalars of one run at a time
   struct Root {
+    const OpInfo* row;  ///< that computes it
     uint32_t slot;
     DType dtype;
     Device device;

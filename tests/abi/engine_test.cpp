@@ -16,13 +16,18 @@ using testing::HasSubstr;
 using testing::StartsWith;
 using Engine = AbiTest;
 
-std::string dump(const char* format) {
-  const std::string path = testing::TempDir() + "rt_torch_dump." + format;
-  EXPECT_EQ(rt_torch_graph_dump(path.c_str(), format), 1) << last_error();
-  std::ifstream file(path);
+/// What a file holds; it is deleted.
+std::string content(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
   std::string text(std::istreambuf_iterator<char>(file), {});
   std::remove(path.c_str());
   return text;
+}
+
+std::string dump(const char* format) {
+  const std::string path = testing::TempDir() + "rt_torch_dump." + format;
+  EXPECT_EQ(rt_torch_graph_dump(path.c_str(), format), 1) << last_error();
+  return content(path);
 }
 
 TEST_F(Engine, TellsBackendAndVersion) {
@@ -42,6 +47,35 @@ TEST_F(Engine, TheBackendIsChosenBeforeTheFirstTensor) {
   EXPECT_THAT(last_error(), HasSubstr("tensors exist"));
   EXPECT_EQ(rt_torch_set_backend("tpu"), 0);
   EXPECT_THAT(last_error(), HasSubstr("auto, libtorch or reference"));
+}
+
+TEST_F(Engine, TheBackendCanBeChangedWhenNoTensorIsLeft) {
+  const std::string before = rt_torch_backend();
+  for (const char* name : {"reference", before.c_str()}) {
+    EXPECT_EQ(rt_torch_set_backend(name), 1) << last_error();
+    EXPECT_STREQ(rt_torch_backend(), name);
+    Tensor a = full({2}, 1.5), b = rt_torch_torchtensor_mul(a, a);
+    EXPECT_EQ(values(b), (std::vector<float>{2.25, 2.25}));
+  }
+}
+
+TEST_F(Engine, DumpsTorchscriptWhereThereIsLibtorch) {
+  Tensor a = full({2, 3}, 1), b = rt_torch_torchtensor_mul_scalar(a, 0.5);
+  EXPECT_EQ(rt_torch_graph_dump("unwritten.json", "torchscript"), 0);
+  EXPECT_THAT(last_error(), HasSubstr(".txt"));
+  const std::string text = testing::TempDir() + "graph.txt",
+                    module = testing::TempDir() + "graph.pt";
+  if (rt_torch_backend() != std::string("libtorch")) {
+    EXPECT_EQ(rt_torch_graph_dump(text.c_str(), "torchscript"), 0);
+    EXPECT_THAT(last_error(), HasSubstr("libtorch"));
+  } else {
+    EXPECT_EQ(rt_torch_graph_dump(text.c_str(), "torchscript"), 1) << last_error();
+    EXPECT_THAT(content(text), HasSubstr("aten::mul(%"));
+    EXPECT_EQ(rt_torch_graph_dump(module.c_str(), "torchscript"), 1) << last_error();
+    EXPECT_THAT(content(module), StartsWith("PK")) << "modules are zip archives";
+  }
+  EXPECT_EQ(stat("batches"), 0) << "looking forces nothing";
+  rt_torch_flush();
 }
 
 TEST_F(Engine, DumpsThePendingGraphInEachFormat) {

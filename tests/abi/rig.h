@@ -70,6 +70,7 @@ class AbiTest : public testing::Test {
                                    stat("forced_by_read") + stat("forced_by_flush") +
                                    stat("forced_by_limit") + stat("forced_by_eager"));
     EXPECT_EQ(stat("nodes"), stat("batch_nodes") + stat("dead_nodes") + stat("pending_nodes"));
+    EXPECT_EQ(stat("fallback_nodes"), 0);
     rt_torch_set_policy("observe");
   }
 

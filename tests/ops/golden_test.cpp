@@ -34,6 +34,7 @@ void expect_balanced_counters() {
                                  stat("forced_by_read") + stat("forced_by_flush") +
                                  stat("forced_by_limit") + stat("forced_by_eager"));
   EXPECT_EQ(stat("nodes"), stat("batch_nodes") + stat("dead_nodes") + stat("pending_nodes"));
+  EXPECT_EQ(rt_torch_stat("fallback_nodes"), 0);
 }
 
 struct Round {

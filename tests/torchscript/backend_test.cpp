@@ -105,6 +105,20 @@ TEST(Backend, RootsThatShareMemoryShareAStorage) {
   EXPECT_EQ(to_string(roots[1]->strides()), "[1,3]");
 }
 
+TEST(Backend, OnlyViewsHaveStridesOfTheirOwn) {
+  Rig rig(libtorch());
+  const Value x = rig.input<float>({2, 3}, {1, 2, 3, 4, 5, 6});
+  const Value turned = rig.step(Op::T, {x}), y = rig.step(Op::Relu, {turned});
+  const Value z = rig.step(Op::T, {y});
+  rig.batch.roots = {y.number, z.number};
+  const auto stepped = rig.run_steps();
+  EXPECT_EQ(to_string(stepped[y.number]->strides()), "[2,1]");
+  EXPECT_EQ(to_string(stepped[z.number]->strides()), "[1,2]");
+  const auto roots = rig.run_program();
+  EXPECT_EQ(to_string(roots[0]->strides()), "[2,1]");
+  EXPECT_EQ(to_string(roots[1]->strides()), "[1,2]");
+}
+
 TEST(Backend, LongBatchesAreSeveralGraphs) {
   Rig rig(libtorch());
   const uint32_t steps = 5000;

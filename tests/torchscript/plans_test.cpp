@@ -2,6 +2,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/jit/ir/ir.h>
+#include <torch/csrc/jit/runtime/interpreter.h>
 
 #include "executor/torchscript/cuda/checks.h"
 #include "executor/torchscript/lower.h"
@@ -27,19 +28,37 @@ TEST_P(PlanOfRow, IsAnOperatorWhoseArgumentsIncludeItsParameters) {
 TEST_P(PlanOfRow, LowersToTheOverloadThatItNames) {
   const Batch batch = test::sample(*GetParam());
   const auto wanted = operator_name(GetParam()->rules.aten);
-  for (const Scalars scalars : {Scalars::Fast, Scalars::Numbers}) {
-    const Part part = lower(batch, 0, 1, scalars);
+  for (const Purpose purpose : {Purpose::Running, Purpose::Reading}) {
+    const Part part = lower(batch, 0, 1, purpose);
     part.graph->lint();
     const torch::jit::Node* node = *std::prev(part.graph->nodes().end());
     const auto& schema = node->schema();
     EXPECT_EQ(schema.name(), wanted.name);
     // A scalar that is a number takes the overload for numbers.
-    const bool number = scalars == Scalars::Numbers && !part.scalars.empty();
+    const bool number = purpose == Purpose::Reading && !part.scalars.empty();
     EXPECT_TRUE(schema.overload_name() == wanted.overload_name ||
                 (number && schema.overload_name() == "Scalar"))
         << schema;
     EXPECT_EQ(part.results.size(), 1u);
   }
+}
+
+TEST_P(PlanOfRow, LowersForCudaWithWhatCudaWouldNotSurviveChecked) {
+  register_checks();
+  Batch batch = test::sample(*GetParam());
+  for (Batch::Item& item : batch.values) item.device = 0;
+  const Part part = lower(batch, 0, 1, Purpose::Running);
+  part.graph->lint();
+  const std::string text = part.graph->toString(false);
+  EXPECT_EQ(text.find("cpu"), std::string::npos) << text;
+  const torch::jit::Code code(part.graph, "compiles");
+  // What can fail and takes integers indexes by them.
+  const bool indexes =
+      GetParam()->rules.fails && std::ranges::any_of(batch.values, [](const Batch::Item& item) {
+        return item.dtype == DType::I64;
+      });
+  const bool checked = text.find("rt_torch::check_range") != std::string::npos;
+  EXPECT_TRUE(checked || !indexes) << text;
 }
 
 TEST(Plan, NamesWhatThisLibtorchLacks) {
