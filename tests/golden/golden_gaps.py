@@ -16,6 +16,7 @@ VIEW_CALLS = {
     "unsqueeze": (1,),
     "slice": (0, 1, 4, 1),
 }
+VIEWS = {TT + name for name in VIEW_CALLS}
 
 
 def gaps(b):
