@@ -151,6 +151,12 @@ void word(const Mutation& mutation, const AskedCall& asked, Args& answer) {
   }
 }
 
+/// Some rows take numbers that only their relatives use.
+bool heeded(const Mutation& mutation, StepRun& step) {
+  const Place place = place_of(mutation.row, static_cast<size_t>(mutation.variant.number));
+  return step.run_heeds_scalar(place.number);
+}
+
 enum SizesVariant : int64_t { kLastIsMore, kOrder };
 
 void sizes(const Mutation& mutation, const AskedCall&, Args& answer) {
@@ -181,10 +187,18 @@ void refuse(const Mutation& mutation, const AskedCall& asked, Args&) {
 
 // ---- Which rows they are for.
 
+std::vector<Variant> numbers_of(const OpInfo& row, const Seen&) {
+  std::vector<Variant> variants;
+  for (size_t i = 0; i < row.params.size(); ++i)
+    if (row.params[i].kind == Kind::Float)
+      variants.push_back({std::string(row.params[i].name), static_cast<int64_t>(i), false});
+  return variants;
+}
+
 std::vector<Variant> words_of(const OpInfo& row, const Seen&) {
   std::vector<Variant> variants;
   for (size_t i = 0; i < row.params.size(); ++i)
-    if (sort_of(row.params[i].kind) != 0)
+    if (row.params[i].kind != Kind::Float && sort_of(row.params[i].kind) != 0)
       variants.push_back({std::string(row.params[i].name), static_cast<int64_t>(i)});
   return variants;
 }
@@ -218,6 +232,7 @@ std::vector<Variant> refusals_of(const OpInfo& row, const Seen& seen) {
 }
 
 constexpr MutationKind kKinds[] = {
+    {.name = "number", .variants = numbers_of, .infer = word, .step = heeded},
     {.name = "word", .variants = words_of, .infer = word},
     {.name = "sizes", .variants = sizes_of, .infer = sizes},
     {.name = "dtype", .variants = dtypes_of, .infer = dtype},

@@ -44,6 +44,8 @@ class StepRun {
   std::vector<char> bytes() const;               ///< of the result, row-major
   void replace(const std::vector<char>& bytes);  ///< the result by these
   void fill_with_zeros();
+  /// Runs the step. Whether its result would be other with another scalar in that place.
+  bool run_heeds_scalar(uint32_t number);
 
  private:
   rt::Backend& backend_;
@@ -69,7 +71,8 @@ struct MutationKind {
   std::vector<Variant> (*variants)(const rt::OpInfo& row, const Seen& seen);
   /// `answer` is what infer made of `asked`; throwing rt::Error refuses the call.
   void (*infer)(const Mutation&, const AskedCall& asked, rt::Args& answer) = nullptr;
-  /// Runs the step. True when something is now other than it should be.
+  /// Runs the step. True when something is now other than it should be; with `infer`, when what
+  /// that changed makes a difference.
   bool (*step)(const Mutation&, StepRun&) = nullptr;
 };
 std::span<const MutationKind> infer_kinds();
