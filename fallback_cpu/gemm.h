@@ -17,9 +17,6 @@ struct Matrix {
 /// 1; integers wrap. Takes f32, f64, i32 and i64.
 using Gemm = void(DType dtype, const Matrix& a, const Matrix& b, char* out, int64_t out_stride);
 
-/// The one for this processor.
-Gemm& gemm_here();
-
 namespace baseline {
 Gemm gemm;
 }

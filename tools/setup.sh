@@ -35,7 +35,7 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-[ $level = demo ] || packages+=(libgtest-dev libgmock-dev libbenchmark-dev clang-format)
+[ $level = demo ] || packages+=(libgtest-dev libgmock-dev libbenchmark-dev libcli11-dev clang-format)
 
 scratch=()
 # An interrupted run leaves nothing half done behind.

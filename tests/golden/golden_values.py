@@ -65,6 +65,7 @@ def word_list(*values):
 NO_TENSOR = Arg("none", None)
 
 VIEWS = {
+    "clone": torch.clone,
     "transpose": torch.transpose,
     "t": torch.t,
     "permute": lambda x, *dims: x.permute(dims),

@@ -1,0 +1,263 @@
+// infer_kinds.cpp -- mutations of shape and type rules: what rt::infer answers for the mutated row
+// is a little off.
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <optional>
+
+#include "graph/error.h"
+#include "tests/mutation/mutation.h"
+
+namespace rt_test {
+namespace {
+
+using rt::Args;
+using rt::DType;
+using rt::Kind;
+using rt::OpInfo;
+using rt::Shape;
+using rt::TensorType;
+
+// ---- What a row's rules would take.
+
+/// What the rules answer to `call`; none when they refuse it.
+std::optional<Args> answer_to(const AskedCall& call) {
+  Args args = call.args;
+  try {
+    real_infer(args, call.types());
+  } catch (const rt::Error&) {
+    return std::nullopt;
+  }
+  return args;
+}
+
+/// Calls `body` with `call` after `change` of all its operands, and of each one alone.
+template <class Change, class Body>
+void with_changed_types(const AskedCall& call, const Change& change, const Body& body) {
+  AskedCall all = call;
+  for (size_t i = 0; i < call.types().size(); ++i) {
+    AskedCall one = call;
+    change(one, i);
+    body(one);
+    change(all, i);
+  }
+  body(all);
+}
+
+/// Operands at the edge of what rules take.
+enum class Edge : int64_t { Empty, ZeroDims, Absent };
+
+bool has_operand(const AskedCall& call, Edge edge) {
+  return std::ranges::any_of(call.types(), [&](const TensorType& type) {
+    if (edge == Edge::Absent || type.none) return edge == Edge::Absent && type.none;
+    return edge == Edge::Empty ? rt::numel(type.sizes) == 0 : type.sizes.empty();
+  });
+}
+
+/// Whether some call that a case makes would be taken as well with such an operand, which
+/// `change` gives it.
+template <class Change>
+bool would_take(const Seen& seen, Edge edge, const Change& change) {
+  bool taken = false;
+  for (const AskedCall& call : seen.calls)
+    with_changed_types(call, change, [&](const AskedCall& other) {
+      taken = taken || (has_operand(other, edge) && answer_to(other));
+    });
+  return taken;
+}
+
+void make_zero_dims(AskedCall& call, size_t operand) { call.set_sizes(operand, {}); }
+
+template <bool kFirst>
+void make_empty(AskedCall& call, size_t operand) {
+  Shape sizes(call.types()[operand].sizes);
+  if (!sizes.empty()) sizes[kFirst ? 0 : sizes.size() - 1] = 0;
+  call.set_sizes(operand, sizes);
+}
+
+/// The dtypes that a client can make tensors of from data.
+constexpr DType kCreatable[] = {DType::F32, DType::F64, DType::I32, DType::I64};
+
+bool has(const OpInfo& row, Kind kind) {
+  return std::ranges::any_of(row.params, [&](const rt::Param& p) { return p.kind == kind; });
+}
+
+// ---- Words.
+
+/// Where the words of a row's parameter are.
+struct Place {
+  Kind kind;
+  uint32_t number;  ///< among those of its sort, see Args
+};
+
+/// Words of scalars, integers and lists are counted apart; 0: the kind has no words.
+int sort_of(Kind kind) {
+  if (kind == Kind::Float || kind == Kind::Index) return 1;
+  if (kind == Kind::Int || kind == Kind::Flag) return 2;
+  return kind == Kind::IntList ? 3 : 0;
+}
+
+Place place_of(const OpInfo& row, size_t param) {
+  Place place{row.params[param].kind, 0};
+  for (size_t i = 0; i < param; ++i)
+    if (sort_of(row.params[i].kind) == sort_of(place.kind)) ++place.number;
+  return place;
+}
+
+/// The same call with the word at `place` otherwise, in every way that is tried.
+std::vector<Args> changed_words(const OpInfo& row, const Args& asked, Place place) {
+  std::vector<Args> changed;
+  const auto with = [&](const auto& change) {
+    Args& args = changed.emplace_back(asked);
+    change(rt::MutableWords{row, {args.words.data(), args.words.size()}});
+  };
+  const auto at = place.number;
+  switch (place.kind) {
+    case Kind::Float:
+      with([&](const auto& word) {
+        const auto value = std::bit_cast<double>(word.scalar(at));
+        if (std::isfinite(value))
+          word.scalar(at) = std::bit_cast<int64_t>(value == 0 ? 1e-3 : value * 1.001);
+      });
+      break;
+    case Kind::Index:
+      with([&](const auto& word) { word.scalar(at) ^= 1; });
+      with([&](const auto& word) { word.scalar(at) += word.scalar(at) > 0 ? -1 : 1; });
+      break;
+    case Kind::Int:
+      with([&](const auto& word) { word.integer(at) += 1; });
+      with([&](const auto& word) { word.integer(at) -= 1; });
+      break;
+    case Kind::Flag: with([&](const auto& word) { word.integer(at) ^= 1; }); break;
+    default:
+      if (rt::WordsView{row, asked.words}.list(at).empty()) break;
+      with([&](const auto& word) { std::swap(word.list(at).front(), word.list(at).back()); });
+      with([&](const auto& word) { word.list(at).front() += 1; });
+      with([&](const auto& word) { word.list(at).back() -= 1; });
+  }
+  return changed;
+}
+
+// ---- The kinds.
+
+void word(const Mutation& mutation, const AskedCall& asked, Args& answer) {
+  const Place place = place_of(mutation.row, static_cast<size_t>(mutation.variant.number));
+  for (const Args& args : changed_words(mutation.row, asked.args, place)) {
+    const AskedCall other(args, asked.types());
+    const auto changed = answer_to(other);
+    if (!changed || (changed->words == answer.words && changed->shape == answer.shape)) continue;
+    answer = *changed;
+    return;
+  }
+}
+
+/// Some rows take numbers that only their relatives use.
+bool heeded(const Mutation& mutation, StepRun& step) {
+  const Place place = place_of(mutation.row, static_cast<size_t>(mutation.variant.number));
+  return step.run_heeds_scalar(place.number);
+}
+
+enum SizesVariant : int64_t { kLastIsMore, kOrder };
+
+void sizes(const Mutation& mutation, const AskedCall&, Args& answer) {
+  Shape& shape = answer.shape;
+  if (mutation.variant.number == kLastIsMore) {
+    if (shape.empty()) shape.push_back(1);
+    else ++shape.back();
+    return;
+  }
+  for (uint32_t i = 0; i + 1 < shape.size(); ++i)
+    if (shape[i] != shape[i + 1]) return std::swap(shape[i], shape[i + 1]);
+}
+
+void dtype(const Mutation& mutation, const AskedCall&, Args& answer) {
+  if (static_cast<int64_t>(answer.dtype) != mutation.variant.number) return;
+  switch (answer.dtype) {
+    case DType::F32: answer.dtype = DType::F64; break;
+    case DType::I32: answer.dtype = DType::I64; break;
+    case DType::I64: answer.dtype = DType::I32; break;
+    default: answer.dtype = DType::F32; break;
+  }
+}
+
+void refuse(const Mutation& mutation, const AskedCall& asked, Args&) {
+  if (has_operand(asked, static_cast<Edge>(mutation.variant.number)))
+    rt::fail("refused by a mutation");
+}
+
+// ---- Which rows they are for.
+
+std::vector<Variant> numbers_of(const OpInfo& row, const Seen&) {
+  std::vector<Variant> variants;
+  for (size_t i = 0; i < row.params.size(); ++i)
+    if (row.params[i].kind == Kind::Float)
+      variants.push_back({std::string(row.params[i].name), static_cast<int64_t>(i), false});
+  return variants;
+}
+
+std::vector<Variant> words_of(const OpInfo& row, const Seen&) {
+  std::vector<Variant> variants;
+  for (size_t i = 0; i < row.params.size(); ++i)
+    if (row.params[i].kind != Kind::Float && sort_of(row.params[i].kind) != 0)
+      variants.push_back({std::string(row.params[i].name), static_cast<int64_t>(i)});
+  return variants;
+}
+
+// A client sees of a number neither its sizes nor, unless it is rounded, its dtype.
+std::vector<Variant> sizes_of(const OpInfo& row, const Seen&) {
+  if (row.result == Kind::Float) return {};
+  return {{"last", kLastIsMore}, {"order", kOrder, false}};
+}
+
+std::vector<Variant> dtypes_of(const OpInfo& row, const Seen& seen) {
+  std::vector<Variant> variants;
+  for (const DType dtype : result_dtypes(row, seen))
+    if (row.result != Kind::Float || rt::is_float(dtype))
+      variants.push_back({std::string(name(dtype)), static_cast<int64_t>(dtype)});
+  return variants;
+}
+
+std::vector<Variant> refusals_of(const OpInfo& row, const Seen& seen) {
+  std::vector<Variant> variants;
+  if (!takes_tensors(row)) return variants;
+  const auto add = [&](const char* name, Edge edge, bool certain) {
+    variants.push_back({name, static_cast<int64_t>(edge), certain});
+  };
+  add("empty", Edge::Empty,
+      would_take(seen, Edge::Empty, make_empty<true>) ||
+          would_take(seen, Edge::Empty, make_empty<false>));
+  add("0-d", Edge::ZeroDims, would_take(seen, Edge::ZeroDims, make_zero_dims));
+  if (has(row, Kind::OptTensor)) add("absent", Edge::Absent, true);
+  return variants;
+}
+
+constexpr MutationKind kKinds[] = {
+    {.name = "number", .variants = numbers_of, .infer = word, .step = heeded},
+    {.name = "word", .variants = words_of, .infer = word},
+    {.name = "sizes", .variants = sizes_of, .infer = sizes},
+    {.name = "dtype", .variants = dtypes_of, .infer = dtype},
+    {.name = "refuse", .variants = refusals_of, .infer = refuse},
+};
+
+}  // namespace
+
+std::span<const MutationKind> infer_kinds() { return kKinds; }
+
+bool takes_tensors(const OpInfo& row) { return row.tensors > 0 || row.variadic; }
+
+std::set<DType> result_dtypes(const OpInfo& row, const Seen& seen) {
+  std::set<DType> dtypes;
+  const auto note = [&](const AskedCall& call) {
+    if (const auto answer = answer_to(call)) dtypes.insert(answer->dtype);
+  };
+  for (const AskedCall& call : seen.calls) {
+    note(call);
+    if (has(row, Kind::DType)) continue;
+    for (const DType dtype : kCreatable)
+      with_changed_types(
+          call, [&](AskedCall& other, size_t i) { other.set_dtype(i, dtype); }, note);
+  }
+  return dtypes;
+}
+
+}  // namespace rt_test

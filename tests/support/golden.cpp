@@ -1,0 +1,347 @@
+// golden.cpp -- golden cases: from JSON to calls, from replies to comparisons.
+#include "tests/support/golden.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <stdexcept>
+#include <utility>
+
+#include "rt_torch.h"
+#include "tests/support/call_by_name.h"
+
+namespace rt_test {
+namespace {
+
+const std::filesystem::path kDataDir = std::filesystem::path(RT_SOURCE_DIR) / "tests/golden";
+constexpr int kMaxDims = 64;
+
+// ---- The data ---------------------------------------------------------------
+
+const std::map<std::string, int64_t> kDtypeCodes = {
+    {"f32", 0}, {"f64", 1}, {"i32", 2}, {"i64", 3}, {"bool", 4}};
+constexpr bool is_float(int64_t dtype) { return dtype <= 1; }
+
+double to_double(const Json& number) {
+  if (number.is_number()) return number.get<double>();
+  const auto& word = number.get_ref<const std::string&>();
+  if (word == "nan") return std::numeric_limits<double>::quiet_NaN();
+  return word == "inf" ? HUGE_VAL : -HUGE_VAL;
+}
+
+// f32 is kept as the double it widens to: one comparison for both float dtypes.
+double element(const Tensor& tensor, size_t i) { return std::bit_cast<double>(tensor.words[i]); }
+
+Tensor expected_tensor(const Json& json) {
+  Tensor tensor{kDtypeCodes.at(json["dtype"]), json["shape"], {}};
+  for (const Json& number : json.value("data", Json::array())) {
+    double value = is_float(tensor.dtype) ? to_double(number) : 0;
+    if (tensor.dtype == 0) value = static_cast<float>(value);
+    tensor.words.push_back(is_float(tensor.dtype) ? std::bit_cast<uint64_t>(value)
+                                                  : static_cast<uint64_t>(number.get<int64_t>()));
+  }
+  return tensor;
+}
+
+}  // namespace
+
+const std::map<std::string, std::vector<Json>>& golden_cases() {
+  static const auto all = [] {
+    std::map<std::string, std::vector<Json>> by_symbol;
+    std::error_code none;
+    for (const auto& entry : std::filesystem::directory_iterator(kDataDir, none)) {
+      if (entry.path().extension() != ".json") continue;
+      for (Json& one : Json::parse(std::ifstream(entry.path())))
+        by_symbol[one["symbol"]].push_back(std::move(one));
+    }
+    return by_symbol;
+  }();
+  return all;
+}
+
+// ---- One case ---------------------------------------------------------------
+
+int64_t Owner::keep(int64_t handle) {
+  if (handle > 0) handles_.push_back(handle);
+  return handle;
+}
+
+void Owner::release() {
+  for (const int64_t handle : handles_) rt_torch_torchtensor_free(handle);
+  handles_.clear();
+}
+
+namespace {
+
+int64_t make_view(int64_t base, const Json& view) {
+  const std::string name = view[0];
+  Call call;
+  call.add(base);
+  if (name == "permute") {
+    std::vector<int64_t> dims(view.begin() + 1, view.end());
+    const auto length = static_cast<int64_t>(dims.size());
+    call.add_list(std::move(dims));
+    call.add(length);
+  } else {
+    for (size_t at = 1; at < view.size(); ++at) call.add(view[at].get<int64_t>());
+  }
+  return call.to("rt_torch_torchtensor_" + name, 'i').integer;
+}
+
+int64_t make_tensor(const Json& json, Owner& owner) {
+  const std::vector<int64_t> shape = json["shape"];
+  const auto ndim = static_cast<int64_t>(shape.size());
+  const int64_t dtype = kDtypeCodes.at(json["dtype"]);
+  int64_t handle = 0;
+  if (dtype == 3) {  // the loader's doubles cannot carry every i64
+    const std::vector<int64_t> data = json["data"];
+    handle = rt_torch_tensor_from_i64_data(data.data(), static_cast<int64_t>(data.size()),
+                                           shape.data(), ndim);
+  } else {
+    std::vector<double> data;
+    for (const Json& number : json["data"]) data.push_back(to_double(number));
+    handle = rt_torch_tensor(data.data(), static_cast<int64_t>(data.size()), shape.data(), ndim,
+                             dtype, 0);
+  }
+  owner.keep(handle);
+  for (const Json& view : json.value("views", Json::array()))
+    handle = owner.keep(make_view(handle, view));
+  if (handle <= 0) throw std::runtime_error("an operand was refused: " + json.dump());
+  return handle;
+}
+
+void add_argument(Call& call, const Json& argument, Owner& owner) {
+  const std::string kind = argument.begin().key();
+  const Json& value = argument.begin().value();
+  if (kind == "tensor") call.add(make_tensor(value, owner));
+  else if (kind == "none") call.add(int64_t{0});
+  else if (kind == "int") call.add(value.get<int64_t>());
+  else if (kind == "flag") call.add(int64_t{value.get<bool>()});
+  else if (kind == "float") call.add(to_double(value));
+  else if (kind == "words") call.add_list(value.get<std::vector<int64_t>>());
+  else if (kind == "floats") {
+    std::vector<double> list;
+    for (const Json& number : value) list.push_back(to_double(number));
+    call.add_list(std::move(list));
+    call.add(static_cast<int64_t>(value.size()));
+  } else {
+    std::vector<int64_t> list;
+    for (const Json& item : value)
+      list.push_back(kind == "tensors" ? make_tensor(item, owner) : item.get<int64_t>());
+    call.add_list(std::move(list));
+    call.add(static_cast<int64_t>(value.size()));
+  }
+}
+
+// false when the value turns out to have failed.
+bool read_tensor(int64_t handle, ReadOrder order, Tensor& tensor) {
+  tensor.dtype = rt_torch_torchtensor_dtype(handle);
+  const auto read_shape = [&] {
+    tensor.shape.resize(kMaxDims);
+    const int64_t ndim = rt_torch_torchtensor_shape(handle, tensor.shape.data(), kMaxDims);
+    tensor.shape.resize(static_cast<size_t>(std::max<int64_t>(ndim, 0)));
+    return ndim >= 0;
+  };
+  const auto read_data = [&] {
+    const bool real = is_float(tensor.dtype);
+    std::vector<uint64_t> words(4096);
+    const auto capacity = static_cast<int64_t>(words.size());
+    const int64_t count = rt_torch_copy_data(handle, words.data(), capacity, real ? 1 : 3);
+    words.resize(static_cast<size_t>(std::max<int64_t>(count, 0)));
+    tensor.words = std::move(words);
+    return count >= 0;
+  };
+  return order == ReadOrder::DataFirst ? read_data() && read_shape() : read_shape() && read_data();
+}
+
+}  // namespace
+
+void Run::record() {
+  if (one_.contains("seed")) rt_torch_manual_seed(one_["seed"].get<int64_t>());
+  for (const Json& earlier : one_.value("before", Json::array())) {
+    Call call;
+    for (const Json& argument : earlier["args"]) add_argument(call, argument, operands_);
+    results_.keep(call.to(earlier["symbol"], 'i').integer);
+  }
+  Call call;
+  for (const Json& argument : one_["args"]) add_argument(call, argument, operands_);
+  const std::string returns = expect_.value("returns", returned_kind());
+  const bool lists = returns == "ints" || returns == "handles";
+  if (lists) {
+    call.add_list(std::vector<int64_t>(kMaxDims), 'O');
+    call.add(int64_t{kMaxDims});
+  }
+  rt_torch_clear_error();
+  const Reply reply = call.to(one_["symbol"], returns == "double" ? 'd' : 'i');
+  outcome_.error = rt_torch_last_error();
+  outcome_.real = reply.real;
+  if (lists && reply.integer >= 0) {
+    auto& out = call.int_lists.back();
+    out.resize(static_cast<size_t>(std::min<int64_t>(reply.integer, kMaxDims)));
+    (returns == "ints" ? outcome_.integers : values_) = out;
+  } else if (returns == "int") {
+    outcome_.integers = {reply.integer};
+  } else if (returns == "handle" && reply.integer > 0) {
+    values_ = {reply.integer};
+  }
+  for (const int64_t value : values_) results_.keep(value);
+  const bool is_handle = returns == "handle";
+  outcome_.failed = returns == "double" ? std::isnan(reply.real) && !outcome_.error.empty()
+                                        : reply.integer == (is_handle ? 0 : -1);
+}
+
+void Run::read(ReadOrder order) {
+  for (const int64_t value : values_) {
+    rt_torch_clear_error();
+    Tensor& tensor = outcome_.tensors.emplace_back();
+    if (!read_tensor(value, order, tensor)) outcome_.failed = outcome_.failed_late = true;
+    if (outcome_.error.empty()) outcome_.error = rt_torch_last_error();
+  }
+  if (outcome_.failed) outcome_.tensors.clear();
+}
+
+void Run::release() {
+  operands_.release();
+  results_.release();
+}
+
+std::string Run::returned_kind() const {
+  for (const char* kind : {"double", "int", "ints", "handles"})
+    if (expect_.contains(kind)) return kind;
+  return "handle";
+}
+
+// ---- Comparing --------------------------------------------------------------
+
+namespace {
+
+// torch.testing.assert_close's defaults.
+bool close(double got, double want, int64_t dtype) {
+  if (std::isnan(want) || std::isnan(got)) return std::isnan(want) && std::isnan(got);
+  if (std::isinf(want) || std::isinf(got)) return got == want;
+  const double relative = dtype == 0 ? 1.3e-6 : 1e-7;
+  const double absolute = dtype == 0 ? 1e-5 : 1e-7;
+  return std::abs(got - want) <= absolute + relative * std::abs(want);
+}
+
+// Where only the set of numbers counts: each row of the last dimension in ascending order.
+void sort_rows(Tensor& tensor) {
+  const auto size = static_cast<ptrdiff_t>(tensor.shape.back());
+  for (auto row = tensor.words.begin(); size > 0 && row != tensor.words.end(); row += size)
+    std::sort(row, row + size, [](uint64_t a, uint64_t b) {
+      return std::bit_cast<double>(a) < std::bit_cast<double>(b);
+    });
+}
+
+// Where the sign of a column is free: each gets the sign that its largest element has in `want`.
+void align_columns(Tensor& tensor, const Tensor& want) {
+  const size_t columns = static_cast<size_t>(want.shape.back());
+  const size_t rows = static_cast<size_t>(want.shape[want.shape.size() - 2]);
+  for (size_t matrix = 0; matrix < want.words.size(); matrix += rows * columns)
+    for (size_t column = matrix; column < matrix + columns; ++column) {
+      size_t largest = column;
+      for (size_t row = 0; row < rows; ++row)
+        if (const size_t at = column + row * columns;
+            std::abs(element(want, at)) > std::abs(element(want, largest)))
+          largest = at;
+      if (std::signbit(element(tensor, largest)) == std::signbit(element(want, largest))) continue;
+      for (size_t row = 0; row < rows; ++row)
+        tensor.words[column + row * columns] =
+            std::bit_cast<uint64_t>(-element(tensor, column + row * columns));
+    }
+}
+
+std::string shape_text(const Tensor& tensor) { return Json(tensor.shape).dump(); }
+
+void compare(Tensor got, const Json& expect) {
+  Tensor want = expected_tensor(expect);
+  EXPECT_EQ(got.dtype, want.dtype);
+  ASSERT_EQ(shape_text(got), shape_text(want));
+  if (!expect.contains("data")) return;
+  ASSERT_EQ(got.words.size(), want.words.size());
+  const std::string how = expect.value("compare", "");
+  if (how == "sorted") {
+    sort_rows(got);
+    sort_rows(want);
+  } else if (how == "columns" && !want.words.empty()) {
+    align_columns(got, want);
+  }
+  for (size_t at = 0; at < want.words.size(); ++at) {
+    if (!is_float(want.dtype)) {
+      ASSERT_EQ(static_cast<int64_t>(got.words[at]), static_cast<int64_t>(want.words[at]))
+          << "element " << at;
+      continue;
+    }
+    const double g = element(got, at), w = element(want, at);
+    ASSERT_TRUE(close(g, w, want.dtype)) << "element " << at << ": " << g << " for " << w;
+    if (expect.contains("signed_zero") && w == 0) {
+      ASSERT_EQ(std::signbit(g), std::signbit(w)) << "element " << at << ": the zero's sign";
+    }
+  }
+}
+
+bool same_bits(double left, double right) {
+  return (std::isnan(left) && std::isnan(right)) ||
+         std::bit_cast<uint64_t>(left) == std::bit_cast<uint64_t>(right);
+}
+
+bool same(const Tensor& left, const Tensor& right) {
+  if (left.dtype != right.dtype || left.shape != right.shape) return false;
+  if (left.words.size() != right.words.size()) return false;
+  if (!is_float(left.dtype)) return left.words == right.words;
+  for (size_t at = 0; at < left.words.size(); ++at)
+    if (!same_bits(element(left, at), element(right, at))) return false;
+  return true;
+}
+
+}  // namespace
+
+void compare(const Outcome& got, const Json& one) {
+  const Json& expect = one["expect"];
+  if (expect.contains("error")) {
+    EXPECT_TRUE(got.failed) << "PyTorch raises";
+    if (expect["error"] == "call") {
+      EXPECT_FALSE(got.failed_late) << "known when recorded, told when read";
+    }
+    const std::string symbol = one["symbol"], original = one.value("same_as", symbol);
+    EXPECT_TRUE(got.error.starts_with(symbol + "(") || got.error.starts_with(original + "("))
+        << "the message: '" << got.error << "'";
+    return;
+  }
+  ASSERT_FALSE(got.failed) << got.error;
+  EXPECT_EQ(got.error, "");
+  if (expect.contains("double")) {
+    const int64_t dtype = kDtypeCodes.at(expect["dtype"]);
+    const double want = to_double(expect["double"]);
+    EXPECT_TRUE(close(got.real, want, is_float(dtype) ? dtype : 1)) << got.real << " for " << want;
+    if (dtype == 0 && !std::isnan(want)) {
+      EXPECT_EQ(got.real, static_cast<double>(static_cast<float>(got.real))) << "not an f32";
+    }
+  } else if (expect.contains("int")) {
+    EXPECT_EQ(Json(got.integers), Json::array({expect["int"]}));
+  } else if (expect.contains("ints")) {
+    EXPECT_EQ(Json(got.integers), expect["ints"]);
+  } else if (expect.contains("handles")) {
+    ASSERT_EQ(got.tensors.size(), expect["handles"].size());
+    for (size_t at = 0; at < got.tensors.size(); ++at)
+      compare(got.tensors[at], expect["handles"][at]);
+  } else {
+    ASSERT_EQ(got.tensors.size(), 1U);
+    compare(got.tensors[0], expect);
+  }
+}
+
+bool same(const Outcome& left, const Outcome& right) {
+  return left.failed == right.failed && same_bits(left.real, right.real) &&
+         left.integers == right.integers &&
+         std::equal(left.tensors.begin(), left.tensors.end(), right.tensors.begin(),
+                    right.tensors.end(),
+                    [](const Tensor& a, const Tensor& b) { return same(a, b); });
+}
+
+}  // namespace rt_test
