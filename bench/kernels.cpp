@@ -1,5 +1,5 @@
 // kernels.cpp -- what single kernels cost through the C ABI, and chains of them. bench/kernels.py
-// measures the same with PyTorch. Both on one thread: RT_TORCH_THREADS=1.
+// measures the same with PyTorch, ours on the reference backend, both on one thread.
 #include <benchmark/benchmark.h>
 
 #include <functional>
@@ -95,6 +95,19 @@ const bool registered = [] {
   add(
       "log_softmax", [](int64_t a, int64_t) { return rt_torch_torchtensor_log_softmax(a, 1); },
       rows, rows);
+  add(
+      "layer_norm",
+      [](int64_t a, int64_t) {
+        const int64_t last = 1024;
+        return rt_torch_nn_layer_norm(a, &last, 1, 0, 0, 1e-5);
+      },
+      rows, rows);
+  add("conv2d",
+      [](int64_t a, int64_t b) {
+        const int64_t one = 1, none = 0;
+        return rt_torch_nn_conv2d(a, b, 0, &one, 1, &none, 1, &one, 1, 1);
+      },
+      {32, 16, 32, 32}, {32, 16, 3, 3});
   add(
       "sum_0", [](int64_t a, int64_t) { return rt_torch_torchtensor_sum_dim(a, 0, 0); }, rows,
       rows);

@@ -12,7 +12,8 @@ import re
 import subprocess
 import time
 
-os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", RT_TORCH_THREADS="1")
+os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", RT_TORCH_THREADS="1",
+                  RT_TORCH_BACKEND="reference")
 import torch
 import torch.nn.functional as F
 from torch.utils.benchmark import Timer
@@ -35,6 +36,8 @@ CALLS = {
     "softmax": "torch.softmax(a, 1)",
     "softmax_0": "torch.softmax(a, 0)",
     "log_softmax": "torch.log_softmax(a, 1)",
+    "layer_norm": "F.layer_norm(a, (1024,))",
+    "conv2d": "F.conv2d(a, b)",
     "sum_0": "torch.sum(a, 0)",
     "sum_1": "torch.sum(a, 1)",
     "max_0": "torch.amax(a, 0)",
@@ -45,10 +48,13 @@ CALLS = {
 MILLION = "add mul relu exp log tanh sigmoid gelu sqrt pow".split()
 
 
+SIZES = {"matmul": ((512, 512),) * 2, "conv2d": ((32, 16, 32, 32), (32, 16, 3, 3))}
+
+
 def sizes_of(name):
     if name in MILLION:
-        return (1 << 20,)
-    return (512, 512) if name == "matmul" else (64, 1024)
+        return ((1 << 20,),) * 2
+    return SIZES.get(name, ((64, 1024),) * 2)
 
 
 def ours(program, name):
@@ -60,8 +66,8 @@ def ours(program, name):
 
 
 def theirs(call, sizes, dtype):
-    names = {"torch": torch, "F": F, "a": torch.rand(sizes, dtype=dtype) * 8 - 4,
-             "b": torch.rand(sizes, dtype=dtype)}
+    names = {"torch": torch, "F": F, "a": torch.rand(sizes[0], dtype=dtype) * 8 - 4,
+             "b": torch.rand(sizes[1], dtype=dtype)}
     with torch.inference_mode():
         timer = Timer(call, globals=names, num_threads=1, timer=time.thread_time)
         return min(timer.blocked_autorange(min_run_time=0.05).mean for _ in range(6)) * 1e6

@@ -116,6 +116,28 @@ TEST_F(Scale, TwoThreadsKeepTheirOwnTapesAndHitTheCache) {
   EXPECT_GE(stat("cache_hits"), 390);
 }
 
+TEST_F(Scale, IntermediatesAreReleasedAtTheirLastUse) {
+  constexpr int64_t kLayers = 50, kWidth = 128, kActivation = kWidth * kWidth * 4;
+  rt_torch_set_policy("data");
+  std::vector<Tensor> weights;
+  for (int64_t i = 0; i < kLayers; ++i) weights.push_back(full({kWidth, kWidth}, 0.01));
+  Tensor x = full({kWidth, kWidth}, 1);
+  for (int round = 0; round < 3; ++round) {  // the last ones compiled
+    rt_torch_sync();
+    rt_torch_stats_reset();
+    const int64_t before = stat("live_bytes");
+    Tensor y = rt_torch_torchtensor_clone(x);
+    for (const Tensor& weight : weights) {
+      Tensor wide = rt_torch_nn_linear(y, weight, 0);
+      y = rt_torch_torchtensor_relu(wide);
+    }
+    EXPECT_GT(rt_torch_torchtensor_sum(y), 0);
+    EXPECT_EQ(stat("batches"), 1);
+    EXPECT_LT(stat("peak_bytes") - before, 3 * kActivation + 4096);
+  }
+  rt_torch_set_policy("observe");
+}
+
 TEST_F(Scale, APendingValuePassesBetweenThreads) {
   Tensor a = full({3}, 2), b = rt_torch_torchtensor_exp(a);
   double sum = 0;
