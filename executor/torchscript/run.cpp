@@ -126,8 +126,7 @@ Buffer* run_step(const plugin::Host& host, const Plan& plan, const plugin::StepC
   stack = {stack[plan.row->rules.result]};
   if (plan.then) plan.then->callBoxed(stack);
   const at::Tensor& result = stack[0].toTensor();
-  return buffer_of(laid_out(result, *plan.row), call.dtype, call.device, call.sizes,
-                   *host.memory);
+  return buffer_of(laid_out(result, *plan.row), call.dtype, call.device, call.sizes, *host.memory);
 }
 
 struct CompiledBatch::Piece {
