@@ -5,8 +5,9 @@
     python make_golden.py            # rewrites the *.json beside this file
     python make_golden.py --check    # fails when they would change
 
-A case is a symbol of the C ABI, its arguments, and what must come out. What a symbol means in
-PyTorch is said in golden_reference.py; the cases are listed by golden_elementwise.py,
+A case is a symbol of the C ABI, its arguments, and what must come out; where the call works in
+place, also what operands, and tensors that share their memory, hold afterwards. What a symbol
+means in PyTorch is said in golden_reference.py; the cases are listed by golden_elementwise.py,
 golden_structured.py, golden_linalg.py, golden_matrix.py and golden_nn.py. Errors are declared
 (`fails`) rather than recorded: a case that is expected to work must work in PyTorch and one that is
 expected to fail must raise, or this script stops.
