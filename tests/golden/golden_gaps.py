@@ -34,6 +34,7 @@ def gaps(b):
     b.case("rt_torch_tensor_full_int_1d", "long", 19, -7)
     b.case("rt_torch_tensor_arange_int", "long", 0, 60, 3)
     b.case("rt_torch_tensor_eye", "long", 5)
+    b.case(TT + "svd", "long", wave(f, 5, 4))
     b.case(TT + "index_select", "long", wave(f, 3, 9), 1, vec("i64", 4, 0, 4, 8, 7, 1, 2, 3))
     b.case(TT + "gather", "long", wave(f, 24), 0, vec("i64", *(i * 5 % 24 for i in range(20))))
     b.case(TT + "gather", "no_index", wave(f, 3, 5), 1, empty("i64", 3, 0))

@@ -8,6 +8,7 @@ from golden_values import (
     INTS,
     NAN,
     NO_TENSOR,
+    Seen,
     T,
     empty,
     positive,
@@ -209,6 +210,7 @@ def norm(b):
         b.case(layer, f"bad.{name}", x_, sizes(*shape), w, bias, 1e-5, fails="call")
 
     none4 = (NO_TENSOR,) * 4
+    running = (Seen(1), Seen(2))
     for dtype in FLOATS:
         x = wave(dtype, 2, 3, 2, 2)
         stats = (wave(dtype, 3), positive(dtype, 3))
@@ -248,8 +250,27 @@ def norm(b):
                 ),
             ):
                 mode = "training" if training else "eval"
-                b.case(batch, f"{dtype}.{mode}.{name}", x_, *tensors, training, 0.1, 1e-5)
-            b.case(batch, f"{dtype}.{mode}.large_eps", x, *stats, *params, training, 0.5, 3.0)
+                b.case(
+                    batch,
+                    f"{dtype}.{mode}.{name}",
+                    x_,
+                    *tensors,
+                    training,
+                    0.1,
+                    1e-5,
+                    after=running,
+                )
+            b.case(
+                batch,
+                f"{dtype}.{mode}.large_eps",
+                x,
+                *stats,
+                *params,
+                training,
+                0.5,
+                3.0,
+                after=running,
+            )
             b.case(
                 batch,
                 f"{dtype}.{mode}.nan",
@@ -261,8 +282,14 @@ def norm(b):
                 training,
                 0.1,
                 1e-5,
+                after=running,
             )
-        b.case(batch, f"{dtype}.training.no_statistics", x, *none4, True, 0.1, 1e-5)
+        for name, x_ in (
+            ("no_statistics", x),
+            ("no_statistics_turned", wave(dtype, 3, 4).then("t")),
+        ):
+            b.case(batch, f"{dtype}.training.{name}", x_, *none4, True, 0.1, 1e-5)
+        b.case(batch, f"{dtype}.training.no_statistics_large_eps", x, *none4, True, 0.1, 3.0)
         b.case(
             batch,
             f"{dtype}.training.no_statistics_weight",
@@ -300,7 +327,102 @@ def norm(b):
         ("eps_0", x, *stats, NO_TENSOR, NO_TENSOR, False, 0.0),
         ("eps_negative", x, *stats, NO_TENSOR, NO_TENSOR, True, -1.0),
     ):
-        b.case(batch, f"bad.{name}", x_, mean, var, w, bias, training, 0.1, eps, fails="call")
+        after = [Seen(i) for i, y in ((1, mean), (2, var)) if y is not NO_TENSOR]
+        b.case(
+            batch,
+            f"bad.{name}",
+            x_,
+            mean,
+            var,
+            w,
+            bias,
+            training,
+            0.1,
+            eps,
+            fails="call",
+            after=after,
+        )
+
+
+def running(b):
+    """The statistics of a batch_norm as parts of larger tensors: who sees the same memory sees what
+    they become."""
+    b.open("nn")
+
+    def case(name, x, mean, var, *after):
+        b.case(
+            NN + "batch_norm", f"running.{name}", x, mean, var, *none2, True, 0.3, 1e-5, after=after
+        )
+
+    none2 = (NO_TENSOR,) * 2
+    for dtype in FLOATS:
+        x, mean, var = wave(dtype, 2, 3, 4), wave(dtype, 3, start=4), positive(dtype, 3)
+        first_two = ["slice", 0, 0, 2, 1]
+        for state, pending in (("there", ()), ("pending", (["clone"],))):
+
+            def made(t, *views, pending=pending):
+                return T(t.dtype, t.shape, t.data, (*pending, *views))
+
+            own, k = f"{dtype}.{state}", len(pending)
+            case(
+                f"{own}.views_of_them",
+                x,
+                made(mean),
+                made(var),
+                Seen(1),
+                Seen(2),
+                Seen(1, views=[first_two]),
+                Seen(2, views=[["slice", 0, 1, 3, 1], ["unsqueeze", 0]]),
+                Seen(2, views=[["slice", 0, 0, 3, 2]]),
+            )
+            case(
+                f"{own}.rows",
+                x,
+                made(wave(dtype, 4, 3), ["slice", 0, 1, 2, 1], ["squeeze_dim", 0]),
+                made(positive(dtype, 4, 3), ["slice", 0, 2, 3, 1], ["squeeze_dim", 0]),
+                Seen(1),
+                Seen(2),
+                Seen(1, k),
+                Seen(1, k + 1),
+                Seen(2, k),
+                Seen(2, k, [["slice", 0, 3, 4, 1]]),
+                Seen(2, k, [["t"]]),
+            )
+            case(
+                f"{own}.columns",
+                x,
+                made(wave(dtype, 3, 4), ["slice", 1, 2, 3, 1], ["squeeze_dim", 1]),
+                made(positive(dtype, 3, 4), ["slice", 1, 3, 4, 1], ["squeeze_dim", 1]),
+                Seen(1),
+                Seen(2),
+                Seen(1, k),
+                Seen(1, k, [["transpose", 0, 1], ["slice", 0, 1, 4, 2]]),
+                Seen(2, k),
+                Seen(2, k, [["slice", 0, 1, 2, 1], ["slice", 1, 0, 4, 3]]),
+            )
+            case(
+                f"{own}.every_other",
+                x,
+                made(wave(dtype, 7), ["slice", 0, 1, 7, 2]),
+                made(positive(dtype, 23), ["slice", 0, 2, 23, 8]),
+                Seen(1),
+                Seen(2),
+                Seen(1, k),
+                Seen(1, k, [["slice", 0, 2, 6, 1]]),
+                Seen(2, k),
+                Seen(2, k, [["slice", 0, 1, 23, 3]]),
+            )
+            case(
+                f"{own}.long",
+                wave(dtype, 4, 20),
+                made(wave(dtype, 20)),
+                made(positive(dtype, 40), ["slice", 0, 0, 40, 2]),
+                Seen(1),
+                Seen(2),
+                Seen(1, views=[["slice", 0, 1, 20, 3]]),
+                Seen(2, k),
+                Seen(2, views=[["slice", 0, 3, 20, 5]]),
+            )
 
 
 def dropout(b):

@@ -68,7 +68,7 @@ def conv2d(x, weight, bias, stride, padding, dilation, groups):
 
 
 def batch_norm(x, mean, var, weight, bias, training, momentum, eps):
-    """The statistics of a training call are changed in place; other tests look at those."""
+    """A training call changes the statistics in place."""
     return F.batch_norm(x, mean, var, weight, bias, training, momentum, eps)
 
 

@@ -26,10 +26,12 @@ class T:
         return T(self.dtype, self.shape, self.data, self.views + [list(view)])
 
     def torch(self):
-        value = torch.tensor(self.data, dtype=DTYPES[self.dtype]).reshape(self.shape)
-        for name, *args in self.views:
-            value = VIEWS[name](value, *args)
-        return value
+        return self.steps()[-1]
+
+    def steps(self):
+        """The base and what each view call makes of it."""
+        base = torch.tensor(self.data, dtype=DTYPES[self.dtype]).reshape(self.shape)
+        return through(base, self.views)
 
     def json(self):
         base = {"dtype": self.dtype, "shape": self.shape, "data": numbers(self.data, self.dtype)}
@@ -63,6 +65,34 @@ def word_list(*values):
 
 
 NO_TENSOR = Arg("none", None)
+
+def through(value, views):
+    """The tensor and what each view call makes of it, one after the other."""
+    values = [value]
+    for name, *args in views:
+        values.append(VIEWS[name](values[-1], *args))
+    return values
+
+
+class Seen:
+    """What is read after the call: argument number `arg` or, where it has view calls, what it was
+    after the first `of` of them; through further view calls, made before the call."""
+
+    def __init__(self, arg, of=None, views=()):
+        self.arg, self.of, self.views = arg, of, [list(view) for view in views]
+
+    def torch(self, made):
+        steps = made[self.arg]
+        return through(steps[len(steps) - 1 if self.of is None else self.of], self.views)[-1]
+
+    def json(self, value):
+        row = {"arg": self.arg}
+        if self.of is not None:
+            row["of"] = self.of
+        if self.views:
+            row["views"] = self.views
+        return {**row, **tensor_json(value)}
+
 
 VIEWS = {
     "clone": torch.clone,
@@ -118,6 +148,11 @@ def arg_json(arg):
     if arg.kind == "floats":
         return {"floats": numbers(arg.value, "f64")}
     return {arg.kind: arg.value}
+
+
+def arg_steps(arg):
+    """The argument, and before it what its view calls were applied to."""
+    return arg.steps() if isinstance(arg, T) else [arg_torch(arg)]
 
 
 def arg_torch(arg):

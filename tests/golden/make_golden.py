@@ -5,8 +5,9 @@
     python make_golden.py            # rewrites the *.json beside this file
     python make_golden.py --check    # fails when they would change
 
-A case is a symbol of the C ABI, its arguments, and what must come out. What a symbol means in
-PyTorch is said in golden_reference.py; the cases are listed by golden_elementwise.py,
+A case is a symbol of the C ABI, its arguments, and what must come out; where the call works in
+place, also what operands, and tensors that share their memory, hold afterwards. What a symbol
+means in PyTorch is said in golden_reference.py; the cases are listed by golden_elementwise.py,
 golden_structured.py, golden_linalg.py, golden_matrix.py and golden_nn.py. Errors are declared
 (`fails`) rather than recorded: a case that is expected to work must work in PyTorch and one that is
 expected to fail must raise, or this script stops.
@@ -32,7 +33,7 @@ import golden_matrix as matrix
 import golden_nn as nn
 import golden_structured as structured
 from golden_reference import CASES_PER_ALIAS, COMPARED, REFERENCE, RETURNS, SAME_AS, SIGNED_ZERO
-from golden_values import NAME_OF, arg_json, arg_torch, number, tensor_json
+from golden_values import NAME_OF, arg_json, arg_steps, arg_torch, number, tensor_json
 
 HERE = pathlib.Path(__file__).resolve().parent
 TORCH_VERSION = "2.11.0"
@@ -54,6 +55,7 @@ TABLES = (
     nn.conv,
     nn.pool,
     nn.norm,
+    nn.running,
     nn.dropout,
     linalg.loss,
     elementwise.loader,
@@ -70,7 +72,9 @@ class Book:
     def open(self, group):
         self.cases = self.groups.setdefault(group, [])
 
-    def case(self, symbol, name, *args, seed=None, before=(), fails=None):
+    def case(self, symbol, name, *args, seed=None, before=(), fails=None, after=()):
+        """before: calls made first, their results unused; after: what is Seen of the operands once
+        the call is made."""
         full_name = f"{symbol}/{name}"
         assert full_name not in self.names, full_name
         self.names.add(full_name)
@@ -84,7 +88,11 @@ class Book:
         if before:
             row["before"] = [{"symbol": s, "args": [arg_json(a) for a in b]} for s, *b in before]
         row["args"] = [arg_json(a) for a in args]
-        row["expect"] = outcome(full_name, symbol, args, fails)
+        made = [arg_steps(a) for a in args]
+        seen = [(one, one.torch(made)) for one in after]
+        row["expect"] = outcome(full_name, symbol, [steps[-1] for steps in made], fails)
+        if seen:
+            row["after"] = [one.json(value) for one, value in seen]
         self.cases.append(row)
 
     def add_pending(self, group, symbols):
@@ -121,10 +129,10 @@ class Book:
 SURPRISES = []
 
 
-def outcome(full_name, symbol, args, fails):
+def outcome(full_name, symbol, values, fails):
     """fails: None, "call" (shapes and dtypes settle it) or "run" (the data do)."""
     try:
-        result = REFERENCE[symbol](*map(arg_torch, args))
+        result = REFERENCE[symbol](*values)
     except Exception as error:  # PyTorch raises half a dozen kinds
         if not fails:
             SURPRISES.append(f"{full_name} raises: {error}")

@@ -104,6 +104,14 @@ Place place_of(const OpInfo& row, size_t param) {
   return place;
 }
 
+/// Makes a list one shorter; its length stands before it.
+void without_first(const OpInfo& row, Args& args, uint32_t list) {
+  const rt::MutableWords words{row, {args.words.data(), args.words.size()}};
+  int64_t* first = words.list(list).data();
+  --first[-1];
+  args.words.erase(static_cast<uint32_t>(first - args.words.data()));
+}
+
 /// The same call with the word at `place` otherwise, in every way that is tried.
 std::vector<Args> changed_words(const OpInfo& row, const Args& asked, Place place) {
   std::vector<Args> changed;
@@ -134,21 +142,54 @@ std::vector<Args> changed_words(const OpInfo& row, const Args& asked, Place plac
       with([&](const auto& word) { std::swap(word.list(at).front(), word.list(at).back()); });
       with([&](const auto& word) { word.list(at).front() += 1; });
       with([&](const auto& word) { word.list(at).back() -= 1; });
+      without_first(row, changed.emplace_back(asked), at);
   }
   return changed;
+}
+
+/// Nobody sees of what an empty result was made.
+bool differ_visibly(const Args& a, const Args& b) {
+  if (a.shape != b.shape || a.dtype != b.dtype) return true;
+  return a.words != b.words && rt::numel(a.shape) > 0;
+}
+
+/// The answer to the same call with another word at `place`; none where the operands settle it.
+std::optional<Args> answer_with_other_word(const OpInfo& row, const AskedCall& asked,
+                                           const Args& answer, Place place) {
+  for (const Args& args : changed_words(row, asked.args, place))
+    if (auto other = answer_to(AskedCall(args, asked.types()));
+        other && differ_visibly(*other, answer))
+      return other;
+  return std::nullopt;
+}
+
+void make_larger(AskedCall& call, size_t operand) {
+  Shape sizes(call.types()[operand].sizes);
+  for (int64_t& size : sizes) size *= 2;
+  call.set_sizes(operand, sizes);
+}
+
+/// Whether clients can choose the word at `place`: of some call that a case makes, or one with
+/// larger operands, the rules would take another one too.
+bool can_choose(const OpInfo& row, const Seen& seen, Place place) {
+  bool can = false;
+  const auto look = [&](const AskedCall& call) {
+    const auto answer = can ? std::nullopt : answer_to(call);
+    if (answer) can = answer_with_other_word(row, call, *answer, place).has_value();
+  };
+  for (const AskedCall& call : seen.calls) {
+    look(call);
+    with_changed_types(call, make_larger, look);
+  }
+  return can;
 }
 
 // ---- The kinds.
 
 void word(const Mutation& mutation, const AskedCall& asked, Args& answer) {
   const Place place = place_of(mutation.row, static_cast<size_t>(mutation.variant.number));
-  for (const Args& args : changed_words(mutation.row, asked.args, place)) {
-    const AskedCall other(args, asked.types());
-    const auto changed = answer_to(other);
-    if (!changed || (changed->words == answer.words && changed->shape == answer.shape)) continue;
-    answer = *changed;
-    return;
-  }
+  if (const auto other = answer_with_other_word(mutation.row, asked, answer, place))
+    answer = *other;
 }
 
 /// Some rows take numbers that only their relatives use.
@@ -157,13 +198,14 @@ bool heeded(const Mutation& mutation, StepRun& step) {
   return step.run_heeds_scalar(place.number);
 }
 
-enum SizesVariant : int64_t { kLastIsMore, kOrder };
+enum SizesVariant : int64_t { kLast, kOrder };
 
 void sizes(const Mutation& mutation, const AskedCall&, Args& answer) {
   Shape& shape = answer.shape;
-  if (mutation.variant.number == kLastIsMore) {
+  if (mutation.variant.number == kLast) {
+    // Less is more often seen: of some results only those elements that there should be are used.
     if (shape.empty()) shape.push_back(1);
-    else ++shape.back();
+    else shape.back() += shape.back() > 0 ? -1 : 1;
     return;
   }
   for (uint32_t i = 0; i + 1 < shape.size(); ++i)
@@ -195,18 +237,19 @@ std::vector<Variant> numbers_of(const OpInfo& row, const Seen&) {
   return variants;
 }
 
-std::vector<Variant> words_of(const OpInfo& row, const Seen&) {
+std::vector<Variant> words_of(const OpInfo& row, const Seen& seen) {
   std::vector<Variant> variants;
   for (size_t i = 0; i < row.params.size(); ++i)
     if (row.params[i].kind != Kind::Float && sort_of(row.params[i].kind) != 0)
-      variants.push_back({std::string(row.params[i].name), static_cast<int64_t>(i)});
+      variants.push_back({std::string(row.params[i].name), static_cast<int64_t>(i),
+                          can_choose(row, seen, place_of(row, i))});
   return variants;
 }
 
 // A client sees of a number neither its sizes nor, unless it is rounded, its dtype.
 std::vector<Variant> sizes_of(const OpInfo& row, const Seen&) {
   if (row.result == Kind::Float) return {};
-  return {{"last", kLastIsMore}, {"order", kOrder, false}};
+  return {{"last", kLast}, {"order", kOrder, false}};
 }
 
 std::vector<Variant> dtypes_of(const OpInfo& row, const Seen& seen) {
@@ -221,7 +264,7 @@ std::vector<Variant> refusals_of(const OpInfo& row, const Seen& seen) {
   std::vector<Variant> variants;
   if (!takes_tensors(row)) return variants;
   const auto add = [&](const char* name, Edge edge, bool certain) {
-    variants.push_back({name, static_cast<int64_t>(edge), certain});
+    variants.push_back({name, static_cast<int64_t>(edge), certain && given_by_clients(row)});
   };
   add("empty", Edge::Empty,
       would_take(seen, Edge::Empty, make_empty<true>) ||
@@ -243,6 +286,8 @@ constexpr MutationKind kKinds[] = {
 
 std::span<const MutationKind> infer_kinds() { return kKinds; }
 
+bool given_by_clients(const OpInfo& row) { return !row.internal; }
+
 bool takes_tensors(const OpInfo& row) { return row.tensors > 0 || row.variadic; }
 
 std::set<DType> result_dtypes(const OpInfo& row, const Seen& seen) {
@@ -252,7 +297,7 @@ std::set<DType> result_dtypes(const OpInfo& row, const Seen& seen) {
   };
   for (const AskedCall& call : seen.calls) {
     note(call);
-    if (has(row, Kind::DType)) continue;
+    if (has(row, Kind::DType) || !given_by_clients(row)) continue;
     for (const DType dtype : kCreatable)
       with_changed_types(
           call, [&](AskedCall& other, size_t i) { other.set_dtype(i, dtype); }, note);

@@ -90,6 +90,9 @@ struct Mutation {
 /// rt::infer as the library has it; RT_INFER is its name as the linker knows it.
 void real_infer(rt::Args& args, std::span<const rt::TensorType> types) __asm__("__real_" RT_INFER);
 
+/// Whether clients decide what a row is given. What no call names gets only what the core makes for
+/// it, which can be less than its rules take: there only what was seen is certain.
+bool given_by_clients(const rt::OpInfo& row);
 /// The dtypes that `row` gives: those it was seen giving, and those its rules would give for
 /// operands of other dtypes.
 std::set<rt::DType> result_dtypes(const rt::OpInfo& row, const Seen& seen);

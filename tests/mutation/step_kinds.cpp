@@ -157,7 +157,7 @@ std::vector<Variant> by_dtype(const OpInfo& row, const Seen& seen) {
 
 std::vector<Variant> where_tensors_go_in(const OpInfo& row, const Seen&) {
   if (!takes_tensors(row)) return {};
-  return {{}};
+  return {{.name = {}, .certain = given_by_clients(row)}};
 }
 
 std::vector<Variant> everywhere(const OpInfo&, const Seen&) { return {{}}; }

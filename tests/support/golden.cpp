@@ -93,7 +93,8 @@ int64_t make_view(int64_t base, const Json& view) {
   return call.to("rt_torch_torchtensor_" + name, 'i').integer;
 }
 
-int64_t make_tensor(const Json& json, Owner& owner) {
+// The tensor last, before it what its view calls were applied to.
+Handles make_tensor(const Json& json, Owner& owner) {
   const std::vector<int64_t> shape = json["shape"];
   const auto ndim = static_cast<int64_t>(shape.size());
   const int64_t dtype = kDtypeCodes.at(json["dtype"]);
@@ -108,18 +109,23 @@ int64_t make_tensor(const Json& json, Owner& owner) {
     handle = rt_torch_tensor(data.data(), static_cast<int64_t>(data.size()), shape.data(), ndim,
                              dtype, 0);
   }
-  owner.keep(handle);
+  Handles made = {owner.keep(handle)};
   for (const Json& view : json.value("views", Json::array()))
-    handle = owner.keep(make_view(handle, view));
+    made.push_back(handle = owner.keep(make_view(handle, view)));
   if (handle <= 0) throw std::runtime_error("an operand was refused: " + json.dump());
-  return handle;
+  return made;
 }
 
-void add_argument(Call& call, const Json& argument, Owner& owner) {
+// What make_tensor gives where the argument is a tensor.
+Handles add_argument(Call& call, const Json& argument, Owner& owner) {
   const std::string kind = argument.begin().key();
   const Json& value = argument.begin().value();
-  if (kind == "tensor") call.add(make_tensor(value, owner));
-  else if (kind == "none") call.add(int64_t{0});
+  if (kind == "tensor") {
+    Handles made = make_tensor(value, owner);
+    call.add(made.back());
+    return made;
+  }
+  if (kind == "none") call.add(int64_t{0});
   else if (kind == "int") call.add(value.get<int64_t>());
   else if (kind == "flag") call.add(int64_t{value.get<bool>()});
   else if (kind == "float") call.add(to_double(value));
@@ -132,10 +138,20 @@ void add_argument(Call& call, const Json& argument, Owner& owner) {
   } else {
     std::vector<int64_t> list;
     for (const Json& item : value)
-      list.push_back(kind == "tensors" ? make_tensor(item, owner) : item.get<int64_t>());
+      list.push_back(kind == "tensors" ? make_tensor(item, owner).back() : item.get<int64_t>());
     call.add_list(std::move(list));
     call.add(static_cast<int64_t>(value.size()));
   }
+  return {};
+}
+
+// An operand, or what it was after the first `of` of its view calls, through further ones.
+int64_t make_looked_at(const Json& look, const std::vector<Handles>& made, Owner& owner) {
+  const Handles& steps = made.at(look["arg"].get<size_t>());
+  int64_t handle = steps.at(look.value("of", steps.size() - 1));
+  for (const Json& view : look.value("views", Json::array()))
+    handle = owner.keep(make_view(handle, view));
+  return handle;
 }
 
 // false when the value turns out to have failed.
@@ -169,7 +185,10 @@ void Run::record() {
     results_.keep(call.to(earlier["symbol"], 'i').integer);
   }
   Call call;
-  for (const Json& argument : one_["args"]) add_argument(call, argument, operands_);
+  std::vector<Handles> made;
+  for (const Json& argument : one_["args"]) made.push_back(add_argument(call, argument, operands_));
+  for (const Json& look : one_.value("after", Json::array()))
+    looked_at_.push_back(make_looked_at(look, made, operands_));
   const std::string returns = expect_.value("returns", returned_kind());
   const bool lists = returns == "ints" || returns == "handles";
   if (lists) {
@@ -195,6 +214,10 @@ void Run::record() {
                                         : reply.integer == (is_handle ? 0 : -1);
 }
 
+void Run::drop_operands() {
+  if (looked_at_.empty()) operands_.release();
+}
+
 void Run::read(ReadOrder order) {
   for (const int64_t value : values_) {
     rt_torch_clear_error();
@@ -203,6 +226,8 @@ void Run::read(ReadOrder order) {
     if (outcome_.error.empty()) outcome_.error = rt_torch_last_error();
   }
   if (outcome_.failed) outcome_.tensors.clear();
+  for (const int64_t handle : looked_at_)
+    EXPECT_TRUE(read_tensor(handle, order, outcome_.after.emplace_back())) << rt_torch_last_error();
 }
 
 void Run::release() {
@@ -302,6 +327,12 @@ bool same(const Tensor& left, const Tensor& right) {
 }  // namespace
 
 void compare(const Outcome& got, const Json& one) {
+  const Json looks = one.value("after", Json::array());
+  ASSERT_EQ(got.after.size(), looks.size());
+  for (size_t at = 0; at < looks.size(); ++at) {
+    SCOPED_TRACE("looked at afterwards: " + std::to_string(at));
+    compare(got.after[at], looks[at]);
+  }
   const Json& expect = one["expect"];
   if (expect.contains("error")) {
     EXPECT_TRUE(got.failed) << "PyTorch raises";
@@ -337,11 +368,13 @@ void compare(const Outcome& got, const Json& one) {
 }
 
 bool same(const Outcome& left, const Outcome& right) {
+  const auto all_same = [](const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                      [](const Tensor& x, const Tensor& y) { return same(x, y); });
+  };
   return left.failed == right.failed && same_bits(left.real, right.real) &&
-         left.integers == right.integers &&
-         std::equal(left.tensors.begin(), left.tensors.end(), right.tensors.begin(),
-                    right.tensors.end(),
-                    [](const Tensor& a, const Tensor& b) { return same(a, b); });
+         left.integers == right.integers && all_same(left.tensors, right.tensors) &&
+         all_same(left.after, right.after);
 }
 
 }  // namespace rt_test

@@ -30,6 +30,7 @@ struct Outcome {
   double real = 0;
   std::vector<int64_t> integers;  // shapes and counts
   std::vector<Tensor> tensors;
+  std::vector<Tensor> after;  // what the case looks at besides, once the call is made
 };
 
 enum class ReadOrder { DataFirst, ShapeFirst };
@@ -54,7 +55,8 @@ class Run {
   explicit Run(const Json& one) : one_(one), expect_(one["expect"]) {}
 
   void record();
-  void drop_operands() { operands_.release(); }
+  // Not those that the case looks at afterwards.
+  void drop_operands();
   void read(ReadOrder order);
   void release();
   const Outcome& outcome() const { return outcome_; }
@@ -66,6 +68,7 @@ class Run {
   const Json& expect_;
   Owner operands_, results_;
   Handles values_;
+  Handles looked_at_;
   Outcome outcome_;
 };
 
