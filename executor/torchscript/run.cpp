@@ -64,6 +64,8 @@ class Operands {
       tensors_.push_back(buffer ? tensor_over(*buffer) : at::Tensor());
     if (plan.row->rules.promote)
       for (at::Tensor& tensor : tensors_) tensor = tensor.to(scalar_type(call.dtype));
+    // It picks from the elements in row-major order, aten::as_strided from the memory.
+    if (plan.row->op == Op::AsStrided) tensors_[0] = tensors_[0].contiguous();
     if (call.device.is_cuda()) check(*plan.row);
   }
   c10::IValue at(uint32_t i) const {
@@ -126,8 +128,7 @@ Buffer* run_step(const plugin::Host& host, const Plan& plan, const plugin::StepC
   stack = {stack[plan.row->rules.result]};
   if (plan.then) plan.then->callBoxed(stack);
   const at::Tensor& result = stack[0].toTensor();
-  return buffer_of(laid_out(result, *plan.row), call.dtype, call.device, call.sizes,
-                   *host.memory);
+  return buffer_of(laid_out(result, *plan.row), call.dtype, call.device, call.sizes, *host.memory);
 }
 
 struct CompiledBatch::Piece {
