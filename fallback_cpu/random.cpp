@@ -103,7 +103,7 @@ BufferRef dropout(const Call& call) {
   if (p == 0 || call.words.integer(0) == 0 || numel(call.sizes) == 0) return call.operand(0);
   if (p >= 1 && call.dtype == DType::Bool) {
     BufferRef zeros = call.result();
-    std::fill_n(zeros->data(), zeros->numel(), std::byte{0});
+    std::fill_n(zeros->data(), zeros->numel(), char{0});
     return zeros;
   }
   const Buffer& input = *call.operand(0);
