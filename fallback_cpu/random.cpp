@@ -101,6 +101,11 @@ BufferRef random(const Call& call) {
 BufferRef dropout(const Call& call) {
   const double p = call.number(0);
   if (p == 0 || call.words.integer(0) == 0 || numel(call.sizes) == 0) return call.operand(0);
+  if (p >= 1 && call.dtype == DType::Bool) {
+    BufferRef zeros = call.result();
+    std::fill_n(zeros->data(), zeros->numel(), char{0});
+    return zeros;
+  }
   const Buffer& input = *call.operand(0);
   const Small<int64_t, 6> order = memory_order(input.layout());
   const BufferRef in = call.contiguous(

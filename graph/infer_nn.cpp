@@ -114,6 +114,9 @@ void conv2d(Inference& call) {
   constexpr int64_t kMost = INT64_MAX / 4;  // so that a padded size is a number
   const Pair stride = pair_of(call, 0, 1, kMost), padding = pair_of(call, 1, 0, kMost),
              dilation = pair_of(call, 2, 1, kMost);
+  const bool dilated = dilation.height > 1 || dilation.width > 1;
+  if (dilated && input.dtype == DType::I32)
+    fail("takes no i32 tensors with a dilation; convert with to_int or to_float32");
   if (groups < 1) fail("groups is ", groups, "; it must be at least 1");
   const size_t at = input.sizes.size() - 3;
   const int64_t channels = input.sizes[at], out = weight.sizes[0];
@@ -181,11 +184,17 @@ void dropout(Inference& call) {
 void batch_norm(Inference& call) {
   same(call);
   check_batch_norm(call);
+  // As PyTorch, which multiplies an input without elements by the first weight.
+  if (call.operand(0).sizes[1] == 0 && !(call.operand(1).none && call.operand(2).none))
+    fail("input is ", to_string(call.operand(0).sizes),
+         ", which has no channels; leave out weight and bias");
 }
 
 void batch_norm_training(Inference& call) {
   batch_norm(call);
   const Sizes input = call.operand(0).sizes;
+  if (numel(input) == 0)
+    fail("input is ", to_string(input), ", which has no elements; training needs some");
   const auto is_one = [](int64_t size) { return size == 1; };
   if (input[0] == 1 && std::ranges::all_of(input.subspan(2), is_one))
     fail("input is ", to_string(input),
@@ -200,6 +209,8 @@ void batch_norm_running(Inference& call) {
 void reduce_dims(Inference& call) {
   const Sizes from = call.operand(0).sizes;
   const bool keep = call.word().integer(call.row.integers - 1u) != 0;
+  if (call.row.integers > 1 && call.word().integer(0) < 0)
+    fail("correction is ", call.word().integer(0), "; it must not be negative");
   uint64_t reduced = 0;
   for (int64_t& dim : call.word().list(0)) {
     dim = wrapped_dim(dim, from.size());

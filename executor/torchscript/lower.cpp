@@ -97,6 +97,10 @@ class Lowering {
     return node->output(result);
   }
 
+  jit::Value* contiguous(jit::Value* value) {
+    return append("aten::contiguous", {value, constant(0)});
+  }
+
   /// The operand, in the result's dtype where the row asks for that, checked where CUDA would not
   /// survive what it may hold.
   jit::Value* operand(const Batch::Step& step, uint32_t at) {
@@ -104,10 +108,9 @@ class Lowering {
     if (number == kNone.number) return constant({});
     const OpInfo& row = info(step.op);
     jit::Value* value = values_[number];
-    // Elementwise operators keep their operands' strides; what a view of their result is, and so
-    // whether it has the layout that was inferred, must not depend on that.
-    if (row.rules.view && purpose_ == Purpose::Running && !is_view(number))
-      value = append("aten::contiguous", {value, constant(0)});
+    // It picks from the elements in row-major order, aten::as_strided from the memory.
+    if (row.op == Op::AsStrided && purpose_ == Purpose::Running && has_strides(number))
+      value = contiguous(value);
     const DType wanted = batch_.values[step.result].dtype;
     if (row.rules.promote && batch_.values[number].dtype != wanted)
       value = append("aten::to.dtype", {value, constant(static_cast<int64_t>(scalar_type(wanted))),
@@ -119,11 +122,24 @@ class Lowering {
     return value;
   }
 
-  /// Whether the value is an input, whose strides are known, or a view.
-  bool is_view(uint32_t value) const {
-    if (batch_.is_input(value)) return true;
+  /// Whether the value may not lie in row-major order.
+  bool has_strides(uint32_t value) const {
+    if (batch_.is_input(value)) return batch_.values[value].flags & Batch::kStrided;
     const auto step = std::ranges::lower_bound(batch_.steps, value, {}, &Batch::Step::result);
     return info(step->op).rules.view != nullptr;
+  }
+
+  /// Whether the step's operator may leave its result in another order than inference says, as a
+  /// step run by itself has it. What a view of it is, and how what comes after rounds, depends on
+  /// that.
+  bool leaves_strides(const Batch::Step& step) const {
+    const Rules& rules = info(step.op).rules;
+    if (rules.view || purpose_ != Purpose::Running) return false;
+    if (rules.kernel == Kernel::Linalg) return true;  // columns side by side
+    if (rules.kernel == Kernel::Matmul && batch_.sizes(step.result).size() > 2) return true;
+    for (const uint32_t operand : batch_.operands_of(step))  // elementwise operators keep theirs
+      if (operand != kNone.number && has_strides(operand)) return true;
+    return false;
   }
 
   jit::Value* argument(const Batch::Step& step, const Source& source) {
@@ -160,7 +176,8 @@ class Lowering {
     for (const Source& source : plan.sources) inputs.push_back(argument(step, source));
     const Rules& rules = plan.row->rules;
     jit::Value* result = append(rules.aten, inputs, plan.schema().returns().size(), rules.result);
-    values_[step.result] = rules.then.empty() ? result : append(rules.then, {result});
+    if (!rules.then.empty()) result = append(rules.then, {result});
+    values_[step.result] = leaves_strides(step) ? contiguous(result) : result;
   }
 
   const Batch& batch_;

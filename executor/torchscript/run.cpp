@@ -64,6 +64,8 @@ class Operands {
       tensors_.push_back(buffer ? tensor_over(*buffer) : at::Tensor());
     if (plan.row->rules.promote)
       for (at::Tensor& tensor : tensors_) tensor = tensor.to(scalar_type(call.dtype));
+    // It picks from the elements in row-major order, aten::as_strided from the memory.
+    if (plan.row->op == Op::AsStrided) tensors_[0] = tensors_[0].contiguous();
     if (call.device.is_cuda()) check(*plan.row);
   }
   c10::IValue at(uint32_t i) const {

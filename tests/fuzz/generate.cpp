@@ -9,6 +9,7 @@
 
 #include "graph/error.h"
 #include "tests/fuzz/spelling.h"
+#include "tests/fuzz/suitable.h"
 
 namespace rt::fuzz {
 namespace {
@@ -198,6 +199,24 @@ class Generator {
       operands[anchor] = kAbsent;
     return operands;
   }
+  /// Operands of the sizes that suit the row, all of one dtype; values there are, where they fit.
+  std::vector<uint32_t> suitable_operands(const OpInfo& row, const std::vector<Shape>& sizes,
+                                          uint32_t first) {
+    const DType dtype = first != kAbsent    ? fact_of(first).dtype
+                        : dice_.chance(0.9) ? (dice_.chance(0.7) ? DType::F32 : DType::F64)
+                                            : random_dtype();
+    std::vector<uint32_t> operands;
+    for (size_t i = 0; i < sizes.size(); ++i) {
+      const auto fits = [&](uint32_t id) {
+        return id != kAbsent && fact_of(id).dtype == dtype && fact_of(id).layout.sizes == sizes[i];
+      };
+      const uint32_t there = i == 0 || live_.empty() ? first : existing();
+      if (kind_of_tensor(row, i) == Kind::OptTensor && dice_.chance(0.4))
+        operands.push_back(kAbsent);
+      else operands.push_back(fits(there) ? there : make(dtype, sizes[i]));
+    }
+    return operands;
+  }
   static Kind kind_of_tensor(const OpInfo& row, size_t number) {
     for (const Param& param : row.params)
       if ((param.kind == Kind::Tensor || param.kind == Kind::OptTensor) && number-- == 0)
@@ -250,7 +269,8 @@ class Generator {
       sizes[static_cast<uint32_t>(dice_.below(sizes.size()))] = -1;
     return sizes;
   }
-  Args draw_words(const OpInfo& row, const std::vector<uint32_t>& operands) {
+  Args draw_words(const OpInfo& row, const std::vector<uint32_t>& operands,
+                  const Suitable& suitable) {
     Args args;
     args.op = row.op;
     const bool alone = operands.empty() || operands[0] == kAbsent;
@@ -268,12 +288,18 @@ class Generator {
         args.shape = alone || dice_.chance(0.05) ? random_sizes() : resized(self);
       if (param.kind == Kind::DType) args.dtype = random_dtype();
     }
+    for (const int64_t integer : suitable.integers) args.words.push_back(integer);
     for (const Param& param : row.params) {
+      if (!suitable.integers.empty()) break;
       if (param.kind == Kind::Int) args.words.push_back(random_int(rank));
       if (param.kind == Kind::Flag) args.words.push_back(dice_.below(2));
     }
+    for (const std::vector<int64_t>& list : suitable.lists) {
+      args.words.push_back(static_cast<int64_t>(list.size()));
+      for (const int64_t item : list) args.words.push_back(item);
+    }
     for (const Param& param : row.params)
-      if (param.kind == Kind::IntList) put_list(args, rank);
+      if (param.kind == Kind::IntList && suitable.lists.empty()) put_list(args, rank);
     return args;
   }
 
@@ -291,8 +317,15 @@ class Generator {
     const bool may_be_refused = level_ == Level::Abi && refusals_ && dice_.chance(kMayBeRefused);
     for (int attempt = 0; attempt < kAttempts; ++attempt) {
       made_.clear();
-      Instruction call{.verb = Verb::Call, .operands = draw_operands(*row)};
-      call.args = draw_words(*row, call.operands);
+      const uint32_t first = live_.empty() || dice_.chance(0.5) ? kAbsent : existing();
+      std::optional<Suitable> suitable;
+      if (dice_.chance(0.7))
+        suitable =
+            draw_suitable(*row, first == kAbsent ? Shape() : fact_of(first).layout.sizes, dice_);
+      Instruction call{.verb = Verb::Call,
+                       .operands = suitable ? suitable_operands(*row, suitable->sizes, first)
+                                            : draw_operands(*row)};
+      call.args = draw_words(*row, call.operands, suitable.value_or(Suitable()));
       const Spelling* spelling = nullptr;
       if (level_ == Level::Abi && !(spelling = draw_spelling(call))) continue;
       if (spelling) call.symbol = spelling->symbol;

@@ -40,6 +40,30 @@ bool is_call(std::string_view text, std::string_view function,
   return true;
 }
 
+/// batch_norm is three ops: by running statistics, by the batch's own, and by those where the
+/// running ones take them in.
+void add_batch_norms(std::vector<Spelling>& all) {
+  const std::vector<Param> kTensors = {RT_END(RT_PARAM_A(Tensor, input)(OptTensor, running_mean)(
+      OptTensor, running_var)(OptTensor, weight)(OptTensor, bias))};
+  for (const bool bits : {false, true}) {
+    const std::string_view symbol = bits ? "rt_torch_nn_batch_norm_bits" : "rt_torch_nn_batch_norm";
+    const Kind kind = bits ? Kind::Bits : Kind::Float;
+    std::vector<Param> params = kTensors;
+    for (const Param& param :
+         {Param{Kind::Int, "training"}, Param{kind, "momentum"}, Param{kind, "eps"}})
+      params.push_back(param);
+    const auto add = [&](Op op, bool training, bool updates) {
+      Spelling& spelling = all.emplace_back(Spelling{symbol, op, Kind::Tensor, params, {}});
+      for (const Param& param : info(op).params) spelling.arguments.push_back(param.name);
+      if (training) spelling.fixed = "training";
+      spelling.updates = updates;
+    };
+    add(Op::BatchNorm, false, false);
+    add(Op::BatchNormOfBatch, true, false);
+    add(Op::BatchNormTraining, true, true);
+  }
+}
+
 std::vector<Spelling> read_tables() {
   std::vector<Spelling> all;
   for (const OpInfo& row : all_ops()) {
@@ -51,6 +75,7 @@ std::vector<Spelling> read_tables() {
 #define RT_ALIAS(symbol, op, result, params, doc, ...) \
   all.push_back({#symbol, Op::op, Kind::result, {RT_END(RT_PARAM_A params)}, split(#__VA_ARGS__)});
 #include "frontend_abi/aliases.def"
+  add_batch_norms(all);
   return all;
 }
 
@@ -58,11 +83,17 @@ std::vector<Spelling> read_tables() {
 class Speller {
  public:
   Speller(const Spelling& spelling, const Instruction& call)
-      : spelling_(spelling),
-        call_(call),
-        row_(info(call.args.op)),
-        words_{row_, call.args.words},
-        bound_(spelling.params.size()) {}
+      : spelling_(spelling), call_(call), row_(info(call.args.op)), words_{row_, call.args.words} {
+    for (const Param& param : spelling.params) {
+      const bool tensor = param.kind == Kind::OptTensor;
+      bound_.push_back({tensor                      ? Sort::Value
+                        : param.kind == Kind::Float ? Sort::Real
+                                                    : Sort::Integer,
+                        tensor ? int64_t{kAbsent} : param.name == spelling.fixed,
+                        0,
+                        {}});
+    }
+  }
 
   bool match() {
     for (size_t i = 0; i < row_.params.size(); ++i)
@@ -142,8 +173,10 @@ class Speller {
                          Sort::Value);
       case Kind::Float: return match_real(text, std::bit_cast<double>(words_.scalar(scalar_++)));
       case Kind::Index: return bind(text, words_.scalar(scalar_++));
-      case Kind::Int:
-      case Kind::Flag: return bind(text, words_.integer(integer_++));
+      case Kind::Flag:
+        if (text.ends_with(" != 0")) text.remove_suffix(5);
+        [[fallthrough]];
+      case Kind::Int: return bind(text, words_.integer(integer_++));
       case Kind::IntList:
         return bind_list(text, vector(words_.list(list_++)), Sort::List, Sort::Integer);
       case Kind::Sizes: return bind_list(text, vector(call_.args.shape), Sort::List, Sort::Integer);
@@ -223,11 +256,12 @@ std::string c_call(const Instruction& call) {
   std::string_view symbol = call.symbol;
   if (symbol.empty()) {
     for (const Spelling* spelling : spellings_of(call))
-      if (symbol.empty() || (spelling->gives_handle() && !find_spelling(symbol)->gives_handle()))
+      if (symbol.empty() ||
+          (spelling->gives_handle() && !find_spelling(symbol, call.args.op)->gives_handle()))
         symbol = spelling->symbol;
   }
   if (symbol.empty()) return join("int64_t v", call.id, " = ", unexported(call));
-  const Spelling& spelling = *find_spelling(symbol);
+  const Spelling& spelling = *find_spelling(symbol, call.args.op);
   std::string text =
       join(spelling.result == Kind::Float ? "double v" : "int64_t v", call.id, " = ", symbol, "(");
   const std::vector<Argument> arguments = spell(spelling, call).value_or(std::vector<Argument>());
@@ -243,9 +277,9 @@ const std::vector<Spelling>& spellings() {
   return all;
 }
 
-const Spelling* find_spelling(std::string_view symbol) {
+const Spelling* find_spelling(std::string_view symbol, Op op) {
   for (const Spelling& spelling : spellings())
-    if (spelling.symbol == symbol) return &spelling;
+    if (spelling.symbol == symbol && spelling.op == op) return &spelling;
   return nullptr;
 }
 

@@ -8,13 +8,16 @@
 namespace rt::fuzz {
 
 /// An exported function that records an op: a row of ops.def, or of aliases.def with the
-/// expressions that its parameters become the op's arguments by.
+/// expressions that its parameters become the op's arguments by. What calls.def has of such, whose
+/// bodies choose the op, stands in spelling.cpp, once for each op.
 struct Spelling {
   std::string_view symbol;
   Op op;
   Kind result;
   std::vector<Param> params;
   std::vector<std::string_view> arguments;  ///< one a parameter of the op
+  std::string_view fixed = {};              ///< an Int or Flag that is 1; others not in use are 0
+  bool updates = false;                     ///< handles among the arguments stand for new values
   /// Whether the result can be an operand; else it is a number, read at once.
   bool gives_handle() const { return result == Kind::Tensor; }
 };
@@ -29,7 +32,7 @@ struct Argument {
 };
 
 const std::vector<Spelling>& spellings();
-const Spelling* find_spelling(std::string_view symbol);
+const Spelling* find_spelling(std::string_view symbol, Op op);
 /// The arguments that make the function record this call; none when it cannot.
 std::optional<std::vector<Argument>> spell(const Spelling& spelling, const Instruction& call);
 /// The functions that can say this call.

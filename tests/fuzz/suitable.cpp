@@ -1,0 +1,158 @@
+// suitable.cpp -- a draw for each shape rule that asks for operands which go together.
+#include "tests/fuzz/suitable.h"
+
+#include <algorithm>
+
+#include "graph/infer.h"
+
+namespace rt::fuzz {
+namespace {
+
+Shape join_sizes(Sizes front, std::initializer_list<int64_t> back) {
+  Shape sizes(front);
+  for (const int64_t size : back) sizes.push_back(size);
+  return sizes;
+}
+
+/// `first` where its rank is one of these, else sizes of one of these ranks.
+Shape of_rank(const Shape& first, uint32_t least, uint32_t most, Dice& dice, int64_t largest = 5) {
+  if (first.size() >= least && first.size() <= most) return first;
+  Shape sizes;
+  for (int64_t rank = dice.between(least, most); rank > 0; --rank)
+    sizes.push_back(dice.chance(0.02) ? 0 : dice.between(1, largest));
+  return sizes;
+}
+Shape images(const Shape& first, Dice& dice) { return of_rank(first, 3, 4, dice, 7); }
+
+/// Numbers for height and width, or one for both.
+std::vector<int64_t> pair(int64_t least, int64_t most, Dice& dice) {
+  std::vector<int64_t> numbers = {dice.between(least, most)};
+  if (dice.chance(0.7)) numbers.push_back(dice.between(least, most));
+  return numbers;
+}
+
+Suitable conv2d(const OpInfo&, const Shape& first, Dice& dice) {
+  const Shape input = images(first, dice);
+  const int64_t channels = input[input.size() - 3];
+  int64_t groups = dice.chance(0.6) ? 1 : std::max<int64_t>(channels, 1);
+  if (groups > 2 && groups % 2 == 0 && dice.chance(0.5)) groups = 2;
+  const int64_t out = groups * dice.between(1, 3);
+  return {.sizes = {input, {out, channels / groups, dice.between(1, 3), dice.between(1, 3)}, {out}},
+          .integers = {groups},
+          .lists = {pair(1, 3, dice), pair(0, 2, dice), pair(1, 2, dice)}};
+}
+
+Suitable pool2d(const OpInfo&, const Shape& first, Dice& dice) {
+  const std::vector<int64_t> none;
+  return {.sizes = {images(first, dice)},
+          .lists = {pair(1, 3, dice), dice.chance(0.3) ? none : pair(1, 3, dice),
+                    pair(0, dice.chance(0.4), dice)}};
+}
+
+Suitable layer_norm(const OpInfo&, const Shape& first, Dice& dice) {
+  const Shape input = of_rank(first, 1, 4, dice);
+  const Sizes all = input;
+  const Sizes last =
+      all.last(static_cast<size_t>(dice.between(1, std::min<int64_t>(2, input.size()))));
+  return {.sizes = {input, Shape(last), Shape(last)}, .lists = {{last.begin(), last.end()}}};
+}
+
+Suitable batch_norm(const OpInfo& row, const Shape& first, Dice& dice) {
+  const Shape input = of_rank(first, 2, 4, dice);
+  std::vector<Shape> sizes(row.tensors, Shape{input[1]});
+  sizes[0] = input;
+  return {.sizes = std::move(sizes)};
+}
+
+Suitable reduce_dims(const OpInfo& row, const Shape& first, Dice& dice) {
+  const Shape self = of_rank(first, 1, 4, dice);
+  const int64_t rank = self.size();
+  std::vector<int64_t> dims, integers(row.integers);
+  for (int64_t dim = 0; dim < rank; ++dim)
+    if (dice.chance(0.6)) dims.push_back(dice.chance(0.2) ? dim - rank : dim);
+  for (int64_t& integer : integers) integer = dice.below(2);
+  return {.sizes = {self}, .integers = std::move(integers), .lists = {std::move(dims)}};
+}
+
+Suitable matrices(const OpInfo&, const Shape& first, Dice& dice) {
+  return {.sizes = {of_rank(first, 2, dice.chance(0.6) ? 2 : 3, dice)}};
+}
+Shape squares(const Shape& first, uint32_t most, Dice& dice) {
+  Shape sizes = of_rank(first, 2, most, dice);
+  const uint32_t rank = sizes.size();
+  if (sizes[rank - 1] != sizes[rank - 2]) sizes[rank - 1] = sizes[rank - 2] = dice.between(1, 5);
+  return sizes;
+}
+Suitable square(const OpInfo&, const Shape& first, Dice& dice) {
+  return {.sizes = {squares(first, dice.chance(0.6) ? 2 : 4, dice)}};
+}
+Suitable one_square(const OpInfo&, const Shape& first, Dice& dice) {
+  return {.sizes = {squares(first, 2, dice)}};
+}
+Suitable linalg_solve(const OpInfo&, const Shape& first, Dice& dice) {
+  const Shape a = squares(first, dice.chance(0.5) ? 2 : 3, dice);
+  const Sizes all = a, batch = all.first(all.size() - (dice.chance(0.3) ? all.size() : 2));
+  return {.sizes = {a, dice.chance(0.3)
+                           ? join_sizes(all.first(all.size() - 1), {})
+                           : join_sizes(batch.size() + 2 > all.size() ? Sizes() : batch,
+                                        {a.back(), dice.between(1, 3)})}};
+}
+
+}  // namespace
+
+std::optional<Suitable> draw_suitable(const OpInfo& row, const Shape& first, Dice& dice) {
+  using Draw = Suitable (*)(const OpInfo&, const Shape&, Dice&);
+  constexpr std::pair<ShapeRule, Draw> kDraws[] = {{shape::conv2d, conv2d},
+                                                   {shape::pool2d, pool2d},
+                                                   {shape::layer_norm, layer_norm},
+                                                   {shape::batch_norm, batch_norm},
+                                                   {shape::batch_norm_training, batch_norm},
+                                                   {shape::batch_norm_running, batch_norm},
+                                                   {shape::reduce_dims, reduce_dims},
+                                                   {shape::det, one_square},
+                                                   {shape::square, square},
+                                                   {shape::eig, square},
+                                                   {shape::svd, matrices},
+                                                   {shape::linalg_solve, linalg_solve}};
+  for (const auto& [rule, draw] : kDraws)
+    if (row.rules.shape == rule) return draw(row, first, dice);
+  return std::nullopt;
+}
+
+bool is_free(Op op) { return op == Op::Svd || op == Op::Eig; }
+
+Literal shared_part(Op op, const Literal& result) {
+  const Sizes sizes = result.sizes;
+  const auto columns = static_cast<size_t>(sizes.back());
+  Literal part{result.dtype, {}, {}, {}};
+  const std::vector<double>& from = result.reals;
+  if (op == Op::Eig) {
+    for (size_t at = 0; at < from.size(); at += columns) {
+      part.reals.push_back(0);
+      for (size_t i = at; i < at + columns; ++i) part.reals.back() += from[i];
+    }
+  } else if (!from.empty()) {
+    const auto rows = static_cast<size_t>(sizes[sizes.size() - 2]);
+    for (size_t at = 0; at < from.size(); at += rows * columns)
+      for (size_t a = 0; a < columns; ++a)
+        for (size_t b = 0; b <= a; ++b) {
+          part.reals.push_back(0);
+          for (size_t row = at; row < at + rows * columns; row += columns)
+            part.reals.back() += from[row + a] * from[row + b];
+        }
+  }
+  part.sizes = {static_cast<int64_t>(part.reals.size())};
+  return part;
+}
+
+bool is_decomposing(Op op) { return info(op).rules.kernel == Kernel::Linalg; }
+// Convolutions skip the zeros of a padding or multiply by them, as libraries like. PyTorch weighs
+// running statistics and the batch's and adds them up; the reference backend adds a share of their
+// difference, which is no number where they are infinite.
+bool needs_finite(Op op) {
+  const Rules& rules = info(op).rules;
+  return is_decomposing(op) || rules.kernel == Kernel::Conv2d ||
+         rules.shape == shape::batch_norm_running;
+}
+
+}  // namespace rt::fuzz
