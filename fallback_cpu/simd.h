@@ -4,8 +4,12 @@
 // A source with vector code is compiled once per instruction set: foreach_target.h includes it
 // again and again, and Highway's functions differ each time. Left out are sets that bring
 // nothing beyond the next one, and those whose vectors cannot be members of a class.
-#define HWY_DISABLED_TARGETS \
-  (HWY_SSSE3 | HWY_AVX3_DL | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
+#define RT_SIMD_LEFT_OUT (HWY_SSSE3 | HWY_AVX3_DL | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
+#ifdef RT_SANITIZE  // each set takes a minute to compile then
+#define HWY_DISABLED_TARGETS (RT_SIMD_LEFT_OUT | HWY_AVX3 | HWY_SSE4)
+#else
+#define HWY_DISABLED_TARGETS RT_SIMD_LEFT_OUT
+#endif
 #define HWY_DISABLE_PCLMUL_AES 1
 // Highway's assertions call its library. Only its headers are used here, so that programs need
 // no library that may be missing.

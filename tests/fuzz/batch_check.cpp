@@ -300,8 +300,10 @@ class Check {
     values_ = values_of(batch_, inputs_of(subject_, form_));
     judged_ = values_of(batch_, inputs_of(judge_, form_));
     for (uint32_t i = 0; i < batch_.steps.size() && !failure_; ++i) {
-      if (!ready(batch_, batch_.steps[i], values_)) any_failed_ = true;
-      else step(i);
+      const Batch::Step& next = batch_.steps[i];
+      if (!ready(batch_, next, values_)) any_failed_ = true;
+      else if (ready(batch_, next, judged_)) step(i);
+      else attempt(subject_, batch_, i, values_);  // the judge alone failed before
     }
   }
   void step(uint32_t number) {
