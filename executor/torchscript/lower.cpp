@@ -175,7 +175,8 @@ class Lowering {
     std::vector<jit::Value*> inputs;
     for (const Source& source : plan.sources) inputs.push_back(argument(step, source));
     const Rules& rules = plan.row->rules;
-    jit::Value* result = append(rules.aten, inputs, plan.schema().returns().size(), rules.result);
+    const std::string_view aten = purpose_ == Purpose::Running ? plan.name : rules.aten;
+    jit::Value* result = append(aten, inputs, plan.schema().returns().size(), rules.result);
     if (!rules.then.empty()) result = append(rules.then, {result});
     values_[step.result] = leaves_strides(step) ? contiguous(result) : result;
   }

@@ -2,6 +2,7 @@
 #include "executor/torchscript/plan.h"
 
 #include "executor/torchscript/buffer.h"
+#include "executor/torchscript/dropout.h"
 #include "graph/error.h"
 
 namespace rt::torchscript {
@@ -85,8 +86,8 @@ Plan make_plan(const OpInfo& row) {
   Plan plan;
   plan.row = &row;
   try {
-    const c10::OperatorName name = operator_name(row.rules.aten);
-    plan.aten = c10::Dispatcher::singleton().findSchema(name);
+    plan.name = row.op == Op::Dropout ? kDropout : row.rules.aten;
+    plan.aten = c10::Dispatcher::singleton().findSchema(operator_name(plan.name));
     if (!plan.aten) fail("this libtorch does not have it");
     for (const c10::Argument& argument : plan.schema().arguments())
       plan.sources.push_back(source_for(row, argument));
@@ -137,6 +138,7 @@ c10::IValue attribute(const Source& source, const WordsView& words, DType dtype,
 
 const Plan& plan_of(Op op) {
   static const std::vector<Plan> plans = [] {
+    register_dropout();
     std::vector<Plan> made;
     for (const OpInfo& row : all_ops()) made.push_back(make_plan(row));
     return made;

@@ -5,6 +5,7 @@
 #include <torch/csrc/jit/runtime/interpreter.h>
 
 #include "executor/torchscript/cuda/checks.h"
+#include "executor/torchscript/dropout.h"
 #include "executor/torchscript/lower.h"
 #include "executor/torchscript/plan.h"
 #include "tests/graph/samples.h"
@@ -27,8 +28,10 @@ TEST_P(PlanOfRow, IsAnOperatorWhoseArgumentsIncludeItsParameters) {
 
 TEST_P(PlanOfRow, LowersToTheOverloadThatItNames) {
   const Batch batch = test::sample(*GetParam());
-  const auto wanted = operator_name(GetParam()->rules.aten);
   for (const Purpose purpose : {Purpose::Running, Purpose::Reading}) {
+    const bool running = purpose == Purpose::Running;
+    const auto wanted =
+        operator_name(running ? plan_of(GetParam()->op).name : GetParam()->rules.aten);
     const Part part = lower(batch, 0, 1, purpose);
     part.graph->lint();
     const auto nodes = part.graph->nodes();
@@ -62,6 +65,21 @@ TEST_P(PlanOfRow, LowersForCudaWithWhatCudaWouldNotSurviveChecked) {
       });
   const bool checked = text.find("rt_torch::check_range") != std::string::npos;
   EXPECT_TRUE(checked || !indexes) << text;
+}
+
+TEST(Dropout, DrawsWhatLibtorchDrawsWithoutMkl) {
+  if (__builtin_cpu_is("intel")) GTEST_SKIP() << "aten::dropout draws with MKL here";
+  register_dropout();
+  const auto handle = c10::Dispatcher::singleton().findSchemaOrThrow(kDropout, "");
+  const at::Tensor plain = at::randn({40, 33});
+  for (const at::Tensor& input : {plain, plain.t(), plain.to(at::kDouble), at::ones({3})})
+    for (const double p : {0.0, 0.1, 0.5, 1.0}) {
+      torch::jit::Stack stack{input, p, true};
+      at::manual_seed(11);
+      handle.callBoxed(stack);
+      at::manual_seed(11);
+      EXPECT_TRUE(at::equal(stack[0].toTensor(), at::dropout(input, p, true))) << p;
+    }
 }
 
 TEST(Plan, NamesWhatThisLibtorchLacks) {
