@@ -62,28 +62,33 @@ void inverses(Stack<const T> from, T* out, int64_t count) {
   for (int64_t i = 0; i < count; ++i) to[i] = decomposed<T>(from[i], i, count).inverse();
 }
 
+/// What is decomposed iteratively is f64 whatever the operand is: each such decomposition takes
+/// minutes to compile.
+using Wide = Dense<double>;
+
 template <class T>
 void left_vectors(Stack<const T> from, T* out, int64_t count) {
   const Stack<T> to{out, from.rows, std::min(from.rows, from.columns)};
   for (int64_t i = 0; i < count; ++i) {
-    const Dense<T> matrix = from[i];
+    const Wide matrix = from[i].template cast<double>();
     need_finite(matrix, i, count);
-    const Eigen::BDCSVD<Dense<T>> svd(matrix, Eigen::ComputeThinU);
+    const Eigen::BDCSVD<Wide> svd(matrix, Eigen::ComputeThinU);
     if (svd.info() != Eigen::Success)
       fail("the singular values of ", which(i, count), " did not converge");
-    to[i] = svd.matrixU();
+    to[i] = svd.matrixU().template cast<T>();
   }
 }
 
 template <class T>
 void eigenvalues(Stack<const T> from, T* out, int64_t count) {
   for (int64_t i = 0; i < count; ++i, out += from.rows) {
-    const Dense<T> matrix = from[i];
+    const Wide matrix = from[i].template cast<double>();
     need_finite(matrix, i, count);
-    const Eigen::EigenSolver<Dense<T>> solver(matrix, false);
+    const Eigen::EigenSolver<Wide> solver(matrix, false);
     if (solver.info() != Eigen::Success)
       fail("the eigenvalues of ", which(i, count), " did not converge");
-    for (Eigen::Index k = 0; k < matrix.rows(); ++k) out[k] = solver.eigenvalues()[k].real();
+    for (Eigen::Index k = 0; k < matrix.rows(); ++k)
+      out[k] = static_cast<T>(solver.eigenvalues()[k].real());
   }
 }
 
