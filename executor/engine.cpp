@@ -118,17 +118,16 @@ void Engine::set_backend(Turn&, std::string_view name) {
   if (handles_.live() > 0 || graph_.pending_nodes > 0 || in_flight_nodes_ > 0)
     fail("tensors exist; choose the backend before the first one or after the last is freed");
   const std::string before = std::exchange(config_.backend, name);
-  // Programs belong to their backend.
-  cache_.clear();
-  fallback_nodes_ += backend_ ? backend_->fallback_nodes() : 0;
-  const auto old = std::move(backend_);
+  auto old = std::move(backend_);
   try {
     backend();
   } catch (const Error&) {
     config_.backend = before;
-    backend_ = nullptr;
+    backend_ = std::move(old);
     throw;
   }
+  cache_.clear();  // programs belong to their backend
+  if (old) fallback_nodes_ += old->fallback_nodes();
 }
 
 Device Engine::device(int64_t index) {

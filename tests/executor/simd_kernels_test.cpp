@@ -6,21 +6,11 @@
 
 #include "fallback_cpu/fold_kernels.h"
 #include "fallback_cpu/interpreter.h"
-#include "fallback_cpu/simd.h"
 #include "tests/executor/reference_rig.h"
+#include "tests/executor/simd_rig.h"
 
 namespace rt::cpu {
 namespace {
-
-template <class Body>
-void for_targets(const Body& body) {
-  for (const SimdTarget& target : simd_targets()) {
-    use_simd_target_for_test(target);
-    SCOPED_TRACE(target.name);
-    body();
-  }
-  use_simd_target_for_test(simd_targets().front());
-}
 
 /// Numbers of a dtype, special ones among them, as bytes.
 std::vector<char> numbers(DType dtype, int64_t count, uint64_t seed) {

@@ -92,6 +92,8 @@ HWY_AFTER_NAMESPACE();
 #include <random>
 #include <vector>
 
+#include "tests/executor/simd_rig.h"
+
 namespace rt::cpu {
 namespace {
 
@@ -111,17 +113,6 @@ RT_VARIANTS(powers)
 template <class T>
 T sigmoid(T x) {
   return x < 0 ? std::exp(x) / (1 + std::exp(x)) : 1 / (1 + std::exp(-x));
-}
-
-/// Calls body() with each instruction set in use.
-template <class Body>
-void for_targets(const Body& body) {
-  for (const SimdTarget& target : simd_targets()) {
-    use_simd_target_for_test(target);
-    SCOPED_TRACE(target.name);
-    body();
-  }
-  use_simd_target_for_test(simd_targets().front());
 }
 
 /// The error in units in the last place of T. Infinity where only one of them is special.

@@ -23,6 +23,16 @@ std::string message_of(const Call& call) {
   return "";
 }
 
+/// The rows of the op table, and their names, for tests with a case a row.
+inline std::vector<const OpInfo*> every_row() {
+  std::vector<const OpInfo*> all;
+  for (const OpInfo& row : all_ops()) all.push_back(&row);
+  return all;
+}
+inline std::string name_of_row(const testing::TestParamInfo<const OpInfo*>& row) {
+  return std::string(row.param->name);
+}
+
 struct Operand {
   DType dtype;
   std::vector<int64_t> sizes;

@@ -38,13 +38,7 @@ std::vector<BufferRef> inputs_of(Rig& rig, const Batch& batch) {
 }
 
 class RunOfRow : public testing::TestWithParam<const OpInfo*> {};
-std::vector<const OpInfo*> rows() {
-  std::vector<const OpInfo*> all;
-  for (const OpInfo& row : all_ops()) all.push_back(&row);
-  return all;
-}
-INSTANTIATE_TEST_SUITE_P(Rows, RunOfRow, testing::ValuesIn(rows()),
-                         [](const auto& row) { return std::string(row.param->name); });
+INSTANTIATE_TEST_SUITE_P(Rows, RunOfRow, testing::ValuesIn(every_row()), name_of_row);
 
 TEST_P(RunOfRow, GivesWhatTheReferenceGives) {
   Rig reference, other(libtorch());

@@ -14,13 +14,7 @@ namespace rt::torchscript {
 namespace {
 
 class PlanOfRow : public testing::TestWithParam<const OpInfo*> {};
-std::vector<const OpInfo*> rows() {
-  std::vector<const OpInfo*> all;
-  for (const OpInfo& row : all_ops()) all.push_back(&row);
-  return all;
-}
-INSTANTIATE_TEST_SUITE_P(Rows, PlanOfRow, testing::ValuesIn(rows()),
-                         [](const auto& row) { return std::string(row.param->name); });
+INSTANTIATE_TEST_SUITE_P(Rows, PlanOfRow, testing::ValuesIn(test::every_row()), test::name_of_row);
 
 TEST_P(PlanOfRow, IsAnOperatorWhoseArgumentsIncludeItsParameters) {
   EXPECT_EQ(plan_of(GetParam()->op).problem, "");
