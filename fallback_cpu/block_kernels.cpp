@@ -11,6 +11,7 @@
 #include "graph/decompose.h"
 #include "graph/infer.h"
 #include "graph/views.h"
+#include "graph/vjp.h"
 
 #define HWY_TARGET_INCLUDE "fallback_cpu/block_kernels.cpp"
 #include <hwy/foreach_target.h>
@@ -26,6 +27,14 @@ template <class D>
 HWY_INLINE Lanes<D> cross_entropy_term(Lanes<D> p, Lanes<D> target) {
   const Lanes<D> log_not = larger(log1p(-p), -100), log_p = larger(log(p), -100);
   return (target - 1) * log_not - target * log_p;
+}
+
+/// Phi(x) + x * Phi'(x), Phi the normal distribution function.
+template <class D>
+HWY_INLINE Lanes<D> gelu_slope(Lanes<D> x) {
+  constexpr double kRootHalf = 0.5 * std::numbers::sqrt2;
+  constexpr double kDensityAt0 = 0.5 * std::numbers::inv_sqrtpi * std::numbers::sqrt2;
+  return (erf(x * kRootHalf) + 1) * 0.5 + x * exp(x * x * -0.5) * kDensityAt0;
 }
 
 /// Where one operand's elements come from: memory, or one element for all.

@@ -49,6 +49,7 @@ BufferRef softmax(const Call& call);
 BufferRef matmul(const Call& call);
 BufferRef index_select(const Call& call);
 BufferRef gather(const Call& call);
+BufferRef scatter_add(const Call& call);
 BufferRef concat(const Call& call);
 BufferRef embedding(const Call& call);
 BufferRef nll_loss(const Call& call);

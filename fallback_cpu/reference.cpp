@@ -39,6 +39,7 @@ BufferRef call_kernel(const Call& call) {
     case Kernel::Matmul: return matmul(call);
     case Kernel::IndexSelect: return index_select(call);
     case Kernel::Gather: return gather(call);
+    case Kernel::ScatterAdd: return scatter_add(call);
     case Kernel::Concat: return concat(call);
     case Kernel::Embedding: return embedding(call);
     case Kernel::NllLoss: return nll_loss(call);

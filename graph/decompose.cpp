@@ -75,6 +75,13 @@ Value mse_loss(Builder& build, const Args& args) {
   return build.op(Op::Mean, {build.op(Op::Mul, {difference, difference})});
 }
 
+Value mse_loss_backward(Builder& build, const Args& args) {
+  const Value difference = build.op(Op::Sub, {args.operands[1], args.operands[2]});
+  const auto count = static_cast<double>(numel(args.shape));
+  const Value slope = build.op(Op::MulScalar, {difference}, {build.constant(2 / count)});
+  return build.op(Op::Mul, {slope, args.operands[0]});
+}
+
 Value cross_entropy(Builder& build, const Args& args) {
   const Value self = args.operands[0], target = args.operands[1];
   const TensorType self_type = build.type(self), target_type = build.type(target);

@@ -6,6 +6,7 @@ namespace rt::decompose {
 
 Value linear(Builder& build, const Args& args);
 Value mse_loss(Builder& build, const Args& args);
+Value mse_loss_backward(Builder& build, const Args& args);
 Value cross_entropy(Builder& build, const Args& args);
 Value batch_norm_training(Builder& build, const Args& args);
 Value batch_norm_running_mean(Builder& build, const Args& args);

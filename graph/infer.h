@@ -5,11 +5,12 @@
 namespace rt {
 
 namespace shape {
-void same(Inference&);        ///< the first operand's sizes
-void broadcast(Inference&);   ///< of all operands
-void sizes(Inference&);       ///< what the Sizes parameter says
-void arange(Inference&);      ///< from float start, end, step
-void arange_int(Inference&);  ///< from integer start, end, step
+void same(Inference&);         ///< the first operand's sizes
+void same_second(Inference&);  ///< the second operand's sizes
+void broadcast(Inference&);    ///< of all operands
+void sizes(Inference&);        ///< what the Sizes parameter says
+void arange(Inference&);       ///< from float start, end, step
+void arange_int(Inference&);   ///< from integer start, end, step
 void linspace(Inference&);
 void eye(Inference&);
 void along_dim(Inference&);  ///< same; integer 0 is a dim
@@ -29,21 +30,30 @@ void squeeze_dim(Inference&);
 void unsqueeze(Inference&);
 void flatten(Inference&);
 void slice(Inference&);
+void slice_backward(Inference&);
+void expand(Inference&);
 void as_strided(Inference&);
 void as_strided_scatter(Inference&);
 void index_select(Inference&);
 void gather(Inference&);
+void scatter_add(Inference&);
+void index_add(Inference&);
 void cat(Inference&);
 void stack(Inference&);
 void linear(Inference&);
 void embedding(Inference&);
+void embedding_backward(Inference&);
 void mse_loss(Inference&);
 void cross_entropy(Inference&);
 void binary_cross_entropy(Inference&);
 void binary_cross_entropy_terms(Inference&);
 void nll_loss(Inference&);
+void nll_loss_backward(Inference&);
 void conv2d(Inference&);
+void conv2d_backward_input(Inference&);
+void conv2d_backward_weight(Inference&);
 void pool2d(Inference&);
+void pool2d_backward(Inference&);
 void layer_norm(Inference&);
 void dropout(Inference&);
 void batch_norm(Inference&);

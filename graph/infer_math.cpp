@@ -141,6 +141,16 @@ void embedding(Inference& call) {
   call.shape.push_back(weight.sizes[1]);
 }
 
+void embedding_backward(Inference& call) {
+  const Sizes grad = call.operand(0).sizes, indices = call.operand(1).sizes;
+  const int64_t rows = call.word().integer(0);
+  if (grad.empty() || !std::ranges::equal(grad.first(grad.size() - 1), indices))
+    fail("grad_output is ", to_string(grad), "; it must be indices' sizes ", to_string(indices),
+         " and one more");
+  if (rows < 0) fail("num_weights is ", rows, "; it must not be negative");
+  call.shape = {rows, grad.back()};
+}
+
 void mse_loss(Inference& call) {
   broadcast_sizes(call.operands);
   call.shape.clear();
@@ -152,6 +162,14 @@ void nll_loss(Inference& call) {
   need_class_target(target);
   check_classes(input, target);
   call.shape.clear();
+}
+
+void nll_loss_backward(Inference& call) {
+  const Sizes self = call.operand(1).sizes;
+  if (self.empty() || self.size() > 2)
+    fail("self is ", to_string(self), "; it must be [C] or [N,C]");
+  check_classes(call.operand(1), call.operand(2));
+  same_second(call);
 }
 
 void cross_entropy(Inference& call) {

@@ -138,6 +138,31 @@ void conv2d(Inference& call) {
   for (const int64_t size : {channels == 0 ? 0 : out, height, width}) call.shape.push_back(size);
 }
 
+namespace {
+/// The shape of conv2d's or a pool's gradient is that of `of`, when grad_output is what `rule`
+/// gives for the other operands.
+void backward_of(Inference& call, ShapeRule rule, std::span<const TensorType> operands,
+                 const TensorType& of) {
+  Inference forward{call.row, operands, call.words, call.shape, call.dtype, call.device};
+  rule(forward);
+  if (!std::ranges::equal(Sizes(call.shape), call.operand(0).sizes))
+    fail("grad_output is ", to_string(call.operand(0).sizes), "; it must be ",
+         to_string(call.shape), ", the result's sizes");
+  call.shape.assign(of.sizes);
+}
+
+void conv2d_backward(Inference& call, uint32_t of) {
+  if (call.operand(1).sizes.size() != 4)
+    fail("input is ", to_string(call.operand(1).sizes), "; it must be [N,C,H,W]");
+  const TensorType operands[] = {
+      call.operand(1), call.operand(2), {.device = {}, .none = true, .sizes = {}}};
+  backward_of(call, conv2d, operands, call.operand(of));
+}
+}  // namespace
+
+void conv2d_backward_input(Inference& call) { conv2d_backward(call, 1); }
+void conv2d_backward_weight(Inference& call) { conv2d_backward(call, 2); }
+
 void pool2d(Inference& call) {
   const TensorType& self = call.operand(0);
   constexpr int64_t kMost = INT32_MAX;
@@ -154,6 +179,10 @@ void pool2d(Inference& call) {
   int64_t& width = call.shape[static_cast<uint32_t>(at + 2)];
   height = pooled_size(height, kernel.height, stride.height, padding.height);
   width = pooled_size(width, kernel.width, stride.width, padding.width);
+}
+
+void pool2d_backward(Inference& call) {
+  backward_of(call, pool2d, {&call.operand(1), 1}, call.operand(1));
 }
 
 void layer_norm(Inference& call) {

@@ -103,6 +103,7 @@ bool is_index(DType dtype) { return dtype == DType::I64 || dtype == DType::I32; 
 
 void same(Inference& call) { call.shape.assign(call.operand(0).sizes); }
 
+void same_second(Inference& call) { call.shape.assign(call.operand(1).sizes); }
 void broadcast(Inference& call) {
   const Sizes first = call.operand(0).sizes;
   if (std::ranges::equal(first, call.operand(1).sizes)) call.shape.assign(first);
@@ -222,6 +223,27 @@ void slice(Inference& call) {
   size = (end - start) / step + ((end - start) % step != 0);
 }
 
+void slice_backward(Inference& call) {
+  const Shape input(call.shape);
+  const TensorType whole{.dtype = call.operand(0).dtype, .device = {}, .sizes = input};
+  Inference forward{call.row, {&whole, 1}, call.words, call.shape, call.dtype, call.device};
+  slice(forward);
+  if (!std::ranges::equal(Sizes(call.shape), call.operand(0).sizes))
+    fail("grad_output is ", to_string(call.operand(0).sizes), " and the slice of ",
+         to_string(input), " is ", to_string(call.shape));
+  call.shape = input;
+}
+
+void expand(Inference& call) {
+  const Sizes self = call.operand(0).sizes;
+  const size_t missing = call.shape.size() < self.size() ? 0 : call.shape.size() - self.size();
+  bool fits = call.shape.size() >= self.size();
+  for (size_t d = 0; fits && d < self.size(); ++d)
+    fits = self[d] == 1 || self[d] == call.shape[static_cast<uint32_t>(missing + d)];
+  if (!fits)
+    fail("self is ", to_string(self), ", which does not broadcast to ", to_string(call.shape));
+}
+
 void as_strided(Inference& call) {
   check_strided(call.operand(0).sizes, call.shape, call.word().list(0), call.word().integer(0));
 }
@@ -266,6 +288,28 @@ void gather(Inference& call) {
     if (static_cast<int64_t>(i) != call.word().integer(0) && index.sizes[i] > self.sizes[i])
       fail("index is larger than self at dimension ", i, ": ", index.sizes[i], " and ",
            self.sizes[i]);
+}
+
+void scatter_add(Inference& call) {
+  const TensorType &self = call.operand(0), &index = call.operand(1), &src = call.operand(2);
+  const TensorType picked[] = {self, index};
+  Inference forward{call.row, picked, call.words, call.shape, call.dtype, call.device};
+  gather(forward);
+  if (src.dtype != self.dtype || !std::ranges::equal(src.sizes, index.sizes))
+    fail("src is ", to_string(src.dtype, src.sizes), "; it must be ",
+         to_string(self.dtype, index.sizes), ", as index and self");
+  same(call);
+}
+
+void index_add(Inference& call) {
+  const TensorType &self = call.operand(0), &index = call.operand(1), &source = call.operand(2);
+  const TensorType picked[] = {self, index};
+  Inference forward{call.row, picked, call.words, call.shape, call.dtype, call.device};
+  index_select(forward);
+  if (source.dtype != self.dtype || !std::ranges::equal(source.sizes, Sizes(call.shape)))
+    fail("source is ", to_string(source.dtype, source.sizes), "; it must be ",
+         to_string(self.dtype, call.shape), ", as index and self");
+  same(call);
 }
 
 void cat(Inference& call) {

@@ -9,6 +9,7 @@
 #include "graph/decompose.h"
 #include "graph/infer.h"
 #include "graph/views.h"
+#include "graph/vjp.h"
 
 namespace rt {
 namespace {

@@ -85,6 +85,22 @@ using TypeRule = void (*)(Inference&);
 class Builder;
 using DecomposeRule = Value (*)(Builder&, const Args&);
 
+class Expr;
+struct Vjp;
+/// The gradient of operand number `operand`, from that of the result; see vjp.h.
+using VjpRule = Expr (*)(const Vjp&, uint32_t operand);
+
+/// What a gradient is computed of beside the result's gradient: a sum of these.
+enum Saved : uint8_t {
+  kNothing = 0,
+  kSelf = 1,
+  kOther = 2,
+  kThird = 4,
+  kFourth = 8,
+  kFifth = 16,
+  kResult = 128
+};
+
 /// Where a view's elements lie in the storage of what it views.
 struct Layout {
   Shape sizes;
@@ -128,6 +144,7 @@ enum class Kernel : uint8_t {
   LayerNorm,
   ReduceDims,
   Linalg,
+  ScatterAdd,
 };
 
 /// An aten parameter's name where the row calls it otherwise, or a constant that aten wants beyond
@@ -146,8 +163,13 @@ struct Param {
 struct Rules {
   std::string_view aten;  ///< operator and overload the row lowers to, arguments matched by name
   bool promote = false;   ///< aten wants the operands in the result's dtype
-  ShapeRule shape = nullptr;          ///< required
-  TypeRule type = nullptr;            ///< required
+  ShapeRule shape = nullptr;  ///< required
+  TypeRule type = nullptr;    ///< required
+  VjpRule vjp = nullptr;      ///< the gradients of the operands
+  /// By operand, what its gradient needs kept. An int, so that the table may write sums.
+  int saves[5] = {};
+  /// What is recorded in the row's place where a gradient is wanted of it.
+  DecomposeRule graded = nullptr;
   Kernel kernel = Kernel::None;       ///< this or
   DecomposeRule decompose = nullptr;  ///< this is required
   ViewRule view = nullptr;            ///< the result is a view where strides allow

@@ -66,6 +66,24 @@ bool t(const WordsView&, Sizes, const Layout& source, Layout& result) {
   return true;
 }
 
+bool alias(const WordsView&, Sizes, const Layout& source, Layout& result) {
+  result = source;
+  return true;
+}
+
+bool expand(const WordsView&, Sizes shape, const Layout& source, Layout& result) {
+  result.sizes.assign(shape);
+  result.strides.clear();
+  result.offset = source.offset;
+  const size_t missing = shape.size() - source.sizes.size();
+  for (size_t d = 0; d < shape.size(); ++d) {
+    const auto at = static_cast<uint32_t>(d - missing);
+    const bool repeats = d < missing || source.sizes[at] != shape[d];
+    result.strides.push_back(repeats ? 0 : source.strides[at]);
+  }
+  return true;
+}
+
 bool permute(const WordsView& words, Sizes, const Layout& source, Layout& result) {
   const auto dims = words.list(0);
   result.sizes.clear();

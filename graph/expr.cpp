@@ -1,0 +1,66 @@
+// expr.cpp -- the operators, each one op of the table.
+#include "graph/expr.h"
+
+#include <algorithm>
+
+namespace rt {
+
+Expr Expr::apply(Op op, std::initializer_list<int64_t> words) const {
+  return {*build_, build_->op(op, {value_}, words)};
+}
+Expr Expr::apply(Op op, Expr second, std::initializer_list<int64_t> words) const {
+  return {*build_, build_->op(op, {value_, second.value_}, words)};
+}
+Expr Expr::apply(Op op, Expr second, Expr third, std::initializer_list<int64_t> words) const {
+  return {*build_, build_->op(op, {value_, second.value_, third.value_}, words)};
+}
+
+Expr Expr::reshape(Sizes sizes) const {
+  if (std::ranges::equal(type().sizes, sizes)) return *this;
+  return {*build_, build_->resized(value_, sizes)};
+}
+
+Expr Expr::expand(Sizes sizes) const {
+  if (std::ranges::equal(type().sizes, sizes)) return *this;
+  Args args;
+  args.op = Op::Expand;
+  args.operands = {value_};
+  args.shape.assign(sizes);
+  return {*build_, build_->append(args)};
+}
+
+Expr Expr::sum(Sizes dims, bool keepdim) const {
+  if (dims.empty()) return *this;
+  Args args;
+  args.op = Op::SumDims;
+  args.operands = {value_};
+  args.words = {keepdim ? 1 : 0, static_cast<int64_t>(dims.size())};
+  args.words.append(dims);
+  return {*build_, build_->append(args)};
+}
+
+Expr Expr::filled(double value, Sizes sizes) const {
+  Args args;
+  args.op = Op::Full;
+  args.words = {build_->constant(value)};
+  args.shape.assign(sizes);
+  args.dtype = type().dtype;
+  args.device = type().device;
+  return {*build_, build_->append(args)};
+}
+
+Expr Expr::pow(double exponent) const { return apply(Op::Pow, {build_->constant(exponent)}); }
+
+Expr operator-(Expr a) { return a.apply(Op::Neg); }
+Expr operator+(Expr a, Expr b) { return a.apply(Op::Add, b); }
+Expr operator-(Expr a, Expr b) { return a.apply(Op::Sub, b); }
+Expr operator*(Expr a, Expr b) { return a.apply(Op::Mul, b); }
+Expr operator/(Expr a, Expr b) { return a.apply(Op::Div, b); }
+Expr operator+(Expr a, double b) { return a.apply(Op::AddScalar, {a.build().constant(b)}); }
+Expr operator*(Expr a, double b) { return a.apply(Op::MulScalar, {a.build().constant(b)}); }
+Expr operator/(Expr a, double b) { return a.apply(Op::DivScalar, {a.build().constant(b)}); }
+Expr operator-(double a, Expr b) { return -b + a; }
+Expr matmul(Expr a, Expr b) { return a.apply(Op::Matmul, b); }
+Expr transposed(Expr a) { return a.apply(Op::Transpose, {a.rank() - 2, a.rank() - 1}); }
+
+}  // namespace rt

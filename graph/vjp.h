@@ -1,0 +1,55 @@
+// vjp.h -- the rules of reverse-mode differentiation: from the gradient of a row's result to those
+// of its operands (vector-Jacobian products).
+#pragma once
+#include <bit>
+
+#include "graph/expr.h"
+
+namespace rt {
+
+/// What a rule sees of a recorded node. Of operands and result it has the values that the row's
+/// .saves names for the operand in question, of all of them the types.
+/// A rule gives the gradient of that operand in any size that the result broadcasts it to, and in
+/// any float dtype: what broadcasting and conversion did is undone in one place, see fitted().
+/// An empty Expr is a gradient of zeros. Rules are asked only for operands of a float dtype.
+struct Vjp {
+  Builder& build;
+  const OpInfo& row;
+  std::span<const int64_t> words;  ///< as Args has them, scalars by their bits
+  std::span<const Value> operands;
+  std::span<const TensorType> types;  ///< of the operands
+  Value result_value;
+  TensorType result_type;
+  Value gradient;
+
+  Expr grad() const { return {build, gradient}; }
+  Expr operand(uint32_t i) const { return {build, operands[i]}; }
+  Expr self() const { return operand(0); }
+  Expr other() const { return operand(1); }
+  Expr result() const { return {build, result_value}; }
+  Shape sizes(uint32_t i) const { return Shape(types[i].sizes); }
+  WordsView word() const { return {row, words}; }
+  double number(uint32_t i) const { return std::bit_cast<double>(words[i]); }
+};
+
+/// `gradient` as the gradient of a tensor of this type: summed where that was broadcast, converted
+/// to its dtype, on its device.
+Expr fitted(Expr gradient, const TensorType& type);
+
+namespace vjp {
+
+// vjp_math.cpp: arithmetic, activations, reductions, losses.
+Expr same(const Vjp&, uint32_t operand);  ///< the gradient as it is
+Expr sub(const Vjp&, uint32_t operand);
+Expr mul(const Vjp&, uint32_t operand);
+Expr relu(const Vjp&, uint32_t operand);
+Expr sum(const Vjp&, uint32_t operand);
+
+// vjp_shapes.cpp: products, views, picking and joining, linear algebra.
+Expr matmul(const Vjp&, uint32_t operand);
+
+// vjp_nn.cpp: layers.
+Expr linear(const Vjp&, uint32_t operand);
+
+}  // namespace vjp
+}  // namespace rt
