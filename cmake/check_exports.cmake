@@ -1,26 +1,46 @@
-# check_exports.cmake -- test: the library exports what its header declares, no more and no less.
-# Run with -DNM=<nm> -DLIBRARY=<librt_torch.so> -DHEADER=<rt_torch.h>
+# check_exports.cmake -- test: a library exports what its header declares and what the list of calls
+# has for its flavor, no more and no less. Run with -DNM=<nm> -DLIBRARY=<librt_torch.so>
+# -DHEADER=<rt_torch.h> -DLIST=<symbols.tsv> -DFLAVOR=<c or spl>
+# and -DMISSING=<symbol;...>: what the list has and the library does not have yet.
+cmake_minimum_required(VERSION 3.25)
 execute_process(COMMAND ${NM} -D --defined-only -P ${LIBRARY} OUTPUT_VARIABLE symbols
                 COMMAND_ERROR_IS_FATAL ANY)
 string(REGEX MATCHALL "[^\n]+" lines "${symbols}")
-set(exported)
-foreach(line IN LISTS lines)
-  string(REGEX REPLACE " .*" "" name "${line}")
-  list(APPEND exported ${name})
-endforeach()
+list(TRANSFORM lines REPLACE " .*" "" OUTPUT_VARIABLE exported)
 
 file(READ ${HEADER} text)
 string(REGEX REPLACE "/\\*[^*]*\\*+([^/*][^*]*\\*+)*/" "" text "${text}")
 string(REGEX MATCHALL "rt_[a-z0-9_]+\\(" declared "${text}")
 list(TRANSFORM declared REPLACE "\\($" "")
 
-set(extra ${exported})
-list(REMOVE_ITEM extra ${declared})
-set(missing ${declared})
-list(REMOVE_ITEM missing ${exported})
-list(LENGTH declared count)
-if(extra OR missing OR count EQUAL 0)
-  message(FATAL_ERROR "${count} declared; exported but not declared: [${extra}]; "
-                      "declared but not exported: [${missing}]")
-endif()
-message(STATUS "${count} symbols, exactly those of the header")
+# Columns: group, symbol, flavors, ...
+file(READ ${LIST} text)
+string(REPLACE ";" "," text "${text}")
+string(REGEX MATCHALL "\n[^\t\n]+\t[^\t]+\t[a-z,]+\t" rows "${text}")
+set(listed)
+foreach(row IN LISTS rows)
+  if(row MATCHES "\t([^\t]+)\t([a-z]+,)*${FLAVOR}(,[a-z]+)*\t$")
+    list(APPEND listed ${CMAKE_MATCH_1})
+  endif()
+endforeach()
+foreach(symbol IN LISTS MISSING)
+  if(NOT symbol IN_LIST listed)
+    message(FATAL_ERROR "${symbol} is said to be missing, and the list has it not")
+  endif()
+endforeach()
+list(REMOVE_ITEM listed ${MISSING})
+
+function(check_same what wanted)
+  set(extra ${exported})
+  list(REMOVE_ITEM extra ${wanted})
+  set(missing ${wanted})
+  list(REMOVE_ITEM missing ${exported})
+  list(LENGTH wanted count)
+  if(extra OR missing OR count EQUAL 0)
+    message(FATAL_ERROR "${count} symbols in ${what}; exported but not there: [${extra}]; "
+                        "there but not exported: [${missing}]")
+  endif()
+  message(STATUS "${count} symbols, exactly those of ${what}")
+endfunction()
+check_same(${HEADER} "${declared}")
+check_same(${LIST} "${listed}")

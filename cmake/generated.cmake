@@ -1,6 +1,7 @@
 # generated.cmake -- target abi_headers: writes the committed files that abi_gen prints.
 set(RT_GENERATED
     --c rt_torch.h
+    --spl spl_torch.h
     --simple rt_torch.spl
     --json rt_torch.json
     --md OPS.md)

@@ -92,7 +92,7 @@ if(CLI11_FOUND)
   set_target_properties(rt_mutation PROPERTIES ENABLE_EXPORTS ON)
   target_compile_definitions(rt_mutation PRIVATE RT_INFER="${rt_infer}"
                                                  RT_MAKE_BACKEND="${rt_make_backend}")
-  target_link_libraries(rt_mutation PRIVATE rt_test_support rt_core CLI11::CLI11)
+  target_link_libraries(rt_mutation PRIVATE rt_test_support rt_frontend CLI11::CLI11)
   target_link_options(rt_mutation PRIVATE -Wl,--wrap=${rt_infer},--wrap=${rt_make_backend})
   add_test(NAME mutation.sample COMMAND rt_mutation --sample 60 --seed 1)
   add_test(NAME mutation.tells_what_survives COMMAND rt_mutation --cases relu/f32 --row relu --kind
@@ -138,12 +138,55 @@ add_test(NAME abi.generated_files_are_current
          COMMAND ${CMAKE_COMMAND} -DABI_GEN=$<TARGET_FILE:abi_gen>
                  -DFOLDER=${PROJECT_SOURCE_DIR}/frontend_abi "-DGENERATED=${RT_GENERATED}"
                  -P ${PROJECT_SOURCE_DIR}/cmake/check_generated.cmake)
-add_test(NAME abi.exports_are_the_header
-         COMMAND ${CMAKE_COMMAND} -DNM=${CMAKE_NM} -DLIBRARY=$<TARGET_FILE:rt_torch>
-                 -DHEADER=${PROJECT_SOURCE_DIR}/frontend_abi/rt_torch.h
-                 -P ${PROJECT_SOURCE_DIR}/cmake/check_exports.cmake)
-set_tests_properties(abi.generated_files_are_current abi.exports_are_the_header
-                     PROPERTIES TIMEOUT 120 LABELS shipped)
+set_tests_properties(abi.generated_files_are_current PROPERTIES TIMEOUT 120 LABELS shipped)
+
+# rt_check_exports(<library> <flavor>): it exports its header and the list, but for what is to come.
+function(rt_check_exports library flavor)
+  set(later rt_torch_tensor_save rt_torch_tensor_load)
+  foreach(call open close num_tensors list_names get_tensor)
+    list(APPEND later rt_torch_safetensors_${call})
+  endforeach()
+  foreach(call IN LISTS later)
+    list(APPEND later ${call}_dyn)
+  endforeach()
+  add_test(NAME abi.exports_are_the_list.${flavor}
+           COMMAND ${CMAKE_COMMAND} -DNM=${CMAKE_NM} -DLIBRARY=$<TARGET_FILE:${library}>
+                   -DHEADER=${PROJECT_SOURCE_DIR}/frontend_abi/${library}.h
+                   -DLIST=${PROJECT_SOURCE_DIR}/tests/abi/symbols.tsv -DFLAVOR=${flavor}
+                   "-DMISSING=${later}" -P ${PROJECT_SOURCE_DIR}/cmake/check_exports.cmake)
+  set_tests_properties(abi.exports_are_the_list.${flavor} PROPERTIES TIMEOUT 120 LABELS shipped)
+endfunction()
+rt_check_exports(rt_torch c)
+rt_check_exports(spl_torch spl)
+
+# The Simple flavor, opened at run time by two hosts: one exports the Simple runtime's functions,
+# one exports nothing. Both run all of the tests.
+file(GLOB spl_sources CONFIGURE_DEPENDS tests/spl/*.cpp)
+add_library(rt_test_spl OBJECT ${spl_sources})
+target_include_directories(rt_test_spl PRIVATE frontend_abi)
+target_compile_definitions(rt_test_spl PRIVATE RT_TEST_SPL_LIBRARY="$<TARGET_FILE:spl_torch>"
+                                               RT_TEST_C_LIBRARY="$<TARGET_FILE:rt_torch>")
+target_link_libraries(rt_test_spl PUBLIC rt_test_settings GTest::gtest_main ${CMAKE_DL_LIBS})
+foreach(host exporting silent)
+  add_executable(rt_test_spl_${host} tests/spl/hosts/${host}.cpp)
+  target_include_directories(rt_test_spl_${host} PRIVATE frontend_abi)
+  target_link_libraries(rt_test_spl_${host} PRIVATE rt_test_spl)
+  add_dependencies(rt_test_spl_${host} rt_torch spl_torch)
+  rt_run_tests(spl_${host} core reference)
+  if(RT_LIBTORCH_FOUND)
+    add_test(NAME libtorch.spl_${host} COMMAND rt_test_spl_${host})
+    set_tests_properties(libtorch.spl_${host} PROPERTIES TIMEOUT 300 LABELS libtorch ENVIRONMENT
+                                                         RT_TORCH_BACKEND=libtorch)
+  endif()
+endforeach()
+set_target_properties(rt_test_spl_exporting PROPERTIES ENABLE_EXPORTS ON)
+
+add_executable(rt_test_spl_linked tests/spl/hosts/linked.c)
+target_link_libraries(rt_test_spl_linked PRIVATE spl_torch rt_c99)
+add_test(NAME abi.c99.spl_linked COMMAND rt_test_spl_linked)
+set_tests_properties(
+  abi.c99.spl_linked PROPERTIES TIMEOUT 120 LABELS core PASS_REGULAR_EXPRESSION
+                                "^2x3 ones, sum 6, error \"\"\n$")
 
 # Loading and forking, each scenario in a process of its own: two programs that open the library at
 # run time, the test that arranges folders for them, and what may lie in such a folder.

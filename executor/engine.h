@@ -92,6 +92,13 @@ class Engine {
   void set_learning_rate(Turn& turn, int64_t handle, double rate);
   void free_optimizer(Turn& turn, int64_t handle);
 
+  // Streams (streams.cpp). All of these calls submit what is pending.
+  int64_t add_stream(Turn& turn, Device device);
+  Device stream(Turn& turn, int64_t handle);  ///< of a live stream; submits nothing
+  void sync_stream(Turn& turn, int64_t handle);
+  bool stream_is_idle(Turn& turn, int64_t handle);
+  void free_stream(Turn& turn, int64_t handle);
+
   // Batches.
   int64_t flush(Turn& turn);  ///< number of nodes submitted
   bool sync(Turn& turn);      ///< false, with the thread's error set, when a batch failed
@@ -167,6 +174,7 @@ class Engine {
   void run_steps(Submission& submission, std::vector<BufferRef>& results,
                  std::vector<std::shared_ptr<const std::string>>& failures);
   BufferRef settle(Turn& turn, Value value);
+  void flush_and_land(Turn& turn);
   void wait_for(Turn& turn, Value value);
   void land(Turn& turn, Submission& scratch, Program* program);
   std::shared_ptr<const std::string> failure(const Submission& submission, uint32_t step,
@@ -189,6 +197,7 @@ class Engine {
   Graph graph_;
   Handles handles_;
   Slots<Optimizer> optimizers_;
+  Slots<Device> streams_;
   Places places_;
   Cache cache_;
   CounterValues counters_{};

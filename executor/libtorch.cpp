@@ -106,9 +106,15 @@ class LibtorchBackend final : public Backend {
     executor_->restore(static_cast<const LibtorchRandomState&>(state).state());
   }
 
-  void synchronize() override {
+  void synchronize(Device device) override {
     Words error;
-    if (!executor_->synchronize(error.sink())) throw Error(error.text());
+    if (!executor_->synchronize(device, error.sink())) throw Error(error.text());
+  }
+  bool idle(Device device) override {
+    Words error;
+    bool answer = true;
+    if (!executor_->idle(device, &answer, error.sink())) throw Error(error.text());
+    return answer;
   }
   DeviceMemory memory(Device device) override { return executor_->memory(device); }
   void empty_cache() override { executor_->empty_cache(); }

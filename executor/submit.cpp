@@ -264,10 +264,16 @@ int64_t Engine::flush(Turn& turn) {
   return nodes;
 }
 
-bool Engine::sync(Turn& turn) {
+/// Until no thread runs a batch. What batches left to do on CUDA devices goes on.
+void Engine::flush_and_land(Turn& turn) {
   flush(turn);
   landed_.wait(turn.lock, [&] { return in_flight_nodes_ == 0; });
-  if (backend_) backend_->synchronize();
+}
+
+bool Engine::sync(Turn& turn) {
+  flush_and_land(turn);
+  for (int i = 0; backend_ && i < backend_->device_count(); ++i)
+    backend_->synchronize(Device{static_cast<int8_t>(i)});
   if (turn.thread.unreported.empty()) return true;
   throw Error(std::exchange(turn.thread.unreported, {}), true);
 }

@@ -12,11 +12,6 @@ constexpr size_t kLongestText = 200;
 
 std::string& open(std::string& text, const char* name) { return text.append(name).append("="); }
 
-void show_length(std::string& text, const char* name, const void* items, int64_t length) {
-  if (!items && length != 0) text += join(name, "=NULL, ", name, "_len=", length);
-  else text += join(name, "=(", length, " elements)");
-}
-
 }  // namespace
 
 void Number::show(std::string& text) const { open(text, name) += std::to_string(value); }
@@ -49,41 +44,28 @@ void check_list(const char* name, const void* pointer, int64_t length, int64_t m
   if (length > most) fail(name, " has the length ", length, "; at most ", most, " is possible");
 }
 
-void DimList::show(std::string& text) const {
-  if (!sound()) return show_length(text, name, items, length);
-  open(text, name) += to_string(get());
-}
-void HandleList::show(std::string& text) const {
-  constexpr int64_t kShown = 16;
-  if (!sound() || length > kShown) return show_length(text, name, items, length);
-  open(text, name) += "[";
-  for (const int64_t handle : get()) {
+void write_count(std::string& text, int64_t length) { text += join("(", length, " elements)"); }
+void write_sizes(std::string& text, std::span<const int64_t> sizes) { text += to_string(sizes); }
+void write_handles(std::string& text, std::span<const int64_t> handles) {
+  constexpr size_t kShown = 16;
+  if (handles.size() > kShown) return write_data(text, handles);
+  text += "[";
+  for (const int64_t handle : handles) {
     if (text.back() != '[') text += ", ";
     text += join("#", handle);
   }
   text += "]";
 }
-template <class T>
-void Data<T>::show(std::string& text) const {
-  show_length(text, this->name, this->items, this->length);
-}
+
 template <class T>
 void Pointer<T>::show(std::string& text) const {
   open(text, name) += value ? "(pointer)" : "NULL";
 }
-template <class T>
-void RoomArgument<T>::show(std::string& text) const {
-  text += join("out=", items ? "(pointer)" : "NULL", ", capacity=", capacity);
-}
-template struct Data<int64_t>;
-template struct Data<double>;
 template struct Pointer<const double>;
 template struct Pointer<const int64_t>;
 template struct Pointer<int64_t>;
 template struct Pointer<float>;
 template struct Pointer<void>;
-template struct RoomArgument<int64_t>;
-template struct RoomArgument<double>;
 
 void tell(Turn* turn, std::string_view call) {
   std::string message(call);

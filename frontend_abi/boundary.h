@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <type_traits>
+#include <vector>
 
 #include "executor/engine.h"
 #include "graph/op.h"
@@ -14,18 +16,26 @@ namespace rt::abi {
 
 // ---- What bodies in C++ take and return, by kind.
 
-/// Room for a list that a call returns. The body puts in all elements, of which the first
-/// `capacity` are kept; `count` is the true length then.
+/// Room for a list that a call returns: the caller's own, which keeps what fits of the elements
+/// that the body puts in, or a list that grows with them.
 template <class T>
-struct Room {
-  T* items;
-  int64_t capacity;
-  int64_t count = 0;
-  bool full() const { return count >= capacity; }
+class Room {
+ public:
+  Room(T* items, int64_t capacity) : items_(items), capacity_(capacity) {}
+  explicit Room(std::vector<T>& list) : list_(&list) {}
+  int64_t count() const { return count_; }  ///< of all that were put in
+  bool full() const { return !list_ && count_ >= capacity_; }
   void put(T item) {
-    if (!full()) items[count] = item;
-    ++count;
+    if (list_) list_->push_back(item);
+    else if (!full()) items_[count_] = item;
+    ++count_;
   }
+  T& operator[](int64_t at) { return list_ ? (*list_)[static_cast<size_t>(at)] : items_[at]; }
+
+ private:
+  std::vector<T>* list_ = nullptr;
+  T* items_ = nullptr;
+  int64_t capacity_ = 0, count_ = 0;
 };
 
 template <Kind>
@@ -54,6 +64,10 @@ struct Types<Kind::Bits> {
 template <>
 struct Types<Kind::Flag> {
   using Param = bool;
+  using Result = bool;
+};
+template <>
+struct Types<Kind::Idle> {
   using Result = bool;
 };
 template <>
@@ -94,6 +108,17 @@ auto failure();
     return value;                                                  \
   }
 #include "graph/kinds.def"
+
+/// Results that leave alike in both flavors.
+template <Kind kind>
+using OneWord = std::conditional_t<
+    kind == Kind::Void, void,
+    std::conditional_t<kind == Kind::Float || kind == Kind::Rate, double, int64_t>>;
+template <Kind kind>
+OneWord<kind> as_word(Result<kind> result) {
+  if constexpr (kind == Kind::Bits) return std::bit_cast<int64_t>(result);
+  else return static_cast<OneWord<kind>>(result);
+}
 
 // ---- Arguments as they come: get() checks and converts, show() writes for a message.
 
@@ -139,29 +164,34 @@ struct CString {
 /// Throws unless `length` elements may be at `pointer`.
 void check_list(const char* name, const void* pointer, int64_t length, int64_t most);
 
-template <class T, int64_t kMost>
-struct List {
-  const char* name;
-  const T* items;
-  int64_t length;
-  std::span<const T> get() const {
-    if (length <= 0 || !items || length > kMost) [[unlikely]]
-      check_list(name, items, length, kMost);
-    return {items, static_cast<size_t>(length)};
-  }
-  bool sound() const { return length >= 0 && length <= kMost && (items || length == 0); }
-};
-struct DimList : List<int64_t, kMostDims> {
-  void show(std::string& text) const;
-};
-struct HandleList : List<int64_t, kMostTensors> {
-  void show(std::string& text) const;
-};
-/// Numbers a tensor is made of; a message says how many, not which.
+/// How a message writes a list.
+void write_sizes(std::string& text, std::span<const int64_t> sizes);
+void write_handles(std::string& text, std::span<const int64_t> handles);
+void write_count(std::string& text, int64_t length);
+/// Numbers a tensor is made of: how many, not which.
 template <class T>
-struct Data : List<T, INT64_MAX / 8> {
-  void show(std::string& text) const;
+void write_data(std::string& text, std::span<const T> data) {
+  write_count(text, static_cast<int64_t>(data.size()));
+}
+
+/// What a list of a kind holds, and how many at most. What stands for it is the flavor's matter.
+template <Kind>
+struct ListOf : std::false_type {};
+template <class T, int64_t kLimit, void (*kWrite)(std::string&, std::span<const T>)>
+struct ListIs : std::true_type {
+  using Element = T;
+  static constexpr int64_t kMost = kLimit;
+  static void write(std::string& text, std::span<const T> list) { kWrite(text, list); }
 };
+inline constexpr int64_t kMostData = INT64_MAX / 8;
+// clang-format off
+template <> struct ListOf<Kind::IntList> : ListIs<int64_t, kMostDims, write_sizes> {};
+template <> struct ListOf<Kind::Sizes> : ListIs<int64_t, kMostDims, write_sizes> {};
+template <> struct ListOf<Kind::TensorList> : ListIs<int64_t, kMostTensors, write_handles> {};
+template <> struct ListOf<Kind::IntData> : ListIs<int64_t, kMostData, write_data<int64_t>> {};
+template <> struct ListOf<Kind::FloatList> : ListIs<double, kMostData, write_data<double>> {};
+// clang-format on
+
 template <class T>
 struct Pointer {
   const char* name;
@@ -169,31 +199,15 @@ struct Pointer {
   T* get() const { return value; }
   void show(std::string& text) const;
 };
-template <class T>
-struct RoomArgument {
-  T* items;
-  int64_t capacity;
-  Room<T> get() const {
-    if (capacity < 0 || (!items && capacity > 0)) check_list("out", items, capacity, INT64_MAX);
-    return {items, capacity};
-  }
-  void show(std::string& text) const;
-};
-
 // clang-format off
 template <Kind> struct RawOf { using type = Number; };
 template <> struct RawOf<Kind::Tensor> { using type = HandleNumber; };
 template <> struct RawOf<Kind::OptTensor> { using type = HandleNumber; };
 template <> struct RawOf<Kind::Handle> { using type = HandleNumber; };
-template <> struct RawOf<Kind::TensorList> { using type = HandleList; };
 template <> struct RawOf<Kind::Int32> { using type = Narrow; };
 template <> struct RawOf<Kind::Flag> { using type = Boolean; };
 template <> struct RawOf<Kind::Float> { using type = Real; };
 template <> struct RawOf<Kind::Bits> { using type = RealBits; };
-template <> struct RawOf<Kind::IntList> { using type = DimList; };
-template <> struct RawOf<Kind::Sizes> { using type = DimList; };
-template <> struct RawOf<Kind::IntData> { using type = Data<int64_t>; };
-template <> struct RawOf<Kind::FloatList> { using type = Data<double>; };
 template <> struct RawOf<Kind::Text> { using type = CString; };
 template <> struct RawOf<Kind::Doubles> { using type = Pointer<const double>; };
 template <> struct RawOf<Kind::Int64s> { using type = Pointer<const int64_t>; };
@@ -216,8 +230,10 @@ template <class Raws>
   try {
     std::string call = std::string(symbol) + "(";
     const auto show = [&](const auto& raw) {
-      if (call.back() != '(') call += ", ";
-      raw.show(call);
+      std::string argument;
+      raw.show(argument);
+      if (call.back() != '(' && !argument.empty()) call += ", ";
+      call += argument;
     };
     std::apply([&](const auto&... raw) { (show(raw), ...); }, raws);
     tell(turn, call + ")");
@@ -227,17 +243,17 @@ template <class Raws>
 
 /// Runs a body with the engine locked and its arguments converted. Flavor says how results cross.
 template <Kind kind, class Flavor, class... Raws, class Body>
-typename Flavor::template CResult<kind> guarded(const char* symbol, const std::tuple<Raws...>& raws,
+typename Flavor::template CResult<kind> guarded(const char* symbol, std::tuple<Raws...> raws,
                                                 Body body) noexcept {
   const auto run = [&](Turn& turn) {
-    return std::apply([&](const Raws&... raw) { return body(turn, raw.get()...); }, raws);
+    return std::apply([&](Raws&... raw) { return body(turn, raw.get()...); }, raws);
   };
   try {
     Turn turn(Engine::instance());
     try {
       turn.engine.begin(turn);
       if constexpr (kind == Kind::Void) return run(turn);
-      else return Flavor::template give<kind>(turn, run(turn));
+      else return Flavor::template give<kind>(turn, run(turn), raws);
     } catch (...) {
       explain(&turn, symbol, raws);
     }

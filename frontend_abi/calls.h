@@ -1,6 +1,7 @@
 // calls.h -- the bodies of calls.def, one function a row; both flavors of the ABI call them.
 #pragma once
 #include "frontend_abi/boundary.h"
+#include "frontend_abi/signatures.h"
 
 #define RT_BODY_A(kind, name) , abi::Param<Kind::kind> name RT_BODY_B
 #define RT_BODY_B(kind, name) , abi::Param<Kind::kind> name RT_BODY_A
@@ -8,24 +9,13 @@
 #define RT_BODY_B_END
 
 /// A list result is a last parameter too: see abi::Room. The bodies return its true length.
-#define RT_BODY_ROOM_IntList , abi::Room<int64_t> out
-#define RT_BODY_ROOM_TensorList , abi::Room<int64_t> out
-#define RT_BODY_ROOM_Handle
-#define RT_BODY_ROOM_Void
-#define RT_BODY_ROOM_Float
-#define RT_BODY_ROOM_Int
-#define RT_BODY_ROOM_Int32
-#define RT_BODY_ROOM_Flag
-#define RT_BODY_ROOM_Count
-#define RT_BODY_ROOM_Code
-#define RT_BODY_ROOM_Status
-#define RT_BODY_ROOM_Rate
-#define RT_BODY_ROOM_Text
+#define RT_BODY_ROOM(type) , abi::Room<type> out
 
 namespace rt::call {
 
-#define RT_CALL(symbol, result, params, doc) \
-  abi::Result<Kind::result> symbol(Turn& turn RT_END(RT_BODY_A params) RT_BODY_ROOM_##result);
+#define RT_CALL(symbol, result, params, doc)                           \
+  abi::Result<Kind::result> symbol(Turn& turn RT_END(RT_BODY_A params) \
+                                       RT_RETURNS_##result(RT_BODY));
 #define RT_CALL_PURE(...)
 #include "frontend_abi/calls.def"
 

@@ -26,6 +26,34 @@ int64_t rt_torch_torchtensor_device(Turn& turn, int64_t handle) {
   return query(turn, handle).device.index;
 }
 
+int64_t rt_torch_torchtensor_to_stream(Turn& turn, int64_t handle, int32_t device_id,
+                                       int64_t stream) {
+  Engine& engine = turn.engine;
+  engine.stream(turn, stream);
+  Call call;
+  call.symbol = "rt_torch_torchtensor_to_stream";
+  call.args.op = Op::Move;
+  call.args.device = engine.device(device_id);
+  call.handles.push_back(handle);
+  const int64_t copy = engine.record(turn, call);
+  engine.flush(turn);
+  return copy;
+}
+
+int64_t rt_torch_stream_create(Turn& turn, int32_t device_id) {
+  return turn.engine.add_stream(turn, turn.engine.device(device_id));
+}
+void rt_torch_torchstream_sync(Turn& turn, int64_t handle) {
+  turn.engine.sync_stream(turn, handle);
+}
+bool rt_torch_torchstream_query(Turn& turn, int64_t handle) {
+  return turn.engine.stream_is_idle(turn, handle);
+}
+void rt_torch_torchstream_free(Turn& turn, int64_t handle) {
+  turn.engine.free_stream(turn, handle);
+}
+void rt_torch_stream_free(Turn& turn, int64_t handle) { turn.engine.free_stream(turn, handle); }
+
 /// A device that is not there holds nothing.
 static DeviceMemory memory_of(Turn& turn, int32_t device_id) {
   Backend& backend = turn.engine.backend();

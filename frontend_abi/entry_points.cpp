@@ -4,7 +4,7 @@
 #include <bit>
 
 #include "frontend_abi/calls.h"
-#include "frontend_abi/flavor_c.h"
+#include RT_FLAVOR  // "frontend_abi/flavor_c.h" or "frontend_abi/flavor_spl.h"
 
 namespace rt::abi {
 
@@ -120,9 +120,9 @@ constexpr std::array<int64_t, sizeof...(Items)> list(Items... items) {
 #define RT_DECLARE_A_END
 #define RT_DECLARE_B_END
 #define RT_RAW_A(kind, name) \
-  , rt::abi::Raw<rt::Kind::kind>{#name, RT_AS_##kind(RT_FIELDS, name)} RT_RAW_B
+  , rt::abi::Flavor::Raw<rt::Kind::kind>{#name, RT_AS_##kind(RT_FIELDS, name)} RT_RAW_B
 #define RT_RAW_B(kind, name) \
-  , rt::abi::Raw<rt::Kind::kind>{#name, RT_AS_##kind(RT_FIELDS, name)} RT_RAW_A
+  , rt::abi::Flavor::Raw<rt::Kind::kind>{#name, RT_AS_##kind(RT_FIELDS, name)} RT_RAW_A
 #define RT_RAW_A_END
 #define RT_RAW_B_END
 #define RT_TAKE_A(kind, name) , [[maybe_unused]] rt::abi::Param<rt::Kind::kind> name RT_TAKE_B

@@ -1,29 +1,60 @@
-// flavor_c.h -- how arguments and results cross in librt_torch.so: plain C types.
+// flavor_c.h -- how lists and texts cross in librt_torch.so: plain C types.
 #pragma once
-#include <bit>
-#include <type_traits>
-
 #include "frontend_abi/boundary.h"
+#include "frontend_abi/signatures.h"
 #include "rt_torch.h"
 
 namespace rt::abi {
 
+/// A list argument: a pointer and a length.
+template <Kind kind>
+struct CList {
+  using List = ListOf<kind>;
+  using Element = typename List::Element;
+  const char* name;
+  const Element* items;
+  int64_t length;
+
+  std::span<const Element> get() const {
+    if (length <= 0 || !items || length > List::kMost) [[unlikely]]
+      check_list(name, items, length, List::kMost);
+    return {items, static_cast<size_t>(length)};
+  }
+  void show(std::string& text) const {
+    text.append(name).append("=");
+    if (!items && length != 0) text += join("NULL, ", name, "_len=", length);
+    else if (length < 0 || length > List::kMost) write_count(text, length);
+    else List::write(text, get());
+  }
+};
+
+/// A list result: room that the caller has for it.
+template <class T>
+struct CRoom {
+  T* items;
+  int64_t capacity;
+  Room<T> get() const {
+    if (capacity < 0 || (!items && capacity > 0)) check_list("out", items, capacity, INT64_MAX);
+    return {items, capacity};
+  }
+  void show(std::string& text) const {
+    text += join("out=", items ? "(pointer)" : "NULL", ", capacity=", capacity);
+  }
+};
+
 struct FlavorC {
   template <Kind kind>
-  using CResult = std::conditional_t<
-      kind == Kind::Void, void,
-      std::conditional_t<kind == Kind::Float || kind == Kind::Rate, double,
-                         std::conditional_t<kind == Kind::Text, const char*, int64_t>>>;
-
+  using CResult = std::conditional_t<kind == Kind::Text, const char*, OneWord<kind>>;
   template <Kind kind>
-  static CResult<kind> give(Turn& turn, Result<kind> result) {
+  using Raw = std::conditional_t<ListOf<kind>::value, CList<kind>, abi::Raw<kind>>;
+
+  template <Kind kind, class Raws>
+  static CResult<kind> give(Turn& turn, Result<kind> result, const Raws&) {
     if constexpr (kind == Kind::Text) {
       turn.thread.text = std::move(result);
       return turn.thread.text.c_str();
-    } else if constexpr (kind == Kind::Bits) {
-      return std::bit_cast<int64_t>(result);
     } else {
-      return static_cast<CResult<kind>>(result);
+      return as_word<kind>(result);
     }
   }
   template <Kind kind>
@@ -35,50 +66,9 @@ using Flavor = FlavorC;
 
 }  // namespace rt::abi
 
-// RT_AS_<kind>(what, name): what_ONE(type, name) or, for a list, what_TWO(type, name).
-#define RT_AS_Tensor(what, name) what##_ONE(int64_t, name)
-#define RT_AS_OptTensor(what, name) what##_ONE(int64_t, name)
-#define RT_AS_Handle(what, name) what##_ONE(int64_t, name)
-#define RT_AS_Int(what, name) what##_ONE(int64_t, name)
-#define RT_AS_Index(what, name) what##_ONE(int64_t, name)
-#define RT_AS_Int32(what, name) what##_ONE(int64_t, name)
-#define RT_AS_Flag(what, name) what##_ONE(int64_t, name)
-#define RT_AS_Bits(what, name) what##_ONE(int64_t, name)
-#define RT_AS_Float(what, name) what##_ONE(double, name)
-#define RT_AS_Text(what, name) what##_ONE(const char*, name)
-#define RT_AS_Doubles(what, name) what##_ONE(const double*, name)
-#define RT_AS_Int64s(what, name) what##_ONE(const int64_t*, name)
-#define RT_AS_Int64Out(what, name) what##_ONE(int64_t*, name)
-#define RT_AS_FloatOut(what, name) what##_ONE(float*, name)
-#define RT_AS_VoidOut(what, name) what##_ONE(void*, name)
-#define RT_AS_TensorList(what, name) what##_TWO(const int64_t*, name)
-#define RT_AS_IntList(what, name) what##_TWO(const int64_t*, name)
-#define RT_AS_Sizes(what, name) what##_TWO(const int64_t*, name)
-#define RT_AS_IntData(what, name) what##_TWO(const int64_t*, name)
-#define RT_AS_FloatList(what, name) what##_TWO(const double*, name)
-
-// RT_RETURNS_<kind>(what): what_LIST(element) for a list, else nothing.
-#define RT_RETURNS_Tensor(what)
-#define RT_RETURNS_Handle(what)
-#define RT_RETURNS_Void(what)
-#define RT_RETURNS_Float(what)
-#define RT_RETURNS_Bits(what)
-#define RT_RETURNS_Int(what)
-#define RT_RETURNS_Int32(what)
-#define RT_RETURNS_Flag(what)
-#define RT_RETURNS_Count(what)
-#define RT_RETURNS_Code(what)
-#define RT_RETURNS_Status(what)
-#define RT_RETURNS_Rate(what)
-#define RT_RETURNS_Text(what)
-#define RT_RETURNS_IntList(what) what##_LIST(int64_t)
-#define RT_RETURNS_TensorList(what) what##_LIST(int64_t)
-#define RT_RETURNS_FloatList(what) what##_LIST(double)
-
-#define RT_DECLARE_ONE(type, name) type name##_
-#define RT_DECLARE_TWO(type, name) type name##_, int64_t name##_len_
-#define RT_DECLARE_LIST(type) , type *out_, int64_t capacity_
-#define RT_FIELDS_ONE(type, name) name##_
-#define RT_FIELDS_TWO(type, name) name##_, name##_len_
-#define RT_FIELDS_LIST(type) \
-  , rt::abi::RoomArgument<type> { out_, capacity_ }
+#define RT_DECLARE_LIST(type, name) const type *name##_, int64_t name##_len_
+#define RT_FIELDS_LIST(type, name) name##_, name##_len_
+#define RT_DECLARE_ROOM(type) , type *out_, int64_t capacity_
+#define RT_FIELDS_ROOM(type) \
+  , rt::abi::CRoom<type> { out_, capacity_ }
+#define RT_CALL_SPL(...)  // rows of the other flavor

@@ -1,5 +1,6 @@
 // lifecycle.cpp -- calls that make tensors from data, ask about them, read them and give them back.
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "frontend_abi/calls.h"
@@ -131,7 +132,7 @@ int64_t rt_torch_tensor_numel(Turn& turn, int64_t handle) {
 
 int64_t rt_torch_torchtensor_shape(Turn& turn, int64_t handle, abi::Room<int64_t> out) {
   for (const int64_t size : observed_shape(turn, handle)) out.put(size);
-  return out.count;
+  return out.count();
 }
 
 int64_t rt_torch_tensor_shape(Turn& turn, int64_t handle, int64_t* dims_out, int32_t max_dims) {
@@ -159,6 +160,8 @@ int64_t rt_torch_torchtensor_chunk(Turn& turn, int64_t handle, int64_t chunks, i
   // Nothing, cut, is as many nothings as asked for.
   const int64_t piece = size / chunks + (size % chunks != 0);
   const int64_t pieces = size == 0 ? chunks : size / piece + (size % piece != 0);
+  if (pieces > abi::kMostTensors)
+    fail("that makes ", pieces, " pieces; at most ", abi::kMostTensors, " are possible");
   try {
     for (int64_t at = 0; at < pieces && !out.full(); ++at) {
       Call call;
@@ -172,10 +175,7 @@ int64_t rt_torch_torchtensor_chunk(Turn& turn, int64_t handle, int64_t chunks, i
       out.put(turn.engine.record(turn, call));
     }
   } catch (...) {
-    for (int64_t at = 0; at < out.count; ++at) {
-      turn.engine.free(turn, out.items[at]);
-      out.items[at] = 0;
-    }
+    for (int64_t at = 0; at < out.count(); ++at) turn.engine.free(turn, std::exchange(out[at], 0));
     throw;
   }
   return pieces;
@@ -197,6 +197,28 @@ int64_t rt_torch_copy_data(Turn& turn, int64_t handle, void* buffer, int64_t cap
 }
 int64_t rt_torch_copy_data_to_cpu(Turn& turn, int64_t handle, float* buffer, int64_t capacity) {
   return copy(turn, handle, buffer, capacity, DType::F32);
+}
+
+namespace {
+template <class T>
+int64_t put_all(Turn& turn, int64_t handle, DType dtype, abi::Room<T> out) {
+  std::vector<T> elements(static_cast<size_t>(numel(turn.engine.type(turn, handle).sizes)));
+  copy(turn, handle, elements.data(), static_cast<int64_t>(elements.size()), dtype);
+  for (const T element : elements) out.put(element);
+  return out.count();
+}
+}  // namespace
+
+int64_t rt_torch_torchtensor_to_list(Turn& turn, int64_t handle, abi::Room<double> out) {
+  return put_all(turn, handle, DType::F64, out);
+}
+int64_t rt_torch_torchtensor_to_i64_list(Turn& turn, int64_t handle, abi::Room<int64_t> out) {
+  const DType dtype = turn.engine.type(turn, handle).dtype;
+  if (is_float(dtype))
+    fail(
+        "the tensor is of ", name(dtype),
+        "; read it with rt_torch_torchtensor_to_list, or cast it with rt_torch_torchtensor_to_int");
+  return put_all(turn, handle, DType::I64, out);
 }
 
 void rt_torch_torchtensor_free(Turn& turn, int64_t handle) { turn.engine.free(turn, handle); }

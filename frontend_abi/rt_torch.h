@@ -662,9 +662,8 @@ int64_t rt_torch_torchtensor_shape(int64_t handle, int64_t* out, int64_t capacit
 /** The size of one dimension, counted from 0. A force point. -1 on error. */
 int64_t rt_torch_torchtensor_shape_dim(int64_t handle, int64_t dim_idx);
 
-/** Up to chunks views along dim. With capacity 0 it only counts; pieces beyond capacity are not
- *  made. Returns how many there are and writes at most capacity new handles, to be freed; -1 on
- *  error. */
+/** Up to chunks views along dim. Returns how many there are and writes at most capacity new
+ *  handles, to be freed; the others are not made. -1 on error. */
 int64_t rt_torch_torchtensor_chunk(int64_t handle, int64_t chunks, int64_t dim, int64_t* out,
     int64_t capacity);
 
@@ -673,6 +672,29 @@ int64_t rt_torch_torchtensor_is_cuda(int64_t handle);
 
 /** -1 for the CPU, N for CUDA N. -1 on error. */
 int64_t rt_torch_torchtensor_device(int64_t handle);
+
+/** handle on a device: the CPU when device_id < 0, else CUDA device_id. Submits the copy and all
+ *  that is pending; wait for the stream to have it done. Returns a new handle, to be freed; 0 on
+ *  error. */
+int64_t rt_torch_torchtensor_to_stream(int64_t handle, int64_t device_id, int64_t stream);
+
+/** A stream of the CPU when device_id < 0, else of CUDA device_id, which must be there. Work of a
+ *  device runs in the order in which it was recorded, so that each of its streams stands for all of
+ *  that work. Stream calls submit what is pending. Returns a new handle, to be freed; 0 on error.
+ *  */
+int64_t rt_torch_stream_create(int64_t device_id);
+
+/** Submits what is pending and waits until the stream is idle. */
+void rt_torch_torchstream_sync(int64_t handle);
+
+/** Submits what is pending; 1 when the stream is idle. 1 on error. */
+int64_t rt_torch_torchstream_query(int64_t handle);
+
+/** Gives the stream back; its work goes on. */
+void rt_torch_torchstream_free(int64_t handle);
+
+/** As rt_torch_torchstream_free. */
+void rt_torch_stream_free(int64_t handle);
 
 /** Gives the handle back. A force point. A handle freed before is an error and does no harm. */
 void rt_torch_torchtensor_free(int64_t handle);

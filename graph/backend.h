@@ -179,8 +179,9 @@ class Backend {
   virtual std::unique_ptr<RandomState> random_state() = 0;
   virtual void restore(const RandomState& state) = 0;
 
-  /// Waits for all devices. Throws when something that ran on one has failed there.
-  virtual void synchronize() {}
+  /// Waits for a device. Throws when something that ran there has failed.
+  virtual void synchronize(Device) {}
+  virtual bool idle(Device) { return true; }  ///< there is nothing to wait for; throws likewise
   virtual DeviceMemory memory(Device) { return {}; }  ///< of a CUDA device
   virtual void empty_cache() {}  ///< gives memory that CUDA devices keep for reuse back
   /// Nodes that this backend could not run, so that another one did.

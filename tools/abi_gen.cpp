@@ -1,4 +1,5 @@
-// abi_gen.cpp -- prints what the tables generate: --c header, --simple externs, --json, --md.
+// abi_gen.cpp -- prints what the tables generate: --c and --spl headers, --simple externs, --json,
+// --md.
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
@@ -6,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "graph/error.h"
 #include "graph/op.h"
 
 namespace {
@@ -25,6 +27,7 @@ const KindText& text(Kind kind) { return kKinds[static_cast<size_t>(kind)]; }
 
 /// One exported function; `op` is null when it records none.
 struct Symbol {
+  std::string_view flavors;  ///< of the libraries that have it: "c", "spl" or "c,spl"
   std::string_view name, group;
   Kind result;
   std::vector<Param> params;
@@ -32,13 +35,20 @@ struct Symbol {
   const rt::OpInfo* op;
 };
 
+constexpr std::string_view kBoth = "c,spl";
+
 std::vector<Symbol> op_rows() {
   std::vector<Symbol> rows;
   std::string_view group;
 #define RT_GROUP(name) group = name;
 #define RT_OP(Id, symbol, result, params, doc, ...) \
-  rows.push_back(                                   \
-      {#symbol, group, Kind::result, {RT_END(RT_PARAM_A params)}, doc, &rt::info(rt::Op::Id)});
+  rows.push_back({kBoth,                            \
+                  #symbol,                          \
+                  group,                            \
+                  Kind::result,                     \
+                  {RT_END(RT_PARAM_A params)},      \
+                  doc,                              \
+                  &rt::info(rt::Op::Id)});
 #define RT_INTERNAL(...)
 #include "graph/ops.def"
   return rows;
@@ -48,8 +58,13 @@ std::vector<Symbol> alias_rows() {
   std::string_view group;
 #define RT_GROUP(name) group = name;
 #define RT_ALIAS(symbol, Id, result, params, doc, ...) \
-  rows.push_back(                                      \
-      {#symbol, group, Kind::result, {RT_END(RT_PARAM_A params)}, doc, &rt::info(rt::Op::Id)});
+  rows.push_back({kBoth,                               \
+                  #symbol,                             \
+                  group,                               \
+                  Kind::result,                        \
+                  {RT_END(RT_PARAM_A params)},         \
+                  doc,                                 \
+                  &rt::info(rt::Op::Id)});
 #include "frontend_abi/aliases.def"
   return rows;
 }
@@ -57,10 +72,13 @@ std::vector<Symbol> call_rows() {
   std::vector<Symbol> rows;
   std::string_view group;
 #define RT_GROUP(name) group = name;
-#define RT_CALL(symbol, result, params, doc) \
-  rows.push_back({#symbol, group, Kind::result, {RT_END(RT_PARAM_A params)}, doc, nullptr});
-#define RT_CALL_PURE(symbol, result, value, doc) \
-  rows.push_back({#symbol, group, Kind::result, {}, doc, nullptr});
+#define RT_ROW(flavors, symbol, result, params, doc) \
+  rows.push_back(                                    \
+      {flavors, #symbol, group, Kind::result, {RT_END(RT_PARAM_A params)}, doc, nullptr});
+#define RT_CALL(...) RT_ROW(kBoth, __VA_ARGS__)
+#define RT_CALL_C(...) RT_ROW("c", __VA_ARGS__)
+#define RT_CALL_SPL(...) RT_ROW("spl", __VA_ARGS__)
+#define RT_CALL_PURE(symbol, result, value, doc) RT_ROW(kBoth, symbol, result, , doc)
 #include "frontend_abi/calls.def"
   return rows;
 }
@@ -84,33 +102,99 @@ void append(std::string& list, std::string_view item) {
 }
 void print(const std::string& line) { std::puts(line.c_str()); }
 
-std::string c_params(const Symbol& row) {
+/// One library and its header: how lists and texts cross in it.
+struct Flavor {
+  std::string_view name;
+  const char *library, *header, *guard;
+  std::string_view KindText::*result, KindText::*params;
+  bool rooms;         ///< a list result takes two more parameters
+  const char* types;  ///< what the header declares beside the calls
+  std::string_view text_note, list_note, handles_note;
+};
+const Flavor kC{
+    "c",
+    "librt_torch.so",
+    "rt_torch.h",
+    "RT_TORCH_H",
+    &KindText::c_result,
+    &KindText::c_params,
+    true,
+    "",
+    "Valid until this thread's next call that returns text; \"\" on error.",
+    "Returns how many there are and writes at most capacity of them; -1 on error.",
+    "Returns how many there are and writes at most capacity new handles, to be freed; the others "
+    "are not made. -1 on error."};
+const Flavor kSpl{
+    "spl",
+    "libspl_torch.so",
+    "spl_torch.h",
+    "SPL_TORCH_H",
+    &KindText::spl_result,
+    &KindText::spl_params,
+    false,
+    R"(
+/* Values and lists of the Simple runtime; define RT_TORCH_NO_SPL_TYPES where its own header has
+ * them. What is passed in stays the caller's; lists and texts that come back are the caller's too:
+ * they are made by the host's spl_array_new_i64, spl_array_push_i64, spl_array_push and
+ * spl_str_new where it exports these, else of malloc. An element read as a number may be SPL_INT,
+ * SPL_FLOAT or SPL_BOOL. NULL stands for an empty list. */
+#ifndef RT_TORCH_NO_SPL_TYPES
+struct SplDict;
+struct SplArray;
+typedef enum { SPL_NIL, SPL_BOOL, SPL_INT, SPL_FLOAT, SPL_STRING, SPL_ARRAY, SPL_DICT } SplTag;
+typedef struct SplValue {
+  SplTag tag;
+  __extension__ union {
+    int64_t as_bool;
+    int64_t as_int;
+    double as_float;
+    char* as_str;
+    struct SplArray* as_array;
+    struct SplDict* as_dict;
+  };
+} SplValue;
+typedef struct SplArray {
+  SplValue* items;
+  int64_t len;
+  int64_t cap;
+} SplArray;
+#endif)",
+    "A copy that the caller owns; \"\" on error.",
+    "Returns a list that the caller owns; an empty one on error.",
+    "Returns a list that the caller owns, of new handles, to be freed; an empty one on error."};
+
+std::vector<Symbol> rows_of(const Flavor& flavor) {
+  std::vector<Symbol> rows = all_rows();
+  std::erase_if(
+      rows, [&](const Symbol& row) { return row.flavors != kBoth && row.flavors != flavor.name; });
+  return rows;
+}
+
+std::string params_of(const Symbol& row, const Flavor& flavor) {
   std::string params;
   for (const Param& param : row.params)
-    append(params, named(text(param.kind).c_params, param.name));
-  if (is_list(row.result))
+    append(params, named(text(param.kind).*flavor.params, param.name));
+  if (is_list(row.result) && flavor.rooms)
     append(params, row.result == Kind::FloatList ? "double* out, int64_t capacity"
                                                  : "int64_t* out, int64_t capacity");
   return params;
 }
 
 /// What a caller must know about a result beyond its meaning.
-std::string_view result_note(Kind kind) {
+std::string_view result_note(Kind kind, const Flavor& flavor) {
   switch (kind) {
     case Kind::Tensor:
     case Kind::Handle: return "Returns a new handle, to be freed; 0 on error.";
-    case Kind::TensorList:
-      return "Returns how many there are and writes at most capacity new handles, to be freed; "
-             "-1 on error.";
+    case Kind::TensorList: return flavor.handles_note;
     case Kind::IntList:
-    case Kind::FloatList:
-      return "Returns how many there are and writes at most capacity of them; -1 on error.";
+    case Kind::FloatList: return flavor.list_note;
+    case Kind::Text: return flavor.text_note;
     case Kind::Float: return "NaN on error.";
     case Kind::Bits: return "Returns the bits of a double; those of a NaN on error.";
-    case Kind::Text: return "Valid until this thread's next call that returns text; \"\" on error.";
     case Kind::Status: return "-1 on error.";
     case Kind::Count:
     case Kind::Code: return "-1 on error.";
+    case Kind::Idle: return "1 on error.";
     case Kind::Void: return "";
     default: return "0 on error.";
   }
@@ -137,22 +221,22 @@ std::string wrapped(const std::string& words, size_t first, const char* indent, 
   return out;
 }
 
-void print_c() {
-  print(
-      "/* rt_torch.h -- the C ABI of librt_torch.so. Generated by abi_gen from the tables; do not "
-      "edit.\n"
+void print_header(const Flavor& flavor) {
+  constexpr const char* kOpening =
+      "/* %s -- the C ABI of %s. Generated by abi_gen from the tables; do not edit.\n"
       " * Handles are positive; 0 says that a call failed and rt_torch_last_error why. A call "
       "that\n"
       " * records an op forces nothing. No call throws, exits or prints. */\n"
-      "#ifndef RT_TORCH_H\n#define RT_TORCH_H\n#include <stdint.h>\n\n"
+      "#ifndef %s\n#define %s\n#include <stdint.h>\n\n"
       "#define RT_TORCH_ABI_VERSION 1\n\n"
-      "#ifdef __cplusplus\nextern \"C\" {\n#endif");
-  for (const Symbol& row : all_rows()) {
+      "#ifdef __cplusplus\nextern \"C\" {\n#endif%s\n";
+  std::printf(kOpening, flavor.header, flavor.library, flavor.guard, flavor.guard, flavor.types);
+  for (const Symbol& row : rows_of(flavor)) {
     std::string doc(row.doc);
-    if (const auto note = result_note(row.result); !note.empty()) (doc += ' ') += note;
-    const std::string params = c_params(row);
+    if (const auto note = result_note(row.result, flavor); !note.empty()) (doc += ' ') += note;
+    const std::string params = params_of(row, flavor);
     const std::string head =
-        std::string(text(row.result).c_result) + " " + std::string(row.name) + "(";
+        std::string(text(row.result).*flavor.result) + " " + std::string(row.name) + "(";
     print("\n/** " + wrapped(doc + " */", 4, " *  ", 100));
     print(head + wrapped((params.empty() ? "void" : params) + ");", head.size(), "    ", 100));
   }
@@ -161,7 +245,7 @@ void print_c() {
 
 void print_simple() {
   print("# rt_torch.spl -- the calls as Simple externs. Generated by abi_gen; do not edit.");
-  for (const Symbol& row : all_rows()) {
+  for (const Symbol& row : rows_of(kSpl)) {
     std::string params;
     for (const Param& param : row.params)
       append(params, std::string(param.name) + ": " + std::string(text(param.kind).simple));
@@ -189,9 +273,9 @@ void print_json() {
       append(params, "{\"kind\": " + quoted(text(param.kind).name) +
                          ", \"name\": " + quoted(param.name) + "}");
     out += separator;
-    out += " {\"symbol\": " + quoted(row.name) + ", \"group\": " + quoted(row.group) +
-           ", \"returns\": " + quoted(text(row.result).name) + ", \"params\": [" + params +
-           "],\n  \"doc\": " + quoted(row.doc) +
+    out += " {\"symbol\": " + quoted(row.name) + ", \"flavors\": " + quoted(row.flavors) +
+           ", \"group\": " + quoted(row.group) + ", \"returns\": " + quoted(text(row.result).name) +
+           ", \"params\": [" + params + "],\n  \"doc\": " + quoted(row.doc) +
            (row.op ? ", \"op\": " + quoted(row.op->name) : "") + "}";
     separator = ",\n";
   }
@@ -211,9 +295,10 @@ void print_table(const std::vector<Symbol>& rows, bool with_op) {
   print(with_op ? "| call | records | what it gives | reads |\n|---|---|---|---|"
                 : "| call | what it does |\n|---|---|");
   for (const Symbol& row : rows) {
-    std::string line = "| `" + std::string(text(row.result).c_result) + " " +
-                       std::string(row.name) + "(" + c_params(row) + ")` | ";
-    if (with_op) line += "`" + std::string(row.op->name) + "` | ";
+    const Flavor& flavor = row.flavors == kSpl.name ? kSpl : kC;
+    std::string line = rt::join("| `", text(row.result).*flavor.result, " ", row.name, "(",
+                                params_of(row, flavor), ")` | ");
+    if (with_op) line += rt::join("`", row.op->name, "` | ");
     line += cell(row.doc);
     if (with_op) line += row.result == Kind::Tensor ? " | |" : " | yes |";
     else line += " |";
@@ -225,7 +310,8 @@ void print_md() {
   print(
       "# Calls of the ABI\n\nGenerated by abi_gen from the tables; do not edit. A call that "
       "records returns a handle at once;\none that reads runs what is pending and returns a "
-      "number.\n\n## Ops\n");
+      "number. Calls are spelled as in the C flavor, those of the Simple flavor alone as there.\n\n"
+      "## Ops\n");
   print_table(op_rows(), true);
   print("\n## Other names, and creation\n");
   print_table(alias_rows(), true);
@@ -247,12 +333,13 @@ void print_md() {
 
 int main(int argc, char** argv) {
   const std::string_view what = argc == 2 ? argv[1] : "";
-  if (what == "--c") print_c();
+  if (what == "--c") print_header(kC);
+  else if (what == "--spl") print_header(kSpl);
   else if (what == "--simple") print_simple();
   else if (what == "--json") print_json();
   else if (what == "--md") print_md();
   else {
-    std::fputs("usage: abi_gen --c | --simple | --json | --md\n", stderr);
+    std::fputs("usage: abi_gen --c | --spl | --simple | --json | --md\n", stderr);
     return 2;
   }
   return std::fflush(stdout) == 0 ? 0 : 1;

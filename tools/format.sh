@@ -25,7 +25,7 @@ fi
 
 mapfile -d '' sources < <(
   find bench examples executor fallback_cpu frontend_abi graph tests tools -type f \
-    \( -name '*.cpp' -o -name '*.h' -o -name '*.c' \) ! -path frontend_abi/rt_torch.h -print0
+    \( -name '*.cpp' -o -name '*.h' -o -name '*.c' \) ! -path 'frontend_abi/*_torch.h' -print0
 )
 "$tool" --style=file "${mode[@]}" "${sources[@]}"
 

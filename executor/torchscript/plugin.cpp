@@ -98,11 +98,7 @@ class Torchscript final : public plugin::Executor {
   explicit Torchscript(const plugin::Host& host) : host_(host) {}
 
   const char* version() const noexcept override { return TORCH_VERSION; }
-  int device_count() const noexcept override {
-    int count = 0;
-    guarded(nowhere(), [&] { count = cuda_devices(); });
-    return count;
-  }
+  int device_count() const noexcept override { return devices_; }
 
   plugin::Outcome run_step(const plugin::StepCall& call, BufferRef* result,
                            Text error) noexcept override {
@@ -163,10 +159,13 @@ class Torchscript final : public plugin::Executor {
     delete static_cast<std::vector<at::Tensor>*>(state);
   }
 
-  bool synchronize(Text error) noexcept override {
-    return guarded(error, [] {
-      if (!forked) synchronize_cuda();
+  bool synchronize(Device device, Text error) noexcept override {
+    return guarded(error, [&] {
+      if (device.is_cuda() && !forked) synchronize_cuda(device);
     });
+  }
+  bool idle(Device device, bool* answer, Text error) noexcept override {
+    return guarded(error, [&] { *answer = !device.is_cuda() || forked || cuda_is_idle(device); });
   }
   DeviceMemory memory(Device device) noexcept override {
     DeviceMemory figures;
@@ -190,6 +189,7 @@ class Torchscript final : public plugin::Executor {
     return {nullptr, [](void*, const char*, size_t) {}};
   }
   plugin::Host host_;
+  const int devices_ = cuda_devices();  ///< asked once: a forked process cannot
 };
 
 }  // namespace

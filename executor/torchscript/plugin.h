@@ -77,7 +77,8 @@ class Executor {
   virtual void* random_state() noexcept = 0;
   virtual void restore(const void* state) noexcept = 0;
   virtual void forget(void* state) noexcept = 0;
-  virtual bool synchronize(Text error) noexcept = 0;
+  virtual bool synchronize(Device device, Text error) noexcept = 0;
+  virtual bool idle(Device device, bool* answer, Text error) noexcept = 0;
   virtual DeviceMemory memory(Device device) noexcept = 0;
   virtual void empty_cache() noexcept = 0;
   /// In a forked child: one thread, and no CUDA, which a fork leaves unusable.

@@ -56,6 +56,14 @@ TEST_F(Cuda, RunsStepsAndPrograms) {
   EXPECT_EQ(read(*root), (std::vector<float>{32, 64, 96}));
 }
 
+TEST_F(Cuda, IsIdleOnceItWasWaitedFor) {
+  const BufferRef x = on_cuda({1, 2, 3});
+  BufferRef root;
+  rig_.backend->compile(chain(Op::Add, 5, *x))->run({&x, 1}, {}, {&root, 1});
+  rig_.backend->synchronize(Device{0});
+  EXPECT_TRUE(rig_.backend->idle(Device{0}));
+}
+
 TEST_F(Cuda, ABadIndexIsAnErrorAndTheDeviceWorksOn) {
   const BufferRef x = on_cuda({1, 2, 3});
   const int64_t bad[] = {7}, one[] = {1}, words[] = {0};
@@ -70,7 +78,7 @@ TEST_F(Cuda, ABadIndexIsAnErrorAndTheDeviceWorksOn) {
   std::vector<BufferRef> values = {x, index, {}};
   Frame frame{values, {}};
   EXPECT_THROW(rig_.backend->run_step(batch, 0, frame), StepError);
-  EXPECT_NO_THROW(rig_.backend->synchronize());
+  EXPECT_NO_THROW(rig_.backend->synchronize(Device{0}));
   EXPECT_EQ(read(*on_cuda({4, 5})), (std::vector<float>{4, 5}));
 }
 

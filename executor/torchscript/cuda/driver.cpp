@@ -3,7 +3,6 @@
 
 #include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
-#include <c10/core/impl/VirtualGuardImpl.h>
 #include <dlfcn.h>
 
 #include <filesystem>
@@ -69,11 +68,14 @@ void empty_cuda_cache() {
   if (c10::DeviceAllocator* const of = allocator()) of->emptyCache();
 }
 
-void synchronize_cuda() {
-  if (!allocator()) return;
-  const c10::impl::VirtualGuardImpl devices(c10::DeviceType::CUDA);
-  for (int i = 0; i < cuda_devices(); ++i)
-    devices.synchronizeDevice(static_cast<c10::DeviceIndex>(i));
+void synchronize_cuda(Device device) {
+  if (allocator()) guard()->synchronizeDevice(device.index);
+}
+
+/// All that we run on a device goes to libtorch's current stream there.
+bool cuda_is_idle(Device device) {
+  if (!allocator()) return true;
+  return guard()->queryStream(guard()->getStream({c10::DeviceType::CUDA, device.index}));
 }
 
 }  // namespace rt::torchscript

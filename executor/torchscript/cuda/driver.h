@@ -14,6 +14,9 @@ void load_cuda(std::string& reason);
 int cuda_devices();
 DeviceMemory cuda_memory(Device device);
 void empty_cuda_cache();
-void synchronize_cuda();  ///< throws when something that ran on a device has failed
+/// Waits for a device; throws when something that ran there has failed.
+void synchronize_cuda(Device device);
+/// Whether there is nothing to wait for; throws likewise.
+bool cuda_is_idle(Device device);
 
 }  // namespace rt::torchscript
