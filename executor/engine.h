@@ -24,7 +24,6 @@ struct Thread {
   std::string text;        ///< the newest text result
   std::string unreported;  ///< first failure of a batch that no call has told yet
   uint32_t place = 0;      ///< of the nodes recorded next
-  uint64_t seam = 0;       ///< trail where the limit cut last; the next cut waits for it
   int64_t no_grad = 0;     ///< calls of no_grad_begin that wait for their end
   bool ready = false;      ///< registered with the engine
 };
@@ -136,8 +135,7 @@ class Engine {
   int64_t handle_to(Value value);
   void resolve(Turn& turn, Call& call, Small<TensorType, 6>& types);
   void check_limits(Turn& turn);
-  bool over_soft_limit(const Tape& tape) const;
-  void cut(Turn& turn);
+  bool over_soft_limit(const Tape& tape, double factor) const;
   void check_view(const Call& call);
   Value value_of(Turn& turn, int64_t handle);
 

@@ -254,6 +254,7 @@ void Graph::detach(Tape& tape) {
     slot = next;
   }
   pending_nodes -= tape.nodes;
+  tape.began = tape.trail;
   tape.first = tape.last = kNone.number;
   tape.nodes = 0;
   tape.bytes = 0;
