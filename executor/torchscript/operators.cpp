@@ -25,6 +25,10 @@ void register_operators() {
          TORCH_FN(det_backward));
   define("rt_torch::eig_backward(Tensor grad_output, Tensor self) -> Tensor",
          TORCH_FN(eig_backward));
+  define(
+      "rt_torch::embedding_backward(Tensor grad_output, Tensor indices, int num_weights, "
+      "int padding_idx, bool scale_grad_by_freq) -> Tensor",
+      TORCH_FN(embedding_backward));
   define("rt_torch::check_range(Tensor(a) self, float low, float high, float ignored) -> Tensor(a)",
          TORCH_FN(check_range));
 }

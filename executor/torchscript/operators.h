@@ -19,6 +19,11 @@ at::Tensor det_backward(const at::Tensor& grad_output, const at::Tensor& self);
 /// The gradient of the real parts of the eigenvalues of self.
 at::Tensor eig_backward(const at::Tensor& grad_output, const at::Tensor& self);
 
+/// aten::embedding_dense_backward, which on the CPU passes over indices that are out of range: here
+/// they are errors.
+at::Tensor embedding_backward(const at::Tensor& grad_output, const at::Tensor& indices,
+                              int64_t num_weights, int64_t padding_idx, bool scale_grad_by_freq);
+
 /// Gives self, or throws with the first element that is neither in [low, high] nor `ignored`. Waits
 /// for the device.
 at::Tensor check_range(const at::Tensor& self, double low, double high, double ignored);

@@ -95,6 +95,21 @@ TEST(EigBackward, TakesValuesThatAreComplex) {
   EXPECT_TRUE(at::allclose(torchscript::eig_backward(weights, self.detach()), self.grad()));
 }
 
+TEST(EmbeddingBackward, RefusesWhatAtenPassesOver) {
+  for (const int64_t index : {-1, 3}) {
+    Rig rig(libtorch());
+    const Value grad = rig.input({1, 2}, Floats{1, 2});
+    const Value at = rig.input<int64_t>({1}, {index});
+    rig.expect_failure(rig.step(Op::EmbeddingBackward, {grad, at}, {3}), 0,
+                       std::to_string(index) + " is out of range: from 0 to 2 is allowed");
+  }
+  Rig rig(libtorch());
+  const Value grad = rig.input({2, 3, 2}, Floats{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12});
+  const Value indices = rig.input<int64_t>({2, 3}, {3, 0, 3, 1, 3, 0});
+  rig.expect(rig.step(Op::EmbeddingBackward, {grad, indices}, {4}), {4, 2},
+             Floats{14, 16, 7, 8, 0, 0, 15, 18});
+}
+
 TEST(OwnOperators, RunAsRowsDo) {
   Rig rig(libtorch());
   const Value two = rig.input({}, Floats{2});

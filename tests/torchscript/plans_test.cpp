@@ -127,6 +127,9 @@ TEST(CheckRange, KnowsTheRowsThatIndex) {
   EXPECT_EQ(high(Op::IndexSelect, {0}), 4);
   EXPECT_EQ(high(Op::IndexSelect, {1}), 2);
   EXPECT_EQ(high(Op::Gather, {1}), 2);
+  EXPECT_EQ(high(Op::ScatterAdd, {1}), 2);
+  EXPECT_EQ(high(Op::IndexAdd, {0}), 4);
+  EXPECT_EQ(high(Op::EmbeddingBackward, {7}), 6);
   EXPECT_EQ(high(Op::NllLoss, {}), 2);
   EXPECT_EQ(high(Op::CrossEntropyLoss, {}), 2);
   EXPECT_EQ(high(Op::BinaryCrossEntropy, {}), 1);

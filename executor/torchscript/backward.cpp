@@ -1,6 +1,7 @@
-// linalg.cpp -- gradients of determinants and eigenvalues.
+// backward.cpp -- gradients that aten has no operator for, or not the one we need.
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/diag_embed.h>
+#include <ATen/ops/embedding_dense_backward.h>
 #include <ATen/ops/linalg_det.h>
 #include <ATen/ops/linalg_eig.h>
 #include <ATen/ops/linalg_solve.h>
@@ -11,6 +12,8 @@
 #include <ATen/ops/real.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros_like.h>
+
+#include <limits>
 
 #include "executor/torchscript/operators.h"
 
@@ -32,6 +35,14 @@ at::Tensor eig_backward(const at::Tensor& grad_output, const at::Tensor& self) {
   if (self.numel() == 0) return at::zeros_like(self);
   const at::Tensor turned = std::get<1>(at::linalg_eig(self)).mT();
   return at::real(at::linalg_solve(turned, grad_output.unsqueeze(-1) * turned));
+}
+
+at::Tensor embedding_backward(const at::Tensor& grad_output, const at::Tensor& indices,
+                              int64_t num_weights, int64_t padding_idx, bool scale_grad_by_freq) {
+  constexpr double kNothing = std::numeric_limits<double>::quiet_NaN();
+  if (indices.is_cpu()) check_range(indices, 0, static_cast<double>(num_weights - 1), kNothing);
+  return at::embedding_dense_backward(grad_output, indices, num_weights, padding_idx,
+                                      scale_grad_by_freq);
 }
 
 }  // namespace rt::torchscript
