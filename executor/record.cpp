@@ -1,7 +1,7 @@
 // record.cpp -- the way of one recorded call: handles to values, inference, a node, a handle.
 #include <bit>
 
-#include "executor/engine.h"
+#include "executor/tape_builder.h"
 #include "graph/error.h"
 
 namespace rt {
@@ -103,13 +103,13 @@ void Engine::resolve(Turn& turn, Call& call, Small<TensorType, 6>& types) {
   }
 }
 
-/// View rows over a concrete value that takes no part in gradients are a matter of strides: their
-/// result is concrete at once. kNone where a node has to be recorded.
+/// View rows over a concrete value are a matter of strides: their result is concrete at once. kNone
+/// where a node has to be recorded.
 Value Engine::at_once(Turn& turn, const Args& args) {
   const OpInfo& row = info(args.op);
   if (!row.rules.view) return kNone;
   const Node& source = graph_[args.operands[0]];
-  if (source.state != State::Concrete || source.requires_grad) return kNone;
+  if (source.state != State::Concrete) return kNone;
   Layout layout;
   if (!row.rules.view({row, args.words}, args.shape, source.buffer->layout(), layout)) return kNone;
   BufferRef view(new Buffer(source.buffer->storage(), source.dtype, std::move(layout)));
@@ -126,7 +126,7 @@ void Engine::check_view(const Call& call) {
          to_string(call.args.shape), "; use reshape, which copies");
 }
 
-Value Engine::append(Turn& turn, Call& call) {
+Value Engine::append(Turn& turn, Call& call, bool graded) {
   Small<TensorType, 6> types;
   try {
     resolve(turn, call, types);
@@ -137,23 +137,36 @@ Value Engine::append(Turn& turn, Call& call) {
     if (error.complete()) throw;
     throw Error(describe(call, types) + ": " + error.text(), true);
   }
-  if (const Value value = at_once(turn, call.args); value != kNone) return value;
-  return graph_.append(turn.thread.tape, call.args, turn.thread.place);
+  return append_inferred(turn, call.args, graded && turn.thread.no_grad == 0);
 }
 
 /// An op of the engine's own over values that are there.
-Value Engine::append(Turn& turn, Args& args) {
+Value Engine::append(Turn& turn, Args& args, bool graded) {
   Small<TensorType, 6> types;
   for (const Value operand : args.operands) types.push_back(graph_.type(operand));
   infer(args, types);
-  if (const Value value = at_once(turn, args); value != kNone) return value;
-  return graph_.append(turn.thread.tape, args, turn.thread.place);
+  return append_inferred(turn, args, graded);
+}
+
+/// With `graded`, so that a backward pass can go through the result where one of the operands wants
+/// it: rows without a rule of their own are recorded as what they are made of.
+Value Engine::append_inferred(Turn& turn, const Args& args, bool graded) {
+  const Rules& rules = info(args.op).rules;
+  graded = graded && graph_.wants_gradient(args);
+  if (graded && !rules.vjp) {
+    TapeBuilder build(turn, true);
+    return (rules.graded ? rules.graded : rules.decompose)(build, args);
+  }
+  Value value = at_once(turn, args);
+  if (value == kNone) value = graph_.append(turn.thread.tape, args, turn.thread.place);
+  if (graded) graph_.track(value, args);
+  return value;
 }
 
 int64_t Engine::record(Turn& turn, Call& call) {
   count(Counter::calls);
   check_limits(turn);
-  const Value value = append(turn, call);
+  const Value value = append(turn, call, true);
   const int64_t handle = handle_to(value);
   if (policy_ == Policy::Eager) submit(turn, turn.thread.tape, Reason::Eager);
   return handle;
@@ -161,7 +174,7 @@ int64_t Engine::record(Turn& turn, Call& call) {
 
 double Engine::record_and_read(Turn& turn, Call& call) {
   count(Counter::calls);
-  const Value value = append(turn, call);
+  const Value value = append(turn, call, false);
   const BufferRef buffer = settle(turn, value);
   double result = 0;
   backend().to_host(*buffer, DType::F64, &result);
@@ -187,7 +200,6 @@ void Engine::free(Turn& turn, int64_t handle) {
                       node.holders == 1 && node.consumers == 0;
   Tape* tape = node.state == State::Pending ? &graph_.tape(node.tape) : nullptr;
   graph_.release(entry.value);
-  if (entry.gradient != kNone) graph_.release(entry.gradient);
   if (forces) submit(turn, *tape, Reason::Free);
 }
 
@@ -220,7 +232,14 @@ void Engine::check_limits(Turn& turn) {
 }
 
 void Engine::seam(Turn& turn) {
-  if (over_soft_limit(turn.thread.tape)) cut(turn);
+  const Tape& tape = turn.thread.tape;
+  if (!over_soft_limit(tape)) return;
+  // A loop has several seams. Once it was cut at one it is cut at the same again, so that the
+  // batches are alike; a loop that does not come by there any more is cut anyway before long.
+  const bool first = turn.thread.seam == 0;
+  const bool late = tape.nodes >= config_.max_pending_nodes / 4 * 5 ||
+                    tape.bytes >= config_.max_pending_bytes / 4 * 5;
+  if (first || late || tape.trail == turn.thread.seam) cut(turn);
 }
 
 bool Engine::over_soft_limit(const Tape& tape) const {
