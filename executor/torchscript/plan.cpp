@@ -79,6 +79,7 @@ Source source_for(const OpInfo& row, const c10::Argument& argument) {
     if (extra.name == argument.name()) return {.constant = constant_of(extra, *argument.type())};
   if (argument.default_value()) return {.constant = *argument.default_value()};
   if (argument.type()->kind() == c10::TypeKind::OptionalType) return {};
+  if (argument.real_type()->kind() == c10::TypeKind::ScalarTypeType) return {.from = From::DType};
   fail("its argument ", argument.name(), " is no parameter of ", row.name, " and has no default");
 }
 
