@@ -2,7 +2,7 @@
 #include "executor/torchscript/plan.h"
 
 #include "executor/torchscript/buffer.h"
-#include "executor/torchscript/dropout.h"
+#include "executor/torchscript/operators.h"
 #include "graph/error.h"
 
 namespace rt::torchscript {
@@ -79,6 +79,7 @@ Source source_for(const OpInfo& row, const c10::Argument& argument) {
     if (extra.name == argument.name()) return {.constant = constant_of(extra, *argument.type())};
   if (argument.default_value()) return {.constant = *argument.default_value()};
   if (argument.type()->kind() == c10::TypeKind::OptionalType) return {};
+  if (argument.real_type()->kind() == c10::TypeKind::ScalarTypeType) return {.from = From::DType};
   fail("its argument ", argument.name(), " is no parameter of ", row.name, " and has no default");
 }
 
@@ -86,7 +87,9 @@ Plan make_plan(const OpInfo& row) {
   Plan plan;
   plan.row = &row;
   try {
-    plan.name = row.op == Op::Dropout ? kDropout : row.rules.aten;
+    const std::string own = join("rt_torch::", row.name);
+    const bool has_own = c10::Dispatcher::singleton().findSchema({own, ""}).has_value();
+    plan.name = has_own ? own : std::string(row.rules.aten);
     plan.aten = c10::Dispatcher::singleton().findSchema(operator_name(plan.name));
     if (!plan.aten) fail("this libtorch does not have it");
     for (const c10::Argument& argument : plan.schema().arguments())
@@ -138,7 +141,7 @@ c10::IValue attribute(const Source& source, const WordsView& words, DType dtype,
 
 const Plan& plan_of(Op op) {
   static const std::vector<Plan> plans = [] {
-    register_dropout();
+    register_operators();
     std::vector<Plan> made;
     for (const OpInfo& row : all_ops()) made.push_back(make_plan(row));
     return made;
