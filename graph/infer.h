@@ -61,9 +61,11 @@ void batch_norm(Inference&);
 void batch_norm_training(Inference&);  ///< batch_norm, of more than one value per channel
 void reduce_dims(Inference&);          ///< list 0: dims; the last integer: keepdim
 void det(Inference&);
+void det_backward(Inference&);
 void square(Inference&);  ///< same, of square matrices
 void svd(Inference&);
 void eig(Inference&);
+void eig_backward(Inference&);
 void linalg_solve(Inference&);
 }  // namespace shape
 

@@ -2,7 +2,7 @@
 #include "executor/torchscript/plan.h"
 
 #include "executor/torchscript/buffer.h"
-#include "executor/torchscript/dropout.h"
+#include "executor/torchscript/operators.h"
 #include "graph/error.h"
 
 namespace rt::torchscript {
@@ -101,9 +101,9 @@ Plan make_plan(const OpInfo& row) {
   Plan plan;
   plan.row = &row;
   try {
-    plan.name = row.op == Op::Dropout       ? kDropout
-                : row.op == Op::DropoutMask ? kDropoutMask
-                                            : row.rules.aten;
+    const std::string own = join("rt_torch::", row.name);
+    const bool has_own = c10::Dispatcher::singleton().findSchema({own, ""}).has_value();
+    plan.name = has_own ? own : std::string(row.rules.aten);
     plan.aten = c10::Dispatcher::singleton().findSchema(operator_name(plan.name));
     if (!plan.aten) fail("this libtorch does not have it");
     for (const c10::Argument& argument : plan.schema().arguments())
@@ -155,7 +155,7 @@ c10::IValue attribute(const Source& source, const WordsView& words, DType dtype,
 
 const Plan& plan_of(Op op) {
   static const std::vector<Plan> plans = [] {
-    register_dropout();
+    register_operators();
     std::vector<Plan> made;
     for (const OpInfo& row : all_ops()) made.push_back(make_plan(row));
     return made;

@@ -269,6 +269,29 @@ TEST(Infer, Matrices) {
   expect_error(inferred(Op::LinalgSolve, {f32({3, 3}), f32({2, 2})}), {"A is [3,3]", "2 rows"});
 }
 
+TEST(Infer, GradientsFitWhatTheyAreGradientsOf) {
+  EXPECT_EQ(inferred(Op::DetBackward, {f32({}), f32({3, 3})}), "f32[3,3]");
+  expect_error(inferred(Op::DetBackward, {f32({1}), f32({3, 3})}), {"grad_output is [1]", "[]"});
+  expect_error(inferred(Op::DetBackward, {f32({}), f32({2, 3, 3})}), {"give one matrix"});
+  EXPECT_EQ(inferred(Op::EigBackward, {f32({2, 3}), f32({2, 3, 3})}), "f32[2,3,3]");
+  expect_error(inferred(Op::EigBackward, {f32({3}), f32({2, 3, 3})}), {"[3]", "must be [2,3]"});
+  expect_error(inferred(Op::EigBackward, {f32({3}), f32({3, 2})}), {"self is [3,2]", "equal"});
+  const Operand index = i64({2});
+  EXPECT_EQ(inferred(Op::EmbeddingBackward, {f32({2, 5}), index}, {3}), "f32[3,5]");
+  expect_error(inferred(Op::EmbeddingBackward, {f32({3, 5}), index}, {3}), {"[3,5]", "[2]"});
+  expect_error(inferred(Op::EmbeddingBackward, {f32({2, 5}), f32({2})}, {3}), {"i64 or i32"});
+  EXPECT_EQ(inferred(Op::IndexAdd, {f32({4, 3}), index, f32({4, 2})}, {-1}), "f32[4,3]");
+  expect_error(inferred(Op::IndexAdd, {f32({4, 3}), index, f32({4, 3})}, {-1}), {"f32[4,2]"});
+  expect_error(inferred(Op::IndexAdd, {i64({4}), index, i64({2})}, {0}), {"not i64"});
+  EXPECT_EQ(inferred(Op::ScatterAdd, {f32({4}), index, f32({2})}, {0}), "f32[4]");
+  expect_error(inferred(Op::ScatterAdd, {f32({4}), index, f32({4})}, {0}), {"f32[2]"});
+  EXPECT_EQ(inferred(Op::SliceBackward, {f32({2})}, {-3, 9, 0, 2}, {4}), "f32[4]");
+  expect_error(inferred(Op::SliceBackward, {f32({3})}, {-3, 9, 0, 2}, {4}), {"is [2]"});
+  expect_error(inferred(Op::SliceBackward, {f32({0})}, {0, 9, 0, 2}, {-4}), {"negative"});
+  expect_error(inferred(Op::Expand, {f32({3})}, {}, {-2, 3}), {"negative"});
+  expect_error(inferred(Op::Expand, {f32({3})}, {}, {3, 2}), {"does not broadcast to [3,2]"});
+}
+
 TEST(Infer, StridesStayInside) {
   EXPECT_EQ(inferred(Op::AsStrided, {f32({6})}, {1, 2, 3, 1}, {2, 2}), "f32[2,2]");
   expect_error(inferred(Op::AsStrided, {f32({6})}, {2, 2, 3, 1}, {2, 2}),
