@@ -126,17 +126,24 @@ void Engine::check_view(const Call& call) {
          to_string(call.args.shape), "; use reshape, which copies");
 }
 
-Value Engine::append(Turn& turn, Call& call, bool graded) {
+/// Fills in the operands and what inference makes of the call; gives the operands' types. Throws
+/// what is wrong with the call.
+Small<TensorType, 6> Engine::complete(Turn& turn, Call& call) {
   Small<TensorType, 6> types;
   try {
     resolve(turn, call, types);
     infer(call.args, types);
-    if (!types.empty() && is_identity(call.args, types[0])) return call.args.operands[0];
     check_view(call);
+    return types;
   } catch (const Error& error) {
     if (error.complete()) throw;
     throw Error(describe(call, types) + ": " + error.text(), true);
   }
+}
+
+Value Engine::append(Turn& turn, Call& call, bool graded) {
+  const Small<TensorType, 6> types = complete(turn, call);
+  if (!types.empty() && is_identity(call.args, types[0])) return call.args.operands[0];
   return append_inferred(turn, call.args, graded && turn.thread.no_grad == 0);
 }
 

@@ -101,6 +101,13 @@ Expr eig(const Vjp&, uint32_t operand);
 
 // vjp_nn.cpp: layers.
 Expr linear(const Vjp&, uint32_t operand);
+Expr embedding(const Vjp&, uint32_t operand);
+Expr conv2d(const Vjp&, uint32_t operand);
+Expr max_pool2d(const Vjp&, uint32_t operand);
+Expr avg_pool2d(const Vjp&, uint32_t operand);
+Expr layer_norm(const Vjp&, uint32_t operand);
+Expr batch_norm(const Vjp&, uint32_t operand);           ///< by given statistics
+Expr batch_norm_of_batch(const Vjp&, uint32_t operand);  ///< by the batch's own
 
 }  // namespace vjp
 }  // namespace rt

@@ -3,6 +3,7 @@
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/lt.h>
 #include <ATen/ops/mul.h>
+#include <ATen/ops/ones_like.h>
 
 #include "executor/torchscript/operators.h"
 
@@ -15,6 +16,10 @@ at::Tensor dropout(const at::Tensor& input, double p, bool train) {
   const at::Tensor uniform = at::empty_like(input, input.options().dtype(at::kDouble)).uniform_();
   const double kept = 1 - p;
   return at::mul(input, at::lt(uniform, kept).to(input.scalar_type()).div_(kept));
+}
+
+at::Tensor dropout_mask(const at::Tensor& input, double p, bool train) {
+  return torchscript::dropout(at::ones_like(input), p, train);
 }
 
 }  // namespace rt::torchscript

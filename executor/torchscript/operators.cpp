@@ -21,6 +21,8 @@ void define(const std::string& schema, Function function) {
 
 void register_operators() {
   define("rt_torch::dropout(Tensor input, float p, bool train) -> Tensor", TORCH_FN(dropout));
+  define("rt_torch::dropout_mask(Tensor input, float p, bool train) -> Tensor",
+         TORCH_FN(dropout_mask));
   define("rt_torch::det_backward(Tensor grad_output, Tensor self) -> Tensor",
          TORCH_FN(det_backward));
   define("rt_torch::eig_backward(Tensor grad_output, Tensor self) -> Tensor",

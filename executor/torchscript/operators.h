@@ -13,6 +13,10 @@ void register_operators();
 /// numbers.
 at::Tensor dropout(const at::Tensor& input, double p, bool train);
 
+/// What dropout would multiply input by: dropout of ones that lie in memory as input does, so that
+/// they are dropped in the same order.
+at::Tensor dropout_mask(const at::Tensor& input, double p, bool train);
+
 /// The gradient of det at self, of singular matrices too, where that of aten::linalg_det ends.
 at::Tensor det_backward(const at::Tensor& grad_output, const at::Tensor& self);
 

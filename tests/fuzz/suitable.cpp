@@ -114,7 +114,6 @@ std::optional<Suitable> draw_suitable(const OpInfo& row, const Shape& first, Dic
                                                    {shape::layer_norm, layer_norm},
                                                    {shape::batch_norm, batch_norm},
                                                    {shape::batch_norm_training, batch_norm},
-                                                   {shape::batch_norm_running, batch_norm},
                                                    {shape::reduce_dims, reduce_dims},
                                                    {shape::det, one_square},
                                                    {shape::det_backward, det_backward},
@@ -157,13 +156,10 @@ Literal shared_part(Op op, const Literal& result) {
 }
 
 bool is_decomposing(Op op) { return info(op).rules.kernel == Kernel::Linalg; }
-// Convolutions skip the zeros of a padding or multiply by them, as libraries like. PyTorch weighs
-// running statistics and the batch's and adds them up; the reference backend adds a share of their
-// difference, which is no number where they are infinite.
+// Convolutions skip the zeros of a padding or multiply by them, as libraries like.
 bool needs_finite(Op op) {
   const Rules& rules = info(op).rules;
-  return is_decomposing(op) || rules.kernel == Kernel::Conv2d ||
-         rules.shape == shape::batch_norm_running;
+  return is_decomposing(op) || rules.kernel == Kernel::Conv2d;
 }
 
 }  // namespace rt::fuzz

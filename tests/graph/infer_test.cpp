@@ -269,15 +269,13 @@ TEST(Infer, NormalizationsAndDropoutSayWhatTheyCannotTake) {
   expect_error(layer(three, {2}), {"normalized_shape is [2]", "[2,3] ends in"});
   expect_error(layer(f32({1, 3}), {3}), {"weight is [1,3]", "normalized_shape, [3]"});
   const auto batch = [&](const Operand& input, const Operand& mean, double eps) {
-    return inferred(Op::BatchNormTraining, {input, three, three, mean, three},
-                    {bits(0.1), bits(eps)});
+    return inferred(Op::BatchNorm, {input, three, three, mean, three}, {bits(eps)});
   };
   EXPECT_EQ(batch(x, three, 1e-5), "f32[2,3]");
   expect_error(batch(x, f32({2}), 1e-5), {"running_mean is [2]", "must be [3]", "[2,3]"});
-  expect_error(batch(f32({1, 3}), three, 1e-5), {"one value for each channel", "more"});
+  expect_error(inferred(Op::BatchNormOfBatch, {f32({1, 3}), three, three}, {bits(1e-5)}),
+               {"one value for each channel", "more"});
   expect_error(batch(x, three, 0), {"eps is 0", "positive"});
-  EXPECT_EQ(inferred(Op::BatchNormRunningVar, {x, three, three, three, three}, {bits(1), bits(1)}),
-            "f32[3]");
   const auto dropout = [&](const Operand& input, double p) {
     return inferred(Op::Dropout, {input}, {bits(p), 1});
   };

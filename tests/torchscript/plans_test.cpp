@@ -76,6 +76,16 @@ TEST(Dropout, DrawsWhatLibtorchDrawsWithoutMkl) {
     }
 }
 
+TEST(Plan, AsksForTheOneResultThatIsWanted) {
+  const auto mask = [](Op op) {
+    for (const Source& source : plan_of(op).sources)
+      if (source.constant.isBoolList()) return source.constant.toBoolList().vec();
+    return std::vector<bool>();
+  };
+  EXPECT_EQ(mask(Op::Conv2dBackwardInput), (std::vector<bool>{true, false, false}));
+  EXPECT_EQ(mask(Op::Conv2dBackwardWeight), (std::vector<bool>{false, true, false}));
+}
+
 TEST(Plan, NamesWhatThisLibtorchLacks) {
   EXPECT_FALSE(
       c10::Dispatcher::singleton().findSchema(operator_name("aten::no_such_operator.Tensor")));
