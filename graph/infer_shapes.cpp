@@ -106,7 +106,10 @@ void same(Inference& call) { call.shape.assign(call.operand(0).sizes); }
 void same_second(Inference& call) { call.shape.assign(call.operand(1).sizes); }
 void broadcast(Inference& call) {
   const Sizes first = call.operand(0).sizes;
-  if (std::ranges::equal(first, call.operand(1).sizes)) call.shape.assign(first);
+  const bool equal = std::ranges::all_of(call.operands, [first](const TensorType& type) {
+    return std::ranges::equal(first, type.sizes);
+  });
+  if (equal) call.shape.assign(first);
   else call.shape = broadcast_sizes(call.operands);
 }
 

@@ -197,6 +197,7 @@ TEST(Infer, ComparisonsGiveBoolsAndChoicesTakeThem) {
   EXPECT_EQ(inferred(Op::Where, {yes, f32({3}), i64({})}), "f32[2,3]");
   EXPECT_EQ(inferred(Op::Where, {yes, i64({3}), f32({})}), "f32[2,3]");
   EXPECT_EQ(inferred(Op::Where, {yes, yes, yes}), "bool[2,1]");
+  EXPECT_EQ(inferred(Op::Where, {{DType::Bool, {}}, f32({}), f32({4})}), "f32[4]");
   expect_error(inferred(Op::Where, {i64({2}), f32({2}), f32({2})}), {"condition is i64", "bool"});
 }
 
