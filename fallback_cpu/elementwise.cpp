@@ -5,6 +5,7 @@
 #include "fallback_cpu/interpreter.h"
 #include "fallback_cpu/kernels.h"
 #include "fallback_cpu/parallel.h"
+#include "graph/infer.h"
 #include "graph/views.h"
 
 namespace rt::cpu {
@@ -59,6 +60,17 @@ BufferRef slice_backward(const Call& call) {
   return result;
 }
 
+/// The dtype that the call computes in.
+DType compute_dtype(const Call& call) {
+  if (call.row.op != Op::Eq) return call.dtype;
+  Small<TensorType, 2> types;
+  for (uint32_t i = 0; i < call.operands.size(); ++i) {
+    const Buffer& operand = *call.operand(i);
+    types.push_back({operand.dtype(), operand.device(), false, operand.sizes()});
+  }
+  return result_type(types);
+}
+
 }  // namespace
 
 BufferRef Call::copied(const Buffer& buffer) const {
@@ -75,19 +87,22 @@ BufferRef Call::converted(const BufferRef& buffer) const {
 BufferRef elementwise(const Call& call) {
   const Op op = call.row.op;
   if (op == Op::Cast) return call.converted(call.operand(0));
-  if (!computes(op, call.dtype)) refuse(call.row.name, call.dtype);
+  const DType dtype = compute_dtype(call);
+  if (!computes(op, dtype)) refuse(call.row.name, dtype);
   if (op == Op::BinaryCrossEntropyTerms) {
     check_probabilities(call, 0);
     check_probabilities(call, 1);
   }
   const auto count = static_cast<uint32_t>(call.operands.size());
   BlockProgram program;
-  program.registers.resize(count + 1, call.dtype);
-  program.code.push_back({op, static_cast<uint8_t>(count), {0, 1}, 0});
+  program.registers.resize(count, dtype);
+  program.registers.push_back(call.dtype);
+  if (op == Op::Where) program.registers[0] = DType::Bool;
+  program.code.push_back({op, static_cast<uint8_t>(count), {0, 1, 2}, 0});
   program.outputs.push_back(static_cast<uint8_t>(count));
-  Strides strides[2];
-  Source sources[2];
-  BufferRef operands[2];
+  Strides strides[kMostOperands];
+  Source sources[kMostOperands];
+  BufferRef operands[kMostOperands];
   for (uint32_t i = 0; i < count; ++i) {
     operands[i] = call.operand(i);
     if (crosswise(*operands[i])) operands[i] = call.contiguous(operands[i]);

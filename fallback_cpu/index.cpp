@@ -1,4 +1,5 @@
 // index.cpp -- picking and joining: IndexSelect, Gather, Embedding, Cat and Stack, NllLoss.
+#include <algorithm>
 #include <cstring>
 #include <limits>
 
@@ -34,22 +35,49 @@ BufferRef pick_slabs(const Call& call, const BufferRef& tensor, int64_t dim,
   return result;
 }
 
-/// The mean of -self at the targets, over those that are not ignored. [outer, classes, inner].
-template <class T>
-T mean_loss(const T* self, const Extent& extent, const Indices& targets) {
-  double sum = 0;
+/// Calls take(sample, target) for the targets that are not ignored; gives how many these are.
+template <class Take>
+int64_t for_classes(const Indices& targets, int64_t classes, const Take& take) {
   int64_t count = 0;
   for (int64_t i = 0; i < targets.count(); ++i) {
     const int64_t target = targets[i];
     if (target == kIgnored) continue;
-    if (target < 0 || target >= extent.count)
-      fail("target ", target, " is out of range for ", extent.count, " classes");
-    const int64_t outer = i / extent.inner, inner = i % extent.inner;
-    sum -= static_cast<double>(self[(outer * extent.count + target) * extent.inner + inner]);
+    if (target < 0 || target >= classes)
+      fail("target ", target, " is out of range for ", classes, " classes");
+    take(i, target);
     ++count;
   }
+  return count;
+}
+
+/// The mean of -self at the targets. [outer, classes, inner].
+template <class T>
+T mean_loss(const T* self, const Extent& extent, const Indices& targets) {
+  double sum = 0;
+  const int64_t count = for_classes(targets, extent.count, [&](int64_t i, int64_t target) {
+    const int64_t outer = i / extent.inner, inner = i % extent.inner;
+    sum -= static_cast<double>(self[(outer * extent.count + target) * extent.inner + inner]);
+  });
   if (count == 0) return std::numeric_limits<T>::quiet_NaN();
   return static_cast<T>(sum / static_cast<double>(count));
+}
+
+/// The gradient of mean_loss at self, [samples, classes].
+BufferRef mean_loss_backward(const Call& call) {
+  const Indices targets(call, call.operand(2));
+  BufferRef result = call.result();
+  visit_float(call.row.name, call.dtype, [&]<class T>(Type<T>) {
+    const auto number = [&](uint32_t i) {
+      return *reinterpret_cast<const T*>(call.operand(i)->data());
+    };
+    T* const out = reinterpret_cast<T*>(result->data());
+    std::fill_n(out, result->numel(), T{0});
+    const T slope = -number(0) / number(3);
+    const int64_t classes = call.sizes[1];
+    for_classes(targets, classes,
+                [&](int64_t i, int64_t target) { out[i * classes + target] = slope; });
+  });
+  return result;
 }
 
 }  // namespace
@@ -121,13 +149,16 @@ BufferRef concat(const Call& call) {
 }
 
 BufferRef nll_loss(const Call& call) {
+  if (call.row.op == Op::NllLossBackward) return mean_loss_backward(call);
   const BufferRef self = call.contiguous(call.operand(0));
   const Indices targets(call, call.operand(1));
+  const Extent extent(self->sizes(), self->sizes().size() > 1 ? 1 : 0);
   BufferRef result = call.result();
   visit_float(call.row.name, call.dtype, [&]<class T>(Type<T>) {
-    const Extent extent(self->sizes(), self->sizes().size() > 1 ? 1 : 0);
-    *reinterpret_cast<T*>(result->data()) =
-        mean_loss(reinterpret_cast<const T*>(self->data()), extent, targets);
+    T& out = *reinterpret_cast<T*>(result->data());
+    if (call.row.op == Op::NllLossTotalWeight)
+      out = static_cast<T>(for_classes(targets, extent.count, [](int64_t, int64_t) {}));
+    else out = mean_loss(reinterpret_cast<const T*>(self->data()), extent, targets);
   });
   return result;
 }

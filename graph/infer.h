@@ -48,7 +48,9 @@ void cross_entropy(Inference&);
 void binary_cross_entropy(Inference&);
 void binary_cross_entropy_terms(Inference&);
 void nll_loss(Inference&);
+void nll_loss_total_weight(Inference&);
 void nll_loss_backward(Inference&);
+void loss_backward(Inference&);  ///< same_second; a target like it, a gradient like it or 0-d
 void conv2d(Inference&);
 void conv2d_backward_input(Inference&);
 void conv2d_backward_weight(Inference&);
@@ -87,6 +89,8 @@ void equal_floating(Inference&);    ///< equal, and a float
 void cross_entropy(Inference&);     ///< floating; promoted with a float target
 void sum(Inference&);               ///< keep for floats, else i64
 void index(Inference&);             ///< i64; bool operands are refused
+void boolean(Inference&);           ///< bool, of any operands
+void where(Inference&);             ///< promote, of all but the first operand, which must be bool
 void given(Inference&);             ///< what the DType parameter says
 void filled(Inference&);            ///< given; the scalars must fit it
 void filled_float(Inference&);      ///< filled; must be a float

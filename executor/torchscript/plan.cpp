@@ -94,6 +94,7 @@ Source source_for(const OpInfo& row, const c10::FunctionSchema& schema,
   if (is_mask(*argument.type())) return {.constant = mask_of(row, schema)};
   if (argument.default_value()) return {.constant = *argument.default_value()};
   if (argument.type()->kind() == c10::TypeKind::OptionalType) return {};
+  if (argument.real_type()->kind() == c10::TypeKind::ScalarTypeType) return {.from = From::DType};
   fail("its argument ", argument.name(), " is no parameter of ", row.name, " and has no default");
 }
 

@@ -21,7 +21,7 @@ struct Source {
     Flag,
     Integers,
     Sizes,
-    DType,
+    DType,  ///< the result's
     Device,
   };
   From from = From::Constant;

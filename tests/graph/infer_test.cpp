@@ -173,6 +173,33 @@ TEST(Infer, Losses) {
   EXPECT_EQ(inferred(Op::CrossEntropyLoss, {f32({2, 3}), {DType::F64, {2, 3}}}), "f64[]");
 }
 
+TEST(Infer, GradientsOfLossesAreLikeWhatTheyAreOf) {
+  const Operand classes = i64({2});
+  EXPECT_EQ(inferred(Op::MseLossBackward, {f32({}), f32({2, 3}), f32({2, 3})}), "f32[2,3]");
+  EXPECT_EQ(inferred(Op::BinaryCrossEntropyBackward, {f32({2}), f32({2}), f32({2})}), "f32[2]");
+  expect_error(inferred(Op::MseLossBackward, {f32({}), f32({2, 3}), f32({3})}), {"[3]", "[2,3]"});
+  expect_error(inferred(Op::MseLossBackward, {f32({3}), f32({2, 3}), f32({2, 3})}),
+               {"grad_output is [3]", "0-d or like self, [2,3]"});
+  EXPECT_EQ(inferred(Op::NllLossTotalWeight, {f32({2, 3}), classes}), "f32[]");
+  expect_error(inferred(Op::NllLossTotalWeight, {f32({3}), i64({})}), {"[3]", "[N,C]"});
+  EXPECT_EQ(inferred(Op::NllLossBackward, {f32({}), f32({2, 3}), classes, f32({})}), "f32[2,3]");
+  expect_error(inferred(Op::NllLossBackward, {f32({}), f32({2, 3}), i64({3}), f32({})}),
+               {"batch of 2", "[3]"});
+  expect_error(inferred(Op::NllLossBackward, {f32({2}), f32({2, 3}), classes, f32({})}),
+               {"grad_output is [2]", "0-d"});
+  expect_error(inferred(Op::NllLossBackward, {f32({}), f32({2, 3}), classes, f32({1})}),
+               {"total_weight is [1]", "0-d"});
+}
+
+TEST(Infer, ComparisonsGiveBoolsAndChoicesTakeThem) {
+  const Operand yes{DType::Bool, {2, 1}};
+  EXPECT_EQ(inferred(Op::Eq, {f32({2, 1}), i64({3})}), "bool[2,3]");
+  EXPECT_EQ(inferred(Op::Where, {yes, f32({3}), i64({})}), "f32[2,3]");
+  EXPECT_EQ(inferred(Op::Where, {yes, i64({3}), f32({})}), "f32[2,3]");
+  EXPECT_EQ(inferred(Op::Where, {yes, yes, yes}), "bool[2,1]");
+  expect_error(inferred(Op::Where, {i64({2}), f32({2}), f32({2})}), {"condition is i64", "bool"});
+}
+
 TEST(Infer, Devices) {
   Args args;
   args.op = Op::Add;

@@ -24,5 +24,17 @@ TEST_P(GradientOfRow, KeepsNoMoreThanItUses) {
   EXPECT_THAT(VjpRig(sampled).unused(), testing::IsEmpty());
 }
 
+TEST_P(GradientOfRow, ThatIsALittleOffIsNoticed) {
+  const GradCase sampled = sampled_case(*GetParam());
+  VjpRig right(sampled);
+  for (uint32_t i = 0; i < right.operands(); ++i) {
+    if (!right.has_gradient(i)) continue;
+    const std::vector<double> slopes = right.gradient(i);
+    if (std::ranges::all_of(slopes, [](double slope) { return slope == 0; })) continue;
+    VjpRig wrong(sampled, i);
+    EXPECT_NE(first_difference(wrong, sampled, i, 1e-6), "") << "operand " << i;
+  }
+}
+
 }  // namespace
 }  // namespace rt::test

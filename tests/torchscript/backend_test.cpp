@@ -19,7 +19,8 @@ std::unique_ptr<Backend> libtorch() {
   return make_libtorch_backend(memory, 1, "");
 }
 
-/// Deterministic operands for a batch's inputs that no row refuses: between 0 and 1, indices 0.
+/// Deterministic operands for a batch's inputs that no row refuses: numbers between 0 and 1, bools
+/// of both kinds, indices 0.
 std::vector<BufferRef> inputs_of(Rig& rig, const Batch& batch) {
   std::vector<BufferRef> inputs;
   for (uint32_t value = 0; value < batch.values.size(); ++value) {
@@ -28,6 +29,8 @@ std::vector<BufferRef> inputs_of(Rig& rig, const Batch& batch) {
     std::vector<double> data(n);
     const bool floating = is_float(batch.values[value].dtype);
     for (size_t i = 0; i < n; ++i) data[i] = floating ? static_cast<double>(i * 37 % 64) / 64 : 0;
+    if (batch.values[value].dtype == DType::Bool)
+      for (size_t i = 0; i < n; i += 2) data[i] = 1;
     const BufferRef plain = rig.backend->from_host(data.data(), DType::F64, batch.sizes(value), {});
     std::vector<char> bytes(n * 8);
     rig.backend->to_host(*plain, batch.values[value].dtype, bytes.data());

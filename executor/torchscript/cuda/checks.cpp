@@ -42,6 +42,8 @@ std::vector<RangeCheck> range_checks(const OpInfo& row, const WordsView& words,
     case Op::CrossEntropyLoss:
       if (is_float(operands[1].dtype)) return {};  // probabilities
       return {indices(1, size(0, operands[0].sizes.size() > 1 ? 1 : 0), kIgnoredClass)};
+    case Op::NllLossTotalWeight: return {indices(1, size(0, 1), kIgnoredClass)};
+    case Op::NllLossBackward: return {indices(2, size(1, 1), kIgnoredClass)};
     case Op::BinaryCrossEntropy:
     case Op::BinaryCrossEntropyTerms: return {{0, 0, 1, kNothing}, {1, 0, 1, kNothing}};
     default: return {};
