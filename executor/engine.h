@@ -1,6 +1,7 @@
 // engine.h -- the one object: tapes, handles, policy, cache, backend, counters.
 #pragma once
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -8,6 +9,9 @@
 #include "executor/cache.h"
 #include "executor/config.h"
 #include "executor/counters.h"
+#include "executor/optimizer.h"
+#include "executor/slots.h"
+#include "graph/builder.h"
 #include "graph/handles.h"
 #include "graph/places.h"
 #include "graph/tape.h"
@@ -22,7 +26,7 @@ struct Thread {
   std::string text;        ///< the newest text result
   std::string unreported;  ///< first failure of a batch that no call has told yet
   uint32_t place = 0;      ///< of the nodes recorded next
-  uint64_t seam = 0;       ///< trail where the limit cut last; the next cut waits for it
+  int64_t no_grad = 0;     ///< calls of no_grad_begin that wait for their end
   bool ready = false;      ///< registered with the engine
 };
 
@@ -44,10 +48,12 @@ struct Call {
   Small<int64_t, 6> handles;  ///< of the tensor parameters, in order; 0 may stand for an OptTensor
 };
 
-/// A call whose result takes the place of what a handle stands for, as a call in place does.
+/// What a call also does to tensors of its client, as a call in place does: new values take the
+/// place of what the handles stand for.
 struct Update {
-  int64_t handle;
-  Call call;
+  Call subject;  ///< of the operands that the values are computed of; checked and not recorded
+  Small<int64_t, 4> handles;
+  std::function<Small<Value, 4>(Builder&, const Args& subject)> values;  ///< one for each handle
 };
 
 class Engine {
@@ -60,18 +66,35 @@ class Engine {
 
   // Recording and handles. All throw Error; handles of tensors unless it says otherwise.
   int64_t record(Turn& turn, Call& call);  ///< a handle to the result
-  /// The same, and then the updates, all of them computed from what the handles stood for before.
-  int64_t record_updating(Turn& turn, Call& call, std::span<Update> updates);
+  /// The same and the update, computed from what the handles stood for before. The call's operands
+  /// are among those of the update's subject.
+  int64_t record_updating(Turn& turn, Call& call, Update& update);
   double record_and_read(Turn& turn, Call& call);    ///< the one number the result holds
   int64_t add_tensor(Turn& turn, BufferRef buffer);  ///< a handle to data from outside
   int64_t alias(Turn& turn, int64_t handle);         ///< a second handle to the same value
   void free(Turn& turn, int64_t handle);             ///< a force point
   TensorType type(Turn& turn, int64_t handle);       ///< of pending values too; forces nothing
-  void observe_shape(Turn& turn, int64_t handle);    ///< the force point of shape questions
-  BufferRef read(Turn& turn, int64_t handle);        ///< a force point; waits
+  void observe_shape(Turn& turn, int64_t handle);  ///< the force point of shape questions
+  BufferRef read(Turn& turn, int64_t handle);      ///< a force point; waits
   void set_label(Turn& turn, int64_t handle, std::string label);
   /// Ahead of creation from data: where a tape over its soft limit is cut.
   void seam(Turn& turn);
+
+  // Gradients (gradients.cpp). A leaf that shares its value with other handles gets one of its own.
+  void set_requires_grad(Turn& turn, int64_t handle, bool wanted);
+  bool requires_grad(Turn& turn, int64_t handle);
+  int64_t detach(Turn& turn, int64_t handle);
+  void backward(Turn& turn, int64_t handle);
+  int64_t gradient(Turn& turn, int64_t handle);  ///< a handle to a snapshot, 0 when there is none
+  void zero_gradient(Turn& turn, int64_t handle);
+
+  // Optimizers (optimizer.cpp).
+  int64_t add_optimizer(Turn& turn, Optimizer optimizer, Sizes handles);
+  void step(Turn& turn, int64_t handle);
+  void zero_gradients(Turn& turn, int64_t handle);
+  double learning_rate(Turn& turn, int64_t handle);
+  void set_learning_rate(Turn& turn, int64_t handle, double rate);
+  void free_optimizer(Turn& turn, int64_t handle);
 
   // Batches.
   int64_t flush(Turn& turn);  ///< number of nodes submitted
@@ -85,6 +108,7 @@ class Engine {
   Device default_device();  ///< throws when RT_TORCH_DEVICE names one that is not there
   /// CPU for index < 0, else CUDA `index`; throws when it is not there.
   Device device(int64_t index);
+  TensorType type_of(Value value) const { return graph_.type(value); }
   int64_t pending(Turn& turn) const { return turn.thread.tape.nodes; }
   int64_t live_handles() const { return handles_.live(); }
 
@@ -104,18 +128,20 @@ class Engine {
 
  private:
   friend struct Turn;
+  friend class TapeBuilder;
   friend struct ThreadExit;
   Engine();
 
   // record.cpp
-  Value append(Turn& turn, Call& call);
-  Value append(Turn& turn, Args& args);
+  Value append(Turn& turn, Call& call, bool graded);
+  Value append(Turn& turn, Args& args, bool graded);
+  Value append_inferred(Turn& turn, const Args& args, bool graded);
   Value at_once(Turn& turn, const Args& args);
   int64_t handle_to(Value value);
+  Small<TensorType, 6> complete(Turn& turn, Call& call);
   void resolve(Turn& turn, Call& call, Small<TensorType, 6>& types);
   void check_limits(Turn& turn);
-  bool over_soft_limit(const Tape& tape) const;
-  void cut(Turn& turn);
+  bool over_soft_limit(const Tape& tape, double factor) const;
   void check_view(const Call& call);
   Value value_of(Turn& turn, int64_t handle);
 
@@ -123,8 +149,20 @@ class Engine {
   struct Onlooker;
   void rebind(Turn& turn, int64_t handle, Value now);
   void put(int64_t handle, Value now);
+  void replace(int64_t handle, Value now);
   Value as_strided(Turn& turn, Value base, const Layout& layout, int64_t offset);
   Value whole_memory(Turn& turn, Value value, const Place& place);
+
+  // gradients.cpp, optimizer.cpp
+  Value here(Turn& turn, int64_t handle);
+  bool bring_here(Turn& turn, Value value);
+  Value detached(Turn& turn, Value value);
+  Value gradient_of(Turn& turn, Value leaf);
+  void clear_gradient(Value leaf);
+  Optimizer& optimizer(Turn& turn, int64_t handle);
+  template <class Visit>
+  void for_each_parameter(Turn& turn, int64_t handle, const Visit& visit);
+  void renew(Value& slot, Value now);
 
   // submit.cpp
   int64_t submit(Turn& turn, Tape& tape, Reason reason);
@@ -154,6 +192,7 @@ class Engine {
   std::unique_ptr<Backend> backend_;
   Graph graph_;
   Handles handles_;
+  Slots<Optimizer> optimizers_;
   Places places_;
   Cache cache_;
   CounterValues counters_{};

@@ -1,5 +1,5 @@
 // rebind.cpp -- calls in place: values stay as they are, and handles go over to new ones.
-#include "executor/engine.h"
+#include "executor/tape_builder.h"
 
 namespace rt {
 namespace {
@@ -21,19 +21,21 @@ struct Engine::Onlooker {
   Layout layout;
 };
 
-int64_t Engine::record_updating(Turn& turn, Call& call, std::span<Update> updates) {
+int64_t Engine::record_updating(Turn& turn, Call& call, Update& update) {
   count(Counter::calls);
   check_limits(turn);
-  // Held from the start: another thread may submit this tape while a call waits for one of its own.
+  complete(turn, update.subject);  // waits, if anything does, so that nothing below has to
   Small<Value, 4> values;
   try {
-    values.push_back(append(turn, call));
+    values.push_back(append(turn, call, true));
     graph_.hold(values.back());
-    for (Update& update : updates) {
-      values.push_back(append(turn, update.call));
-      graph_.hold(values.back());
+    TapeBuilder build(turn, false);
+    for (const Value value : update.values(build, update.subject.args)) {
+      values.push_back(value);
+      graph_.hold(value);
     }
-    for (uint32_t i = 0; i < updates.size(); ++i) rebind(turn, updates[i].handle, values[i + 1]);
+    for (uint32_t i = 0; i < update.handles.size(); ++i)
+      rebind(turn, update.handles[i], values[i + 1]);
   } catch (...) {
     for (const Value value : values) graph_.release(value);
     throw;
@@ -53,6 +55,12 @@ void Engine::put(int64_t handle, Value now) {
   graph_.release(before);
 }
 
+/// The same for a call in place, which leaves the handle's part in gradients as it is.
+void Engine::replace(int64_t handle, Value now) {
+  graph_.carry_gradient(handles_.at(handle, HandleKind::Tensor).value, now);
+  put(handle, now);
+}
+
 /// The elements of `layout` in a new value whose first element is at `offset` of the old memory.
 Value Engine::as_strided(Turn& turn, Value base, const Layout& layout, int64_t offset) {
   Args args;
@@ -61,7 +69,7 @@ Value Engine::as_strided(Turn& turn, Value base, const Layout& layout, int64_t o
   args.shape = layout.sizes;
   args.words = {layout.offset - offset, static_cast<int64_t>(layout.strides.size())};
   args.words.append(layout.strides);
-  return append(turn, args);
+  return append(turn, args, false);
 }
 
 /// All memory that `value` is a part of, as one dimension.
@@ -77,7 +85,7 @@ Value Engine::whole_memory(Turn& turn, Value value, const Place& place) {
   Args args;
   args.op = Op::Flatten;
   args.operands = {place.origin};
-  return append(turn, args);
+  return append(turn, args, false);
 }
 
 /// Writes `now` into the memory that `handle` stands for, so far as programs can see: all handles
@@ -85,9 +93,8 @@ Value Engine::whole_memory(Turn& turn, Value value, const Place& place) {
 void Engine::rebind(Turn& turn, int64_t handle, Value now) {
   const Value before = value_of(turn, handle);
   const Node& node = graph_[before];
-  if (node.state == State::Concrete && node.holders == 1 && !node.requires_grad &&
-      node.buffer->unique())
-    return put(handle, now);
+  if (node.state == State::Concrete && node.holders == 1 && node.buffer->unique())
+    return replace(handle, now);
   const Place place = graph_.place(before);
   std::vector<Onlooker> onlookers;
   bool inside = true, only_itself = true;
@@ -101,7 +108,7 @@ void Engine::rebind(Turn& turn, int64_t handle, Value now) {
     onlookers.push_back({other, std::move(seen.layout)});
   });
   if (only_itself) {
-    for (const Onlooker& onlooker : onlookers) put(onlooker.handle, now);
+    for (const Onlooker& onlooker : onlookers) replace(onlooker.handle, now);
     return;
   }
   Value base = now;
@@ -113,12 +120,12 @@ void Engine::rebind(Turn& turn, int64_t handle, Value now) {
     args.words.append(place.layout.sizes);
     args.words.push_back(static_cast<int64_t>(place.layout.strides.size()));
     args.words.append(place.layout.strides);
-    base = append(turn, args);
+    base = append(turn, args, false);
   }
   const int64_t offset = inside ? place.layout.offset : 0;
   for (const Onlooker& onlooker : onlookers) {
     const bool itself = inside && onlooker.handle == handle;
-    put(onlooker.handle, itself ? now : as_strided(turn, base, onlooker.layout, offset));
+    replace(onlooker.handle, itself ? now : as_strided(turn, base, onlooker.layout, offset));
   }
 }
 

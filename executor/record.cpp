@@ -1,7 +1,7 @@
 // record.cpp -- the way of one recorded call: handles to values, inference, a node, a handle.
 #include <bit>
 
-#include "executor/engine.h"
+#include "executor/tape_builder.h"
 #include "graph/error.h"
 
 namespace rt {
@@ -103,13 +103,13 @@ void Engine::resolve(Turn& turn, Call& call, Small<TensorType, 6>& types) {
   }
 }
 
-/// View rows over a concrete value that takes no part in gradients are a matter of strides: their
-/// result is concrete at once. kNone where a node has to be recorded.
+/// View rows over a concrete value are a matter of strides: their result is concrete at once. kNone
+/// where a node has to be recorded.
 Value Engine::at_once(Turn& turn, const Args& args) {
   const OpInfo& row = info(args.op);
   if (!row.rules.view) return kNone;
   const Node& source = graph_[args.operands[0]];
-  if (source.state != State::Concrete || source.requires_grad) return kNone;
+  if (source.state != State::Concrete) return kNone;
   Layout layout;
   if (!row.rules.view({row, args.words}, args.shape, source.buffer->layout(), layout)) return kNone;
   BufferRef view(new Buffer(source.buffer->storage(), source.dtype, std::move(layout)));
@@ -126,34 +126,54 @@ void Engine::check_view(const Call& call) {
          to_string(call.args.shape), "; use reshape, which copies");
 }
 
-Value Engine::append(Turn& turn, Call& call) {
+/// Fills in the operands and what inference makes of the call; gives the operands' types. Throws
+/// what is wrong with the call.
+Small<TensorType, 6> Engine::complete(Turn& turn, Call& call) {
   Small<TensorType, 6> types;
   try {
     resolve(turn, call, types);
     infer(call.args, types);
-    if (!types.empty() && is_identity(call.args, types[0])) return call.args.operands[0];
     check_view(call);
+    return types;
   } catch (const Error& error) {
     if (error.complete()) throw;
     throw Error(describe(call, types) + ": " + error.text(), true);
   }
-  if (const Value value = at_once(turn, call.args); value != kNone) return value;
-  return graph_.append(turn.thread.tape, call.args, turn.thread.place);
+}
+
+Value Engine::append(Turn& turn, Call& call, bool graded) {
+  const Small<TensorType, 6> types = complete(turn, call);
+  if (!types.empty() && is_identity(call.args, types[0])) return call.args.operands[0];
+  return append_inferred(turn, call.args, graded && turn.thread.no_grad == 0);
 }
 
 /// An op of the engine's own over values that are there.
-Value Engine::append(Turn& turn, Args& args) {
+Value Engine::append(Turn& turn, Args& args, bool graded) {
   Small<TensorType, 6> types;
   for (const Value operand : args.operands) types.push_back(graph_.type(operand));
   infer(args, types);
-  if (const Value value = at_once(turn, args); value != kNone) return value;
-  return graph_.append(turn.thread.tape, args, turn.thread.place);
+  return append_inferred(turn, args, graded);
+}
+
+/// With `graded`, so that a backward pass can go through the result where one of the operands wants
+/// it: rows without a rule of their own are recorded as what they are made of.
+Value Engine::append_inferred(Turn& turn, const Args& args, bool graded) {
+  const Rules& rules = info(args.op).rules;
+  graded = graded && graph_.wants_gradient(args);
+  if (graded && !rules.vjp) {
+    TapeBuilder build(turn, true);
+    return (rules.graded ? rules.graded : rules.decompose)(build, args);
+  }
+  Value value = at_once(turn, args);
+  if (value == kNone) value = graph_.append(turn.thread.tape, args, turn.thread.place);
+  if (graded) graph_.track(value, args);
+  return value;
 }
 
 int64_t Engine::record(Turn& turn, Call& call) {
   count(Counter::calls);
   check_limits(turn);
-  const Value value = append(turn, call);
+  const Value value = append(turn, call, true);
   const int64_t handle = handle_to(value);
   if (policy_ == Policy::Eager) submit(turn, turn.thread.tape, Reason::Eager);
   return handle;
@@ -161,7 +181,7 @@ int64_t Engine::record(Turn& turn, Call& call) {
 
 double Engine::record_and_read(Turn& turn, Call& call) {
   count(Counter::calls);
-  const Value value = append(turn, call);
+  const Value value = append(turn, call, false);
   const BufferRef buffer = settle(turn, value);
   double result = 0;
   backend().to_host(*buffer, DType::F64, &result);
@@ -187,7 +207,6 @@ void Engine::free(Turn& turn, int64_t handle) {
                       node.holders == 1 && node.consumers == 0;
   Tape* tape = node.state == State::Pending ? &graph_.tape(node.tape) : nullptr;
   graph_.release(entry.value);
-  if (entry.gradient != kNone) graph_.release(entry.gradient);
   if (forces) submit(turn, *tape, Reason::Free);
 }
 
@@ -209,27 +228,28 @@ void Engine::set_label(Turn& turn, int64_t handle, std::string label) {
   graph_.set_label(value_of(turn, handle), std::move(label));
 }
 
-/// Over its soft limit a tape is cut where the loop that records it comes by the place of the cut
-/// before, so that the batches between cuts are alike; at the hard limit wherever it stands.
+/// Over its soft limit a tape is cut where the loop that records it comes by the place where the
+/// tape began, so that the batches between cuts are alike; at the hard limit wherever it stands.
 void Engine::check_limits(Turn& turn) {
   constexpr int64_t kHardNodes = 2'000'000, kHardBytes = int64_t{4} << 30;
-  const Tape& tape = turn.thread.tape;
-  if (!over_soft_limit(tape)) return;
-  if (tape.trail == turn.thread.seam || tape.nodes >= kHardNodes || tape.bytes >= kHardBytes)
-    cut(turn);
+  Tape& tape = turn.thread.tape;
+  if (!over_soft_limit(tape, 1)) return;
+  if (tape.trail == tape.began || tape.nodes >= kHardNodes || tape.bytes >= kHardBytes)
+    submit(turn, tape, Reason::Limit);
 }
 
 void Engine::seam(Turn& turn) {
-  if (over_soft_limit(turn.thread.tape)) cut(turn);
+  // A loop has several seams: one that is cut at another than it began at waits for that, but not
+  // for long, since it may not come by there again.
+  constexpr double kPatience = 1.25;
+  Tape& tape = turn.thread.tape;
+  check_limits(turn);
+  if (over_soft_limit(tape, tape.began == 0 ? 1 : kPatience)) submit(turn, tape, Reason::Limit);
 }
 
-bool Engine::over_soft_limit(const Tape& tape) const {
-  return tape.nodes >= config_.max_pending_nodes || tape.bytes >= config_.max_pending_bytes;
-}
-
-void Engine::cut(Turn& turn) {
-  turn.thread.seam = turn.thread.tape.trail;
-  submit(turn, turn.thread.tape, Reason::Limit);
+bool Engine::over_soft_limit(const Tape& tape, double factor) const {
+  return static_cast<double>(tape.nodes) >= factor * config_.max_pending_nodes ||
+         static_cast<double>(tape.bytes) >= factor * config_.max_pending_bytes;
 }
 
 }  // namespace rt

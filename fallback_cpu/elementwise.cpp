@@ -1,9 +1,12 @@
 // elementwise.cpp -- single elementwise ops as programs of the block interpreter, copies and views.
+#include <cstring>
+
 #include "fallback_cpu/dtypes.h"
 #include "fallback_cpu/interpreter.h"
 #include "fallback_cpu/kernels.h"
 #include "fallback_cpu/parallel.h"
 #include "graph/infer.h"
+#include "graph/views.h"
 
 namespace rt::cpu {
 namespace {
@@ -40,10 +43,20 @@ bool crosswise(const Buffer& buffer) {
          buffer.numel() >= kBig;
 }
 
-BufferRef copied(const Call& call, const Buffer& buffer) {
+/// Writes `part` into the result, over the elements that strides and offset pick there.
+void put(const Call& call, const Buffer& part, const Buffer& result, Sizes strides,
+         int64_t offset) {
+  copy_elements(result.data() + offset * item_size(call.dtype), call.dtype, strides,
+                source_of(part), part.sizes(), call.machine.threads);
+}
+
+BufferRef slice_backward(const Call& call) {
   BufferRef result = call.result();
-  copy_elements(result->data(), call.dtype, result->strides(), source_of(buffer), buffer.sizes(),
-                call.machine.threads);
+  std::memset(result->data(), 0, static_cast<size_t>(result->numel() * item_size(call.dtype)));
+  const Buffer& part = *call.operand(0);
+  Layout slice;
+  view::slice(call.words, part.sizes(), result->layout(), slice);
+  put(call, part, *result, slice.strides, slice.offset);
   return result;
 }
 
@@ -60,20 +73,20 @@ DType compute_dtype(const Call& call) {
 
 }  // namespace
 
-BufferRef Call::converted(const BufferRef& buffer) const {
-  if (buffer->dtype() == dtype) return buffer;
-  BufferRef result = allocate(dtype, buffer->sizes(), machine.memory);
-  copy_elements(result->data(), dtype, result->strides(), source_of(*buffer), buffer->sizes(),
+BufferRef Call::copied(const Buffer& buffer) const {
+  BufferRef result = allocate(dtype, buffer.sizes(), machine.memory);
+  copy_elements(result->data(), dtype, result->strides(), source_of(buffer), buffer.sizes(),
                 machine.threads);
   return result;
 }
 
+BufferRef Call::converted(const BufferRef& buffer) const {
+  return buffer->dtype() == dtype ? buffer : copied(*buffer);
+}
+
 BufferRef elementwise(const Call& call) {
   const Op op = call.row.op;
-  if (op == Op::Cast) {
-    const BufferRef& source = call.operand(0);
-    return source->dtype() == call.dtype ? source : copied(call, *source);
-  }
+  if (op == Op::Cast) return call.converted(call.operand(0));
   const DType dtype = compute_dtype(call);
   if (!computes(op, dtype)) refuse(call.row.name, dtype);
   if (op == Op::BinaryCrossEntropyTerms) {
@@ -122,13 +135,10 @@ BufferRef view(const Call& call) {
 BufferRef clone(const Call& call) {
   const BufferRef& source = call.operand(0);
   if (call.row.op == Op::Move) return source;
-  BufferRef result = copied(call, *source);
-  if (call.row.op == Op::AsStridedScatter) {
-    const Buffer& part = *call.operand(1);
-    char* const place = result->data() + call.words.integer(0) * item_size(call.dtype);
-    copy_elements(place, call.dtype, call.words.list(1), source_of(part), part.sizes(),
-                  call.machine.threads);
-  }
+  if (call.row.op == Op::SliceBackward) return slice_backward(call);
+  BufferRef result = call.copied(*source);
+  if (call.row.op == Op::AsStridedScatter)
+    put(call, *call.operand(1), *result, call.words.list(1), call.words.integer(0));
   return result;
 }
 

@@ -43,6 +43,10 @@ struct Types<Kind::Float> {
   using Result = double;
 };
 template <>
+struct Types<Kind::Rate> {
+  using Result = double;
+};
+template <>
 struct Types<Kind::Bits> {
   using Param = double;
   using Result = double;

@@ -19,6 +19,7 @@
 #define RT_BODY_ROOM_Count
 #define RT_BODY_ROOM_Code
 #define RT_BODY_ROOM_Status
+#define RT_BODY_ROOM_Rate
 #define RT_BODY_ROOM_Text
 
 namespace rt::call {

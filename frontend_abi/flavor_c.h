@@ -12,7 +12,7 @@ struct FlavorC {
   template <Kind kind>
   using CResult = std::conditional_t<
       kind == Kind::Void, void,
-      std::conditional_t<kind == Kind::Float, double,
+      std::conditional_t<kind == Kind::Float || kind == Kind::Rate, double,
                          std::conditional_t<kind == Kind::Text, const char*, int64_t>>>;
 
   template <Kind kind>
@@ -69,6 +69,7 @@ using Flavor = FlavorC;
 #define RT_RETURNS_Count(what)
 #define RT_RETURNS_Code(what)
 #define RT_RETURNS_Status(what)
+#define RT_RETURNS_Rate(what)
 #define RT_RETURNS_Text(what)
 #define RT_RETURNS_IntList(what) what##_LIST(int64_t)
 #define RT_RETURNS_TensorList(what) what##_LIST(int64_t)

@@ -48,17 +48,21 @@ int64_t Handles::add(HandleKind kind, Value value) {
   entry.kind = kind;
   entry.live = true;
   entry.value = value;
-  entry.gradient = kNone;
   ++live_;
   return number(slot);
 }
 
-Handles::Entry& Handles::at(int64_t handle, HandleKind kind) {
+Handles::Entry* Handles::find(int64_t handle, HandleKind kind) {
   const uint32_t slot = slot_of(handle);
-  if (handle <= 0 || slot == 0 || slot >= entries_.size()) refuse(handle, kind);
+  if (handle <= 0 || slot == 0 || slot >= entries_.size()) return nullptr;
   Entry& entry = entries_[slot];
-  if (!entry.live || entry.kind != kind || number(slot) != handle) refuse(handle, kind);
-  return entry;
+  return entry.live && entry.kind == kind && number(slot) == handle ? &entry : nullptr;
+}
+
+Handles::Entry& Handles::at(int64_t handle, HandleKind kind) {
+  Entry* const entry = find(handle, kind);
+  if (!entry) refuse(handle, kind);
+  return *entry;
 }
 
 void Handles::remove(int64_t handle) {

@@ -22,15 +22,14 @@ class Handles {
     bool live = false;
     /// Tensor: the value it stands for now (a rebinding changes it). Other kinds: their own number.
     Value value{};
-    /// Tensor: the gradient accumulated for this leaf. The slot is the handle's, so that it stays
-    /// when the handle is rebound.
-    Value gradient = kNone;
     uint32_t next_free = 0;
   };
 
   int64_t add(HandleKind kind, Value value);
   /// The entry of a live handle of that kind; throws with what is wrong about it and the remedy.
   Entry& at(int64_t handle, HandleKind kind);
+  /// The same, nullptr where at() throws.
+  Entry* find(int64_t handle, HandleKind kind);
   void remove(int64_t handle);
   int64_t live() const { return live_; }
 

@@ -56,16 +56,18 @@ void conv2d_backward_input(Inference&);
 void conv2d_backward_weight(Inference&);
 void pool2d(Inference&);
 void pool2d_backward(Inference&);
+void max_pool2d_backward(Inference&);
 void layer_norm(Inference&);
 void dropout(Inference&);
 void batch_norm(Inference&);
 void batch_norm_training(Inference&);  ///< batch_norm, of more than one value per channel
-void batch_norm_running(Inference&);   ///< one statistic of batch_norm_training
 void reduce_dims(Inference&);          ///< list 0: dims; the last integer: keepdim
 void det(Inference&);
+void det_backward(Inference&);
 void square(Inference&);  ///< same, of square matrices
 void svd(Inference&);
 void eig(Inference&);
+void eig_backward(Inference&);
 void linalg_solve(Inference&);
 }  // namespace shape
 

@@ -154,6 +154,8 @@ void embedding_backward(Inference& call) {
   if (grad.empty() || !std::ranges::equal(grad.first(grad.size() - 1), indices))
     fail("grad_output is ", to_string(grad), "; it must be indices' sizes ", to_string(indices),
          " and one more");
+  if (call.operand(1).dtype != DType::I64 && call.operand(1).dtype != DType::I32)
+    fail("indices are ", name(call.operand(1).dtype), "; they must be i64 or i32");
   if (rows < 0) fail("num_weights is ", rows, "; it must not be negative");
   call.shape = {rows, grad.back()};
 }

@@ -35,6 +35,7 @@ void Graph::vacate(uint32_t slot) {
   Node& node = (*this)[Value{slot}];
   if (node.labelled) labels_.erase(slot);
   if (node.state == State::Poisoned) poison_.erase(slot);
+  unlink_gradient(node);
   node.buffer = {};
   node.labelled = false;
   node.state = State::Free;
@@ -49,7 +50,7 @@ Value Graph::append(Tape& tape, const Args& args, uint32_t place) {
   node.state = State::Pending;
   node.dtype = args.dtype;
   node.device = args.device;
-  node.requires_grad = false;
+  node.keeps_itself = false;
   node.holders = node.consumers = 0;
   node.tape = tape.number;
   node.place = place;
@@ -83,7 +84,7 @@ Value Graph::concrete(BufferRef buffer, uint32_t place) {
   node.state = State::Concrete;
   node.dtype = buffer->dtype();
   node.device = buffer->device();
-  node.requires_grad = false;
+  node.keeps_itself = false;
   node.holders = node.consumers = 0;
   node.place = place;
   node.stamp = 0;
@@ -109,8 +110,7 @@ void Graph::unlink(Tape& tape, Node& node) {
 }
 
 /// Disposes of a value nobody needs: a concrete one goes now, a pending one is unlinked and put on
-/// the
-/// work list, since its operands may be next. Returns whether the value went or is on the list.
+/// the work list, since its operands may be next. Returns whether the value went or is on the list.
 bool Graph::let_go(uint32_t slot, uint32_t& work) {
   Node& node = (*this)[Value{slot}];
   if (node.holders != 0 || node.consumers != 0) return false;
@@ -131,7 +131,15 @@ bool Graph::let_go(uint32_t slot, uint32_t& work) {
 }
 
 void Graph::release(Value value) {
-  --(*this)[value].holders;
+  release_value(value);
+  if (!dying_.empty()) bury();
+}
+
+void Graph::release_value(Value value) {
+  Node& released = (*this)[value];
+  // Held by no other than its own record, no client can come by it again. What came from it needs
+  // the record and not the link, and nobody can ask for a leaf's gradient.
+  if (--released.holders == (released.keeps_itself ? 1 : 0)) unlink_gradient(released);
   uint32_t work = kNone.number;
   let_go(value.number, work);
   while (work != kNone.number) {
@@ -246,9 +254,11 @@ void Graph::detach(Tape& tape) {
     slot = next;
   }
   pending_nodes -= tape.nodes;
+  tape.began = tape.trail;
   tape.first = tape.last = kNone.number;
   tape.nodes = 0;
   tape.bytes = 0;
+  bury();
 }
 
 void Graph::deliver(Value root, BufferRef buffer) {
@@ -258,6 +268,7 @@ void Graph::deliver(Value root, BufferRef buffer) {
   node.buffer = std::move(buffer);
   uint32_t work = kNone.number;
   let_go(root.number, work);
+  bury();
 }
 
 void Graph::poison(Value root, std::shared_ptr<const std::string> message) {
@@ -266,6 +277,7 @@ void Graph::poison(Value root, std::shared_ptr<const std::string> message) {
   poison_[root.number] = std::move(message);
   uint32_t work = kNone.number;
   let_go(root.number, work);
+  bury();
 }
 
 void Graph::abandon(const std::shared_ptr<const std::string>& message) {

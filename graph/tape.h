@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "graph/backend.h"
+#include "graph/builder.h"
+#include "graph/grad.h"
 #include "graph/op.h"
 
 namespace rt {
@@ -23,7 +25,7 @@ struct Node {
   DType dtype;
   Device device;
   bool labelled;            ///< the graph keeps a label for it
-  bool requires_grad;       ///< takes part in gradients
+  bool keeps_itself;        ///< one of its holders is the record it is linked to
   uint32_t holders;         ///< handles, gradient slots, optimizer state, saved sets, running reads
   uint32_t consumers;       ///< pending nodes that read it, once per operand
   uint32_t previous, next;  ///< neighbours on the tape; `next` links free slots and work lists
@@ -31,7 +33,7 @@ struct Node {
   uint32_t place;           ///< source place, see places.h
   uint32_t number;  ///< in the batch that is being built, valid while `stamp` is that batch's
   uint32_t stamp;
-  uint32_t grad;    ///< its record in the gradient graph, 0: none
+  uint32_t grad;    ///< its record among those of gradients, 0: none
   uint32_t family;  ///< a value and the views of it have one number, see Graph::place
   Shape shape;
   Small<int64_t, 4> words;  ///< see Args
@@ -60,6 +62,7 @@ struct Tape {
   int64_t nodes = 0;
   int64_t bytes = 0;   ///< of pending results that are not views
   uint64_t trail = 0;  ///< what was recorded last, older ops shifted out; tells a place in a loop
+  uint64_t began = 0;  ///< the trail when the batch before was taken off
 };
 
 /// A batch taken off a tape, with what does not belong to its key.
@@ -121,6 +124,24 @@ class Graph {
   const std::shared_ptr<const std::string>& poison_of(Value value) const {
     return poison_.at(value.number);
   }
+  // Gradients (grad.cpp).
+  bool takes_part(Value value) const;
+  bool is_leaf(Value value) const;  ///< a leaf, or a value that takes no part
+  /// Whether a gradient is wanted of the result of these args, which have gone through infer().
+  bool wants_gradient(const Args& args) const;
+  /// Notes how a value came to be, for a backward pass to go through it.
+  void track(Value result, const Args& args);
+  void make_leaf(Value value);                ///< whatever it was before
+  void carry_gradient(Value from, Value to);  ///< `to` is in the place of `from` from here on
+  GradRecord& record_of(Value value) { return records_[(*this)[value].grad]; }
+  const GradRecord& record(uint32_t number) const { return records_[number]; }
+  /// What a backward pass from a value goes through, results before operands. Throws when an
+  /// earlier pass has released some of it.
+  std::vector<uint32_t> reach(Value value);
+  /// Appends the gradients of a value of one element and adds them to those of the leaves, going
+  /// through what reach() found; releases what was saved for it.
+  void backward(Builder& build, Value value, std::span<const uint32_t> records);
+
   void set_label(Value value, std::string label);
   std::string label(Value value) const;  ///< "" when there is none
 
@@ -133,6 +154,15 @@ class Graph {
   void vacate(uint32_t slot);
   void unlink(Tape& tape, Node& node);
   bool let_go(uint32_t slot, uint32_t& work);
+  void release_value(Value value);
+  void link(Value value, uint32_t record);
+  void unlink_gradient(Node& node);
+  void drop(uint32_t record);
+  void release_saved(GradRecord& record);
+  void bury();
+  void add_incoming(Builder& build, uint32_t record, Value gradient);
+  void differentiate(Builder& build, const GradRecord& record);
+  void end_pass(std::span<const uint32_t> records);
 
   std::vector<std::unique_ptr<Node[]>> chunks_;
   std::vector<Tape*> tapes_;
@@ -142,6 +172,10 @@ class Graph {
   uint32_t families_ = 0;
   std::unordered_map<uint32_t, std::shared_ptr<const std::string>> poison_;
   std::unordered_map<uint32_t, std::string> labels_;
+  GradRecords records_;
+  std::vector<uint32_t> dying_;    ///< records without references, for bury()
+  std::vector<TensorType> types_;  ///< scratch of differentiate()
+  uint32_t passes_ = 0;
 };
 
 }  // namespace rt

@@ -83,9 +83,31 @@ Expr binary_cross_entropy(const Vjp&, uint32_t operand);  ///< the mean and the 
 
 // vjp_shapes.cpp: products, views, picking and joining, linear algebra.
 Expr matmul(const Vjp&, uint32_t operand);
+Expr transpose(const Vjp&, uint32_t operand);
+Expr t(const Vjp&, uint32_t operand);
+Expr permute(const Vjp&, uint32_t operand);
+Expr resized(const Vjp&, uint32_t operand);  ///< by its sizes alone
+Expr slice(const Vjp&, uint32_t operand);
+Expr index_select(const Vjp&, uint32_t operand);
+Expr gather(const Vjp&, uint32_t operand);
+Expr cat(const Vjp&, uint32_t operand);
+Expr stack(const Vjp&, uint32_t operand);
+Expr most_along_dim(const Vjp&, uint32_t operand);  ///< max_dim, min_dim
+Expr det(const Vjp&, uint32_t operand);
+Expr inverse(const Vjp&, uint32_t operand);
+Expr linalg_solve(const Vjp&, uint32_t operand);
+Expr svd(const Vjp&, uint32_t operand);
+Expr eig(const Vjp&, uint32_t operand);
 
 // vjp_nn.cpp: layers.
 Expr linear(const Vjp&, uint32_t operand);
+Expr embedding(const Vjp&, uint32_t operand);
+Expr conv2d(const Vjp&, uint32_t operand);
+Expr max_pool2d(const Vjp&, uint32_t operand);
+Expr avg_pool2d(const Vjp&, uint32_t operand);
+Expr layer_norm(const Vjp&, uint32_t operand);
+Expr batch_norm(const Vjp&, uint32_t operand);           ///< by given statistics
+Expr batch_norm_of_batch(const Vjp&, uint32_t operand);  ///< by the batch's own
 
 }  // namespace vjp
 }  // namespace rt

@@ -211,6 +211,7 @@ class VjpRig {
 
   void record_rule(const Batch::Step& step) {
     const OpInfo& row = info(step.op);
+    if (!row.rules.vjp && row.rules.effect == Effect::Random) return;  // what is drawn is constant
     Small<int64_t, 10> words(batch_.words_of(step).words);
     for (uint32_t i = 0; i < row.scalars; ++i)
       words[i] = batch_.scalars[static_cast<size_t>(words[i])];

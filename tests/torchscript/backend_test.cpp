@@ -198,6 +198,56 @@ TEST(Backend, ARunThatFailedGivesItsRandomNumbersBack) {
   EXPECT_EQ(draw(), first);
 }
 
+// With a column-major operand too, which is drawn in the order of its memory.
+TEST(Backend, DropoutIsAProductWithItsMaskAndTheReferences) {
+  std::vector<float> numbers(35);
+  for (size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<float>(i) - 17.5f;
+  for (const Strides& strides : {Strides{7, 1}, Strides{1, 5}})
+    for (const double p : {0.3, 1.0}) {
+      const auto run = [&](Rig rig, bool masked) {
+        rig.backend->seed(3);
+        const Value x = rig.strided(numbers, {{5, 7}, strides, 0});
+        const Value drawn = rig.step(masked ? Op::DropoutMask : Op::Dropout, {x}, {p, 1});
+        return rig.values<float>(*rig.run(masked ? rig.step(Op::Mul, {x, drawn}) : drawn));
+      };
+      const std::vector<float> wanted = run(Rig(), false);
+      EXPECT_EQ(run(Rig(libtorch()), false), wanted) << p;
+      EXPECT_EQ(run(Rig(libtorch()), true), wanted) << p;
+    }
+}
+
+TEST(Backend, GradientsOfWindowsAreTheReferences) {
+  const auto run = [](Rig rig, Op op, std::initializer_list<Word> words, const Shape& out,
+                      const Shape& weight) {
+    const auto input = [&](const Shape& sizes) {
+      std::vector<float> numbers(static_cast<size_t>(numel(sizes)));
+      for (size_t i = 0; i < numbers.size(); ++i)
+        numbers[i] = static_cast<float>(i * 37 % 101) / 64 - 0.5f;
+      return rig.input(sizes, numbers);
+    };
+    const Value grad = input(out), x = input({2, 4, 6, 5});
+    const auto step = [&] {
+      if (op == Op::AvgPool2dBackward) return rig.step(op, {grad, x}, words);
+      if (op == Op::MaxPool2dBackward)
+        return rig.step(op, {grad, x, rig.step(Op::MaxPool2dIndices, {x}, words)}, words);
+      return rig.step(op, {grad, x, input(weight)}, words);
+    };
+    return rig.values<float>(*rig.run(step()));
+  };
+  const auto check = [&](Op op, std::initializer_list<Word> words, const Shape& out,
+                         const Shape& weight = {}) {
+    EXPECT_THAT(run(Rig(libtorch()), op, words, out, weight),
+                testing::Pointwise(testing::FloatNear(1e-4f), run(Rig(), op, words, out, weight)))
+        << info(op).name;
+  };
+  for (const Op op : {Op::Conv2dBackwardInput, Op::Conv2dBackwardWeight}) {
+    check(op, {1, 2, 1, 1, 2, 1, 1, 2, 1, 1}, {2, 3, 6, 5}, {3, 4, 3, 3});
+    check(op, {2, 2, 2, 1, 2, 0, 2, 2, 1, 2}, {2, 6, 3, 7}, {6, 2, 2, 2});
+  }
+  for (const Op op : {Op::MaxPool2dBackward, Op::AvgPool2dBackward})
+    check(op, {2, 3, 2, 2, 2, 1, 2, 1, 1}, {2, 4, 3, 6});
+}
+
 TEST(Backend, CountsTheMemoryOfItsResults) {
   static MemoryCount memory;
   Rig rig(make_libtorch_backend(memory, 1, ""));

@@ -1,0 +1,151 @@
+// gradients.cpp -- the calls about gradients: leaves, the backward pass, what has been added up.
+#include <algorithm>
+
+#include "executor/tape_builder.h"
+#include "graph/error.h"
+
+namespace rt {
+
+/// What a handle stands for. When that is pending on another thread's tape, the tape is submitted.
+Value Engine::here(Turn& turn, int64_t handle) {
+  for (;;) {
+    const Value value = value_of(turn, handle);
+    if (!bring_here(turn, value)) return value;
+  }
+}
+
+/// Submits the tape of another thread on which a value is pending, if it is on one. Then other
+/// calls may have come in between: what the caller knows has to be looked up again.
+bool Engine::bring_here(Turn& turn, Value value) {
+  if (value == kNone) return false;
+  const Node& node = graph_[value];
+  if (node.state != State::Pending || node.tape == turn.thread.tape.number) return false;
+  submit(turn, graph_.tape(node.tape), Reason::Read);
+  return true;
+}
+
+/// The same elements as a value that knows nothing of gradients.
+Value Engine::detached(Turn& turn, Value value) {
+  Args args;
+  args.op = Op::Alias;
+  args.operands = {value};
+  return append(turn, args, false);
+}
+
+void Engine::set_requires_grad(Turn& turn, int64_t handle, bool wanted) {
+  count(Counter::calls);
+  Value value = here(turn, handle);
+  const Node& node = graph_[value];
+  const bool marked_leaf = node.grad != 0 && graph_.is_leaf(value);
+  if (marked_leaf) {
+    graph_.record_of(value).wanted = wanted;
+    return;
+  }
+  if (!wanted && node.grad == 0) return;
+  const std::string text = join("#", handle, " ", to_string(node.dtype, node.shape));
+  if (!wanted)
+    fail(text,
+         " was computed from tensors that take part in gradients, and only a leaf can stop "
+         "to; use rt_torch_autograd_detach, or compute it under no_grad_begin");
+  if (!is_float(node.dtype))
+    fail(text,
+         " has no gradients, only floating point tensors have; convert it with to_float32 "
+         "or to_float first");
+  // Who else holds the value wants nothing of gradients.
+  if (node.holders > (node.keeps_itself ? 2u : 1u)) {
+    value = detached(turn, value);
+    put(handle, value);
+  }
+  graph_.make_leaf(value);
+}
+
+bool Engine::requires_grad(Turn& turn, int64_t handle) {
+  count(Counter::calls);
+  return graph_.takes_part(value_of(turn, handle));
+}
+
+int64_t Engine::detach(Turn& turn, int64_t handle) {
+  count(Counter::calls);
+  check_limits(turn);
+  const Value value = here(turn, handle);
+  return handle_to(graph_[value].grad == 0 ? value : detached(turn, value));
+}
+
+void Engine::backward(Turn& turn, int64_t handle) {
+  count(Counter::calls);
+  seam(turn);
+  Value value;
+  std::vector<uint32_t> records;
+  const auto elsewhere = [&](uint32_t number) {
+    const GradRecord& record = graph_.record(number);
+    if (bring_here(turn, record.result) || bring_here(turn, record.gradient)) return true;
+    return std::ranges::any_of(record.operands, [&](const GradRecord::Operand& operand) {
+      return bring_here(turn, operand.saved);
+    });
+  };
+  do {
+    value = here(turn, handle);
+    const Node& node = graph_[value];
+    if (node.state == State::Poisoned) throw Error(*graph_.poison_of(value), true);
+    const std::string text = join("#", handle, " ", to_string(node.dtype, node.shape));
+    if (!graph_.takes_part(value))
+      fail(text,
+           " takes no part in gradients; mark what it is computed from with "
+           "rt_torch_autograd_set_requires_grad, outside of no_grad_begin and no_grad_end");
+    if (numel(node.shape) != 1)
+      fail(text, " has ", numel(node.shape),
+           " elements and a gradient is of one; take its sum or "
+           "mean as a tensor first");
+    records = graph_.reach(value);
+  } while (std::ranges::any_of(records, elsewhere));
+  TapeBuilder build(turn, false);
+  graph_.backward(build, value, records);
+  if (policy_ == Policy::Eager) submit(turn, turn.thread.tape, Reason::Eager);
+}
+
+/// A leaf's gradient as a value, of zeros too; kNone when it has none.
+Value Engine::gradient_of(Turn& turn, Value leaf) {
+  if (graph_[leaf].grad == 0) return kNone;
+  GradRecord& record = graph_.record_of(leaf);
+  if (record.zeros) {
+    TapeBuilder build(turn, false);
+    renew(record.gradient, build.expr(leaf).filled(0, graph_[leaf].shape).value());
+    record.zeros = false;
+  }
+  return record.gradient;
+}
+
+int64_t Engine::gradient(Turn& turn, int64_t handle) {
+  count(Counter::calls);
+  Value leaf, gradient;
+  do {
+    leaf = value_of(turn, handle);
+    gradient = gradient_of(turn, leaf);
+  } while (bring_here(turn, gradient));
+  if (gradient == kNone) return 0;
+  // As PyTorch's, which are row-major whatever made them; nobody else sees the difference.
+  const Layout layout = graph_.layout(gradient);
+  if (!is_contiguous(layout.sizes, layout.strides)) {
+    Args args;
+    args.op = Op::Contiguous;
+    args.operands = {gradient};
+    renew(graph_.record_of(leaf).gradient, append(turn, args, false));
+    gradient = graph_.record_of(leaf).gradient;
+  }
+  return handle_to(gradient);
+}
+
+void Engine::zero_gradient(Turn& turn, int64_t handle) {
+  count(Counter::calls);
+  clear_gradient(value_of(turn, handle));
+}
+
+void Engine::clear_gradient(Value leaf) {
+  if (graph_[leaf].grad == 0) return;
+  GradRecord& record = graph_.record_of(leaf);
+  if (record.gradient == kNone) return;
+  record.zeros = true;
+  graph_.release(std::exchange(record.gradient, kNone));
+}
+
+}  // namespace rt

@@ -1,0 +1,201 @@
+// optimizer.cpp -- the steps of optimizers, and the calls about them.
+#include "executor/optimizer.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "executor/tape_builder.h"
+#include "graph/error.h"
+
+namespace rt {
+namespace {
+
+/// a + alpha * b
+Expr add_scaled(Expr a, Expr b, double alpha) {
+  return a.apply(Op::AddScaled, b, {a.build().constant(alpha)});
+}
+
+Optimizer::Update sgd(const Optimizer& of, Expr state, Expr value, Expr gradient) {
+  if (of.weight_decay != 0) gradient = add_scaled(gradient, value, of.weight_decay);
+  if (of.momentum != 0 && state) gradient = add_scaled(gradient, state, of.momentum);
+  return {add_scaled(value, gradient, -of.learning_rate),
+          {of.momentum != 0 ? gradient : Expr(), {}}};
+}
+
+Optimizer::Update adam(const Optimizer& of, const Optimizer::Parameter& parameter, Expr value,
+                       Expr gradient) {
+  Builder& build = value.build();
+  const auto state = [&](int i) {
+    return parameter.state[i] == kNone ? value.filled(0, value.type().sizes)
+                                       : Expr(build, parameter.state[i]);
+  };
+  if (of.weight_decay != 0) {
+    if (of.rule == Optimizer::Rule::AdamW) value = value * (1 - of.learning_rate * of.weight_decay);
+    else gradient = add_scaled(gradient, value, of.weight_decay);
+  }
+  const auto step = static_cast<double>(parameter.steps + 1);
+  const double correction1 = 1 - std::pow(of.beta1, step),
+               correction2 = 1 - std::pow(of.beta2, step);
+  const Expr mean = state(0).apply(Op::Lerp, gradient, {build.constant(1 - of.beta1)});
+  const Expr square = (state(1) * of.beta2)
+                          .apply(Op::Addcmul, gradient, gradient, {build.constant(1 - of.beta2)});
+  const Expr root = square.apply(Op::Sqrt) / std::sqrt(correction2) + of.eps;
+  const double rate = -of.learning_rate / correction1;
+  return {value.apply(Op::Addcdiv, mean, root, {build.constant(rate)}), {mean, square}};
+}
+
+void check_range(std::string_view name, double value, bool ok, std::string_view range) {
+  if (!ok) fail(name, " is ", to_string(value), "; it must be ", range);
+}
+
+/// As torch.optim checks them.
+void check_numbers(const Optimizer& of) {
+  const auto not_negative = [](std::string_view name, double value) {
+    check_range(name, value, value >= 0, "at least 0");
+  };
+  const auto fraction = [](std::string_view name, double value) {
+    check_range(name, value, value >= 0 && value < 1, "at least 0 and below 1");
+  };
+  not_negative("learning_rate", of.learning_rate);
+  not_negative("momentum", of.momentum);
+  fraction("beta1", of.beta1);
+  fraction("beta2", of.beta2);
+  not_negative("eps", of.eps);
+  not_negative("weight_decay", of.weight_decay);
+}
+
+}  // namespace
+
+Optimizer::Update Optimizer::step(const Parameter& parameter, Expr value, Expr gradient) const {
+  if (rule != Rule::Sgd) return adam(*this, parameter, value, gradient);
+  return sgd(*this, {value.build(), parameter.state[0]}, value, gradient);
+}
+
+int64_t Engine::add_optimizer(Turn& turn, Optimizer optimizer, Sizes handles) {
+  count(Counter::calls);
+  check_numbers(optimizer);
+  if (handles.empty()) fail("parameters is empty; give at least one");
+  for (size_t i = 0; i < handles.size(); ++i) {
+    const Value value = value_of(turn, handles[i]);
+    const Node& node = graph_[value];
+    const auto text = [&] {
+      return join("parameter ", i, ", #", handles[i], " ", to_string(node.dtype, node.shape), ",");
+    };
+    if (!graph_.is_leaf(value))
+      fail(text(),
+           " was computed from other tensors and would not be trained; make it a leaf with "
+           "rt_torch_autograd_set_requires_grad");
+    if (!is_float(node.dtype)) fail(text(), " has no gradients, only floating point tensors have");
+    for (size_t k = 0; k < i; ++k)
+      if (handles[k] == handles[i]) fail(text(), " is also parameter ", k, "; name it once");
+    optimizer.parameters.push_back({.handle = handles[i]});
+  }
+  return handles_.add(HandleKind::Optimizer, optimizers_.add(std::move(optimizer)));
+}
+
+Optimizer& Engine::optimizer(Turn&, int64_t handle) {
+  return optimizers_[handles_.at(handle, HandleKind::Optimizer).value];
+}
+
+void Engine::set_learning_rate(Turn& turn, int64_t handle, double rate) {
+  count(Counter::calls);
+  Optimizer& of = optimizer(turn, handle);
+  check_range("learning_rate", rate, rate >= 0, "at least 0");
+  of.learning_rate = rate;
+}
+
+double Engine::learning_rate(Turn& turn, int64_t handle) {
+  count(Counter::calls);
+  return optimizer(turn, handle).learning_rate;
+}
+
+void Engine::free_optimizer(Turn& turn, int64_t handle) {
+  count(Counter::calls);
+  for (const Optimizer::Parameter& parameter : optimizer(turn, handle).parameters)
+    for (const Value state : parameter.state)
+      if (state != kNone) graph_.release(state);
+  optimizers_.remove(handles_.at(handle, HandleKind::Optimizer).value);
+  handles_.remove(handle);
+}
+
+/// Calls `visit(parameter, value)` for those whose handle is still there. One that was freed stands
+/// for nothing that anybody could look at.
+template <class Visit>
+void Engine::for_each_parameter(Turn& turn, int64_t handle, const Visit& visit) {
+  for (Optimizer::Parameter& parameter : optimizer(turn, handle).parameters)
+    if (const Handles::Entry* entry = handles_.find(parameter.handle, HandleKind::Tensor))
+      visit(parameter, entry->value);
+}
+
+void Engine::zero_gradients(Turn& turn, int64_t handle) {
+  count(Counter::calls);
+  for_each_parameter(turn, handle, [&](auto&, Value value) { clear_gradient(value); });
+}
+
+void Engine::step(Turn& turn, int64_t handle) {
+  count(Counter::calls);
+  seam(turn);
+  batches_since_flush_ = 0;
+  struct Due {
+    Optimizer::Parameter* parameter;
+    Value value, gradient;
+    Optimizer::Update update{};
+  };
+  std::vector<Due> due;
+  const auto elsewhere = [&](const Due& one) {
+    const auto& state = one.parameter->state;
+    return bring_here(turn, one.value) || bring_here(turn, one.gradient) ||
+           bring_here(turn, state[0]) || bring_here(turn, state[1]);
+  };
+  do {
+    due.clear();
+    for_each_parameter(turn, handle, [&](Optimizer::Parameter& parameter, Value value) {
+      const Value gradient = gradient_of(turn, value);
+      if (gradient != kNone) due.push_back({&parameter, value, gradient});
+    });
+  } while (std::ranges::any_of(due, elsewhere));
+  for (const Due& one : due)
+    for (const Value value :
+         {one.value, one.gradient, one.parameter->state[0], one.parameter->state[1]})
+      if (value != kNone && graph_[value].state == State::Poisoned)
+        throw Error(*graph_.poison_of(value), true);
+
+  // All is computed from what was there before, and nothing changes unless all could be recorded.
+  TapeBuilder build(turn, false);
+  std::vector<Value> held;
+  const auto hold = [&](Expr expr) {
+    if (!expr) return;
+    held.push_back(expr.value());
+    graph_.hold(expr.value());
+  };
+  const auto let_go = [&] {
+    for (const Value value : held) graph_.release(value);
+  };
+  try {
+    const Optimizer& of = optimizer(turn, handle);
+    for (Due& one : due) {
+      one.update = of.step(*one.parameter, build.expr(one.value), build.expr(one.gradient));
+      for (const Expr& made : {one.update.value, one.update.state[0], one.update.state[1]})
+        hold(made);
+    }
+    for (Due& one : due) {
+      ++one.parameter->steps;
+      for (int i = 0; i < 2; ++i) renew(one.parameter->state[i], one.update.state[i].value());
+      rebind(turn, one.parameter->handle, one.update.value.value());
+    }
+  } catch (...) {
+    let_go();
+    throw;
+  }
+  let_go();
+  if (policy_ == Policy::Eager) submit(turn, turn.thread.tape, Reason::Eager);
+}
+
+/// Puts a held value, or kNone, in the place of another.
+void Engine::renew(Value& slot, Value now) {
+  if (now != kNone) graph_.hold(now);
+  if (slot != kNone) graph_.release(slot);
+  slot = now;
+}
+
+}  // namespace rt

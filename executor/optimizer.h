@@ -1,0 +1,37 @@
+// optimizer.h -- what an optimizer keeps between steps, and its step as ops.
+#pragma once
+#include <vector>
+
+#include "graph/expr.h"
+
+namespace rt {
+
+/// One optimizer over the tensors of its handles. Hyperparameters enter a step as scalars, so that
+/// a changed one compiles nothing.
+struct Optimizer {
+  enum class Rule : uint8_t { Sgd, Adam, AdamW };
+  struct Parameter {
+    int64_t handle = 0;
+    Value state[2] = {kNone, kNone};  ///< held; Sgd: the velocity; Adam, AdamW: both moments
+    int64_t steps = 0;
+  };
+
+  Rule rule = Rule::Sgd;
+  double learning_rate = 0;
+  double momentum = 0;          ///< Sgd
+  double beta1 = 0, beta2 = 0;  ///< Adam, AdamW
+  double eps = 0;               ///< likewise
+  double weight_decay = 0;
+  std::vector<Parameter> parameters;
+
+  /// What a step makes of one parameter.
+  struct Update {
+    Expr value;
+    Expr state[2];  ///< empty where there is none
+  };
+  /// The step number `parameter.steps` + 1, of torch.optim's SGD, Adam and AdamW
+  /// (torch/optim/sgd.py, adam.py, adamw.py; dampening, nesterov, amsgrad and maximize off).
+  Update step(const Parameter& parameter, Expr value, Expr gradient) const;
+};
+
+}  // namespace rt

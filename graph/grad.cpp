@@ -1,0 +1,230 @@
+// grad.cpp -- the part of the graph that gradients are: who takes part, and the backward pass.
+#include "graph/grad.h"
+
+#include <algorithm>
+
+#include "graph/error.h"
+#include "graph/tape.h"
+#include "graph/vjp.h"
+
+namespace rt {
+
+uint32_t GradRecords::add() {
+  uint32_t number = static_cast<uint32_t>(records_.size());
+  if (free_.empty()) {
+    records_.emplace_back();
+  } else {
+    number = free_.back();
+    free_.pop_back();
+  }
+  GradRecord& record = records_[number];
+  record.leaf = record.released = record.zeros = false;
+  record.wanted = true;
+  record.references = record.stamp = 0;
+  record.order = ++order_;
+  record.gradient = record.incoming = record.result = kNone;
+  record.operands.clear();
+  return number;
+}
+
+void GradRecords::remove(uint32_t number) { free_.push_back(number); }
+
+bool Graph::takes_part(Value value) const {
+  const uint32_t record = (*this)[value].grad;
+  return record != 0 && records_[record].wanted;
+}
+
+bool Graph::is_leaf(Value value) const {
+  const uint32_t record = (*this)[value].grad;
+  return record == 0 || records_[record].leaf;
+}
+
+bool Graph::wants_gradient(const Args& args) const {
+  const Rules& rules = info(args.op).rules;
+  if (!is_float(args.dtype) || (!rules.vjp && !rules.graded && !rules.decompose)) return false;
+  return std::ranges::any_of(args.operands,
+                             [&](Value value) { return value != kNone && takes_part(value); });
+}
+
+void Graph::link(Value value, uint32_t record) {
+  unlink_gradient((*this)[value]);
+  (*this)[value].grad = record;
+  ++records_[record].references;
+}
+
+/// The value is no longer what its record tells of; the record may go when nothing came from it.
+void Graph::unlink_gradient(Node& node) {
+  if (node.grad != 0) drop(std::exchange(node.grad, 0));
+}
+
+void Graph::drop(uint32_t record) {
+  if (--records_[record].references == 0) dying_.push_back(record);
+}
+
+/// Lets go of what a record had saved.
+void Graph::release_saved(GradRecord& record) {
+  for (GradRecord::Operand& operand : record.operands) {
+    if (operand.saved == kNone) continue;
+    release_value(std::exchange(operand.saved, kNone));
+    record.released = true;
+  }
+  if (record.result == kNone) return;
+  (*this)[record.result].keeps_itself = false;
+  release_value(std::exchange(record.result, kNone));
+  record.released = true;
+}
+
+/// Frees the records that nothing needs any more, and what only they held.
+void Graph::bury() {
+  while (!dying_.empty()) {
+    const uint32_t number = dying_.back();
+    dying_.pop_back();
+    GradRecord& record = records_[number];
+    release_saved(record);
+    if (record.gradient != kNone) release_value(std::exchange(record.gradient, kNone));
+    for (const GradRecord::Operand& operand : record.operands)
+      if (operand.record != 0) drop(operand.record);
+    records_.remove(number);
+  }
+}
+void Graph::track(Value result, const Args& args) {
+  const Rules& rules = info(args.op).rules;
+  const uint32_t number = records_.add();
+  GradRecord& record = records_[number];
+  record.op = args.op;
+  record.words.assign(args.words);
+  record.result_sizes.assign(args.shape);
+  record.result_type = {.dtype = args.dtype, .device = args.device, .sizes = {}};
+  record.operands.resize(args.operands.size());
+  int saves = kNothing;
+  for (uint32_t i = 0; i < args.operands.size(); ++i) {
+    GradRecord::Operand& operand = record.operands[i];
+    operand = {.record = 0, .saved = kNone, .type = type(args.operands[i]), .sizes = {}};
+    operand.sizes.assign(operand.type.sizes);
+    if (args.operands[i] == kNone || !takes_part(args.operands[i])) continue;
+    operand.record = (*this)[args.operands[i]].grad;
+    ++records_[operand.record].references;
+    saves |= rules.saves[std::min<size_t>(i, std::size(rules.saves) - 1)];
+  }
+  for (uint32_t i = 0; i < args.operands.size(); ++i) {
+    if (i >= std::size(rules.saves) || !(saves >> i & 1) || args.operands[i] == kNone) continue;
+    record.operands[i].saved = args.operands[i];
+    hold(args.operands[i]);
+  }
+  if (saves & kResult) {
+    record.result = result;
+    hold(result);
+    (*this)[result].keeps_itself = true;
+  }
+  link(result, number);
+}
+
+void Graph::make_leaf(Value value) {
+  const uint32_t number = records_.add();
+  records_[number].leaf = true;
+  link(value, number);
+  bury();
+}
+
+void Graph::carry_gradient(Value from, Value to) {
+  if (const uint32_t record = (*this)[from].grad; record != 0) link(to, record);
+}
+
+std::vector<uint32_t> Graph::reach(Value value) {
+  std::vector<uint32_t> found;
+  const uint32_t pass = ++passes_;
+  const auto visit = [&](uint32_t record) {
+    if (record == 0 || records_[record].stamp == pass) return;
+    records_[record].stamp = pass;
+    found.push_back(record);
+  };
+  visit((*this)[value].grad);
+  for (size_t i = 0; i < found.size(); ++i)
+    for (const GradRecord::Operand& operand : records_[found[i]].operands) visit(operand.record);
+  std::ranges::sort(found, std::greater(), [&](uint32_t record) { return records_[record].order; });
+  for (const uint32_t record : found) {
+    if (!records_[record].released) continue;
+    fail("the graph below it was gone through by a backward before, which let go of what ",
+         info(records_[record].op).symbol, " had kept; record the forward pass again");
+  }
+  return found;
+}
+
+void Graph::add_incoming(Builder& build, uint32_t record, Value gradient) {
+  Value& incoming = records_[record].incoming;
+  const Value sum = incoming == kNone ? gradient : build.op(Op::Add, {incoming, gradient});
+  hold(sum);
+  if (incoming != kNone) release_value(incoming);
+  incoming = sum;
+}
+
+/// Hands on what has come in for a record to those that its operands came from.
+void Graph::differentiate(Builder& build, const GradRecord& record) {
+  Small<Value, 6> operands;
+  std::vector<TensorType>& types = types_;
+  types.clear();
+  for (const GradRecord::Operand& operand : record.operands) {
+    operands.push_back(operand.saved);
+    types.push_back(operand.type);
+    types.back().sizes = operand.sizes;
+  }
+  TensorType result_type = record.result_type;
+  result_type.sizes = record.result_sizes;
+  const OpInfo& row = info(record.op);
+  const Vjp of{.build = build,
+               .row = row,
+               .words = record.words,
+               .operands = operands,
+               .types = types,
+               .result_value = record.result,
+               .result_type = result_type,
+               .gradient = record.incoming};
+  for (uint32_t i = 0; i < record.operands.size(); ++i) {
+    if (record.operands[i].record == 0) continue;
+    if (const Expr gradient = row.rules.vjp(of, i))
+      add_incoming(build, record.operands[i].record, fitted(gradient, types[i]).value());
+  }
+}
+
+void Graph::backward(Builder& build, Value value, std::span<const uint32_t> records) {
+  try {
+    const TensorType root = type(value);
+    Args ones;
+    ones.op = Op::Full;
+    ones.words = {build.constant(1)};
+    ones.shape.assign(root.sizes);
+    ones.dtype = root.dtype;
+    ones.device = root.device;
+    add_incoming(build, (*this)[value].grad, build.append(ones));
+    for (const uint32_t number : records) {
+      GradRecord& record = records_[number];
+      if (record.leaf || record.incoming == kNone) continue;
+      differentiate(build, record);
+      release_value(std::exchange(record.incoming, kNone));
+    }
+    // Only now, so that a pass that fails has changed no leaf.
+    for (const uint32_t number : records) {
+      GradRecord& record = records_[number];
+      if (!record.leaf || record.incoming == kNone || !record.wanted) continue;
+      if (record.gradient != kNone) add_incoming(build, number, record.gradient);
+      if (record.gradient != kNone) release_value(record.gradient);
+      record.gradient = std::exchange(record.incoming, kNone);
+      record.zeros = false;
+    }
+  } catch (...) {
+    end_pass(records);
+    throw;
+  }
+  for (const uint32_t number : records) release_saved(records_[number]);
+  end_pass(records);
+}
+
+/// What came in and went nowhere goes.
+void Graph::end_pass(std::span<const uint32_t> records) {
+  for (const uint32_t number : records)
+    if (records_[number].incoming != kNone)
+      release_value(std::exchange(records_[number].incoming, kNone));
+  bury();
+}
+
+}  // namespace rt
