@@ -5,12 +5,14 @@
 namespace rt {
 
 namespace shape {
-void same(Inference&);         ///< the first operand's sizes
-void same_second(Inference&);  ///< the second operand's sizes
-void broadcast(Inference&);    ///< of all operands
-void sizes(Inference&);        ///< what the Sizes parameter says
-void arange(Inference&);       ///< from float start, end, step
-void arange_int(Inference&);   ///< from integer start, end, step
+void same(Inference&);             ///< the first operand's sizes
+void same_second(Inference&);      ///< the second operand's sizes
+void broadcast(Inference&);        ///< of all operands
+void equal(Inference&);            ///< same; the second operand has these sizes, too
+void equal_along_dim(Inference&);  ///< equal; integer 0 is a dim
+void sizes(Inference&);            ///< what the Sizes parameter says
+void arange(Inference&);           ///< from float start, end, step
+void arange_int(Inference&);       ///< from integer start, end, step
 void linspace(Inference&);
 void eye(Inference&);
 void along_dim(Inference&);  ///< same; integer 0 is a dim
