@@ -52,11 +52,14 @@ rt_add_tests(ops rt_torch)
 rt_add_tests(abi rt_torch)
 # Both: programs are made from the table, and run as batches and through the library.
 rt_add_tests(fuzz rt_core rt_torch)
+# The table's samples as calls of the library.
+rt_add_tests(autograd rt_core rt_torch)
 rt_run_tests(graph core)
 rt_run_tests(executor core)
 rt_run_tests(fuzz core reference)
 rt_run_tests(ops core reference)
 rt_run_tests(abi core reference)
+rt_run_tests(autograd core reference)
 if(RT_LIBTORCH_FOUND)
   # The plugin's own sources, with their torch headers, beside the core.
   rt_add_tests(torchscript rt_core rt_torchscript)
@@ -65,7 +68,7 @@ if(RT_LIBTORCH_FOUND)
                                                                               ${RT_LIBTORCH_DIR}/lib)
   rt_run_tests(abi libtorch libtorch)
   # These in one process each: loading libtorch takes longer than all of their tests.
-  foreach(folder torchscript ops)
+  foreach(folder torchscript ops autograd)
     add_test(NAME libtorch.${folder} COMMAND rt_test_${folder})
     set_tests_properties(libtorch.${folder} PROPERTIES TIMEOUT 300 LABELS libtorch ENVIRONMENT
                                                        RT_TORCH_BACKEND=libtorch)

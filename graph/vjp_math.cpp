@@ -112,7 +112,7 @@ Expr asin(const Vjp& of, uint32_t) {
 }
 Expr acos(const Vjp& of, uint32_t operand) { return -asin(of, operand); }
 Expr atan2(const Vjp& of, uint32_t operand) {
-  const Expr part = of.grad() / (of.self() * of.self() + of.other() * of.other());
+  const Expr part = quotient(of.grad(), of.self() * of.self() + of.other() * of.other());
   return operand == 0 ? part * of.other() : -part * of.self();
 }
 

@@ -99,8 +99,8 @@ inline Batch one_step(Args args, const std::vector<Operand>& operands, bool last
   return batch;
 }
 
-/// Tries operands until inference takes them: every row has some that fit.
-inline Batch sample(const OpInfo& row) {
+/// Tries operands until inference takes `most` of them: every row has some that fit.
+inline std::vector<Batch> samples(const OpInfo& row, size_t most) {
   const Operand choices[] = {
       {DType::F32, {2, 3}},       {DType::F32, {3, 2}},       {DType::I64, {2}},
       {DType::F32, {3}},          {DType::I64, {2, 3}},       {DType::F32, {2}},
@@ -110,18 +110,23 @@ inline Batch sample(const OpInfo& row) {
   const size_t count = row.variadic ? 2 : row.tensors;
   size_t combinations = 1;
   for (size_t i = 0; i < count; ++i) combinations *= n;
-  for (size_t code = 0; code < combinations; ++code) {
+  std::vector<Batch> found;
+  for (size_t code = 0; code < combinations && found.size() < most; ++code) {
     std::vector<Operand> operands;
     for (size_t i = 0, rest = code; i < count; ++i, rest /= n)
       operands.push_back(choices[rest % n]);
     try {
-      return one_step(plausible_args(row, operands.empty() ? 0 : operands[0].sizes.size()),
-                      operands);
+      found.push_back(
+          one_step(plausible_args(row, operands.empty() ? 0 : operands[0].sizes.size()), operands));
     } catch (const Error&) {
     }
   }
-  ADD_FAILURE() << "no operands fit " << row.name << "; add some to samples.h";
-  return {};
+  EXPECT_FALSE(found.empty()) << "no operands fit " << row.name << "; add some to samples.h";
+  return found;
+}
+inline Batch sample(const OpInfo& row) {
+  const std::vector<Batch> one = samples(row, 1);
+  return one.empty() ? Batch() : one[0];
 }
 
 /// matmul and add_scalar over a strided input, with two roots.
