@@ -4,6 +4,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <unordered_map>
 
 #include "executor/cache.h"
 #include "executor/config.h"
@@ -13,6 +14,11 @@
 #include "graph/tape.h"
 
 namespace rt {
+
+namespace files {
+class Safetensors;
+}
+using OpenFile = std::shared_ptr<const files::Safetensors>;
 
 /// What belongs to one calling thread. Errors and text results are its own.
 struct Thread {
@@ -72,6 +78,11 @@ class Engine {
   void set_label(Turn& turn, int64_t handle, std::string label);
   /// Ahead of creation from data: where a tape over its soft limit is cut.
   void seam(Turn& turn);
+
+  // Open files, by handles of their own. A file stays open while somebody reads from it.
+  int64_t add_file(Turn& turn, OpenFile file);
+  OpenFile file(Turn& turn, int64_t handle);
+  void close_file(Turn& turn, int64_t handle);
 
   // Batches.
   int64_t flush(Turn& turn);  ///< number of nodes submitted
@@ -154,6 +165,7 @@ class Engine {
   std::unique_ptr<Backend> backend_;
   Graph graph_;
   Handles handles_;
+  std::unordered_map<int64_t, OpenFile> files_;
   Places places_;
   Cache cache_;
   CounterValues counters_{};

@@ -20,6 +20,7 @@
 #define RT_BODY_ROOM_Code
 #define RT_BODY_ROOM_Status
 #define RT_BODY_ROOM_Text
+#define RT_BODY_ROOM_TextBits
 
 namespace rt::call {
 
