@@ -73,13 +73,13 @@ void ZipReader::add_current(int64_t file_size) {
 const ZipReader::Entry& ZipReader::at(std::string_view name) const {
   const auto found = entries_.find(name);
   if (found == entries_.end()) fail("the zip archive has no entry ", name);
+  if (!found->second.stored)
+    fail("the entry ", name, " of the zip archive is compressed or encrypted, as no tensors are");
   return found->second;
 }
 
 void ZipReader::read(std::string_view name, void* out) {
   const Entry& entry = at(name);
-  if (!entry.stored)
-    fail("the entry ", name, " of the zip archive is compressed or encrypted, as no tensors are");
   const unz64_file_pos place{entry.place, entry.number};
   if (unzGoToFilePos64(archive_.get(), &place) != UNZ_OK ||
       unzOpenCurrentFile(archive_.get()) != UNZ_OK)

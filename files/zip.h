@@ -11,7 +11,7 @@
 namespace rt::files {
 
 /// The entries of an archive by their names. Entries that are compressed or encrypted have a place
-/// here but cannot be read, so that what is read is never more than the file's own size.
+/// here but cannot be had: what is read, and the room made for it, is never more than the file.
 class ZipReader {
  public:
   struct Entry {
@@ -24,7 +24,7 @@ class ZipReader {
 
   explicit ZipReader(const File& file);
   const Entries& entries() const { return entries_; }
-  /// Throws where there is none.
+  /// Throws where there is none that can be read.
   const Entry& at(std::string_view name) const;
   /// Reads all of an entry, whose size is that of the room at `out`, and verifies its checksum.
   void read(std::string_view name, void* out);

@@ -261,6 +261,20 @@ TEST_F(TorchFile, SizesThatDoNotAgree) {
   EXPECT_THAT(refused(file_with({{"archive/data.pkl", huge}})), HasSubstr("8 bytes, not the 9223"));
 }
 
+TEST_F(TorchFile, NoRoomIsMadeForWhatIsPackedSmall) {
+  const std::string pickle =
+      write_pickle({&element_of(DType::F64), "0", 500'000'000, {{500'000'000}, {1}, 0}});
+  std::string bytes = bytes_of(file_with({{"archive/data.pkl", pickle}}));
+  patch<uint16_t>(bytes, central_field(bytes, "archive/data/0", kCentralMethod), 8);
+  patch<uint32_t>(bytes, central_field(bytes, "archive/data/0", kCentralSize), 4'000'000'000);
+  const std::string bomb = write("bomb.pt", bytes);
+  const auto no_room = [](DType, int64_t) -> void* {
+    ADD_FAILURE() << "room was asked for";
+    return nullptr;
+  };
+  EXPECT_THAT(refusal([&] { load_torch_file(bomb, no_room); }), HasSubstr("compressed"));
+}
+
 TEST_F(TorchFile, AStorageThatIsNotThere) {
   for (const char* key : {"1", "../data.pkl", ""}) {
     const std::string pickle = write_pickle({&element_of(DType::F32), key, 2, {{2}, {1}, 0}});
