@@ -48,6 +48,8 @@ endfunction()
 # White box: the archive, whose symbols the library hides. Black box: the library as clients get it.
 rt_add_tests(graph rt_core)
 rt_add_tests(executor rt_core)
+rt_add_tests(files rt_files)
+target_sources(rt_test_files PRIVATE tests/fuzz_files/readers.cpp)
 rt_add_tests(ops rt_torch)
 rt_add_tests(abi rt_torch)
 # Both: programs are made from the table, and run as batches and through the library.
@@ -56,6 +58,7 @@ rt_add_tests(fuzz rt_core rt_torch)
 rt_add_tests(autograd rt_core rt_torch)
 rt_run_tests(graph core)
 rt_run_tests(executor core)
+rt_run_tests(files core)
 rt_run_tests(fuzz core reference)
 rt_run_tests(ops core reference)
 rt_run_tests(abi core reference)
@@ -136,6 +139,20 @@ set_tests_properties(
   abi.a_wrong_variable_is_an_error_of_the_first_call
   PROPERTIES ENVIRONMENT RT_TORCH_POLICY=lazy TIMEOUT 60 LABELS core PASS_REGULAR_EXPRESSION
              "RT_TORCH_POLICY.*lazy.*observe")
+
+# Against PyTorch itself, where a python has it: the one that the found libtorch belongs to, or the
+# one that comes first.
+find_program(RT_TORCH_PYTHON NAMES python3 PATHS ${RT_LIBTORCH_DIR}/../../../../bin
+             NO_DEFAULT_PATH)
+find_program(RT_TORCH_PYTHON NAMES python3)
+mark_as_advanced(RT_TORCH_PYTHON)
+if(RT_TORCH_PYTHON AND NOT RT_SANITIZE)
+  add_test(NAME files.against_torch
+           COMMAND ${RT_TORCH_PYTHON} ${PROJECT_SOURCE_DIR}/tests/files/against_torch.py
+                   $<TARGET_FILE:rt_torch>)
+  set_tests_properties(files.against_torch PROPERTIES TIMEOUT 300 LABELS libtorch
+                                                      SKIP_RETURN_CODE 77)
+endif()
 
 add_test(NAME abi.generated_files_are_current
          COMMAND ${CMAKE_COMMAND} -DABI_GEN=$<TARGET_FILE:abi_gen>

@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <unordered_map>
 
 #include "executor/cache.h"
 #include "executor/config.h"
@@ -17,6 +18,11 @@
 #include "graph/tape.h"
 
 namespace rt {
+
+namespace files {
+class Safetensors;
+}
+using OpenFile = std::shared_ptr<const files::Safetensors>;
 
 /// What belongs to one calling thread. Errors and text results are its own.
 struct Thread {
@@ -95,6 +101,11 @@ class Engine {
   double learning_rate(Turn& turn, int64_t handle);
   void set_learning_rate(Turn& turn, int64_t handle, double rate);
   void free_optimizer(Turn& turn, int64_t handle);
+
+  // Open files, by handles of their own. A file stays open while somebody reads from it.
+  int64_t add_file(Turn& turn, OpenFile file);
+  OpenFile file(Turn& turn, int64_t handle);
+  void close_file(Turn& turn, int64_t handle);
 
   // Batches.
   int64_t flush(Turn& turn);  ///< number of nodes submitted
@@ -193,6 +204,7 @@ class Engine {
   Graph graph_;
   Handles handles_;
   Slots<Optimizer> optimizers_;
+  Slots<OpenFile> files_;
   Places places_;
   Cache cache_;
   CounterValues counters_{};

@@ -61,6 +61,8 @@ struct Types<Kind::Text> {
   using Param = std::string_view;
   using Result = std::string;
 };
+template <>
+struct Types<Kind::TextBits> : Types<Kind::Text> {};
 template <class T, class Returned = void>
 struct ParamIs {
   using Param = T;
@@ -135,6 +137,12 @@ struct CString {
   std::string_view get() const;
   void show(std::string& text) const;
 };
+/// A text as a pointer in an integer.
+struct CStringBits : Number {
+  CString text() const { return {name, reinterpret_cast<const char*>(value)}; }
+  std::string_view get() const { return text().get(); }
+  void show(std::string& all) const { text().show(all); }
+};
 
 /// Throws unless `length` elements may be at `pointer`.
 void check_list(const char* name, const void* pointer, int64_t length, int64_t most);
@@ -195,6 +203,7 @@ template <> struct RawOf<Kind::Sizes> { using type = DimList; };
 template <> struct RawOf<Kind::IntData> { using type = Data<int64_t>; };
 template <> struct RawOf<Kind::FloatList> { using type = Data<double>; };
 template <> struct RawOf<Kind::Text> { using type = CString; };
+template <> struct RawOf<Kind::TextBits> { using type = CStringBits; };
 template <> struct RawOf<Kind::Doubles> { using type = Pointer<const double>; };
 template <> struct RawOf<Kind::Int64s> { using type = Pointer<const int64_t>; };
 template <> struct RawOf<Kind::Int64Out> { using type = Pointer<int64_t>; };

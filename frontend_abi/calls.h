@@ -21,6 +21,7 @@
 #define RT_BODY_ROOM_Status
 #define RT_BODY_ROOM_Rate
 #define RT_BODY_ROOM_Text
+#define RT_BODY_ROOM_TextBits
 
 namespace rt::call {
 

@@ -20,6 +20,8 @@ struct FlavorC {
     if constexpr (kind == Kind::Text) {
       turn.thread.text = std::move(result);
       return turn.thread.text.c_str();
+    } else if constexpr (kind == Kind::TextBits) {
+      return reinterpret_cast<int64_t>(give<Kind::Text>(turn, std::move(result)));
     } else if constexpr (kind == Kind::Bits) {
       return std::bit_cast<int64_t>(result);
     } else {
@@ -44,6 +46,7 @@ using Flavor = FlavorC;
 #define RT_AS_Int32(what, name) what##_ONE(int64_t, name)
 #define RT_AS_Flag(what, name) what##_ONE(int64_t, name)
 #define RT_AS_Bits(what, name) what##_ONE(int64_t, name)
+#define RT_AS_TextBits(what, name) what##_ONE(int64_t, name)
 #define RT_AS_Float(what, name) what##_ONE(double, name)
 #define RT_AS_Text(what, name) what##_ONE(const char*, name)
 #define RT_AS_Doubles(what, name) what##_ONE(const double*, name)
@@ -71,6 +74,7 @@ using Flavor = FlavorC;
 #define RT_RETURNS_Status(what)
 #define RT_RETURNS_Rate(what)
 #define RT_RETURNS_Text(what)
+#define RT_RETURNS_TextBits(what)
 #define RT_RETURNS_IntList(what) what##_LIST(int64_t)
 #define RT_RETURNS_TensorList(what) what##_LIST(int64_t)
 #define RT_RETURNS_FloatList(what) what##_LIST(double)

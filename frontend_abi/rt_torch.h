@@ -697,62 +697,57 @@ int64_t rt_torch_nn_batch_norm(int64_t input, int64_t running_mean, int64_t runn
 int64_t rt_torch_nn_batch_norm_bits(int64_t input, int64_t running_mean, int64_t running_var,
     int64_t weight, int64_t bias, int64_t training, int64_t momentum_bits, int64_t eps_bits);
 
-/** 1 makes the tensor a leaf from here on, whatever it was computed from: backward adds up its
- *  gradient. 0 stops that, for a leaf. Only floating point tensors have gradients. */
-void rt_torch_autograd_set_requires_grad(int64_t handle, int64_t requires_grad);
+/** Writes the tensor to a file that torch.load reads in Python, weights_only too, and
+ *  torch::pickle_load in C++. It takes the place of an older file all at once; when the call fails
+ *  the older one stays whole. Data and dtype are kept, strides and device are not. Reads data. */
+void rt_torch_tensor_save(int64_t handle, const char* path);
 
-/** 1 when the tensor takes part in gradients. 0 on error. */
-int64_t rt_torch_autograd_requires_grad(int64_t handle);
+/** The one tensor of a file that rt_torch_tensor_save, torch.save in Python or torch::save in C++
+ *  wrote, on the default device. Nothing that the file holds is executed. uint8, int8, int16 and
+ *  uint16 come as int32, uint32 as int64. Returns a new handle, to be freed; 0 on error. */
+int64_t rt_torch_tensor_load(const char* path);
 
-/** A new handle to what backward has added up for the leaf so far; 0, which is no error, when that
- *  is nothing. Later calls of backward do not change it. Returns a new handle, to be freed; 0 on
- *  error. */
-int64_t rt_torch_autograd_grad(int64_t handle);
+/** Opens and checks a safetensors file; rt_torch_safetensors_close frees the handle. Only the
+ *  header is read: the data stays in the file until a tensor is asked for. Returns a new handle, to
+ *  be freed; 0 on error. */
+int64_t rt_torch_safetensors_open(const char* path);
 
-/** Records the gradients of a tensor of one element with respect to all leaves it was computed
- *  from, and adds them to theirs. Once for each forward pass. */
-void rt_torch_autograd_backward(int64_t handle);
+/** Closes the file. Tensors that were read from it stay. */
+void rt_torch_safetensors_close(int64_t handle);
 
-/** The gradient of the leaf becomes zeros; none stays none. */
-void rt_torch_autograd_zero_grad(int64_t handle);
+/** The number of tensors in the file. 0 on error. */
+int64_t rt_torch_safetensors_num_tensors(int64_t handle);
 
-/** The same elements, cut off from gradients. Returns a new handle, to be freed; 0 on error. */
-int64_t rt_torch_autograd_detach(int64_t handle);
+/** The names of the tensors, joined by newline, in the order in which their data lies in the file.
+ *  Valid until this thread's next call that returns text; "" on error. */
+const char* rt_torch_safetensors_list_names(int64_t handle);
 
-/** What this thread records from here on takes no part in gradients. Nests. */
-void rt_torch_autograd_no_grad_begin(void);
+/** A copy of the tensor of that name, on the default device; 0 when the name is not there. float16
+ *  and bfloat16 come as float32, uint8, int8, int16 and uint16 as int32, uint32 as int64. Returns a
+ *  new handle, to be freed; 0 on error. */
+int64_t rt_torch_safetensors_get_tensor(int64_t handle, const char* name);
 
-/** Ends the newest rt_torch_autograd_no_grad_begin of this thread. */
-void rt_torch_autograd_no_grad_end(void);
+/** As rt_torch_tensor_save. */
+void rt_torch_tensor_save_dyn(int64_t handle, int64_t path_ptr);
 
-/** An optimizer of leaves p with gradients g: v = momentum * v + (g + weight_decay * p), p = p -
- *  learning_rate * v; torch.optim.SGD. Returns a new handle, to be freed; 0 on error. */
-int64_t rt_torch_sgd_new(const int64_t* parameters, int64_t parameters_len, double learning_rate,
-    double momentum, double weight_decay);
+/** As rt_torch_tensor_load. Returns a new handle, to be freed; 0 on error. */
+int64_t rt_torch_tensor_load_dyn(int64_t path_ptr);
 
-/** An optimizer as torch.optim.Adam. Returns a new handle, to be freed; 0 on error. */
-int64_t rt_torch_adam_new(const int64_t* parameters, int64_t parameters_len, double learning_rate,
-    double beta1, double beta2, double eps, double weight_decay);
+/** As rt_torch_safetensors_open. Returns a new handle, to be freed; 0 on error. */
+int64_t rt_torch_safetensors_open_dyn(int64_t path_ptr);
 
-/** An optimizer as torch.optim.AdamW. Returns a new handle, to be freed; 0 on error. */
-int64_t rt_torch_adamw_new(const int64_t* parameters, int64_t parameters_len, double learning_rate,
-    double beta1, double beta2, double eps, double weight_decay);
+/** As rt_torch_safetensors_close. */
+void rt_torch_safetensors_close_dyn(int64_t handle);
 
-/** Records one step: the handles of the parameters, and of views of them, stand for the new values
- *  then. Parameters without a gradient stay. Reads nothing. 0 on success. -1 on error. */
-int64_t rt_torch_optimizer_step(int64_t optimizer);
+/** As rt_torch_safetensors_num_tensors. 0 on error. */
+int64_t rt_torch_safetensors_num_tensors_dyn(int64_t handle);
 
-/** As rt_torch_autograd_zero_grad for each parameter. 0 on success. -1 on error. */
-int64_t rt_torch_optimizer_zero_grad(int64_t optimizer);
+/** As rt_torch_safetensors_list_names. Returns a const char*, valid until this thread's next call
+ *  that returns text; one to "" on error. */
+int64_t rt_torch_safetensors_list_names_dyn(int64_t handle);
 
-/** The learning rate. 0 on error. */
-double rt_torch_optimizer_get_lr(int64_t optimizer);
-
-/** Another learning rate from here on; compiles nothing. 0 on success. -1 on error. */
-int64_t rt_torch_optimizer_set_lr(int64_t optimizer, double learning_rate);
-
-/** Gives the optimizer back; its parameters stay. 0 on success. -1 on error. */
-int64_t rt_torch_optimizer_free(int64_t optimizer);
+/** As rt_torch_safetensors_get_tensor. Returns a new handle, to be freed; 0 on error. */
+int64_t rt_torch_safetensors_get_tensor_dyn(int64_t handle, int64_t name_ptr);
 
 /** Writes up to max_dims sizes to dims_out and returns the number of dimensions. A force point. -1
  *  on error. */

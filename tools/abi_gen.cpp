@@ -108,6 +108,9 @@ std::string_view result_note(Kind kind) {
     case Kind::Float: return "NaN on error.";
     case Kind::Bits: return "Returns the bits of a double; those of a NaN on error.";
     case Kind::Text: return "Valid until this thread's next call that returns text; \"\" on error.";
+    case Kind::TextBits:
+      return "Returns a const char*, valid until this thread's next call that returns text; one to "
+             "\"\" on error.";
     case Kind::Status: return "-1 on error.";
     case Kind::Count:
     case Kind::Code: return "-1 on error.";

@@ -22,7 +22,8 @@ die() {
   exit 1
 }
 
-packages=(cmake ninja-build g++ libeigen3-dev libhwy-dev libxxhash-dev nlohmann-json3-dev)
+packages=(cmake ninja-build g++ libeigen3-dev libhwy-dev libxxhash-dev nlohmann-json3-dev
+          libminizip-dev)
 level=demo
 libtorch=0
 while [ $# -gt 0 ]; do

@@ -45,7 +45,7 @@ class Survival : public AbiTest {
                  kind == "IntData" || kind == "FloatList") {
         pointer(list_.data());
         integers[at++] = nasty.length;
-      } else if (kind == "Text") {
+      } else if (kind == "Text" || kind == "TextBits") {
         pointer("no/such/thing");
       } else if (kind == "Doubles" || kind == "Int64s" || kind == "Int64Out" ||
                  kind == "FloatOut" || kind == "VoidOut") {

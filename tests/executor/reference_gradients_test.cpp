@@ -154,10 +154,10 @@ TEST(ReferenceGradients, OfActivations) {
                           8.674951247e-01,
                           1.085231801e+00,
                           1};
-  const Value one = rig.input({}, Floats{1});
-  rig.expect(rig.step(Op::GeluBackward, {one, rig.input({8}, Floats(x.begin(), x.end()))}), {8},
+  const Value ones8 = rig.input({8}, Floats(8, 1));
+  rig.expect(rig.step(Op::GeluBackward, {ones8, rig.input({8}, Floats(x.begin(), x.end()))}), {8},
              Floats(slopes.begin(), slopes.end()), 2e-7);
-  rig.expect(rig.step(Op::GeluBackward, {rig.input<double>({}, {1}), rig.input<double>({8}, x)}),
+  rig.expect(rig.step(Op::GeluBackward, {rig.input<double>({8}, Doubles(8, 1)), rig.input<double>({8}, x)}),
              {8}, slopes, 1e-9);
 }
 
