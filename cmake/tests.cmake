@@ -145,6 +145,24 @@ add_test(NAME abi.exports_are_the_header
 set_tests_properties(abi.generated_files_are_current abi.exports_are_the_header
                      PROPERTIES TIMEOUT 120 LABELS shipped)
 
+# As users get it: installed and packed, and programs built against that.
+if(NOT RT_SANITIZE)
+  list(JOIN RT_LIBRARIES " " libraries)
+  set(environment
+      BUILD=${PROJECT_BINARY_DIR} CMAKE=${CMAKE_COMMAND} CPACK=${CMAKE_CPACK_COMMAND}
+      CC=${CMAKE_C_COMPILER} CONFIG=${CMAKE_BUILD_TYPE} VERSION=${PROJECT_VERSION}
+      LIBRARIES=${libraries} LIBTORCH=${RT_LIBTORCH_DIR} LIBDIR=${CMAKE_INSTALL_LIBDIR}
+      INCLUDEDIR=${CMAKE_INSTALL_INCLUDEDIR} DATADIR=${CMAKE_INSTALL_DATADIR}
+      DOCDIR=${CMAKE_INSTALL_DOCDIR})
+  foreach(scenario find_package pkg_config compiler_alone without_plugin tarball deb)
+    add_test(NAME install.${scenario}
+             COMMAND ${PROJECT_SOURCE_DIR}/tests/install/install_test.sh ${scenario})
+    set_tests_properties(
+      install.${scenario} PROPERTIES TIMEOUT 300 LABELS shipped SKIP_RETURN_CODE 77 ENVIRONMENT
+                                                                        "${environment}")
+  endforeach()
+endif()
+
 # Loading and forking, each scenario in a process of its own: two programs that open the library at
 # run time, the test that arranges folders for them, and what may lie in such a folder.
 add_executable(rt_loading_host tests/loading/host.cpp)
