@@ -224,6 +224,7 @@ void slice(Inference& call) {
 }
 
 void slice_backward(Inference& call) {
+  sizes(call);
   const Shape input(call.shape);
   const TensorType whole{.dtype = call.operand(0).dtype, .device = {}, .sizes = input};
   Inference forward{call.row, {&whole, 1}, call.words, call.shape, call.dtype, call.device};
@@ -235,6 +236,7 @@ void slice_backward(Inference& call) {
 }
 
 void expand(Inference& call) {
+  sizes(call);
   const Sizes self = call.operand(0).sizes;
   const size_t missing = call.shape.size() < self.size() ? 0 : call.shape.size() - self.size();
   bool fits = call.shape.size() >= self.size();

@@ -45,7 +45,7 @@ inline Args plausible_args(const OpInfo& row, size_t rank) {
   args.op = row.op;
   const auto by_name = [](std::string_view name) -> int64_t {
     if (name == "step" || name == "dim1" || name == "eps" || name == "groups") return 1;
-    return name == "steps" || name == "end" ? 3 : 0;
+    return name == "steps" || name == "end" || name == "num_weights" ? 3 : 0;
   };
   // A list of the call's own, where one that names every dimension does not do.
   const auto list_by_name = [](std::string_view name) -> std::vector<int64_t> {
@@ -101,9 +101,12 @@ inline Batch one_step(Args args, const std::vector<Operand>& operands, bool last
 
 /// Tries operands until inference takes them: every row has some that fit.
 inline Batch sample(const OpInfo& row) {
-  const Operand choices[] = {{DType::F32, {2, 3}}, {DType::F32, {3, 2}},      {DType::I64, {2}},
-                             {DType::F32, {3}},    {DType::I64, {2, 3}},      {DType::F32, {2}},
-                             {DType::F32, {2, 2}}, {DType::F32, {3, 2, 4, 4}}};
+  const Operand choices[] = {{DType::F32, {2, 3}},       {DType::F32, {3, 2}},
+                             {DType::I64, {2}},          {DType::F32, {3}},
+                             {DType::I64, {2, 3}},       {DType::F32, {2}},
+                             {DType::F32, {2, 2}},       {DType::F32, {3, 2, 4, 4}},
+                             {DType::I64, {3, 2, 4, 4}}, {DType::F32, {3, 3, 1, 1}},
+                             {DType::F32, {}},           {DType::Bool, {2, 3}}};
   const size_t n = std::size(choices);
   const size_t count = row.variadic ? 2 : row.tensors;
   size_t combinations = 1;
