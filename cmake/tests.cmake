@@ -155,8 +155,9 @@ if(Python3_FOUND AND NOT RT_SANITIZE)
     get_filename_component(name ${source} NAME_WE)
     add_test(NAME examples.simple.${name} COMMAND ${run_example} ${source} $<TARGET_FILE:rt_torch>
              WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
-    set_tests_properties(examples.simple.${name} PROPERTIES TIMEOUT 120 LABELS shipped ENVIRONMENT
-                                                            RT_TORCH_BACKEND=reference)
+    set_tests_properties(
+      examples.simple.${name} PROPERTIES TIMEOUT 120 LABELS shipped ENVIRONMENT
+                                         "RT_TORCH_BACKEND=reference;RT_TORCH_THREADS=1")
   endforeach()
   add_test(NAME examples.simple.mistakes_are_noticed
            COMMAND ${run_example} ${PROJECT_SOURCE_DIR}/tests/simple/wrong.spl)

@@ -63,7 +63,8 @@ by_pkg_config() { # LIBRARY
 run() {
   local wanted=$1
   [ "$1" != auto ] || wanted=reference
-  env LD_LIBRARY_PATH="$prefix/$LIBDIR" RT_TORCH_BACKEND="$1" "${@:2}" "$work/client" "$wanted"
+  env LD_LIBRARY_PATH="$prefix/$LIBDIR" RT_TORCH_BACKEND="$1" RT_TORCH_THREADS=1 "${@:2}" \
+    "$work/client" "$wanted"
 }
 
 run_on_all_backends() {
