@@ -74,8 +74,8 @@ class Engine {
   int64_t alias(Turn& turn, int64_t handle);         ///< a second handle to the same value
   void free(Turn& turn, int64_t handle);             ///< a force point
   TensorType type(Turn& turn, int64_t handle);       ///< of pending values too; forces nothing
-  void observe_shape(Turn& turn, int64_t handle);  ///< the force point of shape questions
-  BufferRef read(Turn& turn, int64_t handle);      ///< a force point; waits
+  void observe_shape(Turn& turn, int64_t handle);    ///< the force point of shape questions
+  BufferRef read(Turn& turn, int64_t handle);        ///< a force point; waits
   void set_label(Turn& turn, int64_t handle, std::string label);
   /// Ahead of creation from data: where a tape over its soft limit is cut.
   void seam(Turn& turn);

@@ -37,8 +37,8 @@ Optimizer::Update adam(const Optimizer& of, const Optimizer::Parameter& paramete
   const double correction1 = 1 - std::pow(of.beta1, step),
                correction2 = 1 - std::pow(of.beta2, step);
   const Expr mean = state(0).apply(Op::Lerp, gradient, {build.constant(1 - of.beta1)});
-  const Expr square = (state(1) * of.beta2)
-                          .apply(Op::Addcmul, gradient, gradient, {build.constant(1 - of.beta2)});
+  const Expr square =
+      (state(1) * of.beta2).apply(Op::Addcmul, gradient, gradient, {build.constant(1 - of.beta2)});
   const Expr root = square.apply(Op::Sqrt) / std::sqrt(correction2) + of.eps;
   const double rate = -of.learning_rate / correction1;
   return {value.apply(Op::Addcdiv, mean, root, {build.constant(rate)}), {mean, square}};

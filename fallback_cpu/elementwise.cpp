@@ -54,6 +54,11 @@ BufferRef slice_backward(const Call& call) {
   BufferRef result = call.result();
   std::memset(result->data(), 0, static_cast<size_t>(result->numel() * item_size(call.dtype)));
   const Buffer& part = *call.operand(0);
+  const auto dim = static_cast<size_t>(call.words.integer(0));
+  const int64_t start = call.words.scalar(0), count = part.sizes()[dim], size = call.sizes[dim];
+  if (start < 0 || (count > 0 && start + (count - 1) * call.words.integer(1) >= size))
+    fail("grad_output is ", to_string(part.sizes()), ", which from ", start, " on does not fit ",
+         to_string(call.sizes));
   Layout slice;
   view::slice(call.words, part.sizes(), result->layout(), slice);
   put(call, part, *result, slice.strides, slice.offset);

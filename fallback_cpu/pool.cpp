@@ -19,30 +19,13 @@ struct Axis {
 template <class T>
 struct Largest {
   using Accumulator = T;
-  using Result = T;
   static T start() {
     using Limits = std::numeric_limits<T>;
     if constexpr (Limits::has_infinity) return -Limits::infinity();
     else return Limits::lowest();
   }
-  static T step(T most, T x, int64_t) { return ((x > most) | (x != x)) ? x : most; }
+  static T step(T most, T x) { return ((x > most) | (x != x)) ? x : most; }
   static T finish(T most, int64_t) { return most; }
-};
-
-/// Where the largest is: the first of equals, the last NaN.
-template <class T>
-struct Place {
-  struct Accumulator {
-    T most;
-    int64_t at;
-  };
-  using Result = int64_t;
-  static Accumulator start() { return {T{0}, -1}; }
-  static Accumulator step(Accumulator so_far, T x, int64_t at) {
-    const bool more = (x > so_far.most) | (x != x) | (so_far.at < 0);
-    return {more ? x : so_far.most, more ? at : so_far.at};
-  }
-  static int64_t finish(Accumulator found, int64_t) { return found.at; }
 };
 
 /// The mean: floats are summed in double, integers wrap and are divided whole.
@@ -50,11 +33,8 @@ template <class T>
 struct Mean {
   static constexpr bool kFloat = std::is_floating_point_v<T>;
   using Accumulator = std::conditional_t<kFloat, double, uint64_t>;
-  using Result = T;
   static Accumulator start() { return 0; }
-  static Accumulator step(Accumulator sum, T x, int64_t) {
-    return sum + static_cast<Accumulator>(x);
-  }
+  static Accumulator step(Accumulator sum, T x) { return sum + static_cast<Accumulator>(x); }
   static T finish(Accumulator sum, int64_t count) {
     if constexpr (kFloat) return static_cast<T>(sum / static_cast<double>(count));
     else return static_cast<T>(static_cast<int64_t>(sum) / count);
@@ -115,25 +95,48 @@ Window window_of(const Call& call, Sizes in, Sizes out) {
 }
 
 template <class R, class T>
-void pool_planes(const Call& call, const Window& window, const T* in, typename R::Result* out) {
+void pool_planes(const Call& call, const Window& window, const T* in, T* out) {
   using Accumulator = typename R::Accumulator;
   const Axis &height = window.height, &width = window.width;
   const int64_t cost = window.plane_out() * window.size();
   const auto pool_plane = [&](int64_t plane, Accumulator* row) {
     const T* const from = in + plane * window.plane_in();
-    typename R::Result* to = out + plane * window.plane_out();
+    T* to = out + plane * window.plane_out();
     for (int64_t y = 0; y < height.out; ++y, to += width.out) {
       std::fill_n(row, width.out, R::start());
       const auto [top, end] = rows_under(height, y);
       for (int64_t begin = top * width.in; begin < end * width.in; begin += width.in)
         for (int64_t tap = 0; tap < width.kernel; ++tap)
           for_tap(width, tap, [&](int64_t i, int64_t column) {
-            row[i] = R::step(row[i], from[begin + column], begin + column);
+            row[i] = R::step(row[i], from[begin + column]);
           });
       for (int64_t x = 0; x < width.out; ++x) to[x] = R::finish(row[x], window.size());
     }
   };
   for_planes<Accumulator>(call, window.planes, cost, width.out, pool_plane);
+}
+
+/// Where the largest is: the first of equals, the last NaN.
+template <class T>
+void find_largest(const Call& call, const Window& window, const T* in, int64_t* out) {
+  const Axis &height = window.height, &width = window.width;
+  const auto find = [&](int64_t plane, T*) {
+    const T* const from = in + plane * window.plane_in();
+    int64_t* to = out + plane * window.plane_out();
+    for (int64_t y = 0; y < height.out; ++y, to += width.out) {
+      const auto [top, end] = rows_under(height, y);
+      for (int64_t x = 0; x < width.out; ++x)
+        to[x] = top * width.in + std::max<int64_t>(x * width.stride - width.padding, 0);
+      for (int64_t begin = top * width.in; begin < end * width.in; begin += width.in)
+        for (int64_t tap = 0; tap < width.kernel; ++tap)
+          for_tap(width, tap, [&](int64_t i, int64_t column) {
+            const T x = from[begin + column];
+            // An index alone is chosen, without a branch, which nobody could predict.
+            to[i] = ((x > from[to[i]]) | (x != x)) ? begin + column : to[i];
+          });
+    }
+  };
+  for_planes<T>(call, window.planes, window.plane_out() * window.size(), 0, find);
 }
 
 /// Gives each gradient to the element that was the largest. An index that is none of the plane is
@@ -188,7 +191,7 @@ BufferRef pooled(const Call& call) {
     switch (call.row.op) {
       case Op::MaxPool2d: return pool_planes<Largest<T>>(call, window, in, elements<T>(result));
       case Op::AvgPool2d: return pool_planes<Mean<T>>(call, window, in, elements<T>(result));
-      default: return pool_planes<Place<T>>(call, window, in, elements<int64_t>(result));
+      default: return find_largest(call, window, in, elements<int64_t>(result));
     }
   });
   return result;

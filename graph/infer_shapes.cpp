@@ -106,7 +106,10 @@ void same(Inference& call) { call.shape.assign(call.operand(0).sizes); }
 void same_second(Inference& call) { call.shape.assign(call.operand(1).sizes); }
 void broadcast(Inference& call) {
   const Sizes first = call.operand(0).sizes;
-  if (std::ranges::equal(first, call.operand(1).sizes)) call.shape.assign(first);
+  const bool equal = std::ranges::all_of(call.operands, [first](const TensorType& type) {
+    return std::ranges::equal(first, type.sizes);
+  });
+  if (equal) call.shape.assign(first);
   else call.shape = broadcast_sizes(call.operands);
 }
 
@@ -207,32 +210,45 @@ void unsqueeze(Inference& call) {
 
 void flatten(Inference& call) { call.shape = {numel(call.operand(0).sizes)}; }
 
-void slice(Inference& call) {
-  along_dim(call);
-  if (call.shape.empty()) fail("a 0-d tensor cannot be sliced; reshape it to [1] first");
+namespace {
+/// Start and end within a dimension of `size`, as Python counts them.
+void clamp_slice(Inference& call, int64_t size) {
   const auto words = call.word();
   const int64_t step = words.integer(1);
   if (step <= 0) fail("step is ", step, "; it must be positive");
-  int64_t& size = call.shape[static_cast<uint32_t>(words.integer(0))];
   int64_t &start = words.scalar(0), &end = words.scalar(1);
   for (int64_t* bound : {&start, &end}) {
     if (*bound < 0) *bound += size;
     *bound = std::clamp<int64_t>(*bound, 0, size);
   }
   end = std::max(end, start);
-  size = (end - start) / step + ((end - start) % step != 0);
+}
+}  // namespace
+
+void slice(Inference& call) {
+  along_dim(call);
+  if (call.shape.empty()) fail("a 0-d tensor cannot be sliced; reshape it to [1] first");
+  const auto words = call.word();
+  int64_t& size = call.shape[static_cast<uint32_t>(words.integer(0))];
+  clamp_slice(call, size);
+  const int64_t count = words.scalar(1) - words.scalar(0), step = words.integer(1);
+  size = count / step + (count % step != 0);
 }
 
+// The scalars say where the slice is, and are of one run only: how many elements it has is not
+// asked of them.
 void slice_backward(Inference& call) {
   sizes(call);
-  const Shape input(call.shape);
-  const TensorType whole{.dtype = call.operand(0).dtype, .device = {}, .sizes = input};
-  Inference forward{call.row, {&whole, 1}, call.words, call.shape, call.dtype, call.device};
-  slice(forward);
-  if (!std::ranges::equal(Sizes(call.shape), call.operand(0).sizes))
-    fail("grad_output is ", to_string(call.operand(0).sizes), " and the slice of ",
-         to_string(input), " is ", to_string(call.shape));
-  call.shape = input;
+  const Sizes input = call.shape, grad = call.operand(0).sizes;
+  int64_t& dim = call.word().integer(0);
+  dim = wrapped_dim(dim, input.size());
+  bool fits = !input.empty() && grad.size() == input.size();
+  for (size_t d = 0; fits && d < input.size(); ++d)
+    fits = static_cast<int64_t>(d) == dim ? grad[d] <= input[d] : grad[d] == input[d];
+  if (!fits)
+    fail("grad_output is ", to_string(grad), ", which is no slice of ", to_string(input),
+         " along dimension ", dim);
+  clamp_slice(call, input[static_cast<size_t>(dim)]);
 }
 
 void expand(Inference& call) {

@@ -96,7 +96,8 @@ TEST_F(Survival, OfEveryExportedFunction) {
       if (row["returns"] != "Tensor" && row["returns"] != "Handle") continue;
       EXPECT_GE(result, 0) << "a handle is never negative";
       if (result > 0) rt_torch_torchtensor_free(result);
-      if (result == 0) {
+      // Having no gradient is no error.
+      if (result == 0 && !(symbol == "rt_torch_autograd_grad" && nasty.handle == good)) {
         EXPECT_THAT(last_error(), testing::StartsWith(symbol + "("));
       }
     }

@@ -32,6 +32,7 @@ TEST(ReferenceElementwise, ThreeOperandsBroadcastInAnyLayout) {
   rig.expect(rig.step(Op::Addcmul, {turned, row, column}, {.1}), {2, 2},
              Floats{1.15f, 1.4f, 2.95f, 4.2f}, kClose);
   rig.expect(rig.step(Op::Addcmul, {number, number, row}, {1.0}), {2}, Floats{3, -2});
+  rig.expect(rig.step(Op::Addcmul, {row, row, column}, {1.0}), {2, 2}, Floats{2, -8, 0, 0});
   rig.expect(rig.step(Op::Addcmul, {number, number, number}, {1.0}), {}, Floats{6});
   rig.expect(rig.step(Op::Addcmul, {row, number, number}, {1.0}), {2}, Floats{4.5f, 2});
   const Value none = rig.input({0, 2}, Floats{});

@@ -197,6 +197,7 @@ TEST(Infer, ComparisonsGiveBoolsAndChoicesTakeThem) {
   EXPECT_EQ(inferred(Op::Where, {yes, f32({3}), i64({})}), "f32[2,3]");
   EXPECT_EQ(inferred(Op::Where, {yes, i64({3}), f32({})}), "f32[2,3]");
   EXPECT_EQ(inferred(Op::Where, {yes, yes, yes}), "bool[2,1]");
+  EXPECT_EQ(inferred(Op::Where, {{DType::Bool, {}}, f32({}), f32({4})}), "f32[4]");
   expect_error(inferred(Op::Where, {i64({2}), f32({2}), f32({2})}), {"condition is i64", "bool"});
 }
 
@@ -313,7 +314,7 @@ TEST(Infer, GradientsFitWhatTheyAreGradientsOf) {
   EXPECT_EQ(inferred(Op::ScatterAdd, {f32({4}), index, f32({2})}, {0}), "f32[4]");
   expect_error(inferred(Op::ScatterAdd, {f32({4}), index, f32({4})}, {0}), {"f32[2]"});
   EXPECT_EQ(inferred(Op::SliceBackward, {f32({2})}, {-3, 9, 0, 2}, {4}), "f32[4]");
-  expect_error(inferred(Op::SliceBackward, {f32({3})}, {-3, 9, 0, 2}, {4}), {"is [2]"});
+  expect_error(inferred(Op::SliceBackward, {f32({5})}, {-3, 9, 0, 2}, {4}), {"no slice of [4]"});
   expect_error(inferred(Op::SliceBackward, {f32({0})}, {0, 9, 0, 2}, {-4}), {"negative"});
   expect_error(inferred(Op::Expand, {f32({3})}, {}, {-2, 3}), {"negative"});
   expect_error(inferred(Op::Expand, {f32({3})}, {}, {3, 2}), {"does not broadcast to [3,2]"});

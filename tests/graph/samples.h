@@ -101,12 +101,11 @@ inline Batch one_step(Args args, const std::vector<Operand>& operands, bool last
 
 /// Tries operands until inference takes them: every row has some that fit.
 inline Batch sample(const OpInfo& row) {
-  const Operand choices[] = {{DType::F32, {2, 3}},       {DType::F32, {3, 2}},
-                             {DType::I64, {2}},          {DType::F32, {3}},
-                             {DType::I64, {2, 3}},       {DType::F32, {2}},
-                             {DType::F32, {2, 2}},       {DType::F32, {3, 2, 4, 4}},
-                             {DType::I64, {3, 2, 4, 4}}, {DType::F32, {3, 3, 1, 1}},
-                             {DType::F32, {}},           {DType::Bool, {2, 3}}};
+  const Operand choices[] = {
+      {DType::F32, {2, 3}},       {DType::F32, {3, 2}},       {DType::I64, {2}},
+      {DType::F32, {3}},          {DType::I64, {2, 3}},       {DType::F32, {2}},
+      {DType::F32, {2, 2}},       {DType::F32, {3, 2, 4, 4}}, {DType::I64, {3, 2, 4, 4}},
+      {DType::F32, {3, 3, 1, 1}}, {DType::F32, {}},           {DType::Bool, {2, 3}}};
   const size_t n = std::size(choices);
   const size_t count = row.variadic ? 2 : row.tensors;
   size_t combinations = 1;
