@@ -165,6 +165,46 @@ add_test(NAME abi.exports_are_the_header
 set_tests_properties(abi.generated_files_are_current abi.exports_are_the_header
                      PROPERTIES TIMEOUT 120 LABELS shipped)
 
+# Simple's programs, checked and run by a script that knows enough of the language for them.
+find_package(Python3 COMPONENTS Interpreter)
+if(Python3_FOUND AND NOT RT_SANITIZE)
+  set(run_example ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/simple/run_example.py
+                  ${PROJECT_SOURCE_DIR}/frontend_abi/rt_torch.spl)
+  file(GLOB simple_examples CONFIGURE_DEPENDS examples/simple/*.spl)
+  foreach(source IN LISTS simple_examples)
+    get_filename_component(name ${source} NAME_WE)
+    add_test(NAME examples.simple.${name} COMMAND ${run_example} ${source} $<TARGET_FILE:rt_torch>
+             WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+    set_tests_properties(
+      examples.simple.${name} PROPERTIES TIMEOUT 120 LABELS shipped ENVIRONMENT
+                                         "RT_TORCH_BACKEND=reference;RT_TORCH_THREADS=1")
+  endforeach()
+  add_test(NAME examples.simple.mistakes_are_noticed
+           COMMAND ${run_example} ${PROJECT_SOURCE_DIR}/tests/simple/wrong.spl)
+  set_tests_properties(
+    examples.simple.mistakes_are_noticed
+    PROPERTIES TIMEOUT 60 LABELS shipped PASS_REGULAR_EXPRESSION
+               "mul is not declared as in.*relu takes 1 .*exp is not declared.*tanh is declared and")
+endif()
+
+# As users get it: installed and packed, and programs built against that.
+if(NOT RT_SANITIZE)
+  list(JOIN RT_LIBRARIES " " libraries)
+  set(environment
+      BUILD=${PROJECT_BINARY_DIR} CMAKE=${CMAKE_COMMAND} CPACK=${CMAKE_CPACK_COMMAND}
+      CC=${CMAKE_C_COMPILER} CONFIG=${CMAKE_BUILD_TYPE} VERSION=${PROJECT_VERSION}
+      LIBRARIES=${libraries} LIBTORCH=${RT_LIBTORCH_DIR} LIBDIR=${CMAKE_INSTALL_LIBDIR}
+      INCLUDEDIR=${CMAKE_INSTALL_INCLUDEDIR} DATADIR=${CMAKE_INSTALL_DATADIR}
+      DOCDIR=${CMAKE_INSTALL_DOCDIR})
+  foreach(scenario find_package pkg_config compiler_alone without_plugin tarball deb)
+    add_test(NAME install.${scenario}
+             COMMAND ${PROJECT_SOURCE_DIR}/tests/install/install_test.sh ${scenario})
+    set_tests_properties(
+      install.${scenario} PROPERTIES TIMEOUT 300 LABELS shipped SKIP_RETURN_CODE 77 ENVIRONMENT
+                                                                        "${environment}")
+  endforeach()
+endif()
+
 # Loading and forking, each scenario in a process of its own: two programs that open the library at
 # run time, the test that arranges folders for them, and what may lie in such a folder.
 add_executable(rt_loading_host tests/loading/host.cpp)

@@ -6,6 +6,10 @@
 #include <stdint.h>
 
 #define RT_TORCH_ABI_VERSION 1
+#define RT_TORCH_VERSION "0.1.0"
+#define RT_TORCH_VERSION_MAJOR 0
+#define RT_TORCH_VERSION_MINOR 1
+#define RT_TORCH_VERSION_PATCH 0
 
 #ifdef __cplusplus
 extern "C" {
