@@ -701,6 +701,63 @@ int64_t rt_torch_nn_batch_norm(int64_t input, int64_t running_mean, int64_t runn
 int64_t rt_torch_nn_batch_norm_bits(int64_t input, int64_t running_mean, int64_t running_var,
     int64_t weight, int64_t bias, int64_t training, int64_t momentum_bits, int64_t eps_bits);
 
+/** 1 makes the tensor a leaf from here on, whatever it was computed from: backward adds up its
+ *  gradient. 0 stops that, for a leaf. Only floating point tensors have gradients. */
+void rt_torch_autograd_set_requires_grad(int64_t handle, int64_t requires_grad);
+
+/** 1 when the tensor takes part in gradients. 0 on error. */
+int64_t rt_torch_autograd_requires_grad(int64_t handle);
+
+/** A new handle to what backward has added up for the leaf so far; 0, which is no error, when that
+ *  is nothing. Later calls of backward do not change it. Returns a new handle, to be freed; 0 on
+ *  error. */
+int64_t rt_torch_autograd_grad(int64_t handle);
+
+/** Records the gradients of a tensor of one element with respect to all leaves it was computed
+ *  from, and adds them to theirs. Once for each forward pass. */
+void rt_torch_autograd_backward(int64_t handle);
+
+/** The gradient of the leaf becomes zeros; none stays none. */
+void rt_torch_autograd_zero_grad(int64_t handle);
+
+/** The same elements, cut off from gradients. Returns a new handle, to be freed; 0 on error. */
+int64_t rt_torch_autograd_detach(int64_t handle);
+
+/** What this thread records from here on takes no part in gradients. Nests. */
+void rt_torch_autograd_no_grad_begin(void);
+
+/** Ends the newest rt_torch_autograd_no_grad_begin of this thread. */
+void rt_torch_autograd_no_grad_end(void);
+
+/** An optimizer of leaves p with gradients g: v = momentum * v + (g + weight_decay * p), p = p -
+ *  learning_rate * v; torch.optim.SGD. Returns a new handle, to be freed; 0 on error. */
+int64_t rt_torch_sgd_new(const int64_t* parameters, int64_t parameters_len, double learning_rate,
+    double momentum, double weight_decay);
+
+/** An optimizer as torch.optim.Adam. Returns a new handle, to be freed; 0 on error. */
+int64_t rt_torch_adam_new(const int64_t* parameters, int64_t parameters_len, double learning_rate,
+    double beta1, double beta2, double eps, double weight_decay);
+
+/** An optimizer as torch.optim.AdamW. Returns a new handle, to be freed; 0 on error. */
+int64_t rt_torch_adamw_new(const int64_t* parameters, int64_t parameters_len, double learning_rate,
+    double beta1, double beta2, double eps, double weight_decay);
+
+/** Records one step: the handles of the parameters, and of views of them, stand for the new values
+ *  then. Parameters without a gradient stay. Reads nothing. 0 on success. -1 on error. */
+int64_t rt_torch_optimizer_step(int64_t optimizer);
+
+/** As rt_torch_autograd_zero_grad for each parameter. 0 on success. -1 on error. */
+int64_t rt_torch_optimizer_zero_grad(int64_t optimizer);
+
+/** The learning rate. 0 on error. */
+double rt_torch_optimizer_get_lr(int64_t optimizer);
+
+/** Another learning rate from here on; compiles nothing. 0 on success. -1 on error. */
+int64_t rt_torch_optimizer_set_lr(int64_t optimizer, double learning_rate);
+
+/** Gives the optimizer back; its parameters stay. 0 on success. -1 on error. */
+int64_t rt_torch_optimizer_free(int64_t optimizer);
+
 /** Writes the tensor to a file that torch.load reads in Python, weights_only too, and
  *  torch::pickle_load in C++. It takes the place of an older file all at once; when the call fails
  *  the older one stays whole. Data and dtype are kept, strides and device are not. Reads data. */

@@ -157,7 +157,8 @@ TEST(ReferenceGradients, OfActivations) {
   const Value ones8 = rig.input({8}, Floats(8, 1));
   rig.expect(rig.step(Op::GeluBackward, {ones8, rig.input({8}, Floats(x.begin(), x.end()))}), {8},
              Floats(slopes.begin(), slopes.end()), 2e-7);
-  rig.expect(rig.step(Op::GeluBackward, {rig.input<double>({8}, Doubles(8, 1)), rig.input<double>({8}, x)}),
+  rig.expect(rig.step(Op::GeluBackward,
+                      {rig.input<double>({8}, Doubles(8, 1)), rig.input<double>({8}, x)}),
              {8}, slopes, 1e-9);
 }
 
