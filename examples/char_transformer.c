@@ -276,7 +276,7 @@ static void write_sample(const int64_t* model, int64_t mask, const Text* text) {
 
 int main(int argc, char** argv) {
   const char* path = EXAMPLES_DATA "/as_you_like_it.txt";
-  int64_t steps = 3000, seed = 1, mask, model[kParameters];
+  int64_t steps = 4000, seed = 1, mask, model[kParameters];
   Scope scope = {0};
   Text text;
   double loss;

@@ -1,10 +1,10 @@
-// allocator.h -- libtorch's big results on the host from recycled blocks, while a batch of ours runs.
+// allocator.h -- big results of libtorch on the host from recycled blocks, while a batch runs.
 #pragma once
 
 namespace rt::torchscript {
 
 /// While one lives, this thread's big tensors on the host come from recycled blocks: a training
-/// loop's results are of the same sizes at every step, and fresh memory costs a page fault for every
+/// loop's results are of the same sizes at every step, and fresh memory costs a page fault for each
 /// 4 kB. Other users of libtorch in the process get what they got before.
 class PooledMemory {
  public:
