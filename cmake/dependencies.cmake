@@ -29,12 +29,22 @@ if(NOT TARGET nlohmann_json::nlohmann_json)
                   "nlohmann_json 3")
 endif()
 rt_find_headers(xxhash::header XXHASH_INCLUDE_DIR xxhash.h xxHash)
+rt_find_headers(minizip::minizip MINIZIP_INCLUDE_DIR minizip/unzip.h minizip)
+find_package(ZLIB QUIET)
+# The archive where there is one: the library then needs nothing at run time that systems lack.
+find_library(MINIZIP_LIBRARY NAMES libminizip.a minizip)
+mark_as_advanced(MINIZIP_LIBRARY)
+if(MINIZIP_INCLUDE_DIR AND MINIZIP_LIBRARY AND ZLIB_FOUND)
+  target_link_libraries(minizip::minizip INTERFACE ${MINIZIP_LIBRARY} ZLIB::ZLIB)
+elseif(MINIZIP_INCLUDE_DIR)
+  list(APPEND rt_missing "the libraries minizip and zlib")
+endif()
 # Highway for its headers alone: what would need its library is not used (fallback_cpu/simd.h).
 rt_find_headers(hwy::header HWY_INCLUDE_DIR hwy/foreach_target.h Highway)
 if(rt_missing)
   list(JOIN rt_missing ", " rt_missing)
   message(FATAL_ERROR "Not found: ${rt_missing}. tools/setup.sh installs them from Debian; "
-                      "CMAKE_INCLUDE_PATH names folders of headers")
+                      "CMAKE_INCLUDE_PATH names folders of headers, CMAKE_LIBRARY_PATH of libraries")
 endif()
 
 if(RT_OPENMP)

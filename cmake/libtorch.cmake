@@ -96,6 +96,10 @@ foreach(name c10 torch_cpu)
                "${RT_LIBTORCH_DIR}/include;${RT_LIBTORCH_DIR}/include/torch/csrc/api/include")
 endforeach()
 target_link_libraries(libtorch::torch_cpu INTERFACE libtorch::c10)
+# Its macros leave the names of its headers in what is compiled; the folder they lie in is nobody's
+# business elsewhere.
+target_compile_options(libtorch::torch_cpu
+                       INTERFACE -fmacro-prefix-map=${RT_LIBTORCH_DIR}/include/=)
 
 # libtorch_cpu.so needs libraries of the CUDA runtime, which lie beside a torch from a wheel; it
 # finds them by itself when it is loaded, but linkers have to be told. What is missing there is

@@ -24,6 +24,10 @@ if(RT_SANITIZE)
   add_link_options(-fsanitize=${RT_SANITIZE})
 endif()
 
+if(RT_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link) # what is run counts, in all that is built
+endif()
+
 # Our own C++: warnings. An interface target, so that nothing leaks into what includes us.
 add_library(rt_settings INTERFACE)
 target_compile_options(

@@ -48,15 +48,21 @@ endfunction()
 # White box: the archive, whose symbols the library hides. Black box: the library as clients get it.
 rt_add_tests(graph rt_core)
 rt_add_tests(executor rt_core)
+rt_add_tests(files rt_files)
+target_sources(rt_test_files PRIVATE tests/fuzz_files/readers.cpp)
 rt_add_tests(ops rt_torch)
 rt_add_tests(abi rt_torch)
 # Both: programs are made from the table, and run as batches and through the library.
 rt_add_tests(fuzz rt_core rt_torch)
+# The table's samples as calls of the library.
+rt_add_tests(autograd rt_core rt_torch)
 rt_run_tests(graph core)
 rt_run_tests(executor core)
+rt_run_tests(files core)
 rt_run_tests(fuzz core reference)
 rt_run_tests(ops core reference)
 rt_run_tests(abi core reference)
+rt_run_tests(autograd core reference)
 if(RT_LIBTORCH_FOUND)
   # The plugin's own sources, with their torch headers, beside the core.
   rt_add_tests(torchscript rt_core rt_torchscript)
@@ -65,7 +71,7 @@ if(RT_LIBTORCH_FOUND)
                                                                               ${RT_LIBTORCH_DIR}/lib)
   rt_run_tests(abi libtorch libtorch)
   # These in one process each: loading libtorch takes longer than all of their tests.
-  foreach(folder torchscript ops)
+  foreach(folder torchscript ops autograd)
     add_test(NAME libtorch.${folder} COMMAND rt_test_${folder})
     set_tests_properties(libtorch.${folder} PROPERTIES TIMEOUT 300 LABELS libtorch ENVIRONMENT
                                                        RT_TORCH_BACKEND=libtorch)
@@ -134,26 +140,33 @@ set_tests_properties(
   PROPERTIES ENVIRONMENT RT_TORCH_POLICY=lazy TIMEOUT 60 LABELS core PASS_REGULAR_EXPRESSION
              "RT_TORCH_POLICY.*lazy.*observe")
 
+# Against PyTorch itself, where a python has it: the one that the found libtorch belongs to, or the
+# one that comes first.
+find_program(RT_TORCH_PYTHON NAMES python3 PATHS ${RT_LIBTORCH_DIR}/../../../../bin
+             NO_DEFAULT_PATH)
+find_program(RT_TORCH_PYTHON NAMES python3)
+mark_as_advanced(RT_TORCH_PYTHON)
+if(RT_TORCH_PYTHON AND NOT RT_SANITIZE)
+  add_test(NAME files.against_torch
+           COMMAND ${RT_TORCH_PYTHON} ${PROJECT_SOURCE_DIR}/tests/files/against_torch.py
+                   $<TARGET_FILE:rt_torch>)
+  set_tests_properties(files.against_torch PROPERTIES TIMEOUT 300 LABELS libtorch
+                                                      SKIP_RETURN_CODE 77)
+endif()
+
 add_test(NAME abi.generated_files_are_current
          COMMAND ${CMAKE_COMMAND} -DABI_GEN=$<TARGET_FILE:abi_gen>
                  -DFOLDER=${PROJECT_SOURCE_DIR}/frontend_abi "-DGENERATED=${RT_GENERATED}"
                  -P ${PROJECT_SOURCE_DIR}/cmake/check_generated.cmake)
 set_tests_properties(abi.generated_files_are_current PROPERTIES TIMEOUT 120 LABELS shipped)
 
-# rt_check_exports(<library> <flavor>): it exports its header and the list, but for what is to come.
+# rt_check_exports(<library> <flavor>): it exports its header and the list.
 function(rt_check_exports library flavor)
-  set(later rt_torch_tensor_save rt_torch_tensor_load)
-  foreach(call open close num_tensors list_names get_tensor)
-    list(APPEND later rt_torch_safetensors_${call})
-  endforeach()
-  foreach(call IN LISTS later)
-    list(APPEND later ${call}_dyn)
-  endforeach()
   add_test(NAME abi.exports_are_the_list.${flavor}
            COMMAND ${CMAKE_COMMAND} -DNM=${CMAKE_NM} -DLIBRARY=$<TARGET_FILE:${library}>
                    -DHEADER=${PROJECT_SOURCE_DIR}/frontend_abi/${library}.h
                    -DLIST=${PROJECT_SOURCE_DIR}/tests/abi/symbols.tsv -DFLAVOR=${flavor}
-                   "-DMISSING=${later}" -P ${PROJECT_SOURCE_DIR}/cmake/check_exports.cmake)
+                   -P ${PROJECT_SOURCE_DIR}/cmake/check_exports.cmake)
   set_tests_properties(abi.exports_are_the_list.${flavor} PROPERTIES TIMEOUT 120 LABELS shipped)
 endfunction()
 rt_check_exports(rt_torch c)
@@ -187,6 +200,46 @@ add_test(NAME abi.c99.spl_linked COMMAND rt_test_spl_linked)
 set_tests_properties(
   abi.c99.spl_linked PROPERTIES TIMEOUT 120 LABELS core PASS_REGULAR_EXPRESSION
                                 "^2x3 ones, sum 6, error \"\"\n$")
+
+# Simple's programs, checked and run by a script that knows enough of the language for them.
+find_package(Python3 COMPONENTS Interpreter)
+if(Python3_FOUND AND NOT RT_SANITIZE)
+  set(run_example ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/simple/run_example.py
+                  ${PROJECT_SOURCE_DIR}/frontend_abi/rt_torch.spl)
+  file(GLOB simple_examples CONFIGURE_DEPENDS examples/simple/*.spl)
+  foreach(source IN LISTS simple_examples)
+    get_filename_component(name ${source} NAME_WE)
+    add_test(NAME examples.simple.${name} COMMAND ${run_example} ${source} $<TARGET_FILE:rt_torch>
+             WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+    set_tests_properties(
+      examples.simple.${name} PROPERTIES TIMEOUT 120 LABELS shipped ENVIRONMENT
+                                         "RT_TORCH_BACKEND=reference;RT_TORCH_THREADS=1")
+  endforeach()
+  add_test(NAME examples.simple.mistakes_are_noticed
+           COMMAND ${run_example} ${PROJECT_SOURCE_DIR}/tests/simple/wrong.spl)
+  set_tests_properties(
+    examples.simple.mistakes_are_noticed
+    PROPERTIES TIMEOUT 60 LABELS shipped PASS_REGULAR_EXPRESSION
+               "mul is not declared as in.*relu takes 1 .*exp is not declared.*tanh is declared and")
+endif()
+
+# As users get it: installed and packed, and programs built against that.
+if(NOT RT_SANITIZE)
+  list(JOIN RT_LIBRARIES " " libraries)
+  set(environment
+      BUILD=${PROJECT_BINARY_DIR} CMAKE=${CMAKE_COMMAND} CPACK=${CMAKE_CPACK_COMMAND}
+      CC=${CMAKE_C_COMPILER} CONFIG=${CMAKE_BUILD_TYPE} VERSION=${PROJECT_VERSION}
+      LIBRARIES=${libraries} LIBTORCH=${RT_LIBTORCH_DIR} LIBDIR=${CMAKE_INSTALL_LIBDIR}
+      INCLUDEDIR=${CMAKE_INSTALL_INCLUDEDIR} DATADIR=${CMAKE_INSTALL_DATADIR}
+      DOCDIR=${CMAKE_INSTALL_DOCDIR})
+  foreach(scenario find_package pkg_config compiler_alone without_plugin tarball deb)
+    add_test(NAME install.${scenario}
+             COMMAND ${PROJECT_SOURCE_DIR}/tests/install/install_test.sh ${scenario})
+    set_tests_properties(
+      install.${scenario} PROPERTIES TIMEOUT 300 LABELS shipped SKIP_RETURN_CODE 77 ENVIRONMENT
+                                                                        "${environment}")
+  endforeach()
+endif()
 
 # Loading and forking, each scenario in a process of its own: two programs that open the library at
 # run time, the test that arranges folders for them, and what may lie in such a folder.
@@ -247,15 +300,20 @@ gtest_discover_tests(
   DISCOVERY_TIMEOUT 60
   PROPERTIES TIMEOUT 300 LABELS shipped)
 
-# The examples judge themselves: digits its accuracy, and that each step is one batch.
-foreach(example first digits)
-  add_test(NAME examples.${example} COMMAND ${example})
+# The examples judge themselves: what they reach, that each training step is one batch, and that
+# every handle was freed. A short run of the transformer learns more than how often letters occur.
+function(rt_run_example example)
+  add_test(NAME examples.${example} COMMAND ${example} ${ARGN})
   set_tests_properties(examples.${example} PROPERTIES TIMEOUT 300 LABELS core ENVIRONMENT
                                                       RT_TORCH_BACKEND=reference)
   if(RT_LIBTORCH_FOUND)
-    add_test(NAME libtorch.examples.${example} COMMAND ${example})
+    add_test(NAME libtorch.examples.${example} COMMAND ${example} ${ARGN})
     set_tests_properties(
       libtorch.examples.${example} PROPERTIES TIMEOUT 300 LABELS libtorch ENVIRONMENT
                                               "RT_TORCH_BACKEND=libtorch;RT_TORCH_THREADS=1")
   endif()
-endforeach()
+endfunction()
+rt_run_example(first)
+rt_run_example(digits)
+rt_run_example(convnet)
+rt_run_example(char_transformer --steps 100)

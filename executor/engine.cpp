@@ -9,6 +9,7 @@
 #include <iostream>
 
 #include "executor/libtorch.h"
+#include "files/safetensors.h"
 #include "graph/dump.h"
 #include "graph/error.h"
 
@@ -243,7 +244,10 @@ void Engine::report_leaks() const {
   std::cerr << "rt_torch: " << handles_.live() << " handles were never freed\n";
   int64_t told = 0;
   handles_.for_each([&](int64_t handle, const Handles::Entry& entry) {
-    if (told++ >= kMost || entry.kind != HandleKind::Tensor) return;
+    if (told++ >= kMost) return;
+    if (entry.kind == HandleKind::File)
+      std::cerr << "rt_torch:   #" << handle << " the file " << files_[entry.value]->path() << '\n';
+    if (entry.kind != HandleKind::Tensor) return;
     const Node& node = graph_[entry.value];
     std::cerr << "rt_torch:   #" << handle << ' ' << to_string(node.dtype, node.shape);
     if (const std::string label = graph_.label(entry.value); !label.empty())

@@ -1,6 +1,7 @@
 // engine.h -- the one object: tapes, handles, policy, cache, backend, counters.
 #pragma once
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -10,11 +11,17 @@
 #include "executor/counters.h"
 #include "executor/optimizer.h"
 #include "executor/slots.h"
+#include "graph/builder.h"
 #include "graph/handles.h"
 #include "graph/places.h"
 #include "graph/tape.h"
 
 namespace rt {
+
+namespace files {
+class Safetensors;
+}
+using OpenFile = std::shared_ptr<const files::Safetensors>;
 
 /// What belongs to one calling thread. Errors and text results are its own.
 struct Thread {
@@ -24,7 +31,6 @@ struct Thread {
   std::string text;        ///< the newest text result
   std::string unreported;  ///< first failure of a batch that no call has told yet
   uint32_t place = 0;      ///< of the nodes recorded next
-  uint64_t seam = 0;       ///< trail where the limit cut last; the next cut waits for it
   int64_t no_grad = 0;     ///< calls of no_grad_begin that wait for their end
   bool ready = false;      ///< registered with the engine
 };
@@ -47,10 +53,12 @@ struct Call {
   Small<int64_t, 6> handles;  ///< of the tensor parameters, in order; 0 may stand for an OptTensor
 };
 
-/// A call whose result takes the place of what a handle stands for, as a call in place does.
+/// What a call also does to tensors of its client, as a call in place does: new values take the
+/// place of what the handles stand for.
 struct Update {
-  int64_t handle;
-  Call call;
+  Call subject;  ///< of the operands that the values are computed of; checked and not recorded
+  Small<int64_t, 4> handles;
+  std::function<Small<Value, 4>(Builder&, const Args& subject)> values;  ///< one for each handle
 };
 
 class Engine {
@@ -63,8 +71,9 @@ class Engine {
 
   // Recording and handles. All throw Error; handles of tensors unless it says otherwise.
   int64_t record(Turn& turn, Call& call);  ///< a handle to the result
-  /// The same, and then the updates, all of them computed from what the handles stood for before.
-  int64_t record_updating(Turn& turn, Call& call, std::span<Update> updates);
+  /// The same and the update, computed from what the handles stood for before. The call's operands
+  /// are among those of the update's subject.
+  int64_t record_updating(Turn& turn, Call& call, Update& update);
   double record_and_read(Turn& turn, Call& call);    ///< the one number the result holds
   int64_t add_tensor(Turn& turn, BufferRef buffer);  ///< a handle to data from outside
   int64_t alias(Turn& turn, int64_t handle);         ///< a second handle to the same value
@@ -98,6 +107,11 @@ class Engine {
   void sync_stream(Turn& turn, int64_t handle);
   bool stream_is_idle(Turn& turn, int64_t handle);
   void free_stream(Turn& turn, int64_t handle);
+
+  // Open files, by handles of their own. A file stays open while somebody reads from it.
+  int64_t add_file(Turn& turn, OpenFile file);
+  OpenFile file(Turn& turn, int64_t handle);
+  void close_file(Turn& turn, int64_t handle);
 
   // Batches.
   int64_t flush(Turn& turn);  ///< number of nodes submitted
@@ -141,10 +155,10 @@ class Engine {
   Value append_inferred(Turn& turn, const Args& args, bool graded);
   Value at_once(Turn& turn, const Args& args);
   int64_t handle_to(Value value);
+  Small<TensorType, 6> complete(Turn& turn, Call& call);
   void resolve(Turn& turn, Call& call, Small<TensorType, 6>& types);
   void check_limits(Turn& turn);
-  bool over_soft_limit(const Tape& tape) const;
-  void cut(Turn& turn);
+  bool over_soft_limit(const Tape& tape, double factor) const;
   void check_view(const Call& call);
   Value value_of(Turn& turn, int64_t handle);
 
@@ -198,6 +212,7 @@ class Engine {
   Handles handles_;
   Slots<Optimizer> optimizers_;
   Slots<Device> streams_;
+  Slots<OpenFile> files_;
   Places places_;
   Cache cache_;
   CounterValues counters_{};

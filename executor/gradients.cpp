@@ -109,8 +109,7 @@ Value Engine::gradient_of(Turn& turn, Value leaf) {
   GradRecord& record = graph_.record_of(leaf);
   if (record.zeros) {
     TapeBuilder build(turn, false);
-    record.gradient = build.expr(leaf).filled(0, graph_[leaf].shape).value();
-    graph_.hold(record.gradient);
+    renew(record.gradient, build.expr(leaf).filled(0, graph_[leaf].shape).value());
     record.zeros = false;
   }
   return record.gradient;
@@ -118,8 +117,22 @@ Value Engine::gradient_of(Turn& turn, Value leaf) {
 
 int64_t Engine::gradient(Turn& turn, int64_t handle) {
   count(Counter::calls);
-  const Value gradient = gradient_of(turn, value_of(turn, handle));
-  return gradient == kNone ? 0 : handle_to(gradient);
+  Value leaf, gradient;
+  do {
+    leaf = value_of(turn, handle);
+    gradient = gradient_of(turn, leaf);
+  } while (bring_here(turn, gradient));
+  if (gradient == kNone) return 0;
+  // As PyTorch's, which are row-major whatever made them; nobody else sees the difference.
+  const Layout layout = graph_.layout(gradient);
+  if (!is_contiguous(layout.sizes, layout.strides)) {
+    Args args;
+    args.op = Op::Contiguous;
+    args.operands = {gradient};
+    renew(graph_.record_of(leaf).gradient, append(turn, args, false));
+    gradient = graph_.record_of(leaf).gradient;
+  }
+  return handle_to(gradient);
 }
 
 void Engine::zero_gradient(Turn& turn, int64_t handle) {

@@ -62,8 +62,12 @@ void check_whole(const fs::path& file) {
 void* open_library(const fs::path& file, std::string_view what) {
   check_whole(file);
   void* const library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (!library) fail(what, " does not load: ", dlerror());
-  return library;
+  if (library) return library;
+  const std::string error = dlerror();
+  // The libraries that the plugin links: nobody named a folder of theirs, and none was found.
+  const bool no_libtorch = error.starts_with("libtorch") || error.starts_with("libc10");
+  fail(what, " does not load: ", error,
+       no_libtorch ? join("; RT_TORCH_LIBTORCH names the folder of one, version ", kVersion) : "");
 }
 
 /// The path of a libtorch that is in the process already.

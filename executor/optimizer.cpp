@@ -37,10 +37,11 @@ Optimizer::Update adam(const Optimizer& of, const Optimizer::Parameter& paramete
   const double correction1 = 1 - std::pow(of.beta1, step),
                correction2 = 1 - std::pow(of.beta2, step);
   const Expr mean = state(0).apply(Op::Lerp, gradient, {build.constant(1 - of.beta1)});
-  const Expr square = add_scaled(state(1) * of.beta2, gradient * gradient, 1 - of.beta2);
+  const Expr square =
+      (state(1) * of.beta2).apply(Op::Addcmul, gradient, gradient, {build.constant(1 - of.beta2)});
   const Expr root = square.apply(Op::Sqrt) / std::sqrt(correction2) + of.eps;
   const double rate = -of.learning_rate / correction1;
-  return {add_scaled(value, mean / root, rate), {mean, square}};
+  return {value.apply(Op::Addcdiv, mean, root, {build.constant(rate)}), {mean, square}};
 }
 
 void check_range(std::string_view name, double value, bool ok, std::string_view range) {

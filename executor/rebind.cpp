@@ -1,5 +1,5 @@
 // rebind.cpp -- calls in place: values stay as they are, and handles go over to new ones.
-#include "executor/engine.h"
+#include "executor/tape_builder.h"
 
 namespace rt {
 namespace {
@@ -21,19 +21,21 @@ struct Engine::Onlooker {
   Layout layout;
 };
 
-int64_t Engine::record_updating(Turn& turn, Call& call, std::span<Update> updates) {
+int64_t Engine::record_updating(Turn& turn, Call& call, Update& update) {
   count(Counter::calls);
   check_limits(turn);
-  // Held from the start: another thread may submit this tape while a call waits for one of its own.
+  complete(turn, update.subject);  // waits, if anything does, so that nothing below has to
   Small<Value, 4> values;
   try {
     values.push_back(append(turn, call, true));
     graph_.hold(values.back());
-    for (Update& update : updates) {
-      values.push_back(append(turn, update.call, false));
-      graph_.hold(values.back());
+    TapeBuilder build(turn, false);
+    for (const Value value : update.values(build, update.subject.args)) {
+      values.push_back(value);
+      graph_.hold(value);
     }
-    for (uint32_t i = 0; i < updates.size(); ++i) rebind(turn, updates[i].handle, values[i + 1]);
+    for (uint32_t i = 0; i < update.handles.size(); ++i)
+      rebind(turn, update.handles[i], values[i + 1]);
   } catch (...) {
     for (const Value value : values) graph_.release(value);
     throw;

@@ -126,17 +126,24 @@ void Engine::check_view(const Call& call) {
          to_string(call.args.shape), "; use reshape, which copies");
 }
 
-Value Engine::append(Turn& turn, Call& call, bool graded) {
+/// Fills in the operands and what inference makes of the call; gives the operands' types. Throws
+/// what is wrong with the call.
+Small<TensorType, 6> Engine::complete(Turn& turn, Call& call) {
   Small<TensorType, 6> types;
   try {
     resolve(turn, call, types);
     infer(call.args, types);
-    if (!types.empty() && is_identity(call.args, types[0])) return call.args.operands[0];
     check_view(call);
+    return types;
   } catch (const Error& error) {
     if (error.complete()) throw;
     throw Error(describe(call, types) + ": " + error.text(), true);
   }
+}
+
+Value Engine::append(Turn& turn, Call& call, bool graded) {
+  const Small<TensorType, 6> types = complete(turn, call);
+  if (!types.empty() && is_identity(call.args, types[0])) return call.args.operands[0];
   return append_inferred(turn, call.args, graded && turn.thread.no_grad == 0);
 }
 
@@ -221,34 +228,28 @@ void Engine::set_label(Turn& turn, int64_t handle, std::string label) {
   graph_.set_label(value_of(turn, handle), std::move(label));
 }
 
-/// Over its soft limit a tape is cut where the loop that records it comes by the place of the cut
-/// before, so that the batches between cuts are alike; at the hard limit wherever it stands.
+/// Over its soft limit a tape is cut where the loop that records it comes by the place where the
+/// tape began, so that the batches between cuts are alike; at the hard limit wherever it stands.
 void Engine::check_limits(Turn& turn) {
   constexpr int64_t kHardNodes = 2'000'000, kHardBytes = int64_t{4} << 30;
-  const Tape& tape = turn.thread.tape;
-  if (!over_soft_limit(tape)) return;
-  if (tape.trail == turn.thread.seam || tape.nodes >= kHardNodes || tape.bytes >= kHardBytes)
-    cut(turn);
+  Tape& tape = turn.thread.tape;
+  if (!over_soft_limit(tape, 1)) return;
+  if (tape.trail == tape.began || tape.nodes >= kHardNodes || tape.bytes >= kHardBytes)
+    submit(turn, tape, Reason::Limit);
 }
 
 void Engine::seam(Turn& turn) {
-  const Tape& tape = turn.thread.tape;
-  if (!over_soft_limit(tape)) return;
-  // A loop has several seams. Once it was cut at one it is cut at the same again, so that the
-  // batches are alike; a loop that does not come by there any more is cut anyway before long.
-  const bool first = turn.thread.seam == 0;
-  const bool late = tape.nodes >= config_.max_pending_nodes / 4 * 5 ||
-                    tape.bytes >= config_.max_pending_bytes / 4 * 5;
-  if (first || late || tape.trail == turn.thread.seam) cut(turn);
+  // A loop has several seams: one that is cut at another than it began at waits for that, but not
+  // for long, since it may not come by there again.
+  constexpr double kPatience = 1.25;
+  Tape& tape = turn.thread.tape;
+  check_limits(turn);
+  if (over_soft_limit(tape, tape.began == 0 ? 1 : kPatience)) submit(turn, tape, Reason::Limit);
 }
 
-bool Engine::over_soft_limit(const Tape& tape) const {
-  return tape.nodes >= config_.max_pending_nodes || tape.bytes >= config_.max_pending_bytes;
-}
-
-void Engine::cut(Turn& turn) {
-  turn.thread.seam = turn.thread.tape.trail;
-  submit(turn, turn.thread.tape, Reason::Limit);
+bool Engine::over_soft_limit(const Tape& tape, double factor) const {
+  return static_cast<double>(tape.nodes) >= factor * config_.max_pending_nodes ||
+         static_cast<double>(tape.bytes) >= factor * config_.max_pending_bytes;
 }
 
 }  // namespace rt

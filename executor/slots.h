@@ -23,6 +23,7 @@ class Slots {
     return {number};
   }
   T& operator[](Value value) { return *things_[value.number]; }
+  const T& operator[](Value value) const { return *things_[value.number]; }
   void remove(Value value) {
     things_[value.number].reset();
     free_.push_back(value.number);

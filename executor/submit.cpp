@@ -157,6 +157,8 @@ int64_t Engine::submit(Turn& turn, Tape& tape, Reason reason) {
 #ifndef NDEBUG
   verify(submission.batch, true);
 #endif
+  // A loop cut at the place where it was cut before comes by here again with the same work.
+  const bool repeats = reason == Reason::Limit && tape.trail == tape.began;
   graph_.detach(tape);
   in_flight_nodes_ += submission.nodes;
   ++batches_since_flush_;
@@ -172,7 +174,8 @@ int64_t Engine::submit(Turn& turn, Tape& tape, Reason reason) {
     Cache::Entry& entry = cache_.find_or_add(key, submission.batch);
     ++entry.sightings;
     count(entry.program ? Counter::cache_hits : Counter::cache_misses);
-    if (!entry.program && config_.debug < kTellSteps && entry.sightings > config_.compile_after) {
+    if (!entry.program && config_.debug < kTellSteps &&
+        (repeats || entry.sightings > config_.compile_after)) {
       try {
         cache_.set_program(entry, backend_->compile(submission.batch));
       } catch (const std::exception& error) {

@@ -1,10 +1,9 @@
-// block_kernels.cpp -- elementwise.def as loops over vectors: one per op, dtype and kind of
-// operands, and all of them once per instruction set.
+// block_kernels.cpp -- elementwise.def as loops over vectors: one per op and dtype, and all of them
+// once per instruction set.
 #include "fallback_cpu/block_kernels.h"
 
 #include <algorithm>
 #include <array>
-#include <numbers>
 
 #include "fallback_cpu/dtypes.h"
 #include "fallback_cpu/simd.h"
@@ -29,84 +28,121 @@ HWY_INLINE Lanes<D> cross_entropy_term(Lanes<D> p, Lanes<D> target) {
   return (target - 1) * log_not - target * log_p;
 }
 
-/// Phi(x) + x * Phi'(x), Phi the normal distribution function.
+/// The gradient of cross_entropy_term at p.
 template <class D>
-HWY_INLINE Lanes<D> gelu_slope(Lanes<D> x) {
-  constexpr double kRootHalf = 0.5 * std::numbers::sqrt2;
-  constexpr double kDensityAt0 = 0.5 * std::numbers::inv_sqrtpi * std::numbers::sqrt2;
-  return (erf(x * kRootHalf) + 1) * 0.5 + x * exp(x * x * -0.5) * kDensityAt0;
+HWY_INLINE Lanes<D> cross_entropy_slope(Lanes<D> p, Lanes<D> target) {
+  return (p - target) / larger((1 - p) * p, hn::TFromD<D>(1e-12));
 }
 
-/// Where one operand's elements come from: memory, or one element for all.
-template <class D, bool uniform>
+/// One operand: what lies in memory, or one element repeated as often as a vector is long. Of a
+/// choice the first is bools.
+template <class D, bool truths, bool repeats>
 struct Stream {
-  using T = hn::TFromD<D>;
+  using T = std::conditional_t<truths, int8_t, hn::TFromD<D>>;
+  HWY_ALIGN T repeated[repeats ? hn::MaxLanes(D()) : 1];
   const T* from;
-  Lanes<D> same;
-  HWY_INLINE explicit Stream(const void* data)
-      : from(static_cast<const T*>(data)), same(uniform ? *from : T{}) {}
-  HWY_INLINE Lanes<D> at(int64_t i) const {
-    if constexpr (uniform) return same;
-    else return load(D(), from + i);
+  int64_t along = -1;  ///< 0 where one element is repeated
+  HWY_INLINE explicit Stream(const BlockOperand& operand)
+      : from(static_cast<const T*>(operand.data)) {
+    if (!repeats || !operand.same) return;
+    for (T& each : repeated) each = *from;
+    from = repeated;
+    along = 0;
   }
-  HWY_INLINE Lanes<D> first(int64_t n) const {
-    if constexpr (uniform) return same;
+  HWY_INLINE auto at(int64_t i) const {
+    const T* const place = from + (repeats ? i & along : i);
+    if constexpr (truths) return load_truths(D(), place);
+    else return load(D(), place);
+  }
+  HWY_INLINE auto first(int64_t n) const {
+    if constexpr (truths) return load_first_truths(D(), from, n);
     else return load_first(D(), from, n);
   }
 };
+/// An operand that the op does not have.
+template <class D>
+struct NoStream {
+  HWY_INLINE explicit NoStream(const BlockOperand&) {}
+  HWY_INLINE Lanes<D> at(int64_t) const { return Lanes<D>(0); }
+  HWY_INLINE Lanes<D> first(int64_t) const { return Lanes<D>(0); }
+};
+template <class Expression, class D, int number, bool repeats>
+using StreamOf =
+    std::conditional_t<(number < Expression::kOperands),
+                       Stream<D, Expression::kChoice && number == 0, repeats>, NoStream<D>>;
 
-/// out[i] = Expression(a[i], b[i], s). What is left behind the last whole vector is computed by a
-/// vector that ends with it, and reaches back over elements that are computed twice.
-template <class Expression, class Type, int uniform>
-void run(int64_t n, void* out, const void* first, const void* second,
-         [[maybe_unused]] int64_t scalar) {
-  using T = StoredLane<Type>;
+/// out[i] = Expression(a[i], b[i], c[i], s). What is left behind the last whole vector is computed
+/// by a vector that ends with it, and reaches back over elements that are computed twice.
+template <class Expression, class T, bool repeats>
+HWY_INLINE void run_streams(int64_t n, void* out, const BlockOperand* operands,
+                            [[maybe_unused]] int64_t scalar) {
   using D = hn::ScalableTag<T>;
-  constexpr bool kBinary = Expression::kOperands == 2;
   const auto step = static_cast<int64_t>(hn::Lanes(D()));
-  T* HWY_RESTRICT to = static_cast<T*>(out);
-  const Stream<D, uniform == kFirst> a(first);
-  const Stream<D, !kBinary || uniform == kSecond> b(kBinary ? second : first);
+  const StreamOf<Expression, D, 0, repeats> a(operands[0]);
+  const StreamOf<Expression, D, 1, repeats> b(operands[Expression::kOperands > 1 ? 1 : 0]);
+  const StreamOf<Expression, D, 2, repeats> c(operands[Expression::kOperands > 2 ? 2 : 0]);
   Lanes<D> s(T{});
   if constexpr (std::is_floating_point_v<T>)
     s = Lanes<D>(static_cast<T>(std::bit_cast<double>(scalar)));
+  using Result = decltype(Expression::apply(a.at(0), b.at(0), c.at(0), s));
+  constexpr bool kAnswers = std::is_same_v<Result, Truths<D>>;
+  auto* HWY_RESTRICT to = static_cast<std::conditional_t<kAnswers, int8_t, T>*>(out);
   int64_t i = 0;
-  for (; i + step <= n; i += step) store(Expression::apply(a.at(i), b.at(i), s), to + i);
+  for (; i + step <= n; i += step) store(Expression::apply(a.at(i), b.at(i), c.at(i), s), to + i);
   if (i == n) return;
   if (n >= step) {
     i = n - step;
-    store(Expression::apply(a.at(i), b.at(i), s), to + i);
+    store(Expression::apply(a.at(i), b.at(i), c.at(i), s), to + i);
   } else {
-    store_first(Expression::apply(a.first(n), b.first(n), s), to, n);
+    store_first(Expression::apply(a.first(n), b.first(n), c.first(n), s), to, n);
   }
+}
+
+template <class Expression, class Type>
+void run(int64_t n, void* out, const BlockOperand* operands, int64_t scalar) {
+  using T = StoredLane<Type>;
+  bool repeats = false;
+  if constexpr (Expression::kOperands > 1)
+    for (int i = 0; i < Expression::kOperands; ++i) repeats |= operands[i].same;
+  if (repeats) run_streams<Expression, T, (Expression::kOperands > 1)>(n, out, operands, scalar);
+  else run_streams<Expression, T, false>(n, out, operands, scalar);
 }
 
 enum Takes { Floats = 2, Numbers = 4, All = 5 };  ///< how many of the first DTypes
 
-#define RT_FORMULA(Id, operands, expression)                                                   \
-  struct Id {                                                                                  \
-    static constexpr int kOperands = operands;                                                 \
-    template <class D>                                                                         \
-    static HWY_INLINE Lanes<D> apply([[maybe_unused]] Lanes<D> a, [[maybe_unused]] Lanes<D> b, \
-                                     [[maybe_unused]] Lanes<D> s) {                            \
-      using T [[maybe_unused]] = hn::TFromD<D>;                                                \
-      return expression;                                                                       \
-    }                                                                                          \
+#define RT_FORMULA_OF(Id, operands, choice, first, second, third, expression)   \
+  struct Id {                                                                   \
+    static constexpr int kOperands = operands;                                  \
+    static constexpr bool kChoice = choice;                                     \
+    template <class D>                                                          \
+    static HWY_INLINE auto apply(                                               \
+        [[maybe_unused]] std::conditional_t<choice, Truths<D>, Lanes<D>> first, \
+        [[maybe_unused]] Lanes<D> second, [[maybe_unused]] Lanes<D> third,      \
+        [[maybe_unused]] Lanes<D> s) {                                          \
+      using T [[maybe_unused]] = hn::TFromD<D>;                                 \
+      return expression;                                                        \
+    }                                                                           \
   };
-#define RT_UNARY(Id, takes, expression) RT_EXPRESSION(Id, takes, 1, expression)
-#define RT_BINARY(Id, takes, expression) RT_EXPRESSION(Id, takes, 2, expression)
-#define RT_EXPRESSION(Id, takes, operands, expression)         \
-  RT_FORMULA(FormulaOf##Id, operands, expression)              \
-  struct Id : FormulaOf##Id {                                  \
-    static constexpr Takes kTakes = takes;                     \
-    template <class T, int uniform>                            \
-    static constexpr BlockKernel kernel = run<Id, T, uniform>; \
+#define RT_FORMULA(Id, operands, expression) RT_FORMULA_OF(Id, operands, false, a, b, c, expression)
+#define RT_FORMULA_TO_CHOOSE(Id, operands, expression) \
+  RT_FORMULA_OF(Id, operands, true, which, a, b, expression)
+
+#define RT_UNARY(Id, takes, expression) RT_EXPRESSION(RT_FORMULA, Id, takes, 1, expression)
+#define RT_BINARY(Id, takes, expression) RT_EXPRESSION(RT_FORMULA, Id, takes, 2, expression)
+#define RT_TERNARY(Id, takes, expression) RT_EXPRESSION(RT_FORMULA, Id, takes, 3, expression)
+#define RT_CHOICE(Id, takes, expression) \
+  RT_EXPRESSION(RT_FORMULA_TO_CHOOSE, Id, takes, 3, expression)
+#define RT_EXPRESSION(formula, Id, takes, operands, expression)            \
+  formula(FormulaOf##Id, operands, expression) struct Id : FormulaOf##Id { \
+    static constexpr Takes kTakes = takes;                                 \
+    template <class T>                                                     \
+    static constexpr BlockKernel kernel = run<Id, T>;                      \
   };
 #define RT_LOOP(Id, takes, function)                   \
   struct Id {                                          \
     static constexpr Takes kTakes = takes;             \
     static constexpr int kOperands = 1;                \
-    template <class T, int uniform>                    \
+    template <class T>                                 \
     static constexpr BlockKernel kernel = function<T>; \
   };
 
@@ -114,7 +150,7 @@ enum Takes { Floats = 2, Numbers = 4, All = 5 };  ///< how many of the first DTy
 namespace powers {
 RT_FORMULA(Square, 1, (a * a))
 RT_FORMULA(Same, 1, a)
-RT_FORMULA(One, 1, T{1})
+RT_FORMULA(One, 1, Lanes<D>(1))
 RT_FORMULA(Cube, 1, (a * a * a))
 RT_FORMULA(Root, 1, sqrt(a))
 RT_FORMULA(OneByRoot, 1, 1 / sqrt(a))
@@ -124,18 +160,18 @@ RT_FORMULA(Any, 1, power(a, hn::GetLane(s.vector)))
 }  // namespace powers
 
 template <class T>
-void run_power(int64_t n, void* out, const void* in, const void*, int64_t scalar) {
+void run_power(int64_t n, void* out, const BlockOperand* operands, int64_t scalar) {
   const T exponent = convert<T>(std::bit_cast<double>(scalar));
-  BlockKernel kernel = run<powers::Any, T, kNeither>;
-  if (exponent == T{2}) kernel = run<powers::Square, T, kNeither>;
-  else if (exponent == T{1}) kernel = run<powers::Same, T, kNeither>;
-  else if (exponent == T{0}) kernel = run<powers::One, T, kNeither>;
-  else if (exponent == T{3}) kernel = run<powers::Cube, T, kNeither>;
-  else if (exponent == T(0.5)) kernel = run<powers::Root, T, kNeither>;
-  else if (exponent == T(-0.5)) kernel = run<powers::OneByRoot, T, kNeither>;
-  else if (exponent == T{-1}) kernel = run<powers::OneBy, T, kNeither>;
-  else if (exponent == T{-2}) kernel = run<powers::OneBySquare, T, kNeither>;
-  kernel(n, out, in, nullptr, scalar);
+  BlockKernel kernel = run<powers::Any, T>;
+  if (exponent == T{2}) kernel = run<powers::Square, T>;
+  else if (exponent == T{1}) kernel = run<powers::Same, T>;
+  else if (exponent == T{0}) kernel = run<powers::One, T>;
+  else if (exponent == T{3}) kernel = run<powers::Cube, T>;
+  else if (exponent == T(0.5)) kernel = run<powers::Root, T>;
+  else if (exponent == T(-0.5)) kernel = run<powers::OneByRoot, T>;
+  else if (exponent == T{-1}) kernel = run<powers::OneBy, T>;
+  else if (exponent == T{-2}) kernel = run<powers::OneBySquare, T>;
+  kernel(n, out, operands, scalar);
 }
 
 namespace expressions {
@@ -143,19 +179,13 @@ namespace expressions {
 }
 
 struct KernelRow {
-  int operands = 0;
-  BlockKernel kernels[5][3] = {};  ///< by DType and Uniform; nullptr where it is not computed
+  uint32_t operands = 0;
+  BlockKernel kernels[5] = {};  ///< by DType; nullptr where it is not computed
 
   template <class Expression, class T>
   constexpr void put() {
-    if constexpr (static_cast<int>(kDTypeOf<T>) < Expression::kTakes) {
-      auto& row = kernels[static_cast<size_t>(kDTypeOf<T>)];
-      row[kNeither] = Expression::template kernel<T, kNeither>;
-      if constexpr (Expression::kOperands == 2) {
-        row[kFirst] = Expression::template kernel<T, kFirst>;
-        row[kSecond] = Expression::template kernel<T, kSecond>;
-      }
-    }
+    if constexpr (static_cast<int>(kDTypeOf<T>) < Expression::kTakes)
+      kernels[static_cast<size_t>(kDTypeOf<T>)] = Expression::template kernel<T>;
   }
 };
 
@@ -180,6 +210,8 @@ constexpr std::array<KernelRow, kOpCount> kernel_rows() {
   std::array<KernelRow, kOpCount> rows{};
 #define RT_UNARY(Id, ...) rows[static_cast<size_t>(Op::Id)] = kernel_row<expressions::Id>();
 #define RT_BINARY RT_UNARY
+#define RT_TERNARY RT_UNARY
+#define RT_CHOICE RT_UNARY
 #define RT_LOOP RT_UNARY
 #include "fallback_cpu/elementwise.def"
   return rows;
@@ -197,10 +229,14 @@ constexpr std::array<KernelRow, kOpCount> kKernels = kernel_rows();
 #undef RT_CHECK
 #undef RT_EXPRESSION
 
-const BlockKernel* kernels_of(Op op, DType dtype) {
-  if (static_cast<size_t>(dtype) >= std::size(kKernels[0].kernels)) return nullptr;
-  const auto& kernels = kKernels[static_cast<size_t>(op)].kernels[static_cast<size_t>(dtype)];
-  return kernels[kNeither] ? kernels : nullptr;
+const KernelRow& kernels_of(Op op) { return kKernels[static_cast<size_t>(op)]; }
+
+uint32_t operands_of(Op op) { return kernels_of(op).operands; }
+
+BlockKernel kernel_of(Op op, DType dtype) {
+  const auto& kernels = kernels_of(op).kernels;
+  const auto at = static_cast<size_t>(dtype);
+  return at < std::size(kernels) ? kernels[at] : nullptr;
 }
 
 }  // namespace
@@ -210,8 +246,10 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace rt::cpu {
 
-const BlockKernel* block_kernels(Op op, DType dtype) {
-  static constexpr decltype(&HWY_STATIC_DISPATCH(kernels_of)) kTable[] = RT_SIMD_TABLE(kernels_of);
+uint32_t block_operands(Op op) { return HWY_STATIC_DISPATCH(operands_of)(op); }
+
+BlockKernel block_kernel(Op op, DType dtype) {
+  static constexpr decltype(&HWY_STATIC_DISPATCH(kernel_of)) kTable[] = RT_SIMD_TABLE(kernel_of);
   return simd_choice(kTable)(op, dtype);
 }
 

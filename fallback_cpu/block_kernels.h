@@ -4,16 +4,24 @@
 
 namespace rt::cpu {
 
-/// Computes n elements of `out` from those of `a` and `b`, which it must not overlap; unary ops
-/// leave `b` alone. `scalar` is the bits of a double.
-using BlockKernel = void (*)(int64_t n, void* out, const void* a, const void* b, int64_t scalar);
+inline constexpr uint32_t kMostOperands = 3;  ///< of an elementwise op
 
-/// An operand whose elements are all the same is held as one element. Which of the two are so
-/// numbers the variant; both is no case, since then the result is one element, too.
-enum Uniform { kNeither, kFirst, kSecond };
+/// One operand of a block: its elements, or one that stands for all of them.
+struct BlockOperand {
+  const void* data;
+  bool same;
+};
 
-/// The kernels of an op in a dtype by Uniform; nullptr when it is not computed in it. Unary ops
-/// have the first only, the others being nullptr.
-const BlockKernel* block_kernels(Op op, DType dtype);
+/// Computes n elements of `out` from those of the op's operands, which it must not overlap. They
+/// are not all `same`, since then the result is one element, too: n is 1 and all count as many.
+/// `scalar` is the bits of a double.
+using BlockKernel = void (*)(int64_t n, void* out, const BlockOperand* operands, int64_t scalar);
+
+/// How many operands an elementwise op has.
+uint32_t block_operands(Op op);
+
+/// The kernel of an op that computes in a dtype: that of its last operand. nullptr when it does
+/// not.
+BlockKernel block_kernel(Op op, DType dtype);
 
 }  // namespace rt::cpu

@@ -1,8 +1,12 @@
 // elementwise.cpp -- single elementwise ops as programs of the block interpreter, copies and views.
+#include <cstring>
+
 #include "fallback_cpu/dtypes.h"
 #include "fallback_cpu/interpreter.h"
 #include "fallback_cpu/kernels.h"
 #include "fallback_cpu/parallel.h"
+#include "graph/infer.h"
+#include "graph/views.h"
 
 namespace rt::cpu {
 namespace {
@@ -39,42 +43,66 @@ bool crosswise(const Buffer& buffer) {
          buffer.numel() >= kBig;
 }
 
-BufferRef copied(const Call& call, const Buffer& buffer) {
+/// Writes `part` into the result, over the elements that strides and offset pick there.
+void put(const Call& call, const Buffer& part, const Buffer& result, Sizes strides,
+         int64_t offset) {
+  copy_elements(result.data() + offset * item_size(call.dtype), call.dtype, strides,
+                source_of(part), part.sizes(), call.machine.threads);
+}
+
+BufferRef slice_backward(const Call& call) {
   BufferRef result = call.result();
-  copy_elements(result->data(), call.dtype, result->strides(), source_of(buffer), buffer.sizes(),
-                call.machine.threads);
+  std::memset(result->data(), 0, static_cast<size_t>(result->numel() * item_size(call.dtype)));
+  const Buffer& part = *call.operand(0);
+  Layout slice;
+  view::slice(call.words, part.sizes(), result->layout(), slice);
+  put(call, part, *result, slice.strides, slice.offset);
   return result;
+}
+
+/// The dtype that the call computes in.
+DType compute_dtype(const Call& call) {
+  if (call.row.op != Op::Eq) return call.dtype;
+  Small<TensorType, 2> types;
+  for (uint32_t i = 0; i < call.operands.size(); ++i) {
+    const Buffer& operand = *call.operand(i);
+    types.push_back({operand.dtype(), operand.device(), false, operand.sizes()});
+  }
+  return result_type(types);
 }
 
 }  // namespace
 
-BufferRef Call::converted(const BufferRef& buffer) const {
-  if (buffer->dtype() == dtype) return buffer;
-  BufferRef result = allocate(dtype, buffer->sizes(), machine.memory);
-  copy_elements(result->data(), dtype, result->strides(), source_of(*buffer), buffer->sizes(),
+BufferRef Call::copied(const Buffer& buffer) const {
+  BufferRef result = allocate(dtype, buffer.sizes(), machine.memory);
+  copy_elements(result->data(), dtype, result->strides(), source_of(buffer), buffer.sizes(),
                 machine.threads);
   return result;
 }
 
+BufferRef Call::converted(const BufferRef& buffer) const {
+  return buffer->dtype() == dtype ? buffer : copied(*buffer);
+}
+
 BufferRef elementwise(const Call& call) {
   const Op op = call.row.op;
-  if (op == Op::Cast) {
-    const BufferRef& source = call.operand(0);
-    return source->dtype() == call.dtype ? source : copied(call, *source);
-  }
-  if (!computes(op, call.dtype)) refuse(call.row.name, call.dtype);
+  if (op == Op::Cast) return call.converted(call.operand(0));
+  const DType dtype = compute_dtype(call);
+  if (!computes(op, dtype)) refuse(call.row.name, dtype);
   if (op == Op::BinaryCrossEntropyTerms) {
     check_probabilities(call, 0);
     check_probabilities(call, 1);
   }
   const auto count = static_cast<uint32_t>(call.operands.size());
   BlockProgram program;
-  program.registers.resize(count + 1, call.dtype);
-  program.code.push_back({op, static_cast<uint8_t>(count), {0, 1}, 0});
+  program.registers.resize(count, dtype);
+  program.registers.push_back(call.dtype);
+  if (op == Op::Where) program.registers[0] = DType::Bool;
+  program.code.push_back({op, static_cast<uint8_t>(count), {0, 1, 2}, 0});
   program.outputs.push_back(static_cast<uint8_t>(count));
-  Strides strides[2];
-  Source sources[2];
-  BufferRef operands[2];
+  Strides strides[kMostOperands];
+  Source sources[kMostOperands];
+  BufferRef operands[kMostOperands];
   for (uint32_t i = 0; i < count; ++i) {
     operands[i] = call.operand(i);
     if (crosswise(*operands[i])) operands[i] = call.contiguous(operands[i]);
@@ -107,13 +135,10 @@ BufferRef view(const Call& call) {
 BufferRef clone(const Call& call) {
   const BufferRef& source = call.operand(0);
   if (call.row.op == Op::Move) return source;
-  BufferRef result = copied(call, *source);
-  if (call.row.op == Op::AsStridedScatter) {
-    const Buffer& part = *call.operand(1);
-    char* const place = result->data() + call.words.integer(0) * item_size(call.dtype);
-    copy_elements(place, call.dtype, call.words.list(1), source_of(part), part.sizes(),
-                  call.machine.threads);
-  }
+  if (call.row.op == Op::SliceBackward) return slice_backward(call);
+  BufferRef result = call.copied(*source);
+  if (call.row.op == Op::AsStridedScatter)
+    put(call, *call.operand(1), *result, call.words.list(1), call.words.integer(0));
   return result;
 }
 

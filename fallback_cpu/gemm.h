@@ -14,8 +14,9 @@ struct Matrix {
 };
 
 /// out = a * b, `out` with rows `out_stride` elements apart, 0: without gaps. The depth is at least
-/// 1; integers wrap. Takes f32, f64, i32 and i64.
-using Gemm = void(DType dtype, const Matrix& a, const Matrix& b, char* out, int64_t out_stride);
+/// 1; integers wrap. Takes f32, f64, i32 and i64. `add`, of floats alone: out += a * b.
+using Gemm = void(DType dtype, const Matrix& a, const Matrix& b, char* out, int64_t out_stride,
+                  bool add);
 
 namespace baseline {
 Gemm gemm;

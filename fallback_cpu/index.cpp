@@ -1,8 +1,10 @@
 // index.cpp -- picking and joining: IndexSelect, Gather, Embedding, Cat and Stack, NllLoss.
+#include <algorithm>
 #include <cstring>
 #include <limits>
 
 #include "fallback_cpu/dtypes.h"
+#include "fallback_cpu/indices.h"
 #include "fallback_cpu/kernels.h"
 #include "fallback_cpu/parallel.h"
 
@@ -10,36 +12,6 @@ namespace rt::cpu {
 namespace {
 
 constexpr int64_t kIgnored = -100;
-
-/// The numbers of an index tensor in row-major order. Throws where one is outside [0, size).
-class Indices {
- public:
-  Indices(const Call& call, const BufferRef& tensor) {
-    if (tensor->dtype() != DType::I64 && tensor->dtype() != DType::I32)
-      fail("an index must be i64 or i32, not ", name(tensor->dtype()));
-    const Buffer& from = *tensor;
-    wide_ = from.dtype() == DType::I64 && from.contiguous()
-                ? tensor
-                : allocate(DType::I64, from.sizes(), call.machine.memory);
-    if (wide_.get() != tensor.get())
-      copy_elements(wide_->data(), DType::I64, wide_->strides(), source_of(from), from.sizes(),
-                    call.machine.threads);
-    count_ = wide_->numel();
-  }
-  void check(int64_t dim, int64_t size) const {
-    for (int64_t i = 0; i < count_; ++i) {
-      const int64_t index = (*this)[i];
-      if (index < 0 || index >= size)
-        fail("index ", index, " is out of range for dimension ", dim, " of size ", size);
-    }
-  }
-  int64_t operator[](int64_t i) const { return reinterpret_cast<const int64_t*>(wide_->data())[i]; }
-  int64_t count() const { return count_; }
-
- private:
-  BufferRef wide_;
-  int64_t count_;
-};
 
 /// Copies the slabs of `source` that the indices name: for every outer item, one slab per index.
 BufferRef pick_slabs(const Call& call, const BufferRef& tensor, int64_t dim,
@@ -63,25 +35,73 @@ BufferRef pick_slabs(const Call& call, const BufferRef& tensor, int64_t dim,
   return result;
 }
 
-/// The mean of -self at the targets, over those that are not ignored. [outer, classes, inner].
-template <class T>
-T mean_loss(const T* self, const Extent& extent, const Indices& targets) {
-  double sum = 0;
+/// Calls take(sample, target) for the targets that are not ignored; gives how many these are.
+template <class Take>
+int64_t for_classes(const Indices& targets, int64_t classes, const Take& take) {
   int64_t count = 0;
   for (int64_t i = 0; i < targets.count(); ++i) {
     const int64_t target = targets[i];
     if (target == kIgnored) continue;
-    if (target < 0 || target >= extent.count)
-      fail("target ", target, " is out of range for ", extent.count, " classes");
-    const int64_t outer = i / extent.inner, inner = i % extent.inner;
-    sum -= static_cast<double>(self[(outer * extent.count + target) * extent.inner + inner]);
+    if (target < 0 || target >= classes)
+      fail("target ", target, " is out of range for ", classes, " classes");
+    take(i, target);
     ++count;
   }
+  return count;
+}
+
+/// The mean of -self at the targets. [outer, classes, inner].
+template <class T>
+T mean_loss(const T* self, const Extent& extent, const Indices& targets) {
+  double sum = 0;
+  const int64_t count = for_classes(targets, extent.count, [&](int64_t i, int64_t target) {
+    const int64_t outer = i / extent.inner, inner = i % extent.inner;
+    sum -= static_cast<double>(self[(outer * extent.count + target) * extent.inner + inner]);
+  });
   if (count == 0) return std::numeric_limits<T>::quiet_NaN();
   return static_cast<T>(sum / static_cast<double>(count));
 }
 
+/// The gradient of mean_loss at self, [samples, classes].
+BufferRef mean_loss_backward(const Call& call) {
+  const Indices targets(call, call.operand(2));
+  BufferRef result = call.result();
+  visit_float(call.row.name, call.dtype, [&]<class T>(Type<T>) {
+    const auto number = [&](uint32_t i) {
+      return *reinterpret_cast<const T*>(call.operand(i)->data());
+    };
+    T* const out = reinterpret_cast<T*>(result->data());
+    std::fill_n(out, result->numel(), T{0});
+    const T slope = -number(0) / number(3);
+    const int64_t classes = call.sizes[1];
+    for_classes(targets, classes,
+                [&](int64_t i, int64_t target) { out[i * classes + target] = slope; });
+  });
+  return result;
+}
+
 }  // namespace
+
+Indices::Indices(const Call& call, const BufferRef& tensor) {
+  if (tensor->dtype() != DType::I64 && tensor->dtype() != DType::I32)
+    fail("an index must be i64 or i32, not ", name(tensor->dtype()));
+  const Buffer& from = *tensor;
+  wide_ = from.dtype() == DType::I64 && from.contiguous()
+              ? tensor
+              : allocate(DType::I64, from.sizes(), call.machine.memory);
+  if (wide_.get() != tensor.get())
+    copy_elements(wide_->data(), DType::I64, wide_->strides(), source_of(from), from.sizes(),
+                  call.machine.threads);
+  count_ = wide_->numel();
+}
+
+void Indices::check(int64_t dim, int64_t size) const {
+  for (int64_t i = 0; i < count_; ++i) {
+    const int64_t index = (*this)[i];
+    if (index < 0 || index >= size)
+      fail("index ", index, " is out of range for dimension ", dim, " of size ", size);
+  }
+}
 
 BufferRef index_select(const Call& call) {
   return pick_slabs(call, call.operand(0), call.words.integer(0), call.operand(1));
@@ -95,27 +115,14 @@ BufferRef gather(const Call& call) {
   const BufferRef& self = call.operand(0);
   const int64_t dim = call.words.integer(0);
   const Indices indices(call, call.operand(1));
-  // A 0-d tensor is one of size 1 here.
-  Shape self_sizes(self->sizes()), sizes(call.sizes);
-  Strides strides(self->strides());
-  if (self_sizes.empty()) {
-    self_sizes.push_back(1);
-    strides.push_back(1);
-  }
-  if (sizes.empty()) sizes.push_back(1);
-  const auto along = static_cast<uint32_t>(dim);
-  indices.check(dim, self_sizes[along]);
+  const Lines lines(call.sizes, self->layout(), dim);
+  indices.check(dim, lines.size);
   BufferRef result = call.result();
   visit_width(call.dtype, [&]<class T>(Type<T>) {
     const T* const in = reinterpret_cast<const T*>(self->data());
     T* const out = reinterpret_cast<T*>(result->data());
     for_ranges(indices.count(), 1, call.machine.threads, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        int64_t rest = i, offset = indices[i] * strides[along];
-        for (uint32_t d = sizes.size(); d-- > 0; rest /= sizes[d])
-          if (d != along) offset += rest % sizes[d] * strides[d];
-        out[i] = in[offset];
-      }
+      for (int64_t i = begin; i < end; ++i) out[i] = in[lines.start(i) + indices[i] * lines.step];
     });
   });
   return result;
@@ -142,13 +149,16 @@ BufferRef concat(const Call& call) {
 }
 
 BufferRef nll_loss(const Call& call) {
+  if (call.row.op == Op::NllLossBackward) return mean_loss_backward(call);
   const BufferRef self = call.contiguous(call.operand(0));
   const Indices targets(call, call.operand(1));
+  const Extent extent(self->sizes(), self->sizes().size() > 1 ? 1 : 0);
   BufferRef result = call.result();
   visit_float(call.row.name, call.dtype, [&]<class T>(Type<T>) {
-    const Extent extent(self->sizes(), self->sizes().size() > 1 ? 1 : 0);
-    *reinterpret_cast<T*>(result->data()) =
-        mean_loss(reinterpret_cast<const T*>(self->data()), extent, targets);
+    T& out = *reinterpret_cast<T*>(result->data());
+    if (call.row.op == Op::NllLossTotalWeight)
+      out = static_cast<T>(for_classes(targets, extent.count, [](int64_t, int64_t) {}));
+    else out = mean_loss(reinterpret_cast<const T*>(self->data()), extent, targets);
   });
   return result;
 }

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 
-#include "fallback_cpu/block_kernels.h"
 #include "fallback_cpu/parallel.h"
 
 namespace rt::cpu {
@@ -45,8 +44,13 @@ struct Plan {
   Small<int64_t, 24> strides;                ///< of the operands, one after the other
   std::array<int64_t, kMaxRegisters> items;  ///< bytes of a register's element
   std::array<int8_t, kMaxRegisters> stored;  ///< number of the output it is, or -1
-  Small<const BlockKernel*, 4> kernels;      ///< of each instruction, by Uniform; null: Cast
-  Small<ConvertKernel, 4> casts;
+  /// How an instruction is computed.
+  struct Step {
+    BlockKernel kernel;  ///< nullptr: by `cast`
+    ConvertKernel cast;
+    uint32_t operands;
+  };
+  Small<Step, 4> steps;
 };
 
 /// Joins dimensions that lie evenly for all operands; writes the operands' strides.
@@ -121,11 +125,7 @@ void gather(const Walk& walk, const Operand& operand, int64_t item, int64_t begi
 
 /// The registers of one thread, and where each one's elements are for the present block.
 struct Registers {
-  struct Place {
-    const void* data;
-    bool same;  ///< one element stands for all
-  };
-  std::array<Place, kMaxRegisters> places;
+  std::array<BlockOperand, kMaxRegisters> places;
   alignas(64) char memory[kMaxRegisters][kBlock * 8];
 };
 
@@ -157,22 +157,24 @@ void run_block(const Plan& plan, Registers& registers, int64_t begin, int64_t n)
   }
   for (uint32_t i = 0; i < program.code.size(); ++i) {
     const auto& step = program.code[i];
-    const auto a = registers.places[step.sources[0]];
-    const bool binary = plan.kernels[i] && plan.kernels[i][kFirst];
-    const auto b = binary ? registers.places[step.sources[1]] : Registers::Place{nullptr, true};
-    const bool same = a.same && b.same;
+    const Plan::Step& how = plan.steps[i];
+    BlockOperand operands[kMostOperands];
+    bool same = true;
+    for (uint32_t k = 0; k < how.operands; ++k) {
+      operands[k] = registers.places[step.sources[k]];
+      same = same && operands[k].same;
+    }
     const int output = plan.stored[step.target];
     char* const memory = registers.memory[step.target];
     char* const out = output < 0 || same ? memory
                                          : plan.outputs[static_cast<size_t>(output)] +
                                                begin * plan.items[step.target];
     const int64_t count = same ? 1 : n;
-    if (plan.kernels[i]) {
-      const Uniform uniform = !binary || a.same == b.same ? kNeither : a.same ? kFirst : kSecond;
+    if (how.kernel) {
       const int64_t scalar = step.scalar < plan.scalars.size() ? plan.scalars[step.scalar] : 0;
-      plan.kernels[i][uniform](count, out, a.data, b.data, scalar);
+      how.kernel(count, out, operands, scalar);
     } else {
-      plan.casts[i](count, out, a.data, 1);
+      how.cast(count, out, operands[0].data, 1);
     }
     registers.places[step.target] = {out, same};
     if (same && output >= 0) {
@@ -209,7 +211,7 @@ bool registers_unused(const Plan& plan) {
 
 }  // namespace
 
-bool computes(Op op, DType dtype) { return op == Op::Cast || block_kernels(op, dtype) != nullptr; }
+bool computes(Op op, DType dtype) { return op == Op::Cast || block_kernel(op, dtype) != nullptr; }
 
 void run_blocks(const BlockProgram& program, Sizes sizes, std::span<const Source> sources,
                 std::span<const int64_t> scalars, std::span<char* const> outputs, int threads) {
@@ -231,11 +233,12 @@ void run_blocks(const BlockProgram& program, Sizes sizes, std::span<const Source
   for (uint32_t i = 0; i < program.outputs.size(); ++i)
     plan.stored[program.outputs[i]] = static_cast<int8_t>(i);
   for (const auto& step : program.code) {
-    const DType dtype = program.registers[step.target];
+    const uint32_t count = block_operands(step.op);
+    const DType dtype = program.registers[step.sources[count - 1]];
     const bool cast = step.op == Op::Cast;
-    plan.kernels.push_back(cast ? nullptr : block_kernels(step.op, dtype));
-    plan.casts.push_back(cast ? convert_kernel(dtype, program.registers[step.sources[0]])
-                              : nullptr);
+    plan.steps.push_back({cast ? nullptr : block_kernel(step.op, dtype),
+                          cast ? convert_kernel(program.registers[step.target], dtype) : nullptr,
+                          count});
   }
   constexpr int64_t kLongBlock = 8192;
   const int64_t block = registers_unused(plan) ? kLongBlock : kBlock;

@@ -1,6 +1,7 @@
 // interpreter.h -- the one elementwise engine: a small program run over blocks that stay in the
 // first-level cache.
 #pragma once
+#include "fallback_cpu/block_kernels.h"
 #include "fallback_cpu/copy.h"
 #include "graph/op.h"
 
@@ -14,12 +15,13 @@ inline constexpr uint32_t kMaxRegisters = 32;
 /// the same bits alone and inside a longer program.
 /// Registers are numbered inputs first. Each has one dtype; an input that is stored as another is
 /// converted on its way in. Every register is written once: no instruction reads its own target.
+/// An op computes in the dtype of its last operand.
 struct BlockProgram {
   struct Instruction {
     Op op;
     uint8_t target;
-    uint8_t sources[2];  ///< the second unused by unary ops
-    uint8_t scalar;      ///< number of a scalar, for ops that have one
+    uint8_t sources[kMostOperands];  ///< as many as the op has operands
+    uint8_t scalar;                  ///< number of a scalar, for ops that have one
   };
   Small<DType, 8> registers;
   Small<Instruction, 2> code;

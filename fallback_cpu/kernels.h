@@ -30,8 +30,10 @@ struct Call {
   BufferRef contiguous(const BufferRef& buffer) const {
     return cpu::contiguous(buffer, machine.memory, machine.threads);
   }
-  /// `buffer` in row-major order and of the result's dtype.
+  /// `buffer` in the result's dtype.
   BufferRef converted(const BufferRef& buffer) const;
+  /// That, in row-major order and in memory of its own.
+  BufferRef copied(const Buffer& buffer) const;
 };
 
 // Each computes the result of a call of its family. Throws Error with the cause.

@@ -9,6 +9,8 @@
 
 #include <hwy/highway.h>
 
+#include <algorithm>
+#include <iterator>
 #include <type_traits>
 
 HWY_BEFORE_NAMESPACE();
@@ -130,6 +132,47 @@ HWY_INLINE void store_first(Lanes<D> a, hn::TFromD<D>* to, int64_t n) {
   store(a, padded);
   for (size_t i = 0; i < kLanes; ++i)
     if (static_cast<int64_t>(i) < n) to[i] = padded[i];
+}
+
+/// Bools in memory as answers for as many numbers.
+template <class D>
+HWY_INLINE Truths<D> load_truths(D d, const int8_t* from) {
+  const auto bytes = hn::LoadU(hn::Rebind<int8_t, D>(), from);
+  const auto answers = [d](auto wide, auto numbers) -> Truths<D> {
+    return {hn::RebindMask(d, hn::Ne(numbers, hn::Zero(wide)))};
+  };
+  if constexpr (sizeof(hn::TFromD<D>) == 1) {
+    return answers(d, bytes);
+  } else {
+    const hn::Rebind<int32_t, D> half;
+    const auto widened = hn::PromoteTo(half, bytes);
+    if constexpr (sizeof(hn::TFromD<D>) == 4) return answers(half, widened);
+    else return answers(hn::Rebind<int64_t, D>(), hn::PromoteTo(hn::Rebind<int64_t, D>(), widened));
+  }
+}
+template <class D>
+HWY_INLINE void store(Truths<D> a, int8_t* to) {
+  const hn::RebindToUnsigned<D> wide;
+  const hn::Rebind<uint8_t, D> bytes;
+  const auto all_bits = hn::VecFromMask(wide, hn::RebindMask(wide, a.mask));
+  const auto narrow = [&] {
+    if constexpr (sizeof(hn::TFromD<D>) == 1) return all_bits;
+    else return hn::TruncateTo(bytes, all_bits);
+  };
+  hn::StoreU(hn::And(narrow(), hn::Set(bytes, 1)), bytes, reinterpret_cast<uint8_t*>(to));
+}
+template <class D>
+HWY_INLINE Truths<D> load_first_truths(D d, const int8_t* from, int64_t n) {
+  int8_t padded[hn::MaxLanes(D())];
+  for (size_t i = 0; i < std::size(padded); ++i)
+    padded[i] = from[static_cast<int64_t>(i) < n ? i : 0];
+  return load_truths(d, padded);
+}
+template <class D>
+HWY_INLINE void store_first(Truths<D> a, int8_t* to, int64_t n) {
+  int8_t padded[hn::MaxLanes(D())];
+  store(a, padded);
+  std::copy_n(padded, n, to);
 }
 
 /// Lanes in the form in which they are: what stands for Doubles where nothing is converted.

@@ -42,12 +42,19 @@ std::string which(int64_t i, int64_t count) {
   return count > 1 ? join("matrix ", i, " of ", count) : "the matrix";
 }
 
+/// The first pivot that is 0; -1 when there is none.
+template <class LU>
+Eigen::Index zero_pivot(const LU& lu) {
+  for (Eigen::Index d = 0; d < lu.rows(); ++d)
+    if (lu.matrixLU()(d, d) == 0) return d;
+  return -1;
+}
+
 template <class T>
 auto decomposed(const Dense<T>& matrix, int64_t i, int64_t count) {
   Eigen::PartialPivLU<Dense<T>> lu(matrix);
-  for (Eigen::Index d = 0; d < matrix.rows(); ++d)
-    if (lu.matrixLU()(d, d) == T{0})
-      fail(which(i, count), " is singular: pivot ", d, " of its triangular form is 0");
+  if (const Eigen::Index pivot = zero_pivot(lu); pivot >= 0)
+    fail(which(i, count), " is singular: pivot ", pivot, " of its triangular form is 0");
   return lu;
 }
 
@@ -79,17 +86,60 @@ void left_vectors(Stack<const T> from, T* out, int64_t count) {
   }
 }
 
+Eigen::EigenSolver<Wide> eigen_solver(const Wide& matrix, bool vectors, int64_t i, int64_t count) {
+  need_finite(matrix, i, count);
+  Eigen::EigenSolver<Wide> solver(matrix, vectors);
+  if (solver.info() != Eigen::Success)
+    fail("the eigenvalues of ", which(i, count), " did not converge");
+  return solver;
+}
+
 template <class T>
 void eigenvalues(Stack<const T> from, T* out, int64_t count) {
   for (int64_t i = 0; i < count; ++i, out += from.rows) {
-    const Wide matrix = from[i].template cast<double>();
-    need_finite(matrix, i, count);
-    const Eigen::EigenSolver<Wide> solver(matrix, false);
-    if (solver.info() != Eigen::Success)
-      fail("the eigenvalues of ", which(i, count), " did not converge");
-    for (Eigen::Index k = 0; k < matrix.rows(); ++k)
+    const auto solver = eigen_solver(from[i].template cast<double>(), false, i, count);
+    for (Eigen::Index k = 0; k < from.rows; ++k)
       out[k] = static_cast<T>(solver.eigenvalues()[k].real());
   }
+}
+
+/// The gradient of the real parts of the eigenvalues: V^-T D V^T of a matrix V D V^-1, D replaced
+/// by the gradient of the values. Its real part takes no complex numbers: V are then the real and
+/// the imaginary parts of the vectors, and the values of a pair get the mean of their gradients.
+template <class T>
+void eig_backward(const T* grad, Stack<const T> from, T* out, int64_t count) {
+  const Stack<T> to{out, from.rows, from.columns};
+  for (int64_t i = 0; i < count; ++i, grad += from.rows) {
+    const auto solver = eigen_solver(from[i].template cast<double>(), true, i, count);
+    Wide vectors = solver.pseudoEigenvectors().transpose();
+    const Eigen::PartialPivLU<Wide> lu(vectors);
+    if (zero_pivot(lu) >= 0)
+      fail("the eigenvectors of ", which(i, count), " do not span its space");
+    for (Eigen::Index k = 0; k < from.rows; ++k) {
+      const Eigen::Index last = solver.eigenvalues()[k].imag() > 0 ? k + 1 : k;
+      const double mean = (static_cast<double>(grad[k]) + static_cast<double>(grad[last])) / 2;
+      for (vectors.row(k) *= mean; k < last;) vectors.row(++k) *= mean;
+    }
+    to[i] = lu.solve(vectors).template cast<T>();
+  }
+}
+
+/// The gradient of the determinant, `grad` times the cofactors: of U S V^T, which singular matrices
+/// have as well, det(U) det(V) U C V^T, C the products of all singular values but one.
+template <class T>
+void det_backward(double grad, Stack<const T> from, T* out) {
+  const Wide matrix = from[0].template cast<double>();
+  need_finite(matrix, 0, 1);
+  const Eigen::BDCSVD<Wide> svd(matrix, Eigen::ComputeThinU | Eigen::ComputeThinV);
+  Eigen::VectorXd others(matrix.rows());
+  for (Eigen::Index i = 0; i < matrix.rows(); ++i) {
+    Eigen::VectorXd values = svd.singularValues();
+    values[i] = grad;
+    others[i] = values.prod();
+  }
+  others *= svd.matrixU().determinant() * svd.matrixV().determinant();
+  const Stack<T> to{out, from.rows, from.columns};
+  to[0] = (svd.matrixU() * others.asDiagonal() * svd.matrixV().transpose()).template cast<T>();
 }
 
 /// The number of the matrix that stands at place `i` of the broadcast batch.
@@ -126,21 +176,27 @@ void solve(const Call& call, const Buffer& a, const Buffer& b, T* out) {
 }  // namespace
 
 BufferRef linalg(const Call& call) {
-  const BufferRef input = call.contiguous(call.operand(0));
+  const bool backward = call.row.op == Op::DetBackward || call.row.op == Op::EigBackward;
+  const BufferRef first = call.contiguous(call.operand(0));
+  const BufferRef input = backward ? call.contiguous(call.operand(1)) : first;
   BufferRef result = call.result();
   visit_float(call.row.name, call.dtype, [&]<class T>(Type<T>) {
     const Stack<const T> matrices = stack_of<T>(*input);
     T* const out = reinterpret_cast<T*>(result->data());
     const int64_t count = numel(input->sizes().first(input->sizes().size() - 2));
-    if (matrices.rows == 0 && call.row.op == Op::Det) {
-      *out = T{1};
-    } else if (call.row.op == Op::Det) {
-      *out = Eigen::PartialPivLU<Dense<T>>(Dense<T>(matrices[0])).determinant();
-    } else if (input->numel() > 0) {
-      if (call.row.op == Op::Inverse) inverses<T>(matrices, out, count);
-      else if (call.row.op == Op::Svd) left_vectors<T>(matrices, out, count);
-      else if (call.row.op == Op::Eig) eigenvalues<T>(matrices, out, count);
-      else solve<T>(call, *input, *call.contiguous(call.operand(1)), out);
+    if (matrices.rows == 0 && call.row.op == Op::Det) *out = T{1};
+    if (input->numel() == 0) return;
+    const T* const grad = reinterpret_cast<const T*>(first->data());
+    switch (call.row.op) {
+      case Op::Det:
+        *out = Eigen::PartialPivLU<Dense<T>>(Dense<T>(matrices[0])).determinant();
+        break;
+      case Op::DetBackward: det_backward<T>(static_cast<double>(*grad), matrices, out); break;
+      case Op::Inverse: inverses<T>(matrices, out, count); break;
+      case Op::Svd: left_vectors<T>(matrices, out, count); break;
+      case Op::Eig: eigenvalues<T>(matrices, out, count); break;
+      case Op::EigBackward: eig_backward<T>(grad, matrices, out, count); break;
+      default: solve<T>(call, *input, *call.contiguous(call.operand(1)), out);
     }
   });
   return result;

@@ -131,7 +131,8 @@ BufferRef matmul(const Call& call) {
                                     a.row_stride, a.column_stride};
                  const Matrix other{b.data + offset_of(matrix, batch, b) * b.item, k, n,
                                     b.row_stride, b.column_stride};
-                 gemm(dtype, strip, other, result->data() + (matrix * m + row) * n * a.item, 0);
+                 gemm(dtype, strip, other, result->data() + (matrix * m + row) * n * a.item, 0,
+                      false);
                }
              });
   return result;

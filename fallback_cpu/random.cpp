@@ -1,4 +1,4 @@
-// random.cpp -- Rand and Randn, number for number as libtorch's CPU generator draws them.
+// random.cpp -- Rand, Randn and Dropout, number for number as libtorch's CPU generator draws them.
 #include <algorithm>
 #include <numbers>
 
@@ -70,6 +70,14 @@ void drop(Generator& random, const T* in, T* out, int64_t n, double p) {
     out[i] = in[i] * (static_cast<T>(random.draws.uniform_double() < kept) * scale);
 }
 
+BufferRef ones(const Call& call, Sizes sizes) {
+  BufferRef result = allocate(call.dtype, sizes, call.machine.memory);
+  visit_float(call.row.name, call.dtype, [&]<class T>(Type<T>) {
+    std::fill_n(reinterpret_cast<T*>(result->data()), result->numel(), T{1});
+  });
+  return result;
+}
+
 }  // namespace
 
 double Draws::normal() {
@@ -100,7 +108,9 @@ BufferRef random(const Call& call) {
 // The numbers are drawn in the order of the operand's memory, as libtorch draws them.
 BufferRef dropout(const Call& call) {
   const double p = call.number(0);
-  if (p == 0 || call.words.integer(0) == 0 || numel(call.sizes) == 0) return call.operand(0);
+  const bool mask = call.row.op == Op::DropoutMask;
+  if (p == 0 || call.words.integer(0) == 0 || numel(call.sizes) == 0)
+    return mask ? ones(call, call.sizes) : call.operand(0);
   if (p >= 1 && call.dtype == DType::Bool) {
     BufferRef zeros = call.result();
     std::fill_n(zeros->data(), zeros->numel(), char{0});
@@ -108,8 +118,10 @@ BufferRef dropout(const Call& call) {
   }
   const Buffer& input = *call.operand(0);
   const Small<int64_t, 6> order = memory_order(input.layout());
-  const BufferRef in = call.contiguous(
-      BufferRef(new Buffer(input.storage(), input.dtype(), reordered(input.layout(), order))));
+  const Layout layout = reordered(input.layout(), order);
+  const BufferRef in =
+      mask ? ones(call, layout.sizes)
+           : call.contiguous(BufferRef(new Buffer(input.storage(), input.dtype(), layout)));
   BufferRef out = allocate(call.dtype, in->sizes(), call.machine.memory);
   const auto run = [&]<class T>(Type<T>) {
     drop(call.machine.random, reinterpret_cast<const T*>(in->data()),

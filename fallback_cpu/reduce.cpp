@@ -111,6 +111,32 @@ void sum(const Call& call, const T* in, const Extent& extent, Buffer& result) {
   });
 }
 
+/// Over several dimensions: those side by side in one go, one such group after the other.
+BufferRef sum_dims(const Call& call) {
+  BufferRef sums = call.contiguous(call.operand(0));
+  Shape sizes(sums->sizes());
+  std::vector<bool> summed(sizes.size(), false);
+  for (const int64_t dim : call.words.list(0)) summed[static_cast<size_t>(dim)] = true;
+  for (uint32_t end = sizes.size(); end > 0; --end) {
+    if (!summed[end - 1]) continue;
+    uint32_t begin = end - 1;
+    while (begin > 0 && summed[begin - 1]) --begin;
+    const auto product = [&](uint32_t from, uint32_t to) {
+      return numel(Sizes(sizes).subspan(from, to - from));
+    };
+    const int64_t around[] = {product(0, begin), product(begin, end), product(end, sizes.size())};
+    for (uint32_t d = begin; d < end; ++d) sizes[d] = 1;
+    const BufferRef input = sums;
+    sums = allocate(call.dtype, sizes, call.machine.memory);
+    visit_computed(call.row.name, input->dtype(), [&]<class T>(Type<T>) {
+      sum<T>(call, reinterpret_cast<const T*>(input->data()), Extent(around, 1), *sums);
+    });
+    end = begin + 1;
+  }
+  return BufferRef(new Buffer(sums->storage(), call.dtype,
+                              {Shape(call.sizes), contiguous_strides(call.sizes), 0}));
+}
+
 template <class T, Fold kind>
 void most(const Call& call, const T* in, const Extent& extent, Buffer& result) {
   if (extent.count == 0 && result.numel() > 0) fail(kNothing);
@@ -190,6 +216,7 @@ void arg_most(const Call& call, const T* in, const Extent& extent, int64_t* out)
 }  // namespace
 
 BufferRef reduce(const Call& call) {
+  if (call.row.op == Op::SumDims) return sum_dims(call);
   const BufferRef input = call.contiguous(call.operand(0));
   BufferRef result = call.result();
   const Extent extent(input->sizes(), call.row.integers > 0 ? call.words.integer(0) : -1);

@@ -32,7 +32,7 @@ BufferRef call_kernel(const Call& call) {
     case Kernel::Range: return range(call);
     case Kernel::Linspace: return linspace(call);
     case Kernel::Eye: return eye(call);
-    case Kernel::Random: return call.row.op == Op::Dropout ? dropout(call) : random(call);
+    case Kernel::Random: return call.row.tensors == 0 ? random(call) : dropout(call);
     case Kernel::Reduce: return reduce(call);
     case Kernel::ArgReduce: return arg_reduce(call);
     case Kernel::Softmax: return softmax(call);

@@ -202,20 +202,33 @@ HWY_INLINE Lanes<D> erf(Lanes<D> x) {
   return select(size < 1, near, far | sign_of(x));
 }
 
-/// x times the normal distribution function, (1 + erf(x / sqrt 2)) / 2. For floats that is one
-/// exponential, and more exact where erf comes near -1.
+/// The normal distribution function, (1 + erf(x / sqrt 2)) / 2. For floats that is one exponential,
+/// and more exact where erf comes near -1.
 template <class D>
-HWY_INLINE Lanes<D> gelu(Lanes<D> x) {
+HWY_INLINE Lanes<D> normal_below(Lanes<D> x) {
   using T = hn::TFromD<D>;
   if constexpr (std::is_same_v<T, float>) {
     constexpr float kFar = 6;  // beyond, the tail is no more than a rounding of 1
     const Lanes<D> size = abs(x);
     const Lanes<D> log_tail = polynomial(Polynomials<float>::kHalfErfc, size);
     const Lanes<D> tail = select(size > kFar, 0, exp_usual(log_tail));
-    return x * select(x < 0, tail, 1 - tail);
+    return select(x < 0, tail, 1 - tail);
   } else {
-    return x * 0.5 * (1 + erf(x * (std::numbers::sqrt2 / 2)));
+    return (1 + erf(x * (std::numbers::sqrt2 / 2))) * 0.5;
   }
+}
+
+template <class D>
+HWY_INLINE Lanes<D> gelu(Lanes<D> x) {
+  return x * normal_below(x);
+}
+
+/// The derivative of gelu.
+template <class D>
+HWY_INLINE Lanes<D> gelu_slope(Lanes<D> x) {
+  using T = hn::TFromD<D>;
+  constexpr T kMost = std::numbers::inv_sqrtpi_v<T> / std::numbers::sqrt2_v<T>;
+  return mul_add(x * kMost, exp(x * x * T(-0.5)), normal_below(x));
 }
 
 /// Calls Function::apply for every lane.

@@ -1,4 +1,5 @@
-// softmax.cpp -- Softmax and LogSoftmax along a dimension, once per instruction set.
+// softmax.cpp -- Softmax and LogSoftmax along a dimension and their gradients, once per instruction
+// set.
 #include "fallback_cpu/dtypes.h"
 #include "fallback_cpu/kernels.h"
 #include "fallback_cpu/parallel.h"
@@ -14,26 +15,32 @@ HWY_BEFORE_NAMESPACE();
 namespace rt::cpu::HWY_NAMESPACE {
 namespace {
 
-/// out = function(in, with), element by element; `out` may be `in`. `with` is one element for all,
-/// or lies beside the others.
-template <class T, class Function>
-HWY_INLINE void over_run(int64_t n, const T* in, T* out, T with, const Function& function) {
-  const hn::ScalableTag<T> d;
-  const Lanes<hn::ScalableTag<T>> same = with;
-  const auto step = static_cast<int64_t>(hn::Lanes(d));
-  int64_t i = 0;
-  for (; i + step <= n; i += step) store(function(load(d, in + i), same), out + i);
-  if (i < n) store_first(function(load_first(d, in + i, n - i), same), out + i, n - i);
+// An operand of over_run lies in memory, or is one number for all.
+template <class D>
+HWY_INLINE Lanes<D> lanes_at(D d, const hn::TFromD<D>* x, int64_t i) {
+  return load(d, x + i);
 }
-template <class T, class Function>
-HWY_INLINE void over_both(int64_t n, const T* in, T* out, const T* with, const Function& function) {
+template <class D>
+HWY_INLINE Lanes<D> lanes_at(D, hn::TFromD<D> x, int64_t) {
+  return x;
+}
+template <class D>
+HWY_INLINE Lanes<D> last_at(D d, const hn::TFromD<D>* x, int64_t i, int64_t n) {
+  return load_first(d, x + i, n - i);
+}
+template <class D>
+HWY_INLINE Lanes<D> last_at(D, hn::TFromD<D> x, int64_t, int64_t) {
+  return x;
+}
+
+/// out = function(operands...), element by element; `out` may be one of them.
+template <class T, class Function, class... Operands>
+HWY_INLINE void over_run(int64_t n, T* out, const Function& function, Operands... operands) {
   const hn::ScalableTag<T> d;
   const auto step = static_cast<int64_t>(hn::Lanes(d));
   int64_t i = 0;
-  for (; i + step <= n; i += step) store(function(load(d, in + i), load(d, with + i)), out + i);
-  if (i == n) return;
-  const auto last = function(load_first(d, in + i, n - i), load_first(d, with + i, n - i));
-  store_first(last, out + i, n - i);
+  for (; i + step <= n; i += step) store(function(lanes_at(d, operands, i)...), out + i);
+  if (i < n) store_first(function(last_at(d, operands, i, n)...), out + i, n - i);
 }
 
 struct ExpOfDistance {
@@ -55,15 +62,43 @@ struct Difference {
   }
 };
 
+struct Product {
+  template <class V>
+  HWY_INLINE V operator()(V x, V y) const {
+    return x * y;
+  }
+};
+struct SoftmaxSlope {
+  template <class V>
+  HWY_INLINE V operator()(V grad, V output, V sum) const {
+    return (grad - sum) * output;
+  }
+};
+struct LogSoftmaxSlope {
+  template <class V>
+  HWY_INLINE V operator()(V grad, V output, V sum) const {
+    return grad - exp(output) * sum;
+  }
+};
+
 /// One row of n numbers. `out` holds the powers on the way.
 template <class T>
 void softmax_row(int64_t n, const T* in, T* out, bool logarithm) {
   const T most = fold_run<FoldMost<true>>(n, in, T{});
-  over_run(n, in, out, most, ExpOfDistance());
+  over_run(n, out, ExpOfDistance(), in, most);
   const double sum = fold_run<FoldSum>(n, static_cast<const T*>(out), 0.0);
-  if (!logarithm) return over_run(n, out, out, static_cast<T>(sum), Quotient());
-  over_run(n, in, out, most, Difference());
-  over_run(n, out, out, static_cast<T>(std::log(sum)), Difference());
+  if (!logarithm) return over_run(n, out, Quotient(), out, static_cast<T>(sum));
+  over_run(n, out, Difference(), in, most);
+  over_run(n, out, Difference(), out, static_cast<T>(std::log(sum)));
+}
+
+/// Likewise of the gradient. `out` holds the products on the way.
+template <class T>
+void slope_row(int64_t n, const T* grad, const T* output, T* out, bool logarithm) {
+  if (!logarithm) over_run(n, out, Product(), grad, output);
+  const auto sum = static_cast<T>(fold_run<FoldSum>(n, logarithm ? grad : out, 0.0));
+  if (logarithm) over_run(n, out, LogSoftmaxSlope(), grad, output, sum);
+  else over_run(n, out, SoftmaxSlope(), grad, output, sum);
 }
 
 constexpr int64_t kColumns = 512;  ///< columns that go side by side
@@ -76,32 +111,46 @@ void softmax_columns(int64_t count, int64_t stride, int64_t n, const T* in, T* o
   double sums[kColumns];
   fold_columns<FoldMost<true>>(count, stride, n, in, static_cast<const T*>(nullptr), most);
   for (int64_t r = 0; r < count; ++r)
-    over_both(n, in + r * stride, out + r * stride, most, ExpOfDistance());
+    over_run(n, out + r * stride, ExpOfDistance(), in + r * stride, most);
   fold_columns<FoldSum>(count, stride, n, static_cast<const T*>(out),
                         static_cast<const double*>(nullptr), sums);
   for (int64_t c = 0; c < n; ++c) rest[c] = static_cast<T>(logarithm ? std::log(sums[c]) : sums[c]);
   for (int64_t r = 0; r < count; ++r) {
-    const T* const from = in + r * stride;
     T* const to = out + r * stride;
     if (logarithm) {
-      over_both(n, from, to, most, Difference());
-      over_both(n, to, to, rest, Difference());
+      over_run(n, to, Difference(), in + r * stride, most);
+      over_run(n, to, Difference(), to, rest);
     } else {
-      over_both(n, to, to, rest, Quotient());
+      over_run(n, to, Quotient(), to, rest);
     }
   }
 }
 
-/// A whole tensor, in pieces that its shape alone decides.
 template <class T>
-void softmax_of(const Extent& extent, int threads, const void* data, void* result, bool logarithm) {
-  const T* const in = static_cast<const T*>(data);
-  T* const out = static_cast<T*>(result);
+void slope_columns(int64_t count, int64_t stride, int64_t n, const T* grad, const T* output, T* out,
+                   bool logarithm) {
+  double sums[kColumns];
+  T rounded[kColumns];
+  if (!logarithm)
+    for (int64_t r = 0; r < count; ++r)
+      over_run(n, out + r * stride, Product(), grad + r * stride, output + r * stride);
+  fold_columns<FoldSum>(count, stride, n, logarithm ? grad : out,
+                        static_cast<const double*>(nullptr), sums);
+  for (int64_t c = 0; c < n; ++c) rounded[c] = static_cast<T>(sums[c]);
+  for (int64_t at = 0; at < count * stride; at += stride) {
+    if (logarithm) over_run(n, out + at, LogSoftmaxSlope(), grad + at, output + at, rounded);
+    else over_run(n, out + at, SoftmaxSlope(), grad + at, output + at, rounded);
+  }
+}
+
+/// Calls row(at) for the place of every row, or columns(at, n) for those of n columns side by side:
+/// pieces that the shape alone decides.
+template <class Row, class Columns>
+void for_slices(const Extent& extent, int threads, const Row& row, const Columns& columns) {
   const int64_t count = extent.count, inner = extent.inner;
   if (inner == 1) {
     for_ranges(extent.outer, count, threads, [&](int64_t begin, int64_t end) {
-      for (int64_t row = begin; row < end; ++row)
-        softmax_row(count, in + row * count, out + row * count, logarithm);
+      for (int64_t i = begin; i < end; ++i) row(i * count);
     });
     return;
   }
@@ -110,20 +159,38 @@ void softmax_of(const Extent& extent, int threads, const void* data, void* resul
   for_ranges(extent.outer * strips, cost, threads, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t first = i % strips * kColumns;
-      const int64_t at = i / strips * count * inner + first;
-      softmax_columns(count, inner, std::min(kColumns, inner - first), in + at, out + at,
-                      logarithm);
+      columns(i / strips * count * inner + first, std::min(kColumns, inner - first));
     }
   });
 }
 
-void softmax_of_floats(const Extent& extent, int threads, const void* in, void* out,
-                       bool logarithm) {
-  softmax_of<float>(extent, threads, in, out, logarithm);
+/// A whole tensor: the softmax of `input`, or, given the gradient of a softmax that is `input`, the
+/// gradient of what that was taken of.
+template <class T>
+void softmax_of(const Extent& extent, int threads, const void* input, const void* gradient,
+                void* result, bool logarithm) {
+  const T *const in = static_cast<const T*>(input), *const grad = static_cast<const T*>(gradient);
+  T* const out = static_cast<T*>(result);
+  const int64_t count = extent.count, stride = extent.inner;
+  for_slices(
+      extent, threads,
+      [&](int64_t at) {
+        if (grad) slope_row(count, grad + at, in + at, out + at, logarithm);
+        else softmax_row(count, in + at, out + at, logarithm);
+      },
+      [&](int64_t at, int64_t n) {
+        if (grad) slope_columns(count, stride, n, grad + at, in + at, out + at, logarithm);
+        else softmax_columns(count, stride, n, in + at, out + at, logarithm);
+      });
 }
-void softmax_of_doubles(const Extent& extent, int threads, const void* in, void* out,
-                        bool logarithm) {
-  softmax_of<double>(extent, threads, in, out, logarithm);
+
+void softmax_of_floats(const Extent& extent, int threads, const void* input, const void* gradient,
+                       void* result, bool logarithm) {
+  softmax_of<float>(extent, threads, input, gradient, result, logarithm);
+}
+void softmax_of_doubles(const Extent& extent, int threads, const void* input, const void* gradient,
+                        void* result, bool logarithm) {
+  softmax_of<double>(extent, threads, input, gradient, result, logarithm);
 }
 
 }  // namespace
@@ -137,13 +204,18 @@ BufferRef softmax(const Call& call) {
   using Variant = decltype(&HWY_STATIC_DISPATCH(softmax_of_floats));
   static constexpr Variant kFloats[] = RT_SIMD_TABLE(softmax_of_floats);
   static constexpr Variant kDoubles[] = RT_SIMD_TABLE(softmax_of_doubles);
-  const BufferRef input = call.contiguous(call.operand(0));
+  const Op op = call.row.op;
+  const bool logarithm = op == Op::LogSoftmax || op == Op::LogSoftmaxBackward;
+  const bool backward = op == Op::SoftmaxBackward || op == Op::LogSoftmaxBackward;
+  const BufferRef input = call.contiguous(call.operand(backward ? 1 : 0));
+  const BufferRef grad = backward ? call.contiguous(call.operand(0)) : BufferRef();
   BufferRef result = call.result();
   const Extent extent(input->sizes(), call.words.integer(0));
   if (result->numel() == 0) return result;
   visit_float(call.row.name, call.dtype, [&]<class T>(Type<T>) {
     const Variant run = simd_choice(std::is_same_v<T, float> ? kFloats : kDoubles);
-    run(extent, call.machine.threads, input->data(), result->data(), call.row.op == Op::LogSoftmax);
+    run(extent, call.machine.threads, input->data(), backward ? grad->data() : nullptr,
+        result->data(), logarithm);
   });
   return result;
 }

@@ -75,6 +75,8 @@ struct Types<Kind::Text> {
   using Param = std::string_view;
   using Result = std::string;
 };
+template <>
+struct Types<Kind::TextBits> : Types<Kind::Text> {};
 template <class T, class Returned = void>
 struct ParamIs {
   using Param = T;
@@ -160,6 +162,12 @@ struct CString {
   std::string_view get() const;
   void show(std::string& text) const;
 };
+/// A text as a pointer in an integer.
+struct CStringBits : Number {
+  CString text() const { return {name, reinterpret_cast<const char*>(value)}; }
+  std::string_view get() const { return text().get(); }
+  void show(std::string& all) const { text().show(all); }
+};
 
 /// Throws unless `length` elements may be at `pointer`.
 void check_list(const char* name, const void* pointer, int64_t length, int64_t most);
@@ -209,6 +217,7 @@ template <> struct RawOf<Kind::Flag> { using type = Boolean; };
 template <> struct RawOf<Kind::Float> { using type = Real; };
 template <> struct RawOf<Kind::Bits> { using type = RealBits; };
 template <> struct RawOf<Kind::Text> { using type = CString; };
+template <> struct RawOf<Kind::TextBits> { using type = CStringBits; };
 template <> struct RawOf<Kind::Doubles> { using type = Pointer<const double>; };
 template <> struct RawOf<Kind::Int64s> { using type = Pointer<const int64_t>; };
 template <> struct RawOf<Kind::Int64Out> { using type = Pointer<int64_t>; };

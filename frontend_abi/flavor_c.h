@@ -49,10 +49,13 @@ struct FlavorC {
   using Raw = std::conditional_t<ListOf<kind>::value, CList<kind>, abi::Raw<kind>>;
 
   template <Kind kind, class Raws>
-  static CResult<kind> give(Turn& turn, Result<kind> result, const Raws&) {
+  static CResult<kind> give(Turn& turn, [[maybe_unused]] Result<kind> result,
+                            [[maybe_unused]] const Raws& raws) {
     if constexpr (kind == Kind::Text) {
       turn.thread.text = std::move(result);
       return turn.thread.text.c_str();
+    } else if constexpr (kind == Kind::TextBits) {
+      return reinterpret_cast<int64_t>(give<Kind::Text>(turn, std::move(result), raws));
     } else {
       return as_word<kind>(result);
     }

@@ -68,6 +68,8 @@ struct FlavorSpl {
   static CResult<kind> give(Turn& turn, Result<kind> result, const Raws& raws) {
     if constexpr (kind == Kind::Text)
       return made(turn, [&] { return spl::make_text(result.c_str()); });
+    else if constexpr (kind == Kind::TextBits)
+      return reinterpret_cast<int64_t>(give<Kind::Text>(turn, std::move(result), raws));
     else if constexpr (ListOf<kind>::value)
       return made(turn,
                   [&] { return spl::make_list(std::get<std::tuple_size_v<Raws> - 1>(raws).list); });
@@ -76,6 +78,8 @@ struct FlavorSpl {
   template <Kind kind>
   static CResult<kind> failed() {
     if constexpr (kind == Kind::Text) return spl::make_text("");
+    else if constexpr (kind == Kind::TextBits)
+      return reinterpret_cast<int64_t>(failed<Kind::Text>());
     else if constexpr (ListOf<kind>::value) return spl::make_list(std::span<const int64_t>());
     else return static_cast<CResult<kind>>(failure<kind>());
   }

@@ -1,5 +1,6 @@
 // nn.cpp -- layers that change tensors in place.
 #include "frontend_abi/calls.h"
+#include "graph/decompose.h"
 #include "graph/error.h"
 
 namespace rt::call {
@@ -16,12 +17,10 @@ struct BatchNorm {
     call.symbol = symbol;
     call.args.op = op;
     call.handles = {input, weight, bias};
-    if (op != Op::BatchNormOfBatch) {
+    if (op == Op::BatchNorm) {
       call.handles.push_back(running_mean);
       call.handles.push_back(running_var);
     }
-    if (op != Op::BatchNormOfBatch && op != Op::BatchNorm)
-      call.args.words.push_back(std::bit_cast<int64_t>(momentum));
     call.args.words.push_back(std::bit_cast<int64_t>(eps));
     return call;
   }
@@ -36,18 +35,20 @@ int64_t batch_norm(Turn& turn, const BatchNorm& norm, bool training) {
   // As in PyTorch, an input without elements teaches nothing, and has nothing to normalize.
   const bool empty = numel(turn.engine.type(turn, norm.input).sizes) == 0;
   if (empty && running) training = false;
-  Call call = norm.call(!training  ? Op::BatchNorm
-                        : !running ? Op::BatchNormOfBatch
-                                   : Op::BatchNormTraining);
+  Call call = norm.call(training ? Op::BatchNormOfBatch : Op::BatchNorm);
   if (empty && !running && norm.eps > 0) {
     call.args.op = Op::Clone;
     call.args.words.clear();
     call.handles = {norm.input};
   }
   if (!training || !running) return turn.engine.record(turn, call);
-  Update updates[] = {{norm.running_mean, norm.call(Op::BatchNormRunningMean)},
-                      {norm.running_var, norm.call(Op::BatchNormRunningVar)}};
-  return turn.engine.record_updating(turn, call, updates);
+  Update update{norm.call(Op::BatchNorm),
+                {norm.running_mean, norm.running_var},
+                [&norm](Builder& build, const Args& args) -> Small<Value, 4> {
+                  const auto now = decompose::running_statistics(build, args, norm.momentum);
+                  return {now.mean, now.variance};
+                }};
+  return turn.engine.record_updating(turn, call, update);
 }
 
 }  // namespace

@@ -6,6 +6,10 @@
 #include <stdint.h>
 
 #define RT_TORCH_ABI_VERSION 1
+#define RT_TORCH_VERSION "0.1.0"
+#define RT_TORCH_VERSION_MAJOR 0
+#define RT_TORCH_VERSION_MINOR 1
+#define RT_TORCH_VERSION_PATCH 0
 
 #ifdef __cplusplus
 extern "C" {
@@ -796,6 +800,58 @@ int64_t rt_torch_optimizer_set_lr(int64_t optimizer, double learning_rate);
 
 /** Gives the optimizer back; its parameters stay. 0 on success. -1 on error. */
 int64_t rt_torch_optimizer_free(int64_t optimizer);
+
+/** Writes the tensor to a file that torch.load reads in Python, weights_only too, and
+ *  torch::pickle_load in C++. It takes the place of an older file all at once; when the call fails
+ *  the older one stays whole. Data and dtype are kept, strides and device are not. Reads data. */
+void rt_torch_tensor_save(int64_t handle, const char* path);
+
+/** The one tensor of a file that rt_torch_tensor_save, torch.save in Python or torch::save in C++
+ *  wrote, on the default device. Nothing that the file holds is executed. uint8, int8, int16 and
+ *  uint16 come as int32, uint32 as int64. Returns a new handle, to be freed; 0 on error. */
+int64_t rt_torch_tensor_load(const char* path);
+
+/** Opens and checks a safetensors file; rt_torch_safetensors_close frees the handle. Only the
+ *  header is read: the data stays in the file until a tensor is asked for. Returns a new handle, to
+ *  be freed; 0 on error. */
+int64_t rt_torch_safetensors_open(const char* path);
+
+/** Closes the file. Tensors that were read from it stay. */
+void rt_torch_safetensors_close(int64_t handle);
+
+/** The number of tensors in the file. 0 on error. */
+int64_t rt_torch_safetensors_num_tensors(int64_t handle);
+
+/** The names of the tensors, joined by newline, in the order in which their data lies in the file.
+ *  A copy that the caller owns; "" on error. */
+char* rt_torch_safetensors_list_names(int64_t handle);
+
+/** A copy of the tensor of that name, on the default device; 0 when the name is not there. float16
+ *  and bfloat16 come as float32, uint8, int8, int16 and uint16 as int32, uint32 as int64. Returns a
+ *  new handle, to be freed; 0 on error. */
+int64_t rt_torch_safetensors_get_tensor(int64_t handle, const char* name);
+
+/** As rt_torch_tensor_save. */
+void rt_torch_tensor_save_dyn(int64_t handle, int64_t path_ptr);
+
+/** As rt_torch_tensor_load. Returns a new handle, to be freed; 0 on error. */
+int64_t rt_torch_tensor_load_dyn(int64_t path_ptr);
+
+/** As rt_torch_safetensors_open. Returns a new handle, to be freed; 0 on error. */
+int64_t rt_torch_safetensors_open_dyn(int64_t path_ptr);
+
+/** As rt_torch_safetensors_close. */
+void rt_torch_safetensors_close_dyn(int64_t handle);
+
+/** As rt_torch_safetensors_num_tensors. 0 on error. */
+int64_t rt_torch_safetensors_num_tensors_dyn(int64_t handle);
+
+/** As rt_torch_safetensors_list_names. Returns a char* to a copy that the caller owns; one to "" on
+ *  error. */
+int64_t rt_torch_safetensors_list_names_dyn(int64_t handle);
+
+/** As rt_torch_safetensors_get_tensor. Returns a new handle, to be freed; 0 on error. */
+int64_t rt_torch_safetensors_get_tensor_dyn(int64_t handle, int64_t name_ptr);
 
 /** Writes up to max_dims sizes to dims_out and returns the number of dimensions. A force point. -1
  *  on error. */

@@ -36,30 +36,28 @@ Value batch_variance(Builder& build, Value input, int64_t correction) {
   return over_batch(build, Op::VarDims, input, {correction, 0});
 }
 
-/// running + momentum * (now - running)
-Value moved_towards(Builder& build, Value running, Value now, int64_t momentum) {
-  const Value step = build.op(Op::MulScalar, {build.op(Op::Sub, {now, running})}, {momentum});
-  return build.op(Op::Add, {running, step});
-}
-
 }  // namespace
 
 Value batch_norm_training(Builder& build, const Args& args) {
   const Value input = args.operands[0];
   const Value mean = batch_mean(build, input), variance = batch_variance(build, input, 0);
-  const int64_t eps = args.words[info(args.op).scalars - 1u];
   return build.op(Op::BatchNorm, {input, args.operands[1], args.operands[2], mean, variance},
-                  {eps});
+                  {args.words[0]});
 }
 
-Value batch_norm_running_mean(Builder& build, const Args& args) {
-  const Value mean = batch_mean(build, args.operands[0]);
-  return moved_towards(build, args.operands[3], mean, args.words[0]);
+Statistics running_statistics(Builder& build, const Args& args, double momentum) {
+  const Value input = args.operands[0];
+  const auto moved = [&](Value running, Value now) {
+    return build.op(Op::Lerp, {running, now}, {build.constant(momentum)});
+  };
+  return {moved(args.operands[3], batch_mean(build, input)),
+          moved(args.operands[4], batch_variance(build, input, 1))};
 }
 
-Value batch_norm_running_var(Builder& build, const Args& args) {
-  const Value variance = batch_variance(build, args.operands[0], 1);
-  return moved_towards(build, args.operands[4], variance, args.words[0]);
+Value masked_dropout(Builder& build, const Args& args) {
+  const Value input = args.operands[0];
+  const Value mask = build.op(Op::DropoutMask, {input}, {args.words[0], args.words[1]});
+  return build.op(Op::Mul, {input, mask});
 }
 
 Value linear(Builder& build, const Args& args) {

@@ -166,6 +166,14 @@ void index(Inference& call) {
   call.dtype = DType::I64;
 }
 
+void boolean(Inference& call) { call.dtype = DType::Bool; }
+
+void where(Inference& call) {
+  const DType condition = call.operand(0).dtype;
+  if (condition != DType::Bool) fail("condition is ", name(condition), "; it must be bool");
+  call.dtype = result_type(call.operands.subspan(1));
+}
+
 void given(Inference&) {}
 
 void filled(Inference& call) {

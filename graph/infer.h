@@ -5,12 +5,14 @@
 namespace rt {
 
 namespace shape {
-void same(Inference&);         ///< the first operand's sizes
-void same_second(Inference&);  ///< the second operand's sizes
-void broadcast(Inference&);    ///< of all operands
-void sizes(Inference&);        ///< what the Sizes parameter says
-void arange(Inference&);       ///< from float start, end, step
-void arange_int(Inference&);   ///< from integer start, end, step
+void same(Inference&);             ///< the first operand's sizes
+void same_second(Inference&);      ///< the second operand's sizes
+void broadcast(Inference&);        ///< of all operands
+void equal(Inference&);            ///< same; the second operand has these sizes, too
+void equal_along_dim(Inference&);  ///< equal; integer 0 is a dim
+void sizes(Inference&);            ///< what the Sizes parameter says
+void arange(Inference&);           ///< from float start, end, step
+void arange_int(Inference&);       ///< from integer start, end, step
 void linspace(Inference&);
 void eye(Inference&);
 void along_dim(Inference&);  ///< same; integer 0 is a dim
@@ -48,22 +50,26 @@ void cross_entropy(Inference&);
 void binary_cross_entropy(Inference&);
 void binary_cross_entropy_terms(Inference&);
 void nll_loss(Inference&);
+void nll_loss_total_weight(Inference&);
 void nll_loss_backward(Inference&);
+void loss_backward(Inference&);  ///< same_second; a target like it, a gradient like it or 0-d
 void conv2d(Inference&);
 void conv2d_backward_input(Inference&);
 void conv2d_backward_weight(Inference&);
 void pool2d(Inference&);
 void pool2d_backward(Inference&);
+void max_pool2d_backward(Inference&);
 void layer_norm(Inference&);
 void dropout(Inference&);
 void batch_norm(Inference&);
 void batch_norm_training(Inference&);  ///< batch_norm, of more than one value per channel
-void batch_norm_running(Inference&);   ///< one statistic of batch_norm_training
 void reduce_dims(Inference&);          ///< list 0: dims; the last integer: keepdim
 void det(Inference&);
+void det_backward(Inference&);
 void square(Inference&);  ///< same, of square matrices
 void svd(Inference&);
 void eig(Inference&);
+void eig_backward(Inference&);
 void linalg_solve(Inference&);
 }  // namespace shape
 
@@ -85,6 +91,8 @@ void equal_floating(Inference&);    ///< equal, and a float
 void cross_entropy(Inference&);     ///< floating; promoted with a float target
 void sum(Inference&);               ///< keep for floats, else i64
 void index(Inference&);             ///< i64; bool operands are refused
+void boolean(Inference&);           ///< bool, of any operands
+void where(Inference&);             ///< promote, of all but the first operand, which must be bool
 void given(Inference&);             ///< what the DType parameter says
 void filled(Inference&);            ///< given; the scalars must fit it
 void filled_float(Inference&);      ///< filled; must be a float

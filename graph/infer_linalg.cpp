@@ -13,21 +13,38 @@ void need_matrix(const Inference& call, uint32_t operand) {
          "; it must be a matrix, or matrices in its last two dimensions");
 }
 
-void need_square(const Inference& call) {
-  need_matrix(call, 0);
-  const Sizes sizes = call.operand(0).sizes;
+void need_square(const Inference& call, uint32_t operand = 0) {
+  need_matrix(call, operand);
+  const Sizes sizes = call.operand(operand).sizes;
   if (sizes[sizes.size() - 1] != sizes[sizes.size() - 2])
-    fail(call.row.params[0].name, " is ", to_string(sizes), "; its last two sizes must be equal");
+    fail(call.row.params[operand].name, " is ", to_string(sizes),
+         "; its last two sizes must be equal");
+}
+
+void need_one_square(const Inference& call, uint32_t operand = 0) {
+  need_square(call, operand);
+  if (call.operand(operand).sizes.size() != 2)
+    fail("self is ", to_string(call.operand(operand).sizes),
+         " and has a determinant for each of its matrices; give one matrix");
+}
+
+void need_gradient(const Inference& call, Sizes of_result) {
+  if (!std::ranges::equal(call.operand(0).sizes, of_result))
+    fail("grad_output is ", to_string(call.operand(0).sizes), "; it must be ",
+         to_string(of_result));
 }
 
 }  // namespace
 
 void det(Inference& call) {
-  need_square(call);
-  if (call.operand(0).sizes.size() != 2)
-    fail("self is ", to_string(call.operand(0).sizes),
-         " and has a determinant for each of its matrices; give one matrix");
+  need_one_square(call);
   call.shape.clear();
+}
+
+void det_backward(Inference& call) {
+  need_one_square(call, 1);
+  need_gradient(call, {});
+  same_second(call);
 }
 
 void square(Inference& call) {
@@ -46,6 +63,13 @@ void eig(Inference& call) {
   need_square(call);
   const Sizes sizes = call.operand(0).sizes;
   call.shape.assign(sizes.first(sizes.size() - 1));
+}
+
+void eig_backward(Inference& call) {
+  need_square(call, 1);
+  const Sizes sizes = call.operand(1).sizes;
+  need_gradient(call, sizes.first(sizes.size() - 1));
+  same_second(call);
 }
 
 void linalg_solve(Inference& call) {

@@ -48,6 +48,13 @@ void check_classes(const TensorType& input, const TensorType& target) {
     fail("target is ", to_string(target.sizes), " and input calls for ", to_string(wanted));
 }
 
+/// Class numbers for [N,C], the one form in which gradients of nll_loss are computed.
+void need_samples(const TensorType& input, const TensorType& target) {
+  if (input.sizes.size() != 2) fail("self is ", to_string(input.sizes), "; it must be [N,C]");
+  need_class_target(target);
+  check_classes(input, target);
+}
+
 }  // namespace
 
 void scalar(Inference& call) { call.shape.clear(); }
@@ -147,6 +154,8 @@ void embedding_backward(Inference& call) {
   if (grad.empty() || !std::ranges::equal(grad.first(grad.size() - 1), indices))
     fail("grad_output is ", to_string(grad), "; it must be indices' sizes ", to_string(indices),
          " and one more");
+  if (call.operand(1).dtype != DType::I64 && call.operand(1).dtype != DType::I32)
+    fail("indices are ", name(call.operand(1).dtype), "; they must be i64 or i32");
   if (rows < 0) fail("num_weights is ", rows, "; it must not be negative");
   call.shape = {rows, grad.back()};
 }
@@ -164,11 +173,26 @@ void nll_loss(Inference& call) {
   call.shape.clear();
 }
 
+void nll_loss_total_weight(Inference& call) {
+  need_samples(call.operand(0), call.operand(1));
+  call.shape.clear();
+}
+
 void nll_loss_backward(Inference& call) {
-  const Sizes self = call.operand(1).sizes;
-  if (self.empty() || self.size() > 2)
-    fail("self is ", to_string(self), "; it must be [C] or [N,C]");
-  check_classes(call.operand(1), call.operand(2));
+  need_samples(call.operand(1), call.operand(2));
+  for (const uint32_t i : {0u, 3u})
+    if (!call.operand(i).sizes.empty())
+      fail(call.row.params[i].name, " is ", to_string(call.operand(i).sizes), "; it must be 0-d");
+  same_second(call);
+}
+
+void loss_backward(Inference& call) {
+  const Sizes grad = call.operand(0).sizes, self = call.operand(1).sizes;
+  if (!std::ranges::equal(self, call.operand(2).sizes))
+    fail("target is ", to_string(call.operand(2).sizes), " and self ", to_string(self),
+         "; they must be equal");
+  if (!grad.empty() && !std::ranges::equal(grad, self))
+    fail("grad_output is ", to_string(grad), "; it must be 0-d or like self, ", to_string(self));
   same_second(call);
 }
 

@@ -185,6 +185,17 @@ void pool2d_backward(Inference& call) {
   backward_of(call, pool2d, {&call.operand(1), 1}, call.operand(1));
 }
 
+void max_pool2d_backward(Inference& call) {
+  pool2d_backward(call);
+  const TensorType &grad = call.operand(0), &self = call.operand(1), &indices = call.operand(2);
+  if (self.dtype != grad.dtype || !is_float(grad.dtype))
+    fail("grad_output is ", name(grad.dtype), " and self ", name(self.dtype),
+         "; both must be of one floating point dtype");
+  if (indices.dtype != DType::I64 || !std::ranges::equal(indices.sizes, grad.sizes))
+    fail("indices are ", to_string(indices.dtype, indices.sizes), "; they must be ",
+         to_string(DType::I64, grad.sizes), ", one for each element of grad_output");
+}
+
 void layer_norm(Inference& call) {
   same(call);
   const Sizes input = call.operand(0).sizes;
@@ -228,11 +239,6 @@ void batch_norm_training(Inference& call) {
   if (input[0] == 1 && std::ranges::all_of(input.subspan(2), is_one))
     fail("input is ", to_string(input),
          ", one value for each channel, which has no variance; training needs more");
-}
-
-void batch_norm_running(Inference& call) {
-  batch_norm_training(call);
-  call.shape.assign(call.operand(3).sizes);
 }
 
 void reduce_dims(Inference& call) {

@@ -103,10 +103,26 @@ bool is_index(DType dtype) { return dtype == DType::I64 || dtype == DType::I32; 
 
 void same(Inference& call) { call.shape.assign(call.operand(0).sizes); }
 
+void equal(Inference& call) {
+  same(call);
+  const Sizes second = call.operand(1).sizes;
+  if (!std::ranges::equal(Sizes(call.shape), second))
+    fail(call.row.params[0].name, " is ", to_string(call.shape), " and ", call.row.params[1].name,
+         " ", to_string(second), "; they must be equal");
+}
+
+void equal_along_dim(Inference& call) {
+  along_dim(call);
+  equal(call);
+}
+
 void same_second(Inference& call) { call.shape.assign(call.operand(1).sizes); }
 void broadcast(Inference& call) {
   const Sizes first = call.operand(0).sizes;
-  if (std::ranges::equal(first, call.operand(1).sizes)) call.shape.assign(first);
+  const bool equal = std::ranges::all_of(call.operands, [first](const TensorType& type) {
+    return std::ranges::equal(first, type.sizes);
+  });
+  if (equal) call.shape.assign(first);
   else call.shape = broadcast_sizes(call.operands);
 }
 
@@ -224,17 +240,20 @@ void slice(Inference& call) {
 }
 
 void slice_backward(Inference& call) {
-  const Shape input(call.shape);
+  sizes(call);
+  const Shape input = call.shape;
+  const Sizes grad = call.operand(0).sizes;
   const TensorType whole{.dtype = call.operand(0).dtype, .device = {}, .sizes = input};
   Inference forward{call.row, {&whole, 1}, call.words, call.shape, call.dtype, call.device};
   slice(forward);
-  if (!std::ranges::equal(Sizes(call.shape), call.operand(0).sizes))
-    fail("grad_output is ", to_string(call.operand(0).sizes), " and the slice of ",
-         to_string(input), " is ", to_string(call.shape));
+  if (!std::ranges::equal(Sizes(call.shape), grad))
+    fail("grad_output is ", to_string(grad), " and the slice of ", to_string(input), " is ",
+         to_string(call.shape));
   call.shape = input;
 }
 
 void expand(Inference& call) {
+  sizes(call);
   const Sizes self = call.operand(0).sizes;
   const size_t missing = call.shape.size() < self.size() ? 0 : call.shape.size() - self.size();
   bool fits = call.shape.size() >= self.size();

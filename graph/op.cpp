@@ -91,7 +91,10 @@ static_assert(every_op([](const OpInfo& op) {
                 return (op.rules.kernel == Kernel::View) == (op.rules.view != nullptr);
               }),
               "ops.def: .kernel = Kernel::View goes with a .view rule");
-static_assert(every_op([](const OpInfo& op) { return op.rules.aten.starts_with("aten::"); }),
+static_assert(every_op([](const OpInfo& op) {
+                return op.rules.aten.starts_with("aten::") ||
+                       op.rules.aten.starts_with("rt_torch::");
+              }),
               "ops.def: a row has no .aten");
 static_assert(every_op([](const OpInfo& op) {
                 return op.internal || op.symbol.starts_with("rt_torch_");

@@ -161,8 +161,10 @@ struct Param {
 
 /// The rules of a row; one left out has its default.
 struct Rules {
-  std::string_view aten;  ///< operator and overload the row lowers to, arguments matched by name
-  bool promote = false;   ///< aten wants the operands in the result's dtype
+  /// Operator and overload the row lowers to, arguments matched by name. "rt_torch::..." is one of
+  /// our own, see executor/torchscript/operators.h.
+  std::string_view aten;
+  bool promote = false;       ///< aten wants the operands in the result's dtype
   ShapeRule shape = nullptr;  ///< required
   TypeRule type = nullptr;    ///< required
   VjpRule vjp = nullptr;      ///< the gradients of the operands

@@ -137,9 +137,9 @@ void Graph::release(Value value) {
 
 void Graph::release_value(Value value) {
   Node& released = (*this)[value];
-  // Held by its own record alone, no client can come by it again; what came from it needs the
-  // record and not the link.
-  if (--released.holders == 1 && released.keeps_itself) unlink_gradient(released);
+  // Held by no other than its own record, no client can come by it again. What came from it needs
+  // the record and not the link, and nobody can ask for a leaf's gradient.
+  if (--released.holders == (released.keeps_itself ? 1 : 0)) unlink_gradient(released);
   uint32_t work = kNone.number;
   let_go(value.number, work);
   while (work != kNone.number) {
@@ -254,6 +254,7 @@ void Graph::detach(Tape& tape) {
     slot = next;
   }
   pending_nodes -= tape.nodes;
+  tape.began = tape.trail;
   tape.first = tape.last = kNone.number;
   tape.nodes = 0;
   tape.bytes = 0;

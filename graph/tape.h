@@ -62,6 +62,7 @@ struct Tape {
   int64_t nodes = 0;
   int64_t bytes = 0;   ///< of pending results that are not views
   uint64_t trail = 0;  ///< what was recorded last, older ops shifted out; tells a place in a loop
+  uint64_t began = 0;  ///< the trail when the batch before was taken off
 };
 
 /// A batch taken off a tape, with what does not belong to its key.

@@ -185,6 +185,7 @@ class Verifier {
       if (param.kind == Kind::Float) words[scalar++] = std::bit_cast<int64_t>(1.0);
       if (param.kind == Kind::Index) words[scalar++] = 1;
     }
+    if (row.rules.shape == shape::slice_backward) place_slice(words);
     Shape shape(type.sizes);
     DType dtype = type.dtype;
     Device device = type.device;
@@ -203,6 +204,16 @@ class Verifier {
       bad_step("its type is ", to_string(type.dtype, type.sizes), " and inference gives ",
                to_string(dtype, shape));
     devices(row, type);
+  }
+
+  /// Scalars for which a slice has as many elements as its gradient.
+  void place_slice(Small<int64_t, 10>& words) const {
+    const int64_t dim = words[2], step = words[3];
+    const Sizes grad = types_[0].sizes;
+    const int64_t count = dim >= 0 && dim < std::ssize(grad) ? grad[static_cast<size_t>(dim)] : 0;
+    words[0] = 0;
+    const auto reach = static_cast<uint64_t>(count - 1) * static_cast<uint64_t>(step);
+    words[1] = count == 0 ? 0 : static_cast<int64_t>(reach + 1);
   }
 
   /// Whether the sizes are those inferred; where scalars have a say, whether they can be.

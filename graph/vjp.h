@@ -39,17 +39,75 @@ Expr fitted(Expr gradient, const TensorType& type);
 namespace vjp {
 
 // vjp_math.cpp: arithmetic, activations, reductions, losses.
-Expr same(const Vjp&, uint32_t operand);  ///< the gradient as it is
+Expr zeros(const Vjp&, uint32_t operand);  ///< where the result does not change, or by steps only
+Expr same(const Vjp&, uint32_t operand);   ///< the gradient as it is
 Expr sub(const Vjp&, uint32_t operand);
 Expr mul(const Vjp&, uint32_t operand);
+Expr div(const Vjp&, uint32_t operand);
+Expr pow(const Vjp&, uint32_t operand);
+Expr neg(const Vjp&, uint32_t operand);
+Expr abs(const Vjp&, uint32_t operand);
+Expr sqrt(const Vjp&, uint32_t operand);
+Expr exp(const Vjp&, uint32_t operand);
+Expr log(const Vjp&, uint32_t operand);
+Expr mul_scalar(const Vjp&, uint32_t operand);
+Expr div_scalar(const Vjp&, uint32_t operand);
+Expr add_scaled(const Vjp&, uint32_t operand);
+Expr lerp(const Vjp&, uint32_t operand);
+Expr addcmul(const Vjp&, uint32_t operand);
+Expr addcdiv(const Vjp&, uint32_t operand);
+Expr where(const Vjp&, uint32_t operand);
+Expr sin(const Vjp&, uint32_t operand);
+Expr cos(const Vjp&, uint32_t operand);
+Expr tan(const Vjp&, uint32_t operand);
+Expr asin(const Vjp&, uint32_t operand);
+Expr acos(const Vjp&, uint32_t operand);
+Expr atan2(const Vjp&, uint32_t operand);
 Expr relu(const Vjp&, uint32_t operand);
-Expr sum(const Vjp&, uint32_t operand);
+Expr sigmoid(const Vjp&, uint32_t operand);
+Expr tanh(const Vjp&, uint32_t operand);
+Expr gelu(const Vjp&, uint32_t operand);
+Expr leaky_relu(const Vjp&, uint32_t operand);
+Expr softmax(const Vjp&, uint32_t operand);
+Expr log_softmax(const Vjp&, uint32_t operand);
+Expr norm(const Vjp&, uint32_t operand);
+Expr sum(const Vjp&, uint32_t operand);   ///< over all dimensions or some
+Expr mean(const Vjp&, uint32_t operand);  ///< likewise
+Expr max(const Vjp&,
+         uint32_t operand);  ///< shared evenly by all that are the largest, or the smallest
+Expr std(const Vjp&, uint32_t operand);
+Expr var(const Vjp&, uint32_t operand);  ///< likewise
+Expr mse_loss(const Vjp&, uint32_t operand);
+Expr nll_loss(const Vjp&, uint32_t operand);
+Expr binary_cross_entropy(const Vjp&, uint32_t operand);  ///< the mean and the terms
 
 // vjp_shapes.cpp: products, views, picking and joining, linear algebra.
 Expr matmul(const Vjp&, uint32_t operand);
+Expr transpose(const Vjp&, uint32_t operand);
+Expr t(const Vjp&, uint32_t operand);
+Expr permute(const Vjp&, uint32_t operand);
+Expr resized(const Vjp&, uint32_t operand);  ///< by its sizes alone
+Expr slice(const Vjp&, uint32_t operand);
+Expr index_select(const Vjp&, uint32_t operand);
+Expr gather(const Vjp&, uint32_t operand);
+Expr cat(const Vjp&, uint32_t operand);
+Expr stack(const Vjp&, uint32_t operand);
+Expr most_along_dim(const Vjp&, uint32_t operand);  ///< max_dim, min_dim
+Expr det(const Vjp&, uint32_t operand);
+Expr inverse(const Vjp&, uint32_t operand);
+Expr linalg_solve(const Vjp&, uint32_t operand);
+Expr svd(const Vjp&, uint32_t operand);
+Expr eig(const Vjp&, uint32_t operand);
 
 // vjp_nn.cpp: layers.
 Expr linear(const Vjp&, uint32_t operand);
+Expr embedding(const Vjp&, uint32_t operand);
+Expr conv2d(const Vjp&, uint32_t operand);
+Expr max_pool2d(const Vjp&, uint32_t operand);
+Expr avg_pool2d(const Vjp&, uint32_t operand);
+Expr layer_norm(const Vjp&, uint32_t operand);
+Expr batch_norm(const Vjp&, uint32_t operand);           ///< by given statistics
+Expr batch_norm_of_batch(const Vjp&, uint32_t operand);  ///< by the batch's own
 
 }  // namespace vjp
 }  // namespace rt

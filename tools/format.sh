@@ -24,8 +24,8 @@ if [ "$version" != $wanted ]; then
 fi
 
 mapfile -d '' sources < <(
-  find bench examples executor fallback_cpu frontend_abi graph tests tools -type f \
-    \( -name '*.cpp' -o -name '*.h' -o -name '*.c' \) ! -path 'frontend_abi/*_torch.h' -print0
+  find bench examples executor fallback_cpu files frontend_abi graph tests tools \
+    -type f \( -name '*.cpp' -o -name '*.h' -o -name '*.c' \) ! -path 'frontend_abi/*_torch.h' -print0
 )
 "$tool" --style=file "${mode[@]}" "${sources[@]}"
 

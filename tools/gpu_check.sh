@@ -9,7 +9,9 @@ usage() {
 usage: tools/gpu_check.sh [OPTION]... [GOOGLETEST [JSON]]
   GOOGLETEST       folder with the sources of GoogleTest, where it is not installed
   JSON             as --include JSON: the folder that has nlohmann/json.hpp
-  --include DIR    also look in DIR for headers: Eigen, hwy, nlohmann/json.hpp, xxhash.h; may be repeated
+  --include DIR    also look in DIR for headers: Eigen, hwy, nlohmann/json.hpp, xxhash.h, zlib.h,
+                   minizip/unzip.h; may be repeated
+  --library DIR    also look in DIR for the libraries minizip and z
   --benchmark DIR  folder with the sources of Google Benchmark; without it, and without one that is
                    installed, nothing is measured
 Builds in build/gpu, runs the tests labelled libtorch on the GPU, then rt_microbench on GPU and CPU,
@@ -25,14 +27,17 @@ die() {
 googletest=
 benchmark=
 includes=()
+library=
 while [ $# -gt 0 ]; do
   case "$1" in
-    --include | --benchmark)
+    --include | --library | --benchmark)
       [ $# -ge 2 ] || { usage >&2; exit 2; }
       [ -d "$2" ] || die "$1 names $2, which is not a folder"
-      if [ "$1" = --include ]; then includes+=("$(realpath "$2")"); else
-        benchmark=$(realpath "$2")
-      fi
+      case "$1" in
+        --include) includes+=("$(realpath "$2")") ;;
+        --library) library=$(realpath "$2") ;;
+        --benchmark) benchmark=$(realpath "$2") ;;
+      esac
       shift
       ;;
     -h | --help) usage; exit 0 ;;
@@ -97,8 +102,8 @@ SECONDS=0
 quietly configure.log cmake -S . -B $build -G "$generator" -DCMAKE_BUILD_TYPE=Release \
   -DRT_TORCHSCRIPT=ON -DRT_LIBTORCH="$torch_folder" -DRT_TESTS=ON -DRT_BENCH=ON \
   -DRT_GOOGLETEST_SOURCE="$googletest" -DRT_BENCHMARK_SOURCE="$benchmark" \
-  -DCMAKE_INCLUDE_PATH="$(IFS=';' && echo "${includes[*]}")" ||
-  die "configuring failed; --include names folders of headers that are not installed"
+  -DCMAKE_INCLUDE_PATH="$(IFS=';' && echo "${includes[*]}")" -DCMAKE_LIBRARY_PATH="$library" ||
+  die "configuring failed; --include and --library name folders of what is not installed"
 ! grep 'GoogleTest was not found' $build/configure.log ||
   die "GoogleTest is not installed: name the folder of its sources"
 quietly build.log cmake --build $build --parallel "$(nproc)" || die "building failed"

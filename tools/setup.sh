@@ -22,7 +22,8 @@ die() {
   exit 1
 }
 
-packages=(cmake ninja-build g++ libeigen3-dev libhwy-dev libxxhash-dev nlohmann-json3-dev)
+packages=(cmake ninja-build g++ libeigen3-dev libhwy-dev libxxhash-dev nlohmann-json3-dev
+          libminizip-dev)
 level=demo
 libtorch=0
 while [ $# -gt 0 ]; do
@@ -35,7 +36,9 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-[ $level = demo ] || packages+=(libgtest-dev libgmock-dev libbenchmark-dev libcli11-dev clang-format)
+[ $level = demo ] ||
+  packages+=(libgtest-dev libgmock-dev libbenchmark-dev libcli11-dev clang-format dpkg-dev file
+    pkg-config python3)
 
 scratch=()
 # An interrupted run leaves nothing half done behind.
@@ -105,6 +108,7 @@ there() {
   case "$1" in
     cmake) command -v cmake >/dev/null ;;
     ninja-build) command -v ninja >/dev/null ;;
+    pkg-config | python3) command -v "$1" >/dev/null ;;
     python3-pip) pip_python >/dev/null ;;
     *) installed "$1" ;;
   esac

@@ -1,14 +1,13 @@
-// dropout.cpp -- see dropout.h.
-#include "executor/torchscript/dropout.h"
-
+// dropout.cpp -- dropout on the CPU with the same numbers on every processor.
 #include <ATen/ops/dropout.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/lt.h>
 #include <ATen/ops/mul.h>
-#include <torch/library.h>
+#include <ATen/ops/ones_like.h>
+
+#include "executor/torchscript/operators.h"
 
 namespace rt::torchscript {
-namespace {
 
 at::Tensor dropout(const at::Tensor& input, double p, bool train) {
   const bool draws = train && p > 0 && p < 1 && input.numel() > 0;
@@ -19,15 +18,8 @@ at::Tensor dropout(const at::Tensor& input, double p, bool train) {
   return at::mul(input, at::lt(uniform, kept).to(input.scalar_type()).div_(kept));
 }
 
-}  // namespace
-
-void register_dropout() {
-  // A second copy of this plugin in the process finds the operator there already.
-  if (c10::Dispatcher::singleton().findSchema({kDropout, ""})) return;
-  static auto* const library =
-      new torch::Library(torch::Library::FRAGMENT, "rt_torch", std::nullopt, __FILE__, __LINE__);
-  library->def("rt_torch::dropout(Tensor input, float p, bool train) -> Tensor",
-               torch::dispatch(c10::DispatchKey::CompositeExplicitAutograd, TORCH_FN(dropout)));
+at::Tensor dropout_mask(const at::Tensor& input, double p, bool train) {
+  return torchscript::dropout(at::ones_like(input), p, train);
 }
 
 }  // namespace rt::torchscript

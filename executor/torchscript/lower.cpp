@@ -111,6 +111,9 @@ class Lowering {
     // It picks from the elements in row-major order, aten::as_strided from the memory.
     if (row.op == Op::AsStrided && purpose_ == Purpose::Running && has_strides(number))
       value = contiguous(value);
+    if (row.op == Op::DropoutMask && purpose_ == Purpose::Reading)
+      value = append("aten::ones_like",
+                     {value, constant({}), constant({}), constant({}), constant({}), constant({})});
     const DType wanted = batch_.values[step.result].dtype;
     if (row.rules.promote && batch_.values[number].dtype != wanted)
       value = append("aten::to.dtype", {value, constant(static_cast<int64_t>(scalar_type(wanted))),

@@ -2,7 +2,7 @@
 #include "executor/torchscript/plan.h"
 
 #include "executor/torchscript/buffer.h"
-#include "executor/torchscript/dropout.h"
+#include "executor/torchscript/operators.h"
 #include "graph/error.h"
 
 namespace rt::torchscript {
@@ -64,21 +64,37 @@ std::optional<Source> parameter_source(const OpInfo& row, const c10::Argument& a
   return std::nullopt;
 }
 
-/// A constant of a row as what the argument takes.
+/// A constant of a row as what the argument takes; a list is one number for height and width.
 c10::IValue constant_of(const Extra& extra, const c10::Type& type) {
+  const auto integer = static_cast<int64_t>(extra.value);
+  if (is_integer_list(type)) return c10::List<int64_t>({integer, integer});
   switch (type.kind()) {
     case c10::TypeKind::BoolType: return extra.value != 0;
     case c10::TypeKind::FloatType: return extra.value;
-    default: return static_cast<int64_t>(extra.value);
+    default: return integer;
   }
 }
 
-Source source_for(const OpInfo& row, const c10::Argument& argument) {
+/// A list of flags says which of its results the operator is to compute: the one that is wanted.
+bool is_mask(const c10::Type& type) {
+  const auto* list = type.castRaw<c10::ListType>();
+  return list && list->getElementType()->kind() == c10::TypeKind::BoolType;
+}
+c10::IValue mask_of(const OpInfo& row, const c10::FunctionSchema& schema) {
+  c10::List<bool> mask;
+  for (size_t i = 0; i < schema.returns().size(); ++i) mask.push_back(i == row.rules.result);
+  return mask;
+}
+
+Source source_for(const OpInfo& row, const c10::FunctionSchema& schema,
+                  const c10::Argument& argument) {
   if (auto source = parameter_source(row, argument)) return *source;
   for (const Extra& extra : row.rules.extra)
     if (extra.name == argument.name()) return {.constant = constant_of(extra, *argument.type())};
+  if (is_mask(*argument.type())) return {.constant = mask_of(row, schema)};
   if (argument.default_value()) return {.constant = *argument.default_value()};
   if (argument.type()->kind() == c10::TypeKind::OptionalType) return {};
+  if (argument.real_type()->kind() == c10::TypeKind::ScalarTypeType) return {.from = From::DType};
   fail("its argument ", argument.name(), " is no parameter of ", row.name, " and has no default");
 }
 
@@ -86,11 +102,13 @@ Plan make_plan(const OpInfo& row) {
   Plan plan;
   plan.row = &row;
   try {
-    plan.name = row.op == Op::Dropout ? kDropout : row.rules.aten;
+    const std::string own = join("rt_torch::", row.name);
+    const bool has_own = c10::Dispatcher::singleton().findSchema({own, ""}).has_value();
+    plan.name = has_own ? own : std::string(row.rules.aten);
     plan.aten = c10::Dispatcher::singleton().findSchema(operator_name(plan.name));
     if (!plan.aten) fail("this libtorch does not have it");
     for (const c10::Argument& argument : plan.schema().arguments())
-      plan.sources.push_back(source_for(row, argument));
+      plan.sources.push_back(source_for(row, plan.schema(), argument));
     for (const Param& param : row.params)
       if (!plan.schema().argumentIndexWithName(std::string(param.name)))
         fail("it has no argument ", param.name);
@@ -138,7 +156,7 @@ c10::IValue attribute(const Source& source, const WordsView& words, DType dtype,
 
 const Plan& plan_of(Op op) {
   static const std::vector<Plan> plans = [] {
-    register_dropout();
+    register_operators();
     std::vector<Plan> made;
     for (const OpInfo& row : all_ops()) made.push_back(make_plan(row));
     return made;

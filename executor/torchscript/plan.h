@@ -21,7 +21,7 @@ struct Source {
     Flag,
     Integers,
     Sizes,
-    DType,
+    DType,  ///< the result's
     Device,
   };
   From from = From::Constant;
@@ -33,7 +33,7 @@ struct Source {
 /// One row, ready to be called: its operator and a source for every argument, in their order.
 struct Plan {
   const OpInfo* row = nullptr;
-  std::string_view name;  ///< of the operator: the row's .aten, or our own in its place
+  std::string name;  ///< of the operator: the row's .aten, or our own in its place
   std::optional<c10::OperatorHandle> aten;
   std::optional<c10::OperatorHandle> then;  ///< what the result goes through, see Rules
   std::vector<Source> sources;

@@ -8,7 +8,6 @@
 #include <string_view>
 
 #include "executor/torchscript/buffer.h"
-#include "executor/torchscript/cuda/checks.h"
 #include "executor/torchscript/cuda/driver.h"
 #include "executor/torchscript/run.h"
 #include "graph/error.h"
@@ -205,7 +204,6 @@ __attribute__((visibility("default"))) rt::plugin::Executor* rt_torch_open_torch
       rt::fail("the plugin belongs to another build of this library; install both from one build");
     std::string no_cuda;
     load_cuda(no_cuda);
-    register_checks();
     if (host->threads > 0) at::set_num_threads(host->threads);
     opened = new Torchscript(*host);
   });

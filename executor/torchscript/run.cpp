@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "executor/torchscript/allocator.h"
 #include "executor/torchscript/buffer.h"
 #include "executor/torchscript/cuda/checks.h"
 #include "graph/error.h"
@@ -29,13 +30,14 @@ class Silence final : public c10::WarningHandler {
   void process(const c10::Warning&) override {}
 };
 
-/// No autograd, no output.
+/// No autograd, no output, recycled memory.
 class RunScope {
   static Silence& silence() {
     static Silence handler;
     return handler;
   }
   const c10::InferenceMode inference_;
+  const PooledMemory pooled_;
   const c10::WarningUtils::WarningHandlerGuard quiet_{&silence()};
 };
 

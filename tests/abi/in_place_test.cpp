@@ -1,6 +1,4 @@
 // in_place_test.cpp -- batch_norm in training changes its statistics, and all who see their memory.
-#include <gmock/gmock.h>
-
 #include <cmath>
 #include <vector>
 
@@ -9,49 +7,17 @@
 namespace rt_test {
 namespace {
 
-using Doubles = std::vector<double>;
-
-class InPlace : public AbiTest, public testing::WithParamInterface<const char*> {
+class InPlace : public PolicyTest {
  protected:
-  void SetUp() override {
-    AbiTest::SetUp();
-    ASSERT_NE(rt_torch_set_policy(GetParam()), 0);
-  }
-  void TearDown() override {
-    for (const int64_t handle : handles_) rt_torch_torchtensor_free(handle);
-    EXPECT_EQ(last_error(), "");
-    AbiTest::TearDown();
-  }
-  int64_t keep(int64_t handle) {
-    EXPECT_GT(handle, 0) << last_error();
-    handles_.push_back(handle);
-    return handle;
-  }
-  int64_t tensor(const Doubles& data, const std::vector<int64_t>& sizes) {
-    return keep(rt_torch_tensor_from_data(data.data(), static_cast<int64_t>(data.size()),
-                                          sizes.data(), static_cast<int64_t>(sizes.size())));
-  }
-  Doubles read(int64_t handle) {
-    Doubles data(64);
-    const int64_t count = rt_torch_copy_data(handle, data.data(), 64, 1);
-    EXPECT_GE(count, 0) << last_error();
-    data.resize(static_cast<size_t>(std::max<int64_t>(count, 0)));
-    return data;
-  }
   int64_t train(int64_t input, int64_t mean, int64_t var, double momentum = 0.5) {
     return keep(rt_torch_nn_batch_norm(input, mean, var, 0, 0, 1, momentum, 1e-5));
-  }
-  static auto near(const Doubles& wanted) {
-    return testing::Pointwise(testing::DoubleNear(1e-12), wanted);
   }
 
   // Two channels: means 2 and 20, unbiased variances 2 and 200.
   int64_t input() { return tensor({1, 10, 3, 30}, {2, 2}); }
-  std::vector<int64_t> handles_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Policies, InPlace, testing::Values("observe", "data", "eager"),
-                         [](const auto& test) { return test.param; });
+INSTANTIATE_TEST_SUITE_P(Policies, InPlace, each_policy(), name_of_policy);
 
 TEST_P(InPlace, StatisticsMoveTowardsTheBatch) {
   const int64_t x = input(), mean = tensor({0, 4}, {2}), var = tensor({1, 1}, {2});
@@ -70,7 +36,7 @@ TEST_P(InPlace, ManyStepsAreOneBatch) {
   rt_torch_flush();
   rt_torch_stats_reset();
   for (int i = 0; i < 3; ++i) train(x, mean, var);
-  if (GetParam() != std::string("eager")) {
+  if (!is_eager()) {
     EXPECT_EQ(rt_torch_stat("batches"), 0);
     EXPECT_EQ(rt_torch_stat("calls"), 3);
   }

@@ -1,8 +1,10 @@
 // rig.h -- what the ABI tests share: a fixture that leaves nothing behind, and handles that free
 // themselves.
 #pragma once
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <initializer_list>
 #include <string>
@@ -77,5 +79,48 @@ class AbiTest : public testing::Test {
  private:
   int64_t handles_ = 0;
 };
+
+/// The same under each policy, over tensors of f64 that are freed at the end. No call may have
+/// failed, or the test has cleared the error.
+class PolicyTest : public AbiTest, public testing::WithParamInterface<const char*> {
+ protected:
+  using Doubles = std::vector<double>;
+
+  void SetUp() override {
+    AbiTest::SetUp();
+    ASSERT_NE(rt_torch_set_policy(GetParam()), 0);
+  }
+  void TearDown() override {
+    for (const int64_t handle : handles_) rt_torch_torchtensor_free(handle);
+    EXPECT_EQ(last_error(), "");
+    AbiTest::TearDown();
+  }
+  static bool is_eager() { return GetParam() == std::string("eager"); }
+  int64_t keep(int64_t handle) {
+    EXPECT_GT(handle, 0) << last_error();
+    handles_.push_back(handle);
+    return handle;
+  }
+  int64_t tensor(const Doubles& data, const std::vector<int64_t>& sizes) {
+    return keep(rt_torch_tensor_from_data(data.data(), static_cast<int64_t>(data.size()),
+                                          sizes.data(), static_cast<int64_t>(sizes.size())));
+  }
+  static Doubles read(int64_t handle) {
+    Doubles data(64);
+    const int64_t count = rt_torch_copy_data(handle, data.data(), 64, 1);
+    EXPECT_GE(count, 0) << last_error();
+    data.resize(static_cast<size_t>(std::max<int64_t>(count, 0)));
+    return data;
+  }
+  static auto near(const Doubles& wanted) {
+    return testing::Pointwise(testing::DoubleNear(1e-12), wanted);
+  }
+  std::vector<int64_t> handles_;
+};
+
+inline auto each_policy() { return testing::Values("observe", "data", "eager"); }
+inline std::string name_of_policy(const testing::TestParamInfo<const char*>& policy) {
+  return policy.param;
+}
 
 }  // namespace rt_test

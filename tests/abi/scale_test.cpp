@@ -1,7 +1,5 @@
 // scale_test.cpp -- long chains on a small stack, several threads, dumps that read what was
 // recorded.
-#include <pthread.h>
-
 #include <atomic>
 #include <cmath>
 #include <cstdio>
@@ -10,37 +8,14 @@
 #include <thread>
 
 #include "tests/abi/rig.h"
+#include "tests/abi/small_stack.h"
 
 namespace rt_test {
 namespace {
 
 using Scale = AbiTest;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr int kLong = 100'000;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-constexpr int kLong = 100'000;
-#else
-constexpr int kLong = 1'000'000;
-#endif
-#else
-constexpr int kLong = 1'000'000;
-#endif
-
-void on_small_stack(void (*body)()) {
-  pthread_attr_t attributes;
-  pthread_attr_init(&attributes);
-  ASSERT_EQ(pthread_attr_setstacksize(&attributes, 1 << 20), 0);
-  pthread_t thread;
-  const auto run = [](void* function) -> void* {
-    reinterpret_cast<void (*)()>(function)();
-    return nullptr;
-  };
-  ASSERT_EQ(pthread_create(&thread, &attributes, run, reinterpret_cast<void*>(body)), 0);
-  pthread_join(thread, nullptr);
-  pthread_attr_destroy(&attributes);
-}
+constexpr int kLong = kSanitized ? 100'000 : 1'000'000;
 
 Tensor long_chain(const Tensor& one) {
   Tensor sum = full({2}, 0);

@@ -58,16 +58,16 @@ Shape4 made_by(const ConvCase& c) {
           size(c.input.w, c.weight.w, c.stride.width, c.padding.width, c.dilation.width)};
 }
 
-/// The definition of a convolution.
-Doubles convolved(const ConvCase& c, const Doubles& x, const Doubles& w, const Doubles& bias) {
+/// The definition of a convolution: calls product(out, in, weight) with the places of all numbers
+/// that are multiplied and of the result they are added to.
+template <class Product>
+void for_products(const ConvCase& c, const Product& product) {
   const Shape4 out = made_by(c);
-  Doubles result(static_cast<size_t>(out.count()));
   const int64_t per_group = c.weight.n / c.groups;
   for (int64_t n = 0; n < out.n; ++n)
     for (int64_t o = 0; o < out.c; ++o)
       for (int64_t y = 0; y < out.h; ++y)
-        for (int64_t z = 0; z < out.w; ++z) {
-          double sum = bias[static_cast<size_t>(o)];
+        for (int64_t z = 0; z < out.w; ++z)
           for (int64_t i = 0; i < c.weight.c; ++i)
             for (int64_t u = 0; u < c.weight.h; ++u)
               for (int64_t v = 0; v < c.weight.w; ++v) {
@@ -75,12 +75,30 @@ Doubles convolved(const ConvCase& c, const Doubles& x, const Doubles& w, const D
                 const int64_t column = z * c.stride.width - c.padding.width + v * c.dilation.width;
                 if (row < 0 || row >= c.input.h || column < 0 || column >= c.input.w) continue;
                 const int64_t channel = o / per_group * c.weight.c + i;
-                sum += x[c.input.at(n, channel, row, column)] * w[c.weight.at(o, i, u, v)];
+                product(out.at(n, o, y, z), c.input.at(n, channel, row, column),
+                        c.weight.at(o, i, u, v));
               }
-          result[out.at(n, o, y, z)] = sum;
-        }
+}
+
+Doubles convolved(const ConvCase& c, const Doubles& x, const Doubles& w, const Doubles& bias) {
+  const Shape4 out = made_by(c);
+  Doubles result(static_cast<size_t>(out.count()));
+  for (size_t i = 0; i < result.size(); ++i)
+    result[i] = bias[i / static_cast<size_t>(out.h * out.w) % static_cast<size_t>(out.c)];
+  for_products(c, [&](size_t to, size_t in, size_t weight) { result[to] += x[in] * w[weight]; });
   return result;
 }
+
+const ConvCase kConvCases[] = {
+    {{3, 4, 40, 33}, {5, 4, 3, 3}, {1, 1}, {1, 1}},
+    {{2, 16, 50, 45}, {8, 16, 5, 3}, {2, 1}, {2, 0}, {1, 2}},
+    {{1, 12, 37, 41}, {6, 4, 2, 7}, {3, 2}, {0, 5}, {2, 3}, 3},
+    {{2, 6, 30, 31}, {6, 1, 3, 3}, {1, 1}, {1, 1}, {1, 1}, 6},
+    {{2, 20, 33, 35}, {7, 20, 1, 1}},
+    {{2, 20, 33, 35}, {7, 20, 1, 1}, {2, 2}, {1, 0}},
+    {{1, 3, 4, 300}, {2, 3, 3, 150}, {1, 1}, {1, 100}},
+    {{1, 400, 12, 12}, {3, 400, 9, 9}, {1, 1}, {4, 4}},
+};
 
 Doubles convolve(const ConvCase& c, int threads, const Doubles& x, const Doubles& w,
                  const Doubles& bias) {
@@ -95,17 +113,7 @@ Doubles convolve(const ConvCase& c, int threads, const Doubles& x, const Doubles
 }
 
 TEST(ReferenceConv, AgreesWithItsDefinitionAndDoesNotShowThreads) {
-  const ConvCase cases[] = {
-      {{3, 4, 40, 33}, {5, 4, 3, 3}, {1, 1}, {1, 1}},
-      {{2, 16, 50, 45}, {8, 16, 5, 3}, {2, 1}, {2, 0}, {1, 2}},
-      {{1, 12, 37, 41}, {6, 4, 2, 7}, {3, 2}, {0, 5}, {2, 3}, 3},
-      {{2, 6, 30, 31}, {6, 1, 3, 3}, {1, 1}, {1, 1}, {1, 1}, 6},
-      {{2, 20, 33, 35}, {7, 20, 1, 1}},
-      {{2, 20, 33, 35}, {7, 20, 1, 1}, {2, 2}, {1, 0}},
-      {{1, 3, 4, 300}, {2, 3, 3, 150}, {1, 1}, {1, 100}},
-      {{1, 400, 12, 12}, {3, 400, 9, 9}, {1, 1}, {4, 4}},
-  };
-  for (const ConvCase& c : cases) {
+  for (const ConvCase& c : kConvCases) {
     SCOPED_TRACE(to_string(c.input.shape()) + " by " + to_string(c.weight.shape()));
     const Doubles x = noise(c.input.count()), w = noise(c.weight.count(), 2),
                   bias = noise(c.weight.n, 3);
@@ -115,43 +123,135 @@ TEST(ReferenceConv, AgreesWithItsDefinitionAndDoesNotShowThreads) {
   }
 }
 
-TEST(ReferencePool, AgreesWithItsDefinitionAndDoesNotShowThreads) {
-  const Shape4 in{4, 8, 45, 50};
-  const Doubles x = noise(in.count());
-  const Pair kernel{5, 4}, padding{2, 1};
-  for (const Pair stride : {Pair{1, 1}, Pair{2, 2}, Pair{3, 5}}) {
-    const Shape4 out{in.n, in.c, (in.h + 2 * padding.height - kernel.height) / stride.height + 1,
-                     (in.w + 2 * padding.width - kernel.width) / stride.width + 1};
-    Doubles largest(static_cast<size_t>(out.count())), mean = largest;
-    for (int64_t plane = 0; plane < in.n * in.c; ++plane)
-      for (int64_t y = 0; y < out.h; ++y)
-        for (int64_t z = 0; z < out.w; ++z) {
-          double most = -2, sum = 0;
-          for (int64_t u = 0; u < kernel.height; ++u)
-            for (int64_t v = 0; v < kernel.width; ++v) {
-              const int64_t row = y * stride.height - padding.height + u;
-              const int64_t column = z * stride.width - padding.width + v;
-              if (row < 0 || row >= in.h || column < 0 || column >= in.w) continue;
-              const double value = x[in.at(0, plane, row, column)];
-              most = std::max(most, value);
-              sum += value;
-            }
-          largest[out.at(0, plane, y, z)] = most;
-          mean[out.at(0, plane, y, z)] = sum / static_cast<double>(kernel.height * kernel.width);
-        }
-    for (const Op op : {Op::MaxPool2d, Op::AvgPool2d}) {
+TEST(ReferenceConv, GradientsAgreeWithTheirDefinitionAndDoNotShowThreads) {
+  for (const ConvCase& c : kConvCases) {
+    SCOPED_TRACE(to_string(c.input.shape()) + " by " + to_string(c.weight.shape()));
+    const Shape4 out = made_by(c);
+    const Doubles x = noise(c.input.count()), w = noise(c.weight.count(), 2),
+                  grad = noise(out.count(), 3);
+    Doubles of_input(x.size()), of_weight(w.size());
+    for_products(c, [&](size_t to, size_t in, size_t weight) {
+      of_input[in] += grad[to] * w[weight];
+      of_weight[weight] += grad[to] * x[in];
+    });
+    for (const Op op : {Op::Conv2dBackwardInput, Op::Conv2dBackwardWeight}) {
       const auto run = [&](int threads) {
         Rig rig(threads);
+        const Value operands[] = {rig.input(out.shape(), grad), rig.input(c.input.shape(), x),
+                                  rig.input(c.weight.shape(), w)};
         return elements<double>(
-            rig.run(rig.step(op, {rig.input(in.shape(), x)},
-                             {2, kernel.height, kernel.width, 2, stride.height, stride.width, 2,
-                              padding.height, padding.width})));
+            rig.run(rig.step(op, {operands[0], operands[1], operands[2]},
+                             {c.groups, 2, c.stride.height, c.stride.width, 2, c.padding.height,
+                              c.padding.width, 2, c.dilation.height, c.dilation.width})));
       };
       const Doubles result = run(1);
-      expect_near(result, op == Op::MaxPool2d ? largest : mean, 1e-14);
+      expect_near(result, op == Op::Conv2dBackwardInput ? of_input : of_weight, 1e-10);
       EXPECT_EQ(run(3), result);
     }
   }
+}
+
+TEST(ReferenceConv, OfNoImagesTheWeightHasAGradientOfZeros) {
+  Rig rig;
+  const Value grad = rig.input({0, 2, 3, 3}, Doubles{}), x = rig.input({0, 1, 4, 4}, Doubles{});
+  const Value w = rig.input({2, 1, 2, 2}, Doubles(8, 1));
+  const std::initializer_list<Word> words = {1, 2, 1, 1, 2, 0, 0, 2, 1, 1};
+  rig.expect(rig.step(Op::Conv2dBackwardWeight, {grad, x, w}, words), {2, 1, 2, 2}, Doubles(8, 0));
+  rig.expect(rig.step(Op::Conv2dBackwardInput, {grad, x, w}, words), {0, 1, 4, 4}, Doubles{});
+}
+
+constexpr Pair kPoolKernel{5, 4}, kPoolPadding{2, 1};
+
+Shape4 pooled_shape(const Shape4& in, const Pair& stride) {
+  return {in.n, in.c, (in.h + 2 * kPoolPadding.height - kPoolKernel.height) / stride.height + 1,
+          (in.w + 2 * kPoolPadding.width - kPoolKernel.width) / stride.width + 1};
+}
+
+/// Calls element(out, in, place) for the elements of all windows, `place` counted in their plane.
+template <class Element>
+void for_windows(const Shape4& in, const Pair& stride, const Element& element) {
+  const Shape4 out = pooled_shape(in, stride);
+  for (int64_t plane = 0; plane < in.n * in.c; ++plane)
+    for (int64_t y = 0; y < out.h; ++y)
+      for (int64_t z = 0; z < out.w; ++z)
+        for (int64_t u = 0; u < kPoolKernel.height; ++u)
+          for (int64_t v = 0; v < kPoolKernel.width; ++v) {
+            const int64_t row = y * stride.height - kPoolPadding.height + u;
+            const int64_t column = z * stride.width - kPoolPadding.width + v;
+            if (row < 0 || row >= in.h || column < 0 || column >= in.w) continue;
+            element(out.at(0, plane, y, z), in.at(0, plane, row, column), row * in.w + column);
+          }
+}
+
+TEST(ReferencePool, AgreesWithItsDefinitionAndDoesNotShowThreads) {
+  const Shape4 in{4, 8, 45, 50};
+  const Doubles x = noise(in.count());
+  constexpr double kSize = kPoolKernel.height * kPoolKernel.width;
+  for (const Pair stride : {Pair{1, 1}, Pair{2, 2}, Pair{3, 5}}) {
+    const Shape4 out = pooled_shape(in, stride);
+    const Doubles grad = noise(out.count(), 2);
+    Doubles largest(grad.size(), -2), mean(grad.size()), places(grad.size());
+    Doubles to_largest(x.size()), to_all(x.size());
+    for_windows(in, stride, [&](size_t to, size_t from, int64_t place) {
+      if (x[from] > largest[to]) places[to] = static_cast<double>(place);
+      largest[to] = std::max(largest[to], x[from]);
+      mean[to] += x[from] / kSize;
+      to_all[from] += grad[to] / kSize;
+    });
+    for_windows(in, stride, [&](size_t to, size_t from, int64_t place) {
+      if (places[to] == static_cast<double>(place)) to_largest[from] += grad[to];
+    });
+    const auto check = [&](Op op, const Doubles& wanted) {
+      SCOPED_TRACE(info(op).name);
+      const auto run = [&](int threads) {
+        Rig rig(threads);
+        const std::initializer_list<Word> words = {2, kPoolKernel.height,  kPoolKernel.width,
+                                                   2, stride.height,       stride.width,
+                                                   2, kPoolPadding.height, kPoolPadding.width};
+        const Value input = rig.input(in.shape(), x);
+        const auto result = [&] {
+          if (info(op).tensors == 1) return rig.step(op, {input}, words);
+          const Value gradient = rig.input(out.shape(), grad);
+          if (op == Op::AvgPool2dBackward) return rig.step(op, {gradient, input}, words);
+          return rig.step(op, {gradient, input, rig.step(Op::MaxPool2dIndices, {input}, words)},
+                          words);
+        };
+        const BufferRef buffer = rig.run(result());
+        Doubles numbers(static_cast<size_t>(buffer->numel()));
+        rig.backend->to_host(*buffer, DType::F64, numbers.data());
+        return numbers;
+      };
+      const Doubles result = run(1);
+      expect_near(result, wanted, 1e-14);
+      EXPECT_EQ(run(3), result);
+    };
+    check(Op::MaxPool2d, largest);
+    check(Op::AvgPool2d, mean);
+    check(Op::MaxPool2dIndices, places);
+    check(Op::MaxPool2dBackward, to_largest);
+    check(Op::AvgPool2dBackward, to_all);
+  }
+}
+
+// As PyTorch has it: the first of equals, the last NaN, the first element where all are -inf.
+TEST(ReferencePool, TheLargestIsAtOnePlace) {
+  const auto places = [](const Floats& row, const std::vector<int64_t>& wanted) {
+    Rig rig;
+    const Value x = rig.input<float>({1, 1, 6}, row);
+    rig.expect(rig.step(Op::MaxPool2dIndices, {x}, {2, 1, 3, 2, 1, 2, 2, 0, 1}), {1, 1, 3}, wanted);
+  };
+  places({1, 1, 1, 2, 2, 0}, {0, 3, 3});
+  places({kNaN, 5, kNaN, kNaN, 9, 1}, {0, 3, 3});
+  places({-kInf, -kInf, -kInf, -kInf, -kInf, -kInf}, {0, 1, 3});
+}
+
+TEST(ReferencePool, AnIndexOutsideOfItsPlaneGetsNothing) {
+  Rig rig;
+  const Value grad = rig.input<float>({1, 1, 3}, {1, 2, 4}),
+              x = rig.input<float>({1, 1, 3}, {0, 0, 0});
+  const Value indices = rig.input<int64_t>({1, 1, 3}, {3, -1, 1});
+  rig.expect(rig.step(Op::MaxPool2dBackward, {grad, x, indices}, {2, 1, 1, 2, 1, 1, 2, 0, 0}),
+             {1, 1, 3}, Floats{0, 4, 0});
 }
 
 TEST(ReferenceLayerNorm, KeepsItsPrecisionInLongRowsFarFromZero) {
@@ -245,6 +345,23 @@ TEST(ReferenceDropout, DropsWhatTheGeneratorSays) {
     for (int64_t i = 0; i < kCount; ++i)
       ASSERT_EQ(got[static_cast<size_t>(i)], draws[i] < 1 - p ? 3.f * scale : 0.f) << i;
   }
+}
+
+// A column of a matrix is drawn in the order of memory.
+TEST(ReferenceDropout, MultipliesByItsMaskWhateverTheStrides) {
+  const Floats numbers = noise<float>(35);
+  for (const double p : {0.0, 0.4, 1.0})
+    for (const Strides& strides : {Strides{7, 1}, Strides{1, 5}}) {
+      const auto run = [&](Op op) {
+        Rig rig;
+        rig.backend->seed(3);
+        const Value x = rig.strided<float>(numbers, {{5, 7}, strides, 0});
+        const Value result = rig.step(op, {x}, {p, 1});
+        return rig.values<float>(
+            *rig.run(op == Op::Dropout ? result : rig.step(Op::Mul, {x, result})));
+      };
+      EXPECT_EQ(run(Op::DropoutMask), run(Op::Dropout)) << p;
+    }
 }
 
 }  // namespace

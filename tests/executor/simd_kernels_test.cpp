@@ -67,15 +67,18 @@ std::vector<Case> cases() {
 
 const int64_t kScalars[] = {std::bit_cast<int64_t>(1.7)};
 
-/// Runs a program over n elements of the inputs, from element `from` on; gives its last output.
+constexpr size_t kNone = SIZE_MAX;
+
+/// Runs a program over n elements of the inputs, from element `from` on, of input number `repeated`
+/// the first for all; gives its last output.
 std::vector<uint64_t> run(const BlockProgram& program, const std::vector<std::vector<char>>& inputs,
-                          int64_t from, int64_t n, bool one_second = false, int threads = 1) {
+                          int64_t from, int64_t n, size_t repeated = kNone, int threads = 1) {
   const int64_t sizes[] = {n};
   const int64_t along[] = {1}, none[] = {0};
   std::vector<Source> sources;
   for (size_t i = 0; i < inputs.size(); ++i) {
     const DType dtype = program.registers[static_cast<uint32_t>(i)];
-    const bool same = one_second && i == 1;
+    const bool same = i == repeated;
     sources.push_back(
         {inputs[i].data() + (same ? 0 : from * item_size(dtype)), dtype, same ? none : along});
   }
@@ -91,19 +94,26 @@ std::vector<uint64_t> run(const BlockProgram& program, const std::vector<std::ve
   return bits_of(results.back(), dtype);
 }
 
-BlockProgram single(Op op, DType dtype) {
-  const uint8_t count = info(op).tensors;
+/// Of an operand of an op that computes in `dtype`.
+DType operand_dtype(const Case& one, size_t operand) {
+  return one.op == Op::Where && operand == 0 ? DType::Bool : one.dtype;
+}
+DType result_dtype(const Case& one) { return one.op == Op::Eq ? DType::Bool : one.dtype; }
+
+BlockProgram single(const Case& one) {
+  const uint8_t count = info(one.op).tensors;
   BlockProgram program;
-  program.registers.resize(count + 1, dtype);
-  program.code.push_back({op, count, {0, static_cast<uint8_t>(count - 1)}, 0});
+  for (size_t i = 0; i < count; ++i) program.registers.push_back(operand_dtype(one, i));
+  program.registers.push_back(result_dtype(one));
+  program.code.push_back({one.op, count, {0, 1, 2}, 0});
   program.outputs.push_back(count);
   return program;
 }
 
 std::vector<std::vector<char>> inputs_of(const Case& one, int64_t count) {
   std::vector<std::vector<char>> inputs;
-  for (uint64_t i = 0; i < info(one.op).tensors; ++i)
-    inputs.push_back(numbers(one.dtype, count, 7 + i));
+  for (size_t i = 0; i < info(one.op).tensors; ++i)
+    inputs.push_back(numbers(operand_dtype(one, i), count, 7 + i));
   return inputs;
 }
 
@@ -113,7 +123,7 @@ TEST(SimdKernels, AnElementDependsOnItsOperandsAlone) {
     for (const Case& one : cases()) {
       SCOPED_TRACE(std::string(info(one.op).name) + " " + std::string(name(one.dtype)));
       const auto inputs = inputs_of(one, kAll);
-      const BlockProgram program = single(one.op, one.dtype);
+      const BlockProgram program = single(one);
       const auto all = run(program, inputs, 0, kAll);
       for (int64_t n = 0; n <= 70; ++n)
         for (const int64_t from : {0, 1, 3, 64}) {
@@ -129,14 +139,18 @@ TEST(SimdKernels, OneElementForAllIsAsGoodAsManyEqualOnes) {
   constexpr int64_t kAll = 77;
   for_targets([&] {
     for (const Case& one : cases()) {
-      if (info(one.op).tensors != 2) continue;
+      if (info(one.op).tensors == 1) continue;
       SCOPED_TRACE(std::string(info(one.op).name) + " " + std::string(name(one.dtype)));
-      auto inputs = inputs_of(one, kAll);
-      const auto item = static_cast<size_t>(item_size(one.dtype));
-      for (size_t at = item; at < inputs[1].size(); at += item)
-        std::memcpy(inputs[1].data() + at, inputs[1].data(), item);
-      const BlockProgram program = single(one.op, one.dtype);
-      EXPECT_EQ(run(program, inputs, 0, kAll), run(program, inputs, 0, kAll, true));
+      for (size_t operand = 0; operand < info(one.op).tensors; ++operand) {
+        auto inputs = inputs_of(one, kAll);
+        auto& equal = inputs[operand];
+        const auto item = static_cast<size_t>(item_size(operand_dtype(one, operand)));
+        for (size_t at = item; at < equal.size(); at += item)
+          std::memcpy(equal.data() + at, equal.data(), item);
+        const BlockProgram program = single(one);
+        for (const int64_t n : {1, 5, 77})
+          EXPECT_EQ(run(program, inputs, 0, n), run(program, inputs, 0, n, operand));
+      }
     }
   });
 }
@@ -146,28 +160,31 @@ TEST(SimdKernels, LongProgramsAndThreadsDoNotShow) {
   for (const Case& one : cases()) {
     SCOPED_TRACE(std::string(info(one.op).name) + " " + std::string(name(one.dtype)));
     const auto inputs = inputs_of(one, kAll);
-    const BlockProgram alone = single(one.op, one.dtype);
+    const BlockProgram alone = single(one);
     const auto wanted = run(alone, inputs, 0, kAll);
-    EXPECT_TRUE(run(alone, inputs, 0, kAll, false, 2) == wanted);
+    EXPECT_TRUE(run(alone, inputs, 0, kAll, kNone, 2) == wanted);
     // The op meets its operands in registers: each operand is multiplied by itself on the way.
     if (one.dtype != DType::F32 && one.dtype != DType::F64) continue;
     const uint8_t count = info(one.op).tensors;
     BlockProgram program;
-    program.registers.resize(2 * count + 1, one.dtype);
-    for (uint8_t i = 0; i < count; ++i)
-      program.code.push_back({Op::Mul, static_cast<uint8_t>(count + i), {i, i}, 0});
-    program.code.push_back(
-        {one.op, static_cast<uint8_t>(2 * count), {count, static_cast<uint8_t>(2 * count - 1)}, 0});
-    program.outputs.push_back(static_cast<uint8_t>(2 * count));
+    for (int round = 0; round < 2; ++round)
+      for (size_t i = 0; i < count; ++i) program.registers.push_back(operand_dtype(one, i));
+    program.registers.push_back(result_dtype(one));
+    BlockProgram::Instruction last{one.op, static_cast<uint8_t>(2 * count), {}, 0};
+    for (uint8_t i = 0; i < count; ++i) {
+      last.sources[i] = static_cast<uint8_t>(count + i);
+      program.code.push_back({Op::Mul, last.sources[i], {i, i}, 0});
+    }
+    program.code.push_back(last);
+    program.outputs.push_back(last.target);
     auto squares = inputs;
-    for (auto& square : squares) {
-      BlockProgram multiply = single(Op::Mul, one.dtype);
+    for (size_t i = 0; i < count; ++i) {
+      const DType dtype = operand_dtype(one, i);
       const int64_t sizes[] = {kAll}, along[] = {1};
-      const std::vector<char> factor = square;
-      const Source source{factor.data(), one.dtype, along};
+      const Source source{inputs[i].data(), dtype, along};
       const Source sources[] = {source, source};
-      char* const out[] = {square.data()};
-      run_blocks(multiply, sizes, sources, {}, out, 1);
+      char* const out[] = {squares[i].data()};
+      run_blocks(single({Op::Mul, dtype}), sizes, sources, {}, out, 1);
     }
     EXPECT_TRUE(run(program, inputs, 0, kAll) == run(alone, squares, 0, kAll));
   }

@@ -40,8 +40,8 @@ bool is_call(std::string_view text, std::string_view function,
   return true;
 }
 
-/// batch_norm is three ops: by running statistics, by the batch's own, and by those where the
-/// running ones take them in.
+/// batch_norm is two ops, by given statistics and by the batch's own. In training the given ones
+/// take in the batch's: what there is no op for, and the function with numbers as bits is used for.
 void add_batch_norms(std::vector<Spelling>& all) {
   const std::vector<Param> kTensors = {RT_END(RT_PARAM_A(Tensor, input)(OptTensor, running_mean)(
       OptTensor, running_var)(OptTensor, weight)(OptTensor, bias))};
@@ -58,9 +58,8 @@ void add_batch_norms(std::vector<Spelling>& all) {
       if (training) spelling.fixed = "training";
       spelling.updates = updates;
     };
-    add(Op::BatchNorm, false, false);
+    add(Op::BatchNorm, bits, bits);
     add(Op::BatchNormOfBatch, true, false);
-    add(Op::BatchNormTraining, true, true);
   }
 }
 
@@ -89,7 +88,9 @@ class Speller {
       bound_.push_back({tensor                      ? Sort::Value
                         : param.kind == Kind::Float ? Sort::Real
                                                     : Sort::Integer,
-                        tensor ? int64_t{kAbsent} : param.name == spelling.fixed,
+                        tensor                     ? int64_t{kAbsent}
+                        : param.kind == Kind::Bits ? std::bit_cast<int64_t>(0.25)
+                                                   : param.name == spelling.fixed,
                         0,
                         {}});
     }

@@ -89,6 +89,13 @@ Suitable square(const OpInfo&, const Shape& first, Dice& dice) {
 Suitable one_square(const OpInfo&, const Shape& first, Dice& dice) {
   return {.sizes = {squares(first, 2, dice)}};
 }
+Suitable det_backward(const OpInfo&, const Shape& first, Dice& dice) {
+  return {.sizes = {Shape(), squares(first, 2, dice)}};
+}
+Suitable eig_backward(const OpInfo&, const Shape& first, Dice& dice) {
+  const Shape self = squares(first, dice.chance(0.6) ? 2 : 4, dice);
+  return {.sizes = {Shape(Sizes(self).first(self.size() - 1)), self}};
+}
 Suitable linalg_solve(const OpInfo&, const Shape& first, Dice& dice) {
   const Shape a = squares(first, dice.chance(0.5) ? 2 : 3, dice);
   const Sizes all = a, batch = all.first(all.size() - (dice.chance(0.3) ? all.size() : 2));
@@ -107,9 +114,10 @@ std::optional<Suitable> draw_suitable(const OpInfo& row, const Shape& first, Dic
                                                    {shape::layer_norm, layer_norm},
                                                    {shape::batch_norm, batch_norm},
                                                    {shape::batch_norm_training, batch_norm},
-                                                   {shape::batch_norm_running, batch_norm},
                                                    {shape::reduce_dims, reduce_dims},
                                                    {shape::det, one_square},
+                                                   {shape::det_backward, det_backward},
+                                                   {shape::eig_backward, eig_backward},
                                                    {shape::square, square},
                                                    {shape::eig, square},
                                                    {shape::svd, matrices},
@@ -119,14 +127,16 @@ std::optional<Suitable> draw_suitable(const OpInfo& row, const Shape& first, Dic
   return std::nullopt;
 }
 
-bool is_free(Op op) { return op == Op::Svd || op == Op::Eig; }
+bool is_free(Op op) { return op == Op::Svd || op == Op::Eig || op == Op::EigBackward; }
 
 Literal shared_part(Op op, const Literal& result) {
   const Sizes sizes = result.sizes;
   const auto columns = static_cast<size_t>(sizes.back());
   Literal part{result.dtype, {}, {}, {}};
   const std::vector<double>& from = result.reals;
-  if (op == Op::Eig) {
+  if (op == Op::EigBackward) {
+    // Each value's gradient is another one's where the order is another.
+  } else if (op == Op::Eig) {
     for (size_t at = 0; at < from.size(); at += columns) {
       part.reals.push_back(0);
       for (size_t i = at; i < at + columns; ++i) part.reals.back() += from[i];
@@ -146,13 +156,10 @@ Literal shared_part(Op op, const Literal& result) {
 }
 
 bool is_decomposing(Op op) { return info(op).rules.kernel == Kernel::Linalg; }
-// Convolutions skip the zeros of a padding or multiply by them, as libraries like. PyTorch weighs
-// running statistics and the batch's and adds them up; the reference backend adds a share of their
-// difference, which is no number where they are infinite.
+// Convolutions skip the zeros of a padding or multiply by them, as libraries like.
 bool needs_finite(Op op) {
   const Rules& rules = info(op).rules;
-  return is_decomposing(op) || rules.kernel == Kernel::Conv2d ||
-         rules.shape == shape::batch_norm_running;
+  return is_decomposing(op) || rules.kernel == Kernel::Conv2d;
 }
 
 }  // namespace rt::fuzz

@@ -23,7 +23,8 @@ std::optional<Suitable> draw_suitable(const OpInfo& row, const Shape& first, Dic
 /// Whether backends may give results of which only shared_part is near: singular vectors have free
 /// signs, and eigenvalues no order.
 bool is_free(Op op);
-/// Of singular vectors the products of each two of a matrix, of eigenvalues their sums.
+/// Of singular vectors the products of each two of a matrix, of eigenvalues their sums, of their
+/// gradient nothing.
 Literal shared_part(Op op, const Literal& result);
 /// Whether the row decomposes matrices: one that is all but singular may be singular to one backend
 /// alone.

@@ -17,6 +17,10 @@ accidents of one PyTorch kernel are left out: NaN or too large a number converte
 (undefined in C++), dtype checks that an empty tensor slips past, arange with an infinite step.
 
 What rt_mutation finds that no case would notice is added in golden_gaps.py.
+
+training/ has cases of many calls each: networks with their gradients (golden_networks.py) and
+optimizers with the parameters that they lead to (golden_optimizers.py). Their tensors have names,
+and a call's result gets the one that it `gives`.
 """
 
 import json
@@ -30,7 +34,9 @@ import golden_elementwise as elementwise
 import golden_gaps as gaps
 import golden_linalg as linalg
 import golden_matrix as matrix
+import golden_networks as networks
 import golden_nn as nn
+import golden_optimizers as optimizers
 import golden_structured as structured
 from golden_reference import CASES_PER_ALIAS, COMPARED, REFERENCE, RETURNS, SAME_AS, SIGNED_ZERO
 from golden_values import NAME_OF, arg_json, arg_steps, arg_torch, number, tensor_json
@@ -61,6 +67,8 @@ TABLES = (
     elementwise.loader,
     gaps.gaps,
 )
+# Cases of many calls each, not listed by a symbol.
+PROGRAMS = (networks.networks, optimizers.optimizers)
 
 
 class Book:
@@ -174,6 +182,8 @@ def main():
         table(book)
     book.add_pending("pending", gaps.VIEWS)
     book.add_aliases("core", SAME_AS)
+    for program in PROGRAMS:
+        program(book)
     if SURPRISES:
         sys.exit("\n".join(SURPRISES))
     stale, total, count = [], 0, 0

@@ -39,6 +39,15 @@ TEST(Dump, EveryRowReadsBack) {
   }
 }
 
+TEST(Dump, ExpandedInputsReadBack) {
+  Batch batch;
+  const std::vector<int64_t> sizes = {2, 3}, strides = {0, 1};
+  const uint32_t input[] = {batch.add_input(DType::F32, {}, sizes, strides)};
+  batch.roots = {batch.add_step(Op::Neg, input, {}, DType::F32, {}, sizes)};
+  EXPECT_EQ(message_of([&] { verify(batch, true); }), "");
+  expect_round_trip(batch);
+}
+
 TEST(Dump, TextIsWhatTheReadmeShows) {
   const std::string places[] = {"", "train.spl:12"}, labels[] = {"", "say \"hi\"\n"};
   const DumpNotes notes{places, labels};

@@ -173,6 +173,34 @@ TEST(Infer, Losses) {
   EXPECT_EQ(inferred(Op::CrossEntropyLoss, {f32({2, 3}), {DType::F64, {2, 3}}}), "f64[]");
 }
 
+TEST(Infer, GradientsOfLossesAreLikeWhatTheyAreOf) {
+  const Operand classes = i64({2});
+  EXPECT_EQ(inferred(Op::MseLossBackward, {f32({}), f32({2, 3}), f32({2, 3})}), "f32[2,3]");
+  EXPECT_EQ(inferred(Op::BinaryCrossEntropyBackward, {f32({2}), f32({2}), f32({2})}), "f32[2]");
+  expect_error(inferred(Op::MseLossBackward, {f32({}), f32({2, 3}), f32({3})}), {"[3]", "[2,3]"});
+  expect_error(inferred(Op::MseLossBackward, {f32({3}), f32({2, 3}), f32({2, 3})}),
+               {"grad_output is [3]", "0-d or like self, [2,3]"});
+  EXPECT_EQ(inferred(Op::NllLossTotalWeight, {f32({2, 3}), classes}), "f32[]");
+  expect_error(inferred(Op::NllLossTotalWeight, {f32({3}), i64({})}), {"[3]", "[N,C]"});
+  EXPECT_EQ(inferred(Op::NllLossBackward, {f32({}), f32({2, 3}), classes, f32({})}), "f32[2,3]");
+  expect_error(inferred(Op::NllLossBackward, {f32({}), f32({2, 3}), i64({3}), f32({})}),
+               {"batch of 2", "[3]"});
+  expect_error(inferred(Op::NllLossBackward, {f32({2}), f32({2, 3}), classes, f32({})}),
+               {"grad_output is [2]", "0-d"});
+  expect_error(inferred(Op::NllLossBackward, {f32({}), f32({2, 3}), classes, f32({1})}),
+               {"total_weight is [1]", "0-d"});
+}
+
+TEST(Infer, ComparisonsGiveBoolsAndChoicesTakeThem) {
+  const Operand yes{DType::Bool, {2, 1}};
+  EXPECT_EQ(inferred(Op::Eq, {f32({2, 1}), i64({3})}), "bool[2,3]");
+  EXPECT_EQ(inferred(Op::Where, {yes, f32({3}), i64({})}), "f32[2,3]");
+  EXPECT_EQ(inferred(Op::Where, {yes, i64({3}), f32({})}), "f32[2,3]");
+  EXPECT_EQ(inferred(Op::Where, {yes, yes, yes}), "bool[2,1]");
+  EXPECT_EQ(inferred(Op::Where, {{DType::Bool, {}}, f32({}), f32({4})}), "f32[4]");
+  expect_error(inferred(Op::Where, {i64({2}), f32({2}), f32({2})}), {"condition is i64", "bool"});
+}
+
 TEST(Infer, Devices) {
   Args args;
   args.op = Op::Add;
@@ -242,15 +270,13 @@ TEST(Infer, NormalizationsAndDropoutSayWhatTheyCannotTake) {
   expect_error(layer(three, {2}), {"normalized_shape is [2]", "[2,3] ends in"});
   expect_error(layer(f32({1, 3}), {3}), {"weight is [1,3]", "normalized_shape, [3]"});
   const auto batch = [&](const Operand& input, const Operand& mean, double eps) {
-    return inferred(Op::BatchNormTraining, {input, three, three, mean, three},
-                    {bits(0.1), bits(eps)});
+    return inferred(Op::BatchNorm, {input, three, three, mean, three}, {bits(eps)});
   };
   EXPECT_EQ(batch(x, three, 1e-5), "f32[2,3]");
   expect_error(batch(x, f32({2}), 1e-5), {"running_mean is [2]", "must be [3]", "[2,3]"});
-  expect_error(batch(f32({1, 3}), three, 1e-5), {"one value for each channel", "more"});
+  expect_error(inferred(Op::BatchNormOfBatch, {f32({1, 3}), three, three}, {bits(1e-5)}),
+               {"one value for each channel", "more"});
   expect_error(batch(x, three, 0), {"eps is 0", "positive"});
-  EXPECT_EQ(inferred(Op::BatchNormRunningVar, {x, three, three, three, three}, {bits(1), bits(1)}),
-            "f32[3]");
   const auto dropout = [&](const Operand& input, double p) {
     return inferred(Op::Dropout, {input}, {bits(p), 1});
   };
@@ -269,6 +295,29 @@ TEST(Infer, Matrices) {
   expect_error(inferred(Op::Eig, {f32({3})}), {"self is [3]", "matrix"});
   expect_error(inferred(Op::Det, {f32({4, 2, 2})}), {"[4,2,2]", "give one matrix"});
   expect_error(inferred(Op::LinalgSolve, {f32({3, 3}), f32({2, 2})}), {"A is [3,3]", "2 rows"});
+}
+
+TEST(Infer, GradientsFitWhatTheyAreGradientsOf) {
+  EXPECT_EQ(inferred(Op::DetBackward, {f32({}), f32({3, 3})}), "f32[3,3]");
+  expect_error(inferred(Op::DetBackward, {f32({1}), f32({3, 3})}), {"grad_output is [1]", "[]"});
+  expect_error(inferred(Op::DetBackward, {f32({}), f32({2, 3, 3})}), {"give one matrix"});
+  EXPECT_EQ(inferred(Op::EigBackward, {f32({2, 3}), f32({2, 3, 3})}), "f32[2,3,3]");
+  expect_error(inferred(Op::EigBackward, {f32({3}), f32({2, 3, 3})}), {"[3]", "must be [2,3]"});
+  expect_error(inferred(Op::EigBackward, {f32({3}), f32({3, 2})}), {"self is [3,2]", "equal"});
+  const Operand index = i64({2});
+  EXPECT_EQ(inferred(Op::EmbeddingBackward, {f32({2, 5}), index}, {3}), "f32[3,5]");
+  expect_error(inferred(Op::EmbeddingBackward, {f32({3, 5}), index}, {3}), {"[3,5]", "[2]"});
+  expect_error(inferred(Op::EmbeddingBackward, {f32({2, 5}), f32({2})}, {3}), {"i64 or i32"});
+  EXPECT_EQ(inferred(Op::IndexAdd, {f32({4, 3}), index, f32({4, 2})}, {-1}), "f32[4,3]");
+  expect_error(inferred(Op::IndexAdd, {f32({4, 3}), index, f32({4, 3})}, {-1}), {"f32[4,2]"});
+  expect_error(inferred(Op::IndexAdd, {i64({4}), index, i64({2})}, {0}), {"not i64"});
+  EXPECT_EQ(inferred(Op::ScatterAdd, {f32({4}), index, f32({2})}, {0}), "f32[4]");
+  expect_error(inferred(Op::ScatterAdd, {f32({4}), index, f32({4})}, {0}), {"f32[2]"});
+  EXPECT_EQ(inferred(Op::SliceBackward, {f32({2})}, {-3, 9, 0, 2}, {4}), "f32[4]");
+  expect_error(inferred(Op::SliceBackward, {f32({3})}, {-3, 9, 0, 2}, {4}), {"is [2]"});
+  expect_error(inferred(Op::SliceBackward, {f32({0})}, {0, 9, 0, 2}, {-4}), {"negative"});
+  expect_error(inferred(Op::Expand, {f32({3})}, {}, {-2, 3}), {"negative"});
+  expect_error(inferred(Op::Expand, {f32({3})}, {}, {3, 2}), {"does not broadcast to [3,2]"});
 }
 
 TEST(Infer, StridesStayInside) {

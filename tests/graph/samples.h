@@ -45,7 +45,7 @@ inline Args plausible_args(const OpInfo& row, size_t rank) {
   args.op = row.op;
   const auto by_name = [](std::string_view name) -> int64_t {
     if (name == "step" || name == "dim1" || name == "eps" || name == "groups") return 1;
-    return name == "steps" || name == "end" ? 3 : 0;
+    return name == "steps" || name == "end" || name == "num_weights" ? 3 : 0;
   };
   // A list of the call's own, where one that names every dimension does not do.
   const auto list_by_name = [](std::string_view name) -> std::vector<int64_t> {
@@ -99,27 +99,34 @@ inline Batch one_step(Args args, const std::vector<Operand>& operands, bool last
   return batch;
 }
 
-/// Tries operands until inference takes them: every row has some that fit.
-inline Batch sample(const OpInfo& row) {
-  const Operand choices[] = {{DType::F32, {2, 3}}, {DType::F32, {3, 2}},      {DType::I64, {2}},
-                             {DType::F32, {3}},    {DType::I64, {2, 3}},      {DType::F32, {2}},
-                             {DType::F32, {2, 2}}, {DType::F32, {3, 2, 4, 4}}};
+/// Tries operands until inference takes `most` of them: every row has some that fit.
+inline std::vector<Batch> samples(const OpInfo& row, size_t most) {
+  const Operand choices[] = {
+      {DType::F32, {2, 3}},       {DType::F32, {3, 2}},       {DType::I64, {2}},
+      {DType::F32, {3}},          {DType::I64, {2, 3}},       {DType::F32, {2}},
+      {DType::F32, {2, 2}},       {DType::F32, {3, 2, 4, 4}}, {DType::I64, {3, 2, 4, 4}},
+      {DType::F32, {3, 3, 1, 1}}, {DType::F32, {}},           {DType::Bool, {2, 3}}};
   const size_t n = std::size(choices);
   const size_t count = row.variadic ? 2 : row.tensors;
   size_t combinations = 1;
   for (size_t i = 0; i < count; ++i) combinations *= n;
-  for (size_t code = 0; code < combinations; ++code) {
+  std::vector<Batch> found;
+  for (size_t code = 0; code < combinations && found.size() < most; ++code) {
     std::vector<Operand> operands;
     for (size_t i = 0, rest = code; i < count; ++i, rest /= n)
       operands.push_back(choices[rest % n]);
     try {
-      return one_step(plausible_args(row, operands.empty() ? 0 : operands[0].sizes.size()),
-                      operands);
+      found.push_back(
+          one_step(plausible_args(row, operands.empty() ? 0 : operands[0].sizes.size()), operands));
     } catch (const Error&) {
     }
   }
-  ADD_FAILURE() << "no operands fit " << row.name << "; add some to samples.h";
-  return {};
+  EXPECT_FALSE(found.empty()) << "no operands fit " << row.name << "; add some to samples.h";
+  return found;
+}
+inline Batch sample(const OpInfo& row) {
+  const std::vector<Batch> one = samples(row, 1);
+  return one.empty() ? Batch() : one[0];
 }
 
 /// matmul and add_scalar over a strided input, with two roots.

@@ -1,7 +1,11 @@
 // loader_test.cpp -- the group all-i64, called as a loader does that knows one type of function:
 // int64_t for every argument and for the result.
+#include <unistd.h>
+
 #include <bit>
 #include <cmath>
+#include <filesystem>
+#include <fstream>
 #include <limits>
 #include <set>
 
@@ -55,6 +59,30 @@ class Loader : public SplTest {
       makes(numel, mean * static_cast<double>(numel), symbol.c_str(), words[0], words[1], words[2],
             words[3], words[4]);
     }
+  }
+
+  /// Texts are pointers in integers, and those that come back are the caller's.
+  void calls_the_files(int64_t x) {
+    const auto word = [](const char* text) { return reinterpret_cast<int64_t>(text); };
+    const std::string path =
+        testing::TempDir() + "loader_test." + std::to_string(getpid()) + ".file";
+    call("rt_torch_tensor_save_dyn", x, word(path.c_str()));
+    makes(6, 15, "rt_torch_tensor_load_dyn", word(path.c_str()));
+
+    const std::string header = R"({"pair":{"dtype":"I64","shape":[2],"data_offsets":[0,16]}})";
+    const uint64_t size = header.size();
+    const int64_t numbers[] = {3, 4};
+    std::ofstream(path, std::ios::binary)
+        .write(reinterpret_cast<const char*>(&size), sizeof size)
+        .write(header.data(), static_cast<std::streamsize>(size))
+        .write(reinterpret_cast<const char*>(numbers), sizeof numbers);
+    const int64_t file = call("rt_torch_safetensors_open_dyn", word(path.c_str()));
+    EXPECT_EQ(call("rt_torch_safetensors_num_tensors_dyn", file), 1);
+    EXPECT_EQ(take(reinterpret_cast<char*>(call("rt_torch_safetensors_list_names_dyn", file))),
+              "pair");
+    makes(2, 7, "rt_torch_safetensors_get_tensor_dyn", file, word("pair"));
+    call("rt_torch_safetensors_close_dyn", file);
+    EXPECT_TRUE(std::filesystem::remove(path));
   }
 
   std::set<std::string> called_;
@@ -124,6 +152,7 @@ TEST_F(Loader, CallsTheWholeGroup) {
   makes(4, 36, "rt_torch_nn_conv2d_simple", image, filter, 0, 1, 1, 0, 0, 1, 1, 1);
   makes(4, 4, "rt_torch_nn_max_pool2d_simple", image, 2, 2, 2, 2, 0, 0);
   makes(4, 4, "rt_torch_nn_avg_pool2d_simple", image, 2, 2, 2, 2, 0, 0);
+  calls_the_files(x);
   EXPECT_EQ(last_error(), "");
 
   for (const auto& row : rows_of_flavor("spl"))

@@ -34,11 +34,13 @@ double to_double(const Json& number) {
   return word == "inf" ? HUGE_VAL : -HUGE_VAL;
 }
 
-// f32 is kept as the double it widens to: one comparison for both float dtypes.
-double element(const Tensor& tensor, size_t i) { return std::bit_cast<double>(tensor.words[i]); }
+}  // namespace
 
-Tensor expected_tensor(const Json& json) {
-  Tensor tensor{kDtypeCodes.at(json["dtype"]), json["shape"], {}};
+// f32 is kept as the double it widens to: one comparison for both float dtypes.
+double element(const Contents& tensor, size_t i) { return std::bit_cast<double>(tensor.words[i]); }
+
+Contents expected_tensor(const Json& json) {
+  Contents tensor{kDtypeCodes.at(json["dtype"]), json["shape"], {}};
   for (const Json& number : json.value("data", Json::array())) {
     double value = is_float(tensor.dtype) ? to_double(number) : 0;
     if (tensor.dtype == 0) value = static_cast<float>(value);
@@ -48,7 +50,9 @@ Tensor expected_tensor(const Json& json) {
   return tensor;
 }
 
-}  // namespace
+std::vector<Json> golden_file(const std::string& name) {
+  return Json::parse(std::ifstream(kDataDir / (name + ".json")));
+}
 
 const std::map<std::string, std::vector<Json>>& golden_cases() {
   static const auto all = [] {
@@ -71,9 +75,11 @@ int64_t Owner::keep(int64_t handle) {
   return handle;
 }
 
-void Owner::release() {
-  for (const int64_t handle : handles_) rt_torch_torchtensor_free(handle);
-  handles_.clear();
+void Owner::release(int64_t kept) {
+  const auto is_kept = [=](int64_t handle) { return handle == kept; };
+  const auto end = std::stable_partition(handles_.begin(), handles_.end(), is_kept);
+  std::for_each(end, handles_.end(), rt_torch_torchtensor_free);
+  handles_.erase(end, handles_.end());
 }
 
 namespace {
@@ -93,7 +99,8 @@ int64_t make_view(int64_t base, const Json& view) {
   return call.to("rt_torch_torchtensor_" + name, 'i').integer;
 }
 
-// The tensor last, before it what its view calls were applied to.
+}  // namespace
+
 Handles make_tensor(const Json& json, Owner& owner) {
   const std::vector<int64_t> shape = json["shape"];
   const auto ndim = static_cast<int64_t>(shape.size());
@@ -116,8 +123,7 @@ Handles make_tensor(const Json& json, Owner& owner) {
   return made;
 }
 
-// What make_tensor gives where the argument is a tensor.
-Handles add_argument(Call& call, const Json& argument, Owner& owner) {
+Handles add_argument(Call& call, const Json& argument, Owner& owner, const Names& names) {
   const std::string kind = argument.begin().key();
   const Json& value = argument.begin().value();
   if (kind == "tensor") {
@@ -125,7 +131,8 @@ Handles add_argument(Call& call, const Json& argument, Owner& owner) {
     call.add(made.back());
     return made;
   }
-  if (kind == "none") call.add(int64_t{0});
+  if (kind == "value") call.add(names.at(value));
+  else if (kind == "none") call.add(int64_t{0});
   else if (kind == "int") call.add(value.get<int64_t>());
   else if (kind == "flag") call.add(int64_t{value.get<bool>()});
   else if (kind == "float") call.add(to_double(value));
@@ -138,12 +145,16 @@ Handles add_argument(Call& call, const Json& argument, Owner& owner) {
   } else {
     std::vector<int64_t> list;
     for (const Json& item : value)
-      list.push_back(kind == "tensors" ? make_tensor(item, owner).back() : item.get<int64_t>());
+      list.push_back(kind == "tensors"  ? make_tensor(item, owner).back()
+                     : kind == "values" ? names.at(item)
+                                        : item.get<int64_t>());
     call.add_list(std::move(list));
     call.add(static_cast<int64_t>(value.size()));
   }
   return {};
 }
+
+namespace {
 
 // An operand, or what it was after the first `of` of its view calls, through further ones.
 int64_t make_looked_at(const Json& look, const std::vector<Handles>& made, Owner& owner) {
@@ -154,8 +165,9 @@ int64_t make_looked_at(const Json& look, const std::vector<Handles>& made, Owner
   return handle;
 }
 
-// false when the value turns out to have failed.
-bool read_tensor(int64_t handle, ReadOrder order, Tensor& tensor) {
+}  // namespace
+
+bool read_tensor(int64_t handle, ReadOrder order, Contents& tensor) {
   tensor.dtype = rt_torch_torchtensor_dtype(handle);
   const auto read_shape = [&] {
     tensor.shape.resize(kMaxDims);
@@ -174,8 +186,6 @@ bool read_tensor(int64_t handle, ReadOrder order, Tensor& tensor) {
   };
   return order == ReadOrder::DataFirst ? read_data() && read_shape() : read_shape() && read_data();
 }
-
-}  // namespace
 
 void Run::record() {
   if (one_.contains("seed")) rt_torch_manual_seed(one_["seed"].get<int64_t>());
@@ -221,7 +231,7 @@ void Run::drop_operands() {
 void Run::read(ReadOrder order) {
   for (const int64_t value : values_) {
     rt_torch_clear_error();
-    Tensor& tensor = outcome_.tensors.emplace_back();
+    Contents& tensor = outcome_.tensors.emplace_back();
     if (!read_tensor(value, order, tensor)) outcome_.failed = outcome_.failed_late = true;
     if (outcome_.error.empty()) outcome_.error = rt_torch_last_error();
   }
@@ -243,19 +253,20 @@ std::string Run::returned_kind() const {
 
 // ---- Comparing --------------------------------------------------------------
 
-namespace {
-
-// torch.testing.assert_close's defaults.
-bool close(double got, double want, int64_t dtype) {
-  if (std::isnan(want) || std::isnan(got)) return std::isnan(want) && std::isnan(got);
-  if (std::isinf(want) || std::isinf(got)) return got == want;
-  const double relative = dtype == 0 ? 1.3e-6 : 1e-7;
-  const double absolute = dtype == 0 ? 1e-5 : 1e-7;
-  return std::abs(got - want) <= absolute + relative * std::abs(want);
+Tolerance default_tolerance(int64_t dtype) {
+  return dtype == 0 ? Tolerance{1.3e-6, 1e-5} : Tolerance{1e-7, 1e-7};
 }
 
+bool close(double got, double want, Tolerance tolerance) {
+  if (std::isnan(want) || std::isnan(got)) return std::isnan(want) && std::isnan(got);
+  if (std::isinf(want) || std::isinf(got)) return got == want;
+  return std::abs(got - want) <= tolerance.absolute + tolerance.relative * std::abs(want);
+}
+
+namespace {
+
 // Where only the set of numbers counts: each row of the last dimension in ascending order.
-void sort_rows(Tensor& tensor) {
+void sort_rows(Contents& tensor) {
   const auto size = static_cast<ptrdiff_t>(tensor.shape.back());
   for (auto row = tensor.words.begin(); size > 0 && row != tensor.words.end(); row += size)
     std::sort(row, row + size, [](uint64_t a, uint64_t b) {
@@ -264,7 +275,7 @@ void sort_rows(Tensor& tensor) {
 }
 
 // Where the sign of a column is free: each gets the sign that its largest element has in `want`.
-void align_columns(Tensor& tensor, const Tensor& want) {
+void align_columns(Contents& tensor, const Contents& want) {
   const size_t columns = static_cast<size_t>(want.shape.back());
   const size_t rows = static_cast<size_t>(want.shape[want.shape.size() - 2]);
   for (size_t matrix = 0; matrix < want.words.size(); matrix += rows * columns)
@@ -281,10 +292,10 @@ void align_columns(Tensor& tensor, const Tensor& want) {
     }
 }
 
-std::string shape_text(const Tensor& tensor) { return Json(tensor.shape).dump(); }
+std::string shape_text(const Contents& tensor) { return Json(tensor.shape).dump(); }
 
-void compare(Tensor got, const Json& expect) {
-  Tensor want = expected_tensor(expect);
+void compare(Contents got, const Json& expect) {
+  Contents want = expected_tensor(expect);
   EXPECT_EQ(got.dtype, want.dtype);
   ASSERT_EQ(shape_text(got), shape_text(want));
   if (!expect.contains("data")) return;
@@ -303,7 +314,8 @@ void compare(Tensor got, const Json& expect) {
       continue;
     }
     const double g = element(got, at), w = element(want, at);
-    ASSERT_TRUE(close(g, w, want.dtype)) << "element " << at << ": " << g << " for " << w;
+    ASSERT_TRUE(close(g, w, default_tolerance(want.dtype)))
+        << "element " << at << ": " << g << " for " << w;
     if (expect.contains("signed_zero") && w == 0) {
       ASSERT_EQ(std::signbit(g), std::signbit(w)) << "element " << at << ": the zero's sign";
     }
@@ -315,7 +327,7 @@ bool same_bits(double left, double right) {
          std::bit_cast<uint64_t>(left) == std::bit_cast<uint64_t>(right);
 }
 
-bool same(const Tensor& left, const Tensor& right) {
+bool same(const Contents& left, const Contents& right) {
   if (left.dtype != right.dtype || left.shape != right.shape) return false;
   if (left.words.size() != right.words.size()) return false;
   if (!is_float(left.dtype)) return left.words == right.words;
@@ -349,7 +361,8 @@ void compare(const Outcome& got, const Json& one) {
   if (expect.contains("double")) {
     const int64_t dtype = kDtypeCodes.at(expect["dtype"]);
     const double want = to_double(expect["double"]);
-    EXPECT_TRUE(close(got.real, want, is_float(dtype) ? dtype : 1)) << got.real << " for " << want;
+    EXPECT_TRUE(close(got.real, want, default_tolerance(is_float(dtype) ? dtype : 1)))
+        << got.real << " for " << want;
     if (dtype == 0 && !std::isnan(want)) {
       EXPECT_EQ(got.real, static_cast<double>(static_cast<float>(got.real))) << "not an f32";
     }
@@ -368,9 +381,9 @@ void compare(const Outcome& got, const Json& one) {
 }
 
 bool same(const Outcome& left, const Outcome& right) {
-  const auto all_same = [](const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
+  const auto all_same = [](const std::vector<Contents>& a, const std::vector<Contents>& b) {
     return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                      [](const Tensor& x, const Tensor& y) { return same(x, y); });
+                      [](const Contents& x, const Contents& y) { return same(x, y); });
   };
   return left.failed == right.failed && same_bits(left.real, right.real) &&
          left.integers == right.integers && all_same(left.tensors, right.tensors) &&

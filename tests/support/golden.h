@@ -14,9 +14,11 @@ using Handles = std::vector<int64_t>;
 
 // All cases by symbol; parsed once.
 const std::map<std::string, std::vector<Json>>& golden_cases();
+// The cases of one file, as in "training/networks".
+std::vector<Json> golden_file(const std::string& name);
 
 // What a client can look at, and so what must be the same under every policy.
-struct Tensor {
+struct Contents {
   int64_t dtype = -1;
   std::vector<int64_t> shape;
   std::vector<uint64_t> words;  // each element's bits, i32 and i64 sign-extended
@@ -29,11 +31,26 @@ struct Outcome {
   std::string error;
   double real = 0;
   std::vector<int64_t> integers;  // shapes and counts
-  std::vector<Tensor> tensors;
-  std::vector<Tensor> after;  // what the case looks at besides, once the call is made
+  std::vector<Contents> tensors;
+  std::vector<Contents> after;  // what the case looks at besides, once the call is made
 };
 
 enum class ReadOrder { DataFirst, ShapeFirst };
+
+// As the data have it.
+Contents expected_tensor(const Json& json);
+// As a client sees it; false when the value turns out to have failed.
+bool read_tensor(int64_t handle, ReadOrder order, Contents& tensor);
+// Of a tensor of floats.
+double element(const Contents& tensor, size_t i);
+
+// How far a number may be from PyTorch's.
+struct Tolerance {
+  double relative, absolute;
+};
+// torch.testing.assert_close's.
+Tolerance default_tolerance(int64_t dtype);
+bool close(double got, double want, Tolerance tolerance);
 
 // Frees what a case made, in the order in which it was made.
 class Owner {
@@ -43,11 +60,20 @@ class Owner {
   Owner& operator=(const Owner&) = delete;
   ~Owner() { release(); }
   int64_t keep(int64_t handle);
-  void release();
+  // All but `kept`, which stays its own.
+  void release(int64_t kept = 0);
 
  private:
   Handles handles_;
 };
+
+struct Call;
+// The tensor last, before it what its view calls were applied to.
+Handles make_tensor(const Json& json, Owner& owner);
+// Handles by the names that a case gives them.
+using Names = std::map<std::string, int64_t>;
+// What make_tensor gives where the argument is a tensor of its own.
+Handles add_argument(Call& call, const Json& argument, Owner& owner, const Names& names = {});
 
 // A case between its recording and its reading; several may be under way at once.
 class Run {

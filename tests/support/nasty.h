@@ -48,7 +48,8 @@ NastyCall nasty_call(const nlohmann::json& row, const Nasty& nasty, const AddLis
     else if (kind == "Sizes" || kind == "IntList" || kind == "TensorList" || kind == "IntData" ||
              kind == "FloatList")
       add_list(call, nasty);
-    else if (kind == "Text") call.add(nasty.integer == 7 ? nullptr : "no/such/thing");
+    else if (kind == "Text" || kind == "TextBits")
+      call.add(nasty.integer == 7 ? nullptr : "no/such/thing");
     else if (kind == "Doubles" || kind == "Int64s" || kind == "Int64Out" || kind == "FloatOut" ||
              kind == "VoidOut")
       call.add(nullptr);  // room for what? the length beside it says: nobody could know
@@ -83,7 +84,7 @@ inline std::vector<nlohmann::json> rows_of_flavor(const std::string& flavor) {
 
 /// Whether a handle of 0 says that the call failed: a gradient may be none.
 inline bool zero_is_failure(const nlohmann::json& row) {
-  return row["symbol"] != "rt_torch_autograd_grad";
+  return row["symbol"].get<std::string>() != "rt_torch_autograd_grad";
 }
 
 /// Whether a call may free a thing that is there: the tests want to use it again.

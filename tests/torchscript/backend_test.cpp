@@ -19,7 +19,8 @@ std::unique_ptr<Backend> libtorch() {
   return make_libtorch_backend(memory, 1, "");
 }
 
-/// Deterministic operands for a batch's inputs that no row refuses: between 0 and 1, indices 0.
+/// Deterministic operands for a batch's inputs that no row refuses: numbers between 0 and 1, bools
+/// of both kinds, indices 0.
 std::vector<BufferRef> inputs_of(Rig& rig, const Batch& batch) {
   std::vector<BufferRef> inputs;
   for (uint32_t value = 0; value < batch.values.size(); ++value) {
@@ -28,6 +29,8 @@ std::vector<BufferRef> inputs_of(Rig& rig, const Batch& batch) {
     std::vector<double> data(n);
     const bool floating = is_float(batch.values[value].dtype);
     for (size_t i = 0; i < n; ++i) data[i] = floating ? static_cast<double>(i * 37 % 64) / 64 : 0;
+    if (batch.values[value].dtype == DType::Bool)
+      for (size_t i = 0; i < n; i += 2) data[i] = 1;
     const BufferRef plain = rig.backend->from_host(data.data(), DType::F64, batch.sizes(value), {});
     std::vector<char> bytes(n * 8);
     rig.backend->to_host(*plain, batch.values[value].dtype, bytes.data());
@@ -193,6 +196,56 @@ TEST(Backend, ARunThatFailedGivesItsRandomNumbersBack) {
   EXPECT_NE(draw(), first);
   backend->restore(*before);
   EXPECT_EQ(draw(), first);
+}
+
+// With a column-major operand too, which is drawn in the order of its memory.
+TEST(Backend, DropoutIsAProductWithItsMaskAndTheReferences) {
+  std::vector<float> numbers(35);
+  for (size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<float>(i) - 17.5f;
+  for (const Strides& strides : {Strides{7, 1}, Strides{1, 5}})
+    for (const double p : {0.3, 1.0}) {
+      const auto run = [&](Rig rig, bool masked) {
+        rig.backend->seed(3);
+        const Value x = rig.strided(numbers, {{5, 7}, strides, 0});
+        const Value drawn = rig.step(masked ? Op::DropoutMask : Op::Dropout, {x}, {p, 1});
+        return rig.values<float>(*rig.run(masked ? rig.step(Op::Mul, {x, drawn}) : drawn));
+      };
+      const std::vector<float> wanted = run(Rig(), false);
+      EXPECT_EQ(run(Rig(libtorch()), false), wanted) << p;
+      EXPECT_EQ(run(Rig(libtorch()), true), wanted) << p;
+    }
+}
+
+TEST(Backend, GradientsOfWindowsAreTheReferences) {
+  const auto run = [](Rig rig, Op op, std::initializer_list<Word> words, const Shape& out,
+                      const Shape& weight) {
+    const auto input = [&](const Shape& sizes) {
+      std::vector<float> numbers(static_cast<size_t>(numel(sizes)));
+      for (size_t i = 0; i < numbers.size(); ++i)
+        numbers[i] = static_cast<float>(i * 37 % 101) / 64 - 0.5f;
+      return rig.input(sizes, numbers);
+    };
+    const Value grad = input(out), x = input({2, 4, 6, 5});
+    const auto step = [&] {
+      if (op == Op::AvgPool2dBackward) return rig.step(op, {grad, x}, words);
+      if (op == Op::MaxPool2dBackward)
+        return rig.step(op, {grad, x, rig.step(Op::MaxPool2dIndices, {x}, words)}, words);
+      return rig.step(op, {grad, x, input(weight)}, words);
+    };
+    return rig.values<float>(*rig.run(step()));
+  };
+  const auto check = [&](Op op, std::initializer_list<Word> words, const Shape& out,
+                         const Shape& weight = {}) {
+    EXPECT_THAT(run(Rig(libtorch()), op, words, out, weight),
+                testing::Pointwise(testing::FloatNear(1e-4f), run(Rig(), op, words, out, weight)))
+        << info(op).name;
+  };
+  for (const Op op : {Op::Conv2dBackwardInput, Op::Conv2dBackwardWeight}) {
+    check(op, {1, 2, 1, 1, 2, 1, 1, 2, 1, 1}, {2, 3, 6, 5}, {3, 4, 3, 3});
+    check(op, {2, 2, 2, 1, 2, 0, 2, 2, 1, 2}, {2, 6, 3, 7}, {6, 2, 2, 2});
+  }
+  for (const Op op : {Op::MaxPool2dBackward, Op::AvgPool2dBackward})
+    check(op, {2, 3, 2, 2, 2, 1, 2, 1, 1}, {2, 4, 3, 6});
 }
 
 TEST(Backend, CountsTheMemoryOfItsResults) {

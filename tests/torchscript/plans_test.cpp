@@ -5,8 +5,8 @@
 #include <torch/csrc/jit/runtime/interpreter.h>
 
 #include "executor/torchscript/cuda/checks.h"
-#include "executor/torchscript/dropout.h"
 #include "executor/torchscript/lower.h"
+#include "executor/torchscript/operators.h"
 #include "executor/torchscript/plan.h"
 #include "tests/graph/samples.h"
 
@@ -44,7 +44,7 @@ TEST_P(PlanOfRow, LowersToTheOverloadThatItNames) {
 }
 
 TEST_P(PlanOfRow, LowersForCudaWithWhatCudaWouldNotSurviveChecked) {
-  register_checks();
+  register_operators();
   Batch batch = test::sample(*GetParam());
   for (Batch::Item& item : batch.values) item.device = 0;
   const Part part = lower(batch, 0, 1, Purpose::Running);
@@ -63,8 +63,8 @@ TEST_P(PlanOfRow, LowersForCudaWithWhatCudaWouldNotSurviveChecked) {
 
 TEST(Dropout, DrawsWhatLibtorchDrawsWithoutMkl) {
   if (__builtin_cpu_is("intel")) GTEST_SKIP() << "aten::dropout draws with MKL here";
-  register_dropout();
-  const auto handle = c10::Dispatcher::singleton().findSchemaOrThrow(kDropout, "");
+  register_operators();
+  const auto handle = c10::Dispatcher::singleton().findSchemaOrThrow("rt_torch::dropout", "");
   const at::Tensor plain = at::randn({40, 33});
   for (const at::Tensor& input : {plain, plain.t(), plain.to(at::kDouble), at::ones({3})})
     for (const double p : {0.0, 0.1, 0.5, 1.0}) {
@@ -76,6 +76,16 @@ TEST(Dropout, DrawsWhatLibtorchDrawsWithoutMkl) {
     }
 }
 
+TEST(Plan, AsksForTheOneResultThatIsWanted) {
+  const auto mask = [](Op op) {
+    for (const Source& source : plan_of(op).sources)
+      if (source.constant.isBoolList()) return source.constant.toBoolList().vec();
+    return std::vector<bool>();
+  };
+  EXPECT_EQ(mask(Op::Conv2dBackwardInput), (std::vector<bool>{true, false, false}));
+  EXPECT_EQ(mask(Op::Conv2dBackwardWeight), (std::vector<bool>{false, true, false}));
+}
+
 TEST(Plan, NamesWhatThisLibtorchLacks) {
   EXPECT_FALSE(
       c10::Dispatcher::singleton().findSchema(operator_name("aten::no_such_operator.Tensor")));
@@ -85,7 +95,7 @@ TEST(Plan, NamesWhatThisLibtorchLacks) {
 }
 
 at::Tensor checked(const at::Tensor& tensor, double low, double high, double ignored) {
-  register_checks();
+  register_operators();
   torch::jit::Stack stack{tensor, low, high, ignored};
   c10::Dispatcher::singleton().findSchemaOrThrow("rt_torch::check_range", "").callBoxed(stack);
   return stack[0].toTensor();
@@ -127,6 +137,9 @@ TEST(CheckRange, KnowsTheRowsThatIndex) {
   EXPECT_EQ(high(Op::IndexSelect, {0}), 4);
   EXPECT_EQ(high(Op::IndexSelect, {1}), 2);
   EXPECT_EQ(high(Op::Gather, {1}), 2);
+  EXPECT_EQ(high(Op::ScatterAdd, {1}), 2);
+  EXPECT_EQ(high(Op::IndexAdd, {0}), 4);
+  EXPECT_EQ(high(Op::EmbeddingBackward, {7}), 6);
   EXPECT_EQ(high(Op::NllLoss, {}), 2);
   EXPECT_EQ(high(Op::CrossEntropyLoss, {}), 2);
   EXPECT_EQ(high(Op::BinaryCrossEntropy, {}), 1);

@@ -18,9 +18,4 @@ struct RangeCheck {
 std::vector<RangeCheck> range_checks(const OpInfo& row, const WordsView& words,
                                      std::span<const TensorType> operands);
 
-/// Makes rt_torch::check_range(Tensor(a) self, float low, float high, float ignored) -> Tensor(a)
-/// known to libtorch: it gives self, or throws with the first element that is out of range. Waits
-/// for the device.
-void register_checks();
-
 }  // namespace rt::torchscript

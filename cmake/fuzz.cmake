@@ -1,0 +1,12 @@
+# fuzz.cmake -- rt_fuzz_<reader>: libFuzzer on each reader of files; tests/fuzz_files/run.sh runs them.
+if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  message(FATAL_ERROR "RT_FUZZ needs clang, which has libFuzzer; the preset fuzz takes it")
+endif()
+add_custom_target(rt_fuzz_files)
+foreach(reader IN ITEMS pickle torch_file safetensors)
+  add_executable(rt_fuzz_${reader} tests/fuzz_files/target.cpp tests/fuzz_files/readers.cpp)
+  target_compile_definitions(rt_fuzz_${reader} PRIVATE RT_FUZZ_READER=fuzz_${reader})
+  target_link_libraries(rt_fuzz_${reader} PRIVATE rt_files)
+  target_link_options(rt_fuzz_${reader} PRIVATE -fsanitize=fuzzer)
+  add_dependencies(rt_fuzz_files rt_fuzz_${reader})
+endforeach()

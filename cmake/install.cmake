@@ -1,0 +1,38 @@
+# install.cmake -- what `cmake --install` puts where, and how others' builds find it again.
+include(CMakePackageConfigHelpers)
+
+# The libraries that programs link. Each has a header of its name in frontend_abi, a target
+# rt_torch::<name> in the CMake package, and a pkg-config file.
+set(RT_LIBRARIES rt_torch spl_torch)
+
+# Paths in a pkg-config file start where the file is, so that a whole tree can be moved.
+file(RELATIVE_PATH RT_PREFIX_FROM_PC ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig
+     ${CMAKE_INSTALL_PREFIX})
+string(REGEX REPLACE "/$" "" RT_PREFIX_FROM_PC ${RT_PREFIX_FROM_PC})
+
+foreach(RT_LIBRARY IN LISTS RT_LIBRARIES)
+  install(
+    TARGETS ${RT_LIBRARY}
+    EXPORT rt_torch
+    LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
+    INCLUDES
+    DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+  install(FILES frontend_abi/${RT_LIBRARY}.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+  configure_file(cmake/library.pc.in ${RT_LIBRARY}.pc @ONLY)
+  install(FILES ${PROJECT_BINARY_DIR}/${RT_LIBRARY}.pc
+          DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+endforeach()
+if(TARGET rt_torch_torchscript)
+  install(TARGETS rt_torch_torchscript LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+endif()
+
+# The libraries ask nothing of those who link them: the list of targets is the whole package.
+set(cmake_folder ${CMAKE_INSTALL_LIBDIR}/cmake/rt_torch)
+install(EXPORT rt_torch FILE rt_torchConfig.cmake NAMESPACE rt_torch:: DESTINATION ${cmake_folder})
+write_basic_package_version_file(rt_torchConfigVersion.cmake COMPATIBILITY SameMajorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/rt_torchConfigVersion.cmake DESTINATION ${cmake_folder})
+
+install(FILES frontend_abi/rt_torch.spl frontend_abi/rt_torch.json
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/rt_torch)
+install(FILES CHANGELOG.md LICENSE THIRD_PARTY_NOTICES.md docs/eager.md docs/simple.md
+              frontend_abi/OPS.md DESTINATION ${CMAKE_INSTALL_DOCDIR})

@@ -1,0 +1,17 @@
+// allocator.h -- big results of libtorch on the host from recycled blocks, while a batch runs.
+#pragma once
+
+namespace rt::torchscript {
+
+/// While one lives, this thread's big tensors on the host come from recycled blocks: a training
+/// loop's results are of the same sizes at every step, and fresh memory costs a page fault for each
+/// 4 kB. Other users of libtorch in the process get what they got before.
+class PooledMemory {
+ public:
+  PooledMemory();
+  ~PooledMemory();
+  PooledMemory(const PooledMemory&) = delete;
+  PooledMemory& operator=(const PooledMemory&) = delete;
+};
+
+}  // namespace rt::torchscript

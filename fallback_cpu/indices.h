@@ -1,0 +1,48 @@
+// indices.h -- index tensors, and where what they name lies.
+#pragma once
+#include "fallback_cpu/kernels.h"
+
+namespace rt::cpu {
+
+/// The numbers of an index tensor in row-major order.
+class Indices {
+ public:
+  Indices(const Call& call, const BufferRef& tensor);
+  /// Throws where one is outside [0, size).
+  void check(int64_t dim, int64_t size) const;
+  int64_t operator[](int64_t i) const { return reinterpret_cast<const int64_t*>(wide_->data())[i]; }
+  int64_t count() const { return count_; }
+
+ private:
+  BufferRef wide_;
+  int64_t count_;
+};
+
+/// A tensor as lines along one dimension, met by an index that has as many dimensions. A 0-d tensor
+/// is one of size 1 here.
+class Lines {
+ public:
+  Lines(Sizes index, const Layout& tensor, int64_t dim)
+      : sizes_(index), strides_(tensor.strides), along_(static_cast<uint32_t>(dim)) {
+    if (sizes_.empty()) sizes_.push_back(1);
+    if (strides_.empty()) strides_.push_back(1);
+    step = strides_[along_];
+    size = tensor.sizes.empty() ? 1 : tensor.sizes[along_];
+  }
+  /// The offset of the line that element `i` of the index picks from.
+  int64_t start(int64_t i) const {
+    int64_t offset = 0;
+    for (uint32_t d = sizes_.size(); d-- > 0; i /= sizes_[d])
+      if (d != along_) offset += i % sizes_[d] * strides_[d];
+    return offset;
+  }
+  int64_t step;  ///< from one element of a line to the next
+  int64_t size;  ///< of a line
+
+ private:
+  Shape sizes_;
+  Strides strides_;
+  uint32_t along_;
+};
+
+}  // namespace rt::cpu

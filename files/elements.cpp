@@ -1,0 +1,94 @@
+// elements.cpp -- the table of element types, and how the narrow ones become wide.
+#include "files/elements.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "graph/error.h"
+
+namespace rt::files {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "files hold little-endian numbers");
+
+/// The narrow elements lie at the end of the space for the wide ones, so that, from the first on, a
+/// wide one covers only narrow ones that have been read.
+template <class Narrow, class Wide>
+void widen(void* out, int64_t elements) {
+  static_assert(sizeof(Narrow) <= sizeof(Wide));
+  char* to = static_cast<char*>(out);
+  const char* from = to + elements * static_cast<int64_t>(sizeof(Wide) - sizeof(Narrow));
+  for (int64_t i = 0; i < elements; ++i, from += sizeof(Narrow), to += sizeof(Wide)) {
+    Narrow narrow;
+    std::memcpy(&narrow, from, sizeof(Narrow));
+    const Wide wide = static_cast<Wide>(narrow);
+    std::memcpy(to, &wide, sizeof(Wide));
+  }
+}
+
+/// Any byte but 0 is true, and true is 1 here.
+constexpr auto kToBool = widen<uint8_t, bool>;
+
+constexpr Element kElements[] = {
+    {"F32", "FloatStorage", 32, DType::F32, nullptr},
+    {"F64", "DoubleStorage", 64, DType::F64, nullptr},
+    {"I32", "IntStorage", 32, DType::I32, nullptr},
+    {"I64", "LongStorage", 64, DType::I64, nullptr},
+    {"BOOL", "BoolStorage", 8, DType::Bool, kToBool},
+    {"F16", "HalfStorage", 16, DType::F16, nullptr},
+    {"BF16", "BFloat16Storage", 16, DType::BF16, nullptr},
+    {"U8", "ByteStorage", 8, DType::I32, widen<uint8_t, int32_t>},
+    {"I8", "CharStorage", 8, DType::I32, widen<int8_t, int32_t>},
+    {"I16", "ShortStorage", 16, DType::I32, widen<int16_t, int32_t>},
+    {"U16", "", 16, DType::I32, widen<uint16_t, int32_t>},
+    {"U32", "", 32, DType::I64, widen<uint32_t, int64_t>},
+    {"U64", "", 64, {}, nullptr},
+    {"C64", "ComplexFloatStorage", 64, {}, nullptr},
+    {"", "ComplexDoubleStorage", 128, {}, nullptr},
+    {"F4", "", 4, {}, nullptr},
+    {"F6_E2M3", "", 6, {}, nullptr},
+    {"F6_E3M2", "", 6, {}, nullptr},
+    {"F8_E4M3", "", 8, {}, nullptr},
+    {"F8_E4M3FNUZ", "", 8, {}, nullptr},
+    {"F8_E5M2", "", 8, {}, nullptr},
+    {"F8_E5M2FNUZ", "", 8, {}, nullptr},
+    {"F8_E8M0", "", 8, {}, nullptr},
+};
+
+constexpr bool opens_with_all_dtypes() {
+  for (int i = 0; i < kDTypes; ++i)
+    if (kElements[i].held != static_cast<DType>(i)) return false;
+  return true;
+}
+static_assert(opens_with_all_dtypes(), "element_of() finds a dtype by its number");
+
+const Element* find(std::string_view Element::*name, std::string_view wanted) {
+  const auto found = std::ranges::find(kElements, wanted, name);
+  return wanted.empty() || found == std::end(kElements) ? nullptr : found;
+}
+
+}  // namespace
+
+const Element* find_by_safetensors(std::string_view name) {
+  return find(&Element::safetensors, name);
+}
+const Element* find_by_storage(std::string_view name) { return find(&Element::storage, name); }
+
+const Element& element_of(DType dtype) { return kElements[static_cast<size_t>(dtype)]; }
+
+DType held(const Element& element) {
+  if (element.held) return *element.held;
+  fail("its elements are of the type ",
+       element.safetensors.empty() ? element.storage : element.safetensors,
+       ", which this library does not have; save it as another type");
+}
+
+void read_elements(const Element& element, int64_t elements, void* out,
+                   const std::function<void(void* to, int64_t bytes)>& read) {
+  const int64_t bytes = elements * element.bits / 8;
+  read(static_cast<char*>(out) + elements * item_size(held(element)) - bytes, bytes);
+  if (element.widen) element.widen(out, elements);
+}
+
+}  // namespace rt::files

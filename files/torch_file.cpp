@@ -1,0 +1,129 @@
+// torch_file.cpp -- which entries of a zip archive make a saved tensor, and what they must hold.
+#include "files/torch_file.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "files/pickle.h"
+#include "files/zip.h"
+
+namespace rt::files {
+namespace {
+
+constexpr std::string_view kPickle = "/data.pkl", kByteOrder = "/byteorder", kVersion = "/version",
+                           kData = "/data/", kLittle = "little";
+
+/// Older PyTorch wrote no zip archives.
+void refuse_other_formats(const File& file) {
+  char opening[2] = {};
+  file.read(0, opening, std::min<int64_t>(file.size(), sizeof opening));
+  if (opening[0] == 'P' && opening[1] == 'K') return;
+  if (file.size() == 0) fail("is empty");
+  constexpr char kPickleOpening = '\x80';
+  if (opening[0] == kPickleOpening)
+    fail(
+        "is in the format of PyTorch before 1.6, or a pickle of another program; load it in Python "
+        "and torch.save it again");
+  fail("is not what torch.save writes, which is a zip archive");
+}
+
+/// The folder inside the archive that all entries lie in.
+std::string folder_in(const ZipReader& zip) {
+  const std::string* found = nullptr;
+  for (const auto& [name, entry] : zip.entries()) {
+    if (!name.ends_with(kPickle) || name.find('/') != name.size() - kPickle.size()) continue;
+    if (found) fail("has the two pickles ", *found, " and ", name);
+    found = &name;
+  }
+  if (!found) fail("is a zip archive without data.pkl: not what torch.save writes");
+  return found->substr(0, found->size() - kPickle.size());
+}
+
+void check_format(ZipReader& zip, const std::string& folder) {
+  constexpr int64_t kLongest = 20;
+  const auto text = [&](std::string_view name) {
+    const std::string path = folder + std::string(name);
+    if (zip.at(path).size > kLongest) fail("the entry ", path, " of the zip archive is too long");
+    return zip.text(path);
+  };
+  // Before there were others, all files were little-endian and did not say so.
+  if (zip.entries().contains(folder + std::string(kByteOrder)))
+    if (const std::string order = text(kByteOrder); order != kLittle)
+      fail("has numbers in the byte order \"", order, "\", which only ", kLittle,
+           "-endian machines' files do not; save it on such a machine");
+  constexpr int kNewest = 10;
+  const std::string version = text(kVersion);
+  const int number = std::atoi(version.c_str());
+  if (number < 1 || number > kNewest)
+    fail("has the version \"", version, "\" of the format; those up to ", kNewest, " are known");
+}
+
+PickledTensor tensor_in(ZipReader& zip, const std::string& folder) {
+  const std::string path = folder + std::string(kPickle);
+  if (const int64_t size = zip.at(path).size; size > kMostPickle)
+    fail("has a pickle of ", size,
+         " bytes, more than one tensor's; save each tensor to a file of "
+         "its own");
+  try {
+    return read_pickle(zip.text(path));
+  } catch (const Error& error) {
+    fail("its pickle ", error.text());
+  }
+}
+
+Layout load(const std::string& path,
+            const std::function<void*(DType dtype, int64_t elements)>& room) {
+  const File file(path);
+  refuse_other_formats(file);
+  ZipReader zip(file);
+  const std::string folder = folder_in(zip);
+  check_format(zip, folder);
+  PickledTensor tensor = tensor_in(zip, folder);
+  const DType dtype = held(*tensor.element);
+  const std::string data = folder + std::string(kData) + tensor.key;
+  const int64_t size = zip.at(data).size;
+  // An element of what is held takes whole bytes, so that the right number of them cannot overflow.
+  const int64_t element_size = tensor.element->bits / 8;
+  if (size % element_size != 0 || size / element_size != tensor.elements)
+    fail("the entry ", data, " has ", size, " bytes, not the ", tensor.elements, " elements of ",
+         element_size, " bytes that its pickle says");
+  read_elements(*tensor.element, tensor.elements, room(dtype, tensor.elements),
+                [&](void* to, int64_t) { zip.read(data, to); });
+  return std::move(tensor.layout);
+}
+
+void save(const std::string& path, DType dtype, Sizes sizes, const void* data) {
+  constexpr std::string_view kFolder = "archive", kKey = "0", kFormat = "3\n";
+  const int64_t elements = numel(sizes);
+  const std::string pickle = write_pickle({&element_of(dtype),
+                                           std::string(kKey),
+                                           elements,
+                                           {Shape(sizes), contiguous_strides(sizes), 0}});
+  Replacement file(path);
+  ZipWriter zip(file.stream());
+  const auto add = [&](std::string_view name, const void* bytes, int64_t count) {
+    zip.add(join(kFolder, name), bytes, count);
+  };
+  const auto add_text = [&](std::string_view name, std::string_view text) {
+    add(name, text.data(), static_cast<int64_t>(text.size()));
+  };
+  add_text(kPickle, pickle);
+  add_text(kByteOrder, kLittle);
+  add_text(kVersion, kFormat);
+  add(join(kData, kKey), data, elements * item_size(dtype));
+  zip.finish();
+  file.commit();
+}
+
+}  // namespace
+
+Layout load_torch_file(const std::string& path,
+                       const std::function<void*(DType dtype, int64_t elements)>& room) {
+  return naming(path, [&] { return load(path, room); });
+}
+
+void save_torch_file(const std::string& path, DType dtype, Sizes sizes, const void* data) {
+  naming(path, [&] { save(path, dtype, sizes, data); });
+}
+
+}  // namespace rt::files

@@ -1,0 +1,318 @@
+// gradcheck_test.cpp -- the gradients of every row that clients can call, against differences of
+// what the row gives.
+#include <dlfcn.h>
+
+#include <cmath>
+#include <functional>
+#include <set>
+
+#include "tests/autograd/rig.h"
+#include "tests/graph/samples.h"
+#include "tests/support/call_by_name.h"
+
+namespace rt_test {
+namespace {
+
+using rt::Kind;
+using rt::OpInfo;
+using Doubles = std::vector<double>;
+using Handles = std::vector<int64_t>;
+/// A handle to what comes of operands.
+using Function = std::function<int64_t(const Handles&)>;
+
+/// Rows through which no gradient goes: their results are places.
+const std::set<std::string_view> kNoGradient = {"argmax", "argmin"};
+
+/// What an operand holds; gradients are asked for of those that are real.
+struct Content {
+  bool real;
+  std::vector<int64_t> sizes;
+  Doubles numbers;
+};
+
+int64_t make(const Content& content) {
+  const auto count = static_cast<int64_t>(content.numbers.size());
+  const auto rank = static_cast<int64_t>(content.sizes.size());
+  return rt_torch_tensor(content.numbers.data(), count, content.sizes.data(), rank,
+                         content.real ? 1 : 3, 0);
+}
+
+/// Numbers in no order, all apart from each other and from 0: inside (0, 1), or of both signs.
+/// Integers are places in a dimension of two.
+void fill(std::vector<Content>& contents, bool both_signs) {
+  int64_t next = 5;
+  for (Content& content : contents)
+    for (double& number : content.numbers) {
+      next = next * 620 % 1009;  // comes by each of 1008 numbers
+      number = static_cast<double>(next) / 1010;
+      if (!content.real) number = next % 3 > 0;
+      else if (both_signs && next % 2 == 0) number = -1.5 * number;
+    }
+}
+
+double element(int64_t handle) {
+  return handle > 0 ? rt_torch_torchtensor_item(handle) : std::nan("");
+}
+
+/// The sum of the result's elements, each with a weight of its own; 0 on failure.
+Tensor weighted_sum(const Function& function, const Handles& operands) {
+  rt_torch_manual_seed(11);
+  const Tensor result = function(operands);
+  if (result == 0) return 0;
+  std::vector<int64_t> sizes(8);
+  sizes.resize(static_cast<size_t>(
+      std::max<int64_t>(rt_torch_torchtensor_shape(result, sizes.data(), 8), 0)));
+  Content weights{true, sizes, Doubles(static_cast<size_t>(rt::numel(rt::Sizes(sizes))))};
+  for (size_t i = 0; i < weights.numbers.size(); ++i)
+    weights.numbers[i] = 0.25 + static_cast<double>(i * 5 % 7) / 4;
+  const Tensor weight = make(weights), product = rt_torch_torchtensor_mul(result, weight);
+  return rt_torch_torchtensor_sum_tensor(product);
+}
+
+double value(const Function& function, const std::vector<Content>& contents) {
+  std::vector<Tensor> tensors;
+  for (const Content& content : contents) tensors.emplace_back(make(content));
+  return element(weighted_sum(function, {tensors.begin(), tensors.end()}));
+}
+
+/// How the weighted sum changes with one of the contents' numbers.
+double difference(const Function& function, const std::vector<Content>& contents, double& number) {
+  constexpr double kStep = 1e-6;
+  const double middle = number;
+  number = middle + kStep;
+  const double above = value(function, contents);
+  number = middle - kStep;
+  const double below = value(function, contents);
+  number = middle;
+  return (above - below) / (2 * kStep);
+}
+
+void expect_gradients(const Function& function, std::vector<Content>& contents,
+                      const std::vector<Tensor>& leaves) {
+  for (size_t at = 0; at < contents.size(); ++at) {
+    if (!contents[at].real) continue;
+    SCOPED_TRACE("operand " + std::to_string(at) + " of sizes " +
+                 rt::to_string(rt::Sizes(contents[at].sizes)));
+    const Tensor gradient = rt_torch_autograd_grad(leaves[at]);
+    ASSERT_GT(gradient, 0) << last_error();
+    Doubles got(contents[at].numbers.size());
+    ASSERT_EQ(rt_torch_copy_data(gradient, got.data(), static_cast<int64_t>(got.size()), 1),
+              static_cast<int64_t>(got.size()))
+        << last_error();
+    for (size_t i = 0; i < got.size(); ++i) {
+      const double want = difference(function, contents, contents[at].numbers[i]);
+      ASSERT_NEAR(got[i], want, 1e-6 * (1 + std::abs(want))) << "element " << i;
+    }
+  }
+}
+
+/// false where the function gives no finite number for these contents.
+bool check(const Function& function, std::vector<Content>& contents) {
+  rt_torch_clear_error();
+  if (!std::isfinite(value(function, contents))) return false;
+  EXPECT_EQ(last_error(), "");
+  std::vector<Tensor> leaves;
+  for (const Content& content : contents) {
+    leaves.emplace_back(make(content));
+    if (content.real) rt_torch_autograd_set_requires_grad(leaves.back(), 1);
+  }
+  const Tensor loss = weighted_sum(function, {leaves.begin(), leaves.end()});
+  rt_torch_autograd_backward(loss);
+  EXPECT_EQ(last_error(), "");
+  expect_gradients(function, contents, leaves);
+  return true;
+}
+
+// ---- Rows as functions ------------------------------------------------------
+
+/// The function that gives the row's result as a handle; empty when there is none: what such a row
+/// computes crosses the ABI as a number alone.
+std::string symbol_of(const OpInfo& row) {
+  std::string symbol(row.symbol);
+  if (row.result != Kind::Float) return symbol;
+  symbol += "_tensor";
+  return dlsym(RTLD_DEFAULT, symbol.c_str()) == nullptr ? "" : symbol;
+}
+
+/// Scalars of the client's: an exponent, a slope, an eps, a probability.
+double scalar_for(std::string_view name) { return name == "exponent" ? 2.5 : 0.3; }
+
+void add_list(Call& call, rt::Sizes list) {
+  call.add_list(std::vector<int64_t>(list.begin(), list.end()));
+  call.add(static_cast<int64_t>(list.size()));
+}
+
+/// The call that the batch's one step stands for.
+Function function_of(const OpInfo& row, const rt::Batch& batch) {
+  return [&row, &batch](const Handles& operands) {
+    const rt::Batch::Step& step = batch.steps[0];
+    const rt::WordsView words = batch.words_of(step);
+    Call call;
+    uint32_t tensor = 0, scalar = 0, integer = 0, list = 0;
+    for (const rt::Param& param : row.params) {
+      switch (param.kind) {
+        case Kind::Tensor:
+        case Kind::OptTensor: call.add(operands[tensor++]); break;
+        case Kind::TensorList:
+          call.add_list(operands);
+          call.add(static_cast<int64_t>(operands.size()));
+          break;
+        case Kind::Float:
+          ++scalar;
+          call.add(scalar_for(param.name));
+          break;
+        case Kind::Index:
+          call.add(batch.scalars[static_cast<size_t>(words.scalar(scalar++))]);
+          break;
+        case Kind::Sizes: add_list(call, batch.sizes(step.result)); break;
+        case Kind::IntList: add_list(call, words.list(list++)); break;
+        default: call.add(words.integer(integer++)); break;
+      }
+    }
+    return call.to(symbol_of(row), 'i').integer;
+  };
+}
+
+std::vector<Content> contents_of(const rt::Batch& batch) {
+  std::vector<Content> contents;
+  for (const uint32_t operand : batch.operands_of(batch.steps[0])) {
+    const rt::Sizes sizes = batch.sizes(operand);
+    contents.push_back({rt::is_float(batch.values[operand].dtype),
+                        {sizes.begin(), sizes.end()},
+                        Doubles(static_cast<size_t>(rt::numel(sizes)))});
+  }
+  return contents;
+}
+
+bool has_real(const std::vector<Content>& contents) {
+  return std::any_of(contents.begin(), contents.end(), [](const Content& one) { return one.real; });
+}
+
+std::vector<const OpInfo*> rows() {
+  std::vector<const OpInfo*> all;
+  for (const OpInfo& row : rt::all_ops())
+    if (!row.internal && row.params.size() > 0 && !symbol_of(row).empty()) all.push_back(&row);
+  return all;
+}
+
+class GradCheck : public AbiTest, public testing::WithParamInterface<const OpInfo*> {};
+INSTANTIATE_TEST_SUITE_P(Rows, GradCheck, testing::ValuesIn(rows()), rt::test::name_of_row);
+
+TEST_P(GradCheck, AgreesWithDifferences) {
+  const OpInfo& row = *GetParam();
+  int checked = 0;
+  for (const rt::Batch& batch : rt::test::samples(row, 40)) {
+    std::vector<Content> contents = contents_of(batch);
+    if (!has_real(contents)) continue;
+    const Function function = function_of(row, batch);
+    if (kNoGradient.contains(row.name)) {
+      fill(contents, true);
+      const Tensor leaf = make(contents[0]);
+      rt_torch_autograd_set_requires_grad(leaf, 1);
+      const Tensor result = function({leaf});
+      EXPECT_EQ(rt_torch_autograd_requires_grad(result), 0);
+      ++checked;
+      continue;
+    }
+    for (const bool both_signs : {false, true}) {
+      fill(contents, both_signs);
+      checked += check(function, contents);
+      rt_torch_clear_error();
+      if (HasFailure()) return;
+    }
+  }
+  EXPECT_GT(checked, 0);
+}
+
+// ---- What other functions record --------------------------------------------
+
+class GradCheckOf : public AbiTest {
+ protected:
+  static void expect_agreement(const Function& function,
+                               const std::vector<std::vector<int64_t>>& sizes) {
+    std::vector<Content> contents;
+    for (const auto& one : sizes)
+      contents.push_back({true, one, Doubles(static_cast<size_t>(rt::numel(rt::Sizes(one))))});
+    fill(contents, false);
+    EXPECT_TRUE(check(function, contents)) << last_error();
+  }
+};
+
+TEST_F(GradCheckOf, BatchNorm) {
+  for (const int64_t training : {0, 1})
+    for (const bool statistics : {false, true}) {
+      if (training == 0 && !statistics) continue;
+      expect_agreement(
+          [=](const Handles& x) {
+            const Tensor mean = full({3}, 0.25), var = full({3}, 0.5);
+            const Tensor mean64 = rt_torch_torchtensor_to_float(mean);
+            const Tensor var64 = rt_torch_torchtensor_to_float(var);
+            const int64_t m = statistics ? int64_t{mean64} : 0, v = statistics ? int64_t{var64} : 0;
+            return rt_torch_nn_batch_norm(x[0], m, v, x[1], x[2], training, 0.1, 1e-3);
+          },
+          {{2, 3, 2, 2}, {3}, {3}});
+    }
+}
+
+TEST_F(GradCheckOf, DropoutInTraining) {
+  expect_agreement([](const Handles& x) { return rt_torch_nn_dropout(x[0], 0.5, 1); }, {{5, 4}});
+}
+
+TEST_F(GradCheckOf, PoolsWhoseWindowsOverlap) {
+  const int64_t kernel[] = {3, 2}, stride[] = {1, 2}, padding[] = {1, 1};
+  expect_agreement(
+      [&](const Handles& x) {
+        return rt_torch_nn_max_pool2d(x[0], kernel, 2, stride, 2, padding, 2);
+      },
+      {{1, 2, 5, 6}});
+  expect_agreement(
+      [&](const Handles& x) {
+        return rt_torch_nn_avg_pool2d(x[0], kernel, 2, stride, 2, padding, 2);
+      },
+      {{1, 2, 5, 6}});
+}
+
+TEST_F(GradCheckOf, ConvolutionsOfEveryForm) {
+  struct Form {
+    int64_t stride, padding, dilation, groups;
+  };
+  for (const Form& form :
+       {Form{1, 0, 1, 1}, Form{2, 1, 1, 1}, Form{1, 2, 2, 1}, Form{2, 1, 1, 2}, Form{3, 0, 1, 4}}) {
+    const int64_t channels = 4 / form.groups;
+    expect_agreement(
+        [&](const Handles& x) {
+          return rt_torch_nn_conv2d(x[0], x[1], x[2], &form.stride, 1, &form.padding, 1,
+                                    &form.dilation, 1, form.groups);
+        },
+        {{2, 4, 5, 6}, {4, channels, 3, 2}, {4}});
+  }
+}
+
+TEST_F(GradCheckOf, MatrixProductsOfManyMatrices) {
+  using Sizes = std::vector<int64_t>;
+  const std::pair<Sizes, Sizes> pairs[] = {
+      {{2, 1, 3, 2}, {3, 2, 4}}, {{3}, {2, 3, 2}}, {{2, 2, 3}, {3}},
+      {{2, 3}, {4, 3, 1}},       {{3}, {3}},       {{3}, {3, 2}}};
+  for (const auto& [left, right] : pairs)
+    expect_agreement([](const Handles& x) { return rt_torch_torchtensor_matmul(x[0], x[1]); },
+                     {left, right});
+}
+
+TEST_F(GradCheckOf, DotsThatBroadcastZeroDimensions) {
+  for (const auto function : {rt_torch_torchtensor_mul, rt_torch_torchtensor_div,
+                              rt_torch_torchtensor_atan2, rt_torch_torchtensor_sub}) {
+    const auto call = [function](const Handles& x) { return function(x[0], x[1]); };
+    expect_agreement(call, {{2, 1, 3}, {}});
+    expect_agreement(call, {{}, {2, 2}});
+    expect_agreement(call, {{2, 1, 3}, {4, 1}});
+  }
+}
+
+TEST_F(GradCheckOf, OneTensorInEveryPlace) {
+  for (const auto function : {rt_torch_torchtensor_mul, rt_torch_torchtensor_div,
+                              rt_torch_torchtensor_atan2, rt_torch_torchtensor_matmul})
+    expect_agreement([function](const Handles& x) { return function(x[0], x[0]); }, {{3, 3}});
+}
+
+}  // namespace
+}  // namespace rt_test

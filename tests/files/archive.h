@@ -1,0 +1,49 @@
+// archive.h -- zip archives for tests: made from entries, and fields in them to be falsified.
+#pragma once
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "files/zip.h"
+#include "tests/files/rig.h"
+
+namespace rt::test {
+
+using Entries = std::vector<std::pair<std::string, std::string>>;
+
+inline std::string archive(const Entries& entries) {
+  char* bytes = nullptr;
+  size_t size = 0;
+  std::FILE* stream = open_memstream(&bytes, &size);
+  {
+    files::ZipWriter zip(stream);
+    for (const auto& [name, text] : entries)
+      zip.add(name, text.data(), static_cast<int64_t>(text.size()));
+    zip.finish();
+  }
+  std::fclose(stream);
+  const std::string all(bytes, size);
+  std::free(bytes);
+  return all;
+}
+
+// Places of fields, from the beginning of a header on.
+inline constexpr size_t kLocalFlags = 6, kLocalCrc = 14, kLocalName = 30;
+inline constexpr size_t kCentralFlags = 8, kCentralMethod = 10, kCentralCrc = 16,
+                        kCentralCompressed = 20, kCentralSize = 24, kCentralOffset = 42,
+                        kCentralName = 46;
+
+/// Where a field of the header in front of an entry's data lies in the archive.
+inline size_t local_field(const std::string& archive, const std::string& name, size_t field) {
+  return archive.find(name) - kLocalName + field;
+}
+/// The same in the directory.
+inline size_t central_field(const std::string& archive, const std::string& name, size_t field) {
+  return archive.rfind(name) - kCentralName + field;
+}
+template <class Number>
+void patch(std::string& bytes, size_t at, Number number) {
+  bytes.replace(at, sizeof number, raw(number));
+}
+
+}  // namespace rt::test

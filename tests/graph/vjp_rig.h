@@ -1,0 +1,358 @@
+// vjp_rig.h -- gradients of single rows in f64, by their rules and by differences, on the reference
+// backend.
+#pragma once
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <list>
+#include <set>
+#include <vector>
+
+#include "graph/backend.h"
+#include "graph/batch_builder.h"
+#include "graph/vjp.h"
+#include "tests/graph/samples.h"
+
+namespace rt::test {
+
+/// An operand of the row under test. Numbers that are not given are made up, each another one
+/// between 0 and 1; integers are 0.
+struct GradOperand {
+  std::vector<int64_t> sizes;
+  std::vector<double> numbers = {};
+  DType dtype = DType::F64;
+  bool none = false;
+  bool constant = false;  ///< PyTorch gives it no gradient, though the result depends on it
+};
+
+/// A row, its words (scalars by their bits) and its operands.
+struct GradCase {
+  Args args;
+  std::vector<GradOperand> operands;
+};
+
+/// Shorthand: `words` as Args has them; a double stands for its bits.
+struct GradWord {
+  int64_t bits;
+  GradWord(int value) : bits(value) {}
+  GradWord(int64_t value) : bits(value) {}
+  GradWord(double value) : bits(std::bit_cast<int64_t>(value)) {}
+};
+inline GradCase grad_case(Op op, std::vector<GradOperand> operands,
+                          std::initializer_list<GradWord> words = {}, Shape shape = {}) {
+  GradCase made{{}, std::move(operands)};
+  made.args.op = op;
+  for (const GradWord& word : words) made.args.words.push_back(word.bits);
+  made.args.shape = shape;
+  made.args.dtype = DType::F64;
+  return made;
+}
+
+/// The row on the operands of its sample, in f64, and with numbers of which little is special.
+inline GradCase sampled_case(const OpInfo& row) {
+  const Batch batch = sample(row);
+  const Batch::Step& step = batch.steps.at(0);
+  const auto in_f64 = [](DType dtype) { return dtype == DType::F32 ? DType::F64 : dtype; };
+  GradCase made;
+  made.args.op = row.op;
+  made.args.words.assign(batch.words_of(step).words);
+  uint32_t scalar = 0;
+  for (const Param& param : row.params) {
+    if (param.kind != Kind::Float && param.kind != Kind::Index) continue;
+    int64_t& word = made.args.words[scalar++];
+    word = batch.scalars[static_cast<size_t>(word)];
+    if (param.kind == Kind::Float && word == 0) word = std::bit_cast<int64_t>(.7);
+  }
+  made.args.shape.assign(batch.sizes(step.result));
+  made.args.dtype = in_f64(batch.values[step.result].dtype);
+  for (uint32_t i = 0; i < step.operand_count; ++i) {
+    const TensorType type = batch.type(batch.operands_of(step)[i]);
+    const bool statistic = !row.variadic && row.params[i].name.starts_with("running_");
+    made.operands.push_back({.sizes = {type.sizes.begin(), type.sizes.end()},
+                             .dtype = in_f64(type.dtype),
+                             .constant = statistic});
+  }
+  return made;
+}
+
+/// Appends to a batch, and refuses what a rule must not do: use a value that its row does not save.
+/// Where a row is recorded as a decomposition for the sake of its gradient, so it is here.
+class GradBuilder final : public Builder {
+ public:
+  explicit GradBuilder(Batch& batch) : build_(batch) {}
+  bool forward = true;
+  std::set<uint32_t> used;  ///< values that steps took, after the forward ones
+
+  Value append(Args& args) override {
+    const OpInfo& row = info(args.op);
+    if (forward && row.rules.graded) return row.rules.graded(*this, args);
+    for (uint32_t i = 0; i < args.operands.size(); ++i) {
+      const bool optional =
+          !row.variadic && row.params[tensor_param(row, i)].kind == Kind::OptTensor;
+      if (args.operands[i] == kNone && !optional) fail(kNotSaved, " (", row.name, ")");
+      if (!forward) used.insert(args.operands[i].number);
+    }
+    return build_.append(args);
+  }
+  TensorType type(Value value) const override {
+    if (value == kNone) fail(kNotSaved);
+    return build_.type(value);
+  }
+  int64_t constant(double value) override { return build_.constant(value); }
+  int64_t constant_index(int64_t value) override { return build_.constant_index(value); }
+
+ private:
+  static constexpr const char* kNotSaved = "the rule uses a value that its row does not save";
+  static size_t tensor_param(const OpInfo& row, uint32_t tensor) {
+    for (size_t at = 0; at < row.params.size(); ++at) {
+      const Kind kind = row.params[at].kind;
+      if ((kind == Kind::Tensor || kind == Kind::OptTensor) && tensor-- == 0) return at;
+    }
+    fail(row.name, " has fewer operands");
+  }
+  BatchBuilder build_;
+};
+
+/// One case, recorded with its gradients: those of the sum of all results, each times a number of
+/// its own.
+class VjpRig {
+ public:
+  /// `perturbed`: the operand whose gradients are made a thousandth too large wherever a rule gives
+  /// one, to see whether that shows.
+  explicit VjpRig(const GradCase& of, uint32_t perturbed = kNone.number)
+      : case_(of), perturbed_(perturbed), build_(batch_) {
+    for (const GradOperand& operand : of.operands) {
+      const Value input = operand.none ? kNone : Value{add_input(operand)};
+      args_.operands.push_back(input);
+    }
+    record_forward();
+    build_.forward = false;
+    record_backward();
+  }
+
+  size_t operands() const { return case_.operands.size(); }
+  bool has_gradient(uint32_t operand) const {
+    const GradOperand& given = case_.operands[operand];
+    return !given.none && !given.constant && is_float(given.dtype);
+  }
+  /// By the rule; zeros where it gives none.
+  std::vector<double> gradient(uint32_t operand) {
+    const Expr found = gradients_[args_.operands[operand].number];
+    if (!found) return std::vector<double>(count_of(args_.operands[operand].number));
+    return numbers_of(*run(batch_.steps.size())[found.value().number]);
+  }
+  std::vector<double> differences(uint32_t operand) {
+    const uint32_t input = args_.operands[operand].number;
+    // Half the digits: what is lost by rounding is as much as what the curve bends.
+    const double step = batch_.values[input].dtype == DType::F64 ? 0x1p-18 : 0x1p-7;
+    const std::vector<double> at = inputs_[input_place(input)];
+    std::vector<double> slopes(at.size());
+    for (size_t i = 0; i < at.size(); ++i) {
+      const auto with = [&](double number) {
+        inputs_[input_place(input)][i] = number;
+        const double value = weighted_sum();
+        inputs_[input_place(input)][i] = at[i];
+        return value;
+      };
+      slopes[i] = (with(at[i] + step) - with(at[i] - step)) / (2 * step);
+    }
+    return slopes;
+  }
+  /// What the row's rule keeps without using it in this case, by its names in the table.
+  std::vector<std::string> unused() const { return unused_; }
+  std::vector<double> result() { return numbers_of(*run(forward_steps_)[result_.number]); }
+
+ private:
+  uint32_t add_input(const GradOperand& operand) {
+    const uint32_t number = batch_.add_input(operand.dtype, {}, operand.sizes);
+    std::vector<double> numbers = operand.numbers;
+    if (numbers.empty()) {
+      numbers.resize(static_cast<size_t>(numel(operand.sizes)));
+      // Of an irrational step, so that no two are equal.
+      for (double& made_up : numbers)
+        made_up =
+            is_float(operand.dtype) ? 0.1 + 0.8 * std::fmod(++made_up_ * 0.618033988749895, 1) : 0;
+    }
+    EXPECT_EQ(numbers.size(), static_cast<size_t>(numel(operand.sizes)));
+    inputs_.push_back(numbers);
+    return number;
+  }
+  size_t input_place(uint32_t value) const {
+    size_t place = 0;
+    for (uint32_t i = 0; i < value; ++i) place += batch_.is_input(i);
+    return place;
+  }
+  size_t count_of(uint32_t value) const { return static_cast<size_t>(numel(batch_.sizes(value))); }
+
+  void record_forward() {
+    Args args = case_.args;
+    args.operands = args_.operands;
+    for (uint32_t i = 0; i < info(args.op).scalars; ++i)
+      args.words[i] = build_.constant_index(args.words[i]);
+    result_ = build_.append(args);
+    forward_steps_ = batch_.steps.size();
+    for (size_t i = 0; i < count_of(result_.number); ++i)
+      weights_.push_back(1 + 0.25 * std::sin(static_cast<double>(i + 1)));
+    const Value seed{batch_.add_input(batch_.values[result_.number].dtype, {},
+                                      Shape(batch_.sizes(result_.number)))};
+    inputs_.push_back(weights_);
+    gradients_.resize(batch_.values.size());
+    gradients_[result_.number] = {build_, seed};
+  }
+
+  void record_backward() {
+    for (size_t i = forward_steps_; i-- > 0;) {
+      const Batch::Step step = batch_.steps[i];
+      if (gradients_[step.result]) record_rule(step);
+    }
+  }
+
+  void record_rule(const Batch::Step& step) {
+    const OpInfo& row = info(step.op);
+    if (!row.rules.vjp && row.rules.effect == Effect::Random) return;  // what is drawn is constant
+    Small<int64_t, 10> words(batch_.words_of(step).words);
+    for (uint32_t i = 0; i < row.scalars; ++i)
+      words[i] = batch_.scalars[static_cast<size_t>(words[i])];
+    const auto span = batch_.operands_of(step);
+    const std::vector<uint32_t> numbers(span.begin(), span.end());
+    std::list<Shape> sizes;  // of the types below, which appending would leave dangling
+    const auto type_of = [&](uint32_t number) {
+      TensorType type{.device = {}, .none = true, .sizes = {}};
+      if (number == kNone.number) return type;
+      type = batch_.type(number);
+      type.sizes = sizes.emplace_back(type.sizes);
+      return type;
+    };
+    std::vector<TensorType> types;
+    for (const uint32_t number : numbers) types.push_back(type_of(number));
+    const TensorType result_type = type_of(step.result);
+    for (uint32_t i = 0; i < numbers.size(); ++i) {
+      if (types[i].none || !is_float(types[i].dtype)) continue;
+      if (!row.rules.vjp) {
+        ADD_FAILURE() << row.name << " has no rule";
+        continue;
+      }
+      const int saves = i < std::size(row.rules.saves) ? row.rules.saves[i] : 0;
+      std::vector<Value> kept(numbers.size(), kNone);
+      for (uint32_t k = 0; k < numbers.size() && k < std::size(row.rules.saves); ++k)
+        if (saves & 1 << k) kept[k] = {numbers[k]};
+      const Value result = saves & kResult ? Value{step.result} : kNone;
+      build_.used.clear();
+      const Expr found = row.rules.vjp(
+          {build_, row, words, kept, types, result, result_type, gradients_[step.result].value()},
+          i);
+      if (!found) continue;
+      note_unused(row, i, saves, kept, step.result, found.value());
+      const Expr fit = fitted(i == perturbed_ ? found * 1.001 : found, types[i]);
+      EXPECT_EQ(to_string(fit.type().dtype, fit.sizes()),
+                to_string(types[i].dtype, types[i].sizes));
+      Expr& all = gradients_[numbers[i]];
+      all = all ? all + fit : fit;
+    }
+  }
+
+  void note_unused(const OpInfo& row, uint32_t operand, int saves, const std::vector<Value>& kept,
+                   uint32_t result, Value found) {
+    const auto note = [&](uint32_t number, const std::string& what) {
+      if (!build_.used.contains(number) && found.number != number)
+        unused_.push_back("operand " + std::to_string(operand) + " of " + std::string(row.name) +
+                          " keeps " + what);
+    };
+    for (size_t k = 0; k < kept.size(); ++k)
+      if (kept[k] != kNone) note(kept[k].number, "operand " + std::to_string(k));
+    if (saves & kResult) note(result, "the result");
+  }
+
+  std::vector<BufferRef> run(size_t steps) {
+    std::vector<BufferRef> values(batch_.values.size());
+    for (uint32_t i = 0, next = 0; i < batch_.values.size(); ++i)
+      if (batch_.is_input(i)) values[i] = buffer_of(i, inputs_[next++]);
+    Frame frame{values, batch_.scalars};
+    backend_->seed(7);  // the same numbers for random rows, whenever they run
+    for (uint32_t i = 0; i < steps; ++i) backend_->run_step(batch_, i, frame);
+    return values;
+  }
+  BufferRef buffer_of(uint32_t value, const std::vector<double>& numbers) {
+    const DType dtype = batch_.values[value].dtype;
+    const BufferRef exact =
+        backend_->from_host(numbers.data(), DType::F64, batch_.sizes(value), {});
+    BufferRef buffer = backend_->allocate(dtype, batch_.sizes(value), {});
+    backend_->to_host(*exact, dtype, buffer->data());
+    return buffer;
+  }
+  std::vector<double> numbers_of(const Buffer& buffer) {
+    std::vector<double> numbers(static_cast<size_t>(buffer.numel()));
+    backend_->to_host(buffer, DType::F64, numbers.data());
+    return numbers;
+  }
+  double weighted_sum() {
+    const std::vector<double> numbers = result();
+    double sum = 0;
+    for (size_t i = 0; i < numbers.size(); ++i) sum += numbers[i] * weights_[i];
+    return sum;
+  }
+
+  const GradCase& case_;
+  uint32_t perturbed_;
+  MemoryCount memory_;
+  std::unique_ptr<Backend> backend_ = make_reference_backend(memory_, 1);
+  Batch batch_;
+  GradBuilder build_;
+  Args args_;  ///< for its operands
+  Value result_;
+  size_t forward_steps_ = 0;
+  double made_up_ = 0;
+  std::vector<std::vector<double>> inputs_;
+  std::vector<double> weights_;
+  std::vector<Expr> gradients_;  ///< by value
+  std::vector<std::string> unused_;
+};
+
+/// Where the gradient of an operand is not that of differences, in words.
+inline std::string first_difference(VjpRig& rig, const GradCase& of, uint32_t operand,
+                                    double tolerance) {
+  const double bound = of.operands[operand].dtype == DType::F64 ? tolerance : 1e-2;
+  const std::vector<double> got = rig.gradient(operand), wanted = rig.differences(operand);
+  for (size_t i = 0; i < wanted.size(); ++i)
+    if (!(std::abs(got[i] - wanted[i]) <= bound * std::max(1.0, std::abs(wanted[i]))))
+      return join("operand ", operand, ", element ", i, ": ", got[i], ", by differences ",
+                  wanted[i]);
+  return "";
+}
+
+/// Compares the gradients of a case with differences.
+inline void expect_gradients(const GradCase& of, double tolerance = 1e-6) {
+  SCOPED_TRACE(info(of.args.op).name);
+  try {
+    VjpRig rig(of);
+    for (uint32_t i = 0; i < rig.operands(); ++i) {
+      if (!rig.has_gradient(i)) continue;
+      EXPECT_EQ(first_difference(rig, of, i, tolerance), "");
+    }
+  } catch (const Error& error) {
+    ADD_FAILURE() << error.text();
+  }
+}
+
+/// Compares the gradient of one operand with these numbers, where differences do not give what
+/// PyTorch's convention is.
+inline void expect_gradient(const GradCase& of, uint32_t operand, const std::vector<double>& wanted,
+                            double tolerance = 1e-12) {
+  SCOPED_TRACE(info(of.args.op).name);
+  try {
+    const std::vector<double> got = VjpRig(of).gradient(operand);
+    ASSERT_EQ(got.size(), wanted.size());
+    for (size_t k = 0; k < got.size(); ++k) {
+      const bool same =
+          (std::isnan(got[k]) && std::isnan(wanted[k])) || got[k] == wanted[k] ||
+          std::abs(got[k] - wanted[k]) <= tolerance * std::max(1.0, std::abs(wanted[k]));
+      EXPECT_TRUE(same) << "element " << k << " is " << got[k] << ", wanted " << wanted[k];
+    }
+  } catch (const Error& error) {
+    ADD_FAILURE() << error.text();
+  }
+}
+
+}  // namespace rt::test

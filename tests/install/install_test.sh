@@ -1,0 +1,210 @@
+#!/usr/bin/env bash
+# install_test.sh -- installs or packs the library as users get it, and builds a program on that.
+# Run as `install_test.sh SCENARIO`, one of the functions at the end; cmake/tests.cmake sets the
+# variables of the first lines. Ends with 77 where a tool is missing.
+set -euo pipefail
+: "${BUILD:?}" "${CC:?}" "${CMAKE:?}" "${CPACK:?}" "${VERSION:?}" "${LIBRARIES:?}" "${CONFIG:?}"
+: "${LIBDIR:?}" "${INCLUDEDIR:?}" "${DATADIR:?}" "${DOCDIR:?}"
+libtorch=${LIBTORCH:-} # empty in a build without
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+major=${VERSION%%.*}
+plugin=librt_torch_torchscript.so
+# Nothing that the caller's environment says may reach the programs.
+unset "${!RT_TORCH_@}" LIBTORCH TORCH_HOME LD_LIBRARY_PATH PKG_CONFIG_PATH DESTDIR
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+die() {
+  echo "install_test: $*" >&2
+  exit 1
+}
+
+need() {
+  local tool
+  for tool in "$@"; do
+    command -v "$tool" >/dev/null && continue
+    echo "install_test: skipped, for $tool is not installed (see tools/setup.sh --test)"
+    exit 77
+  done
+}
+
+# same WHAT EXPECTED FOUND
+same() {
+  diff <(echo "$2") <(echo "$3") || die "$1 is not as expected (<), but has (>)"
+}
+
+# ---- an installation, and programs of users
+
+# An installed tree that has been moved since: it must not know where it was put.
+installed() {
+  "$CMAKE" --install "$BUILD" --prefix "$work/before" >"$work/install.log" ||
+    die "installing failed: $(tail -n 5 "$work/install.log")"
+  mv "$work/before" "$work/after"
+  prefix=$work/after
+}
+
+by_hand() { # LIBRARY [CC'S WORDS...]: client, from these words or else from -I and -L
+  local library=$1
+  shift
+  [ $# -gt 0 ] || set -- -I"$prefix/$INCLUDEDIR" -L"$prefix/$LIBDIR" -l"$library"
+  "$CC" -std=c99 -pedantic -Wall -Wextra -Werror -DCLIENT_HEADER="\"$library.h\"" "$here/client.c" \
+    -o "$work/client" "$@" -lm || die "the program does not build against $library"
+}
+
+by_pkg_config() { # LIBRARY
+  local words
+  export PKG_CONFIG_PATH=$prefix/$LIBDIR/pkgconfig
+  same "the version that pkg-config tells" "$VERSION" "$(pkg-config --modversion "$1")"
+  read -ra words <<<"$(pkg-config --cflags --libs "$1")"
+  by_hand "$1" "${words[@]}"
+}
+
+# run BACKEND [NAME=VALUE...]: orders a backend, or with auto expects the reference executor.
+run() {
+  local wanted=$1
+  [ "$1" != auto ] || wanted=reference
+  env LD_LIBRARY_PATH="$prefix/$LIBDIR" RT_TORCH_BACKEND="$1" RT_TORCH_THREADS=1 "${@:2}" \
+    "$work/client" "$wanted"
+}
+
+run_on_all_backends() {
+  run reference
+  [ -z "$libtorch" ] || run libtorch "$@"
+}
+
+refused() { # WORDS [NAME=VALUE...]: libtorch is not to be had, and the program is told this
+  local told
+  ! told=$(run libtorch "${@:2}" 2>&1) || die "libtorch was not to be found, but ran"
+  [[ $told == *"$1"* ]] || die "it is not told: $1, but: $told"
+}
+
+# ---- packages
+
+pack() { # GENERATOR: makes the package alone, whose path is then in $package
+  "$CPACK" -G "$1" --config "$BUILD/CPackConfig.cmake" -B "$work/packed" >"$work/cpack.log" 2>&1 ||
+    die "cpack failed: $(tail -n 20 "$work/cpack.log")"
+  package=$(find "$work/packed" -maxdepth 1 -type f ! -name '*.sha256')
+  [ -f "$package" ] || die "cpack made no package"
+}
+
+expected_files() {
+  local library
+  for library in $LIBRARIES; do
+    echo "$INCLUDEDIR/$library.h"
+    echo "$LIBDIR/lib$library.so"{,".$major",".$VERSION"}
+    echo "$LIBDIR/pkgconfig/$library.pc"
+  done | tr ' ' '\n'
+  [ -z "$libtorch" ] || echo "$LIBDIR/$plugin"
+  printf "$LIBDIR/cmake/rt_torch/rt_torchConfig%s.cmake\n" "" "-${CONFIG,,}" Version
+  printf "$DATADIR/rt_torch/%s\n" rt_torch.json rt_torch.spl
+  printf "$DOCDIR/%s\n" CHANGELOG.md LICENSE OPS.md THIRD_PARTY_NOTICES.md eager.md simple.md
+}
+
+# contains LISTING TOP: the names in a listing are those that belong there, below TOP.
+contains() {
+  same "what is in $(basename "$package")" "$(expected_files | LC_ALL=C sort)" \
+    "$(sed -n "s|^$2||p" <<<"$1" | LC_ALL=C sort)"
+}
+
+# The unpacked tree in $prefix knows no folder of this machine, and works.
+works_anywhere() {
+  local file library found
+  for file in "$prefix/$LIBDIR"/*.so; do
+    ! found=$(readelf -d "$file" | grep -E 'R(UN)?PATH') || die "$file has a run path: $found"
+  done
+  for found in "$BUILD" ${libtorch:+"$libtorch"}; do
+    ! grep -rlaF "$found" "$prefix" || die "these name $found, which is of this machine"
+  done
+  for library in $LIBRARIES; do
+    by_pkg_config "$library"
+    run_on_all_backends RT_TORCH_LIBTORCH="$libtorch"
+    run auto
+  done
+  [ -z "$libtorch" ] || refused "RT_TORCH_LIBTORCH names the folder of one"
+}
+
+# ---- scenarios
+
+find_package() {
+  local library
+  installed
+  for library in $LIBRARIES; do
+    {
+      "$CMAKE" -S "$here" -B "$work/$library" -DCMAKE_C_COMPILER="$CC" -DLIBRARY="$library" \
+        -DCMAKE_PREFIX_PATH="$prefix" -DWANTED="${VERSION%.*}" &&
+        "$CMAKE" --build "$work/$library"
+    } >"$work/cmake.log" 2>&1 || die "$(cat "$work/cmake.log")"
+    mv "$work/$library/client" "$work/client"
+    run_on_all_backends
+  done
+  ! "$CMAKE" -S "$here" -B "$work/$library" -DWANTED=$((major + 1)) >"$work/cmake.log" 2>&1 ||
+    die "a project that wants version $((major + 1)) is given $VERSION"
+}
+
+pkg_config() {
+  local library
+  need pkg-config
+  installed
+  for library in $LIBRARIES; do
+    by_pkg_config "$library"
+    run_on_all_backends
+  done
+}
+
+compiler_alone() {
+  local library
+  installed
+  for library in $LIBRARIES; do
+    by_hand "$library"
+    run_on_all_backends
+    readelf -d "$work/client" | grep -qF "[lib$library.so.$major]" ||
+      die "the program does not ask for lib$library.so.$major"
+  done
+}
+
+# One program, not built anew, where users have the library alone: no plugin, nothing to build with.
+without_plugin() {
+  local library
+  installed
+  for library in $LIBRARIES; do
+    by_hand "$library"
+    run_on_all_backends
+    rm -r "${prefix:?}/$INCLUDEDIR" "$prefix/$LIBDIR/lib$library.so"
+    [ -z "$libtorch" ] || mv "$prefix/$LIBDIR/$plugin" "$work"
+    run reference
+    run auto
+    refused "there is no $plugin beside this library"
+    rm -rf "$work/after"
+    installed
+  done
+}
+
+tarball() {
+  local top
+  pack TGZ
+  top=$(basename "$package" .tar.gz)
+  [[ $top == rt_torch-$VERSION-* ]] || die "the package is called $package"
+  (cd "$work/packed" && sha256sum --check --quiet -- *.sha256)
+  contains "$(tar -tf "$package" | grep -v '/$')" "$top/"
+  tar -xf "$package" -C "$work"
+  prefix=$work/$top
+  works_anywhere
+}
+
+deb() {
+  local depends
+  need dpkg-deb dpkg-shlibdeps file pkg-config
+  pack DEB
+  [[ $package == */rt-torch_"$VERSION"_*.deb ]] || die "the package is called $package"
+  contains "$(dpkg-deb -c "$package" | awk '!/^d/ { print $6 }')" ./usr/
+  same "its name, version and section" "rt-torch $VERSION libdevel" \
+    "$(for name in Package Version Section; do dpkg-deb -f "$package" $name; done | paste -sd ' ')"
+  depends=$(dpkg-deb -f "$package" Depends)
+  [[ $depends == *libc6*libstdc++6* ]] || die "it depends on $depends"
+  [[ $depends != *torch* ]] || die "it depends on $depends, but libtorch is no package's"
+  dpkg-deb -x "$package" "$work/root"
+  prefix=$work/root/usr
+  works_anywhere
+}
+
+"$1"
