@@ -2,18 +2,10 @@
 #include "frontend_abi/calls.h"
 
 namespace rt::call {
+namespace {
 
-int64_t rt_torch_sgd_new(Turn& turn, Sizes parameters, double learning_rate, double momentum,
-                         double weight_decay) {
-  Optimizer sgd;
-  sgd.learning_rate = learning_rate;
-  sgd.momentum = momentum;
-  sgd.weight_decay = weight_decay;
-  return turn.engine.add_optimizer(turn, std::move(sgd), parameters);
-}
-
-static int64_t adam(Turn& turn, Optimizer::Rule rule, Sizes parameters, double learning_rate,
-                    double beta1, double beta2, double eps, double weight_decay) {
+int64_t adam(Turn& turn, Optimizer::Rule rule, Sizes parameters, double learning_rate, double beta1,
+             double beta2, double eps, double weight_decay) {
   Optimizer adam;
   adam.rule = rule;
   adam.learning_rate = learning_rate;
@@ -22,6 +14,17 @@ static int64_t adam(Turn& turn, Optimizer::Rule rule, Sizes parameters, double l
   adam.eps = eps;
   adam.weight_decay = weight_decay;
   return turn.engine.add_optimizer(turn, std::move(adam), parameters);
+}
+
+}  // namespace
+
+int64_t rt_torch_sgd_new(Turn& turn, Sizes parameters, double learning_rate, double momentum,
+                         double weight_decay) {
+  Optimizer sgd;
+  sgd.learning_rate = learning_rate;
+  sgd.momentum = momentum;
+  sgd.weight_decay = weight_decay;
+  return turn.engine.add_optimizer(turn, std::move(sgd), parameters);
 }
 
 int64_t rt_torch_adam_new(Turn& turn, Sizes parameters, double learning_rate, double beta1,

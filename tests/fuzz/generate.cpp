@@ -199,9 +199,11 @@ class Generator {
       operands[anchor] = kAbsent;
     return operands;
   }
-  /// Operands of the sizes that suit the row, all of one dtype; values there are, where they fit.
-  std::vector<uint32_t> suitable_operands(const OpInfo& row, const std::vector<Shape>& sizes,
+  /// Operands that suit the row, of one dtype where it does not say; values there are, where they
+  /// fit.
+  std::vector<uint32_t> suitable_operands(const OpInfo& row, const Suitable& suitable,
                                           uint32_t first) {
+    const std::vector<Shape>& sizes = suitable.sizes;
     const DType dtype = first != kAbsent    ? fact_of(first).dtype
                         : dice_.chance(0.9) ? (dice_.chance(0.7) ? DType::F32 : DType::F64)
                                             : random_dtype();
@@ -213,6 +215,8 @@ class Generator {
       const uint32_t there = i == 0 || live_.empty() ? first : existing();
       if (kind_of_tensor(row, i) == Kind::OptTensor && dice_.chance(0.4))
         operands.push_back(kAbsent);
+      else if (const auto numbers = suitable.numbers.find(i); numbers != suitable.numbers.end())
+        operands.push_back(make(numbers->second.dtype, sizes[i], numbers->second.bound));
       else operands.push_back(fits(there) ? there : make(dtype, sizes[i]));
     }
     return operands;
@@ -283,11 +287,15 @@ class Generator {
         const double value = constant ? static_cast<double>(dice_.below(2)) : random_float();
         args.words.push_back(std::bit_cast<int64_t>(value));
       }
-      if (param.kind == Kind::Index) args.words.push_back(random_index(operands.empty()));
+      if (param.kind == Kind::Index && suitable.indices.empty())
+        args.words.push_back(random_index(operands.empty()));
       if (param.kind == Kind::Sizes)
-        args.shape = alone || dice_.chance(0.05) ? random_sizes() : resized(self);
+        args.shape = suitable.shape                ? *suitable.shape
+                     : alone || dice_.chance(0.05) ? random_sizes()
+                                                   : resized(self);
       if (param.kind == Kind::DType) args.dtype = random_dtype();
     }
+    for (const int64_t index : suitable.indices) args.words.push_back(index);
     for (const int64_t integer : suitable.integers) args.words.push_back(integer);
     for (const Param& param : row.params) {
       if (!suitable.integers.empty()) break;
@@ -319,12 +327,12 @@ class Generator {
       made_.clear();
       const uint32_t first = live_.empty() || dice_.chance(0.5) ? kAbsent : existing();
       std::optional<Suitable> suitable;
-      if (dice_.chance(0.7))
+      if (dice_.chance(0.7) || needs_suitable(row->op))
         suitable =
             draw_suitable(*row, first == kAbsent ? Shape() : fact_of(first).layout.sizes, dice_);
-      Instruction call{.verb = Verb::Call,
-                       .operands = suitable ? suitable_operands(*row, suitable->sizes, first)
-                                            : draw_operands(*row)};
+      Instruction call{
+          .verb = Verb::Call,
+          .operands = suitable ? suitable_operands(*row, *suitable, first) : draw_operands(*row)};
       call.args = draw_words(*row, call.operands, suitable.value_or(Suitable()));
       const Spelling* spelling = nullptr;
       if (level_ == Level::Abi && !(spelling = draw_spelling(call))) continue;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "graph/error.h"
 #include "graph/infer.h"
 
 namespace rt::fuzz {
@@ -47,6 +48,114 @@ Suitable pool2d(const OpInfo&, const Shape& first, Dice& dice) {
   return {.sizes = {images(first, dice)},
           .lists = {pair(1, 3, dice), dice.chance(0.3) ? none : pair(1, 3, dice),
                     pair(0, dice.chance(0.4), dice)}};
+}
+
+/// What a row gives for operands of one dtype; no sizes where it refuses them.
+Shape result_of(Op op, const Suitable& given) {
+  Args args;
+  args.op = op;
+  std::vector<TensorType> types;
+  for (const Shape& sizes : given.sizes)
+    types.push_back({.dtype = DType::F32, .device = {}, .sizes = sizes});
+  for (const int64_t index : given.indices) args.words.push_back(index);
+  for (const int64_t integer : given.integers) args.words.push_back(integer);
+  for (const std::vector<int64_t>& list : given.lists) {
+    args.words.push_back(static_cast<int64_t>(list.size()));
+    for (const int64_t item : list) args.words.push_back(item);
+  }
+  try {
+    infer(args, types);
+  } catch (const Error&) {
+    return {};
+  }
+  return args.shape;
+}
+Suitable with_gradient(Op of, Suitable call) {
+  call.sizes.insert(call.sizes.begin(), result_of(of, call));
+  return call;
+}
+Numbers indices_below(int64_t bound, Dice& dice) {
+  return {dice.chance(0.8) ? DType::I64 : DType::I32, std::max<int64_t>(bound, 1)};
+}
+
+Suitable conv2d_backward(const OpInfo& row, const Shape& first, Dice& dice) {
+  Suitable call = with_gradient(Op::Conv2d, conv2d(row, of_rank(first, 4, 4, dice, 7), dice));
+  call.sizes.pop_back();  // the bias
+  return call;
+}
+Suitable pool2d_backward(const OpInfo& row, const Shape& first, Dice& dice) {
+  return with_gradient(Op::MaxPool2d, pool2d(row, first, dice));
+}
+Suitable max_pool2d_backward(const OpInfo& row, const Shape& first, Dice& dice) {
+  Suitable call = pool2d_backward(row, first, dice);
+  const Sizes self = call.sizes[1];
+  call.numbers[2] = {DType::I64, std::max<int64_t>(numel(self.last(2)), 1)};
+  call.sizes.push_back(call.sizes[0]);
+  return call;
+}
+
+Suitable equal(const OpInfo&, const Shape& first, Dice& dice) {
+  const Shape sizes = of_rank(first, 0, 4, dice);
+  return {.sizes = {sizes, sizes}};
+}
+Suitable where(const OpInfo& row, const Shape& first, Dice& dice) {
+  Suitable call = equal(row, first, dice);
+  call.sizes.push_back(dice.chance(0.3) ? Shape() : call.sizes[0]);
+  call.numbers[0] = {DType::Bool, 2};
+  return call;
+}
+
+Suitable slice_backward(const OpInfo&, const Shape& first, Dice& dice) {
+  const Shape input = of_rank(first, 1, 4, dice);
+  const int64_t rank = input.size();
+  Suitable call{.sizes = {input},
+                .integers = {dice.between(-rank, rank - 1), dice.between(1, 3)},
+                .indices = {dice.between(-5, 7), dice.between(-5, 7)}};
+  call.shape = input;
+  call.sizes = {result_of(Op::Slice, call)};
+  return call;
+}
+
+Suitable scatter_add(const OpInfo&, const Shape& first, Dice& dice) {
+  const Shape self = of_rank(first, 0, 3, dice);
+  const auto dim = static_cast<uint32_t>(dice.below(self.size()));
+  Shape index = self;
+  for (int64_t& size : index) size = dice.between(std::min<int64_t>(size, 1), size);
+  if (!index.empty()) index[dim] = dice.between(0, 6);
+  return {.sizes = {self, index, index},
+          .numbers = {{1, indices_below(self.empty() ? 1 : self[dim], dice)}},
+          .integers = {dim}};
+}
+Suitable index_add(const OpInfo&, const Shape& first, Dice& dice) {
+  const Shape self = of_rank(first, 1, 3, dice);
+  const auto dim = static_cast<uint32_t>(dice.below(self.size()));
+  Shape source = self;
+  source[dim] = dice.between(0, 6);
+  return {.sizes = {self, {source[dim]}, source},
+          .numbers = {{1, indices_below(self[dim], dice)}},
+          .integers = {dim}};
+}
+Suitable embedding_backward(const OpInfo&, const Shape& first, Dice& dice) {
+  const Shape grad = of_rank(first, 1, 3, dice);
+  const int64_t rows = dice.between(1, 6);
+  return {.sizes = {grad, Shape(Sizes(grad).first(grad.size() - 1))},
+          .numbers = {{1, indices_below(rows, dice)}},
+          .integers = {rows}};
+}
+
+Suitable loss_backward(const OpInfo&, const Shape& first, Dice& dice) {
+  const Shape self = of_rank(first, 0, 4, dice);
+  return {.sizes = {dice.chance(0.5) ? Shape() : self, self, self}};
+}
+Suitable nll_loss_total_weight(const OpInfo&, const Shape& first, Dice& dice) {
+  const Shape self = of_rank(first, 2, 2, dice);
+  return {.sizes = {self, {self[0]}},
+          .numbers = {{1, {DType::I64, std::max<int64_t>(self[1], 1)}}}};
+}
+Suitable nll_loss_backward(const OpInfo& row, const Shape& first, Dice& dice) {
+  const Suitable forward = nll_loss_total_weight(row, first, dice);
+  return {.sizes = {{}, forward.sizes[0], forward.sizes[1], {}},
+          .numbers = {{2, forward.numbers.at(1)}}};
 }
 
 Suitable layer_norm(const OpInfo&, const Shape& first, Dice& dice) {
@@ -109,33 +218,50 @@ Suitable linalg_solve(const OpInfo&, const Shape& first, Dice& dice) {
 
 std::optional<Suitable> draw_suitable(const OpInfo& row, const Shape& first, Dice& dice) {
   using Draw = Suitable (*)(const OpInfo&, const Shape&, Dice&);
-  constexpr std::pair<ShapeRule, Draw> kDraws[] = {{shape::conv2d, conv2d},
-                                                   {shape::pool2d, pool2d},
-                                                   {shape::layer_norm, layer_norm},
-                                                   {shape::batch_norm, batch_norm},
-                                                   {shape::batch_norm_training, batch_norm},
-                                                   {shape::reduce_dims, reduce_dims},
-                                                   {shape::det, one_square},
-                                                   {shape::det_backward, det_backward},
-                                                   {shape::eig_backward, eig_backward},
-                                                   {shape::square, square},
-                                                   {shape::eig, square},
-                                                   {shape::svd, matrices},
-                                                   {shape::linalg_solve, linalg_solve}};
+  constexpr std::pair<ShapeRule, Draw> kDraws[] = {
+      {shape::conv2d, conv2d},
+      {shape::conv2d_backward_input, conv2d_backward},
+      {shape::conv2d_backward_weight, conv2d_backward},
+      {shape::pool2d, pool2d},
+      {shape::pool2d_backward, pool2d_backward},
+      {shape::max_pool2d_backward, max_pool2d_backward},
+      {shape::equal, equal},
+      {shape::equal_along_dim, equal},
+      {shape::slice_backward, slice_backward},
+      {shape::scatter_add, scatter_add},
+      {shape::index_add, index_add},
+      {shape::embedding_backward, embedding_backward},
+      {shape::loss_backward, loss_backward},
+      {shape::nll_loss_total_weight, nll_loss_total_weight},
+      {shape::nll_loss_backward, nll_loss_backward},
+      {shape::layer_norm, layer_norm},
+      {shape::batch_norm, batch_norm},
+      {shape::batch_norm_training, batch_norm},
+      {shape::reduce_dims, reduce_dims},
+      {shape::det, one_square},
+      {shape::det_backward, det_backward},
+      {shape::eig_backward, eig_backward},
+      {shape::square, square},
+      {shape::eig, square},
+      {shape::svd, matrices},
+      {shape::linalg_solve, linalg_solve}};
+  if (row.rules.type == type::where) return where(row, first, dice);
   for (const auto& [rule, draw] : kDraws)
     if (row.rules.shape == rule) return draw(row, first, dice);
   return std::nullopt;
 }
 
-bool is_free(Op op) { return op == Op::Svd || op == Op::Eig || op == Op::EigBackward; }
+bool needs_suitable(Op op) { return op == Op::MaxPool2dBackward; }
+bool is_free(Op op) { return op == Op::Svd || op == Op::Eig || shares_nothing(op); }
+bool shares_nothing(Op op) { return op == Op::EigBackward; }
 
 Literal shared_part(Op op, const Literal& result) {
   const Sizes sizes = result.sizes;
   const auto columns = static_cast<size_t>(sizes.back());
   Literal part{result.dtype, {}, {}, {}};
   const std::vector<double>& from = result.reals;
-  if (op == Op::EigBackward) {
-    // Each value's gradient is another one's where the order is another.
+  if (shares_nothing(op)) {
+    // Nothing of it can be compared.
   } else if (op == Op::Eig) {
     for (size_t at = 0; at < from.size(); at += columns) {
       part.reals.push_back(0);

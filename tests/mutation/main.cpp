@@ -12,6 +12,7 @@
 #include <random>
 
 #include "tests/mutation/mutation.h"
+#include "tests/mutation/training.h"
 #include "tests/support/golden.h"
 
 namespace rt_test {
@@ -21,6 +22,7 @@ struct Options {
   std::string row, kind, cases;
   int64_t sample = -1;
   uint64_t seed = 0;
+  bool gradients = false;
   bool list = false;
 };
 
@@ -29,7 +31,7 @@ enum class Verdict { Noticed, Crashed, Survived, NoCase, NotApplicable };
 using Cases = std::vector<const Json*>;
 
 std::string name_of(const Json& one) {
-  return one["symbol"].get<std::string>() + "/" + one["name"].get<std::string>();
+  return one.value("symbol", "training") + "/" + one["name"].get<std::string>();
 }
 
 bool passes(const Json& one) {
@@ -37,11 +39,15 @@ bool passes(const Json& one) {
   const testing::ScopedFakeTestPartResultReporter reporter(
       testing::ScopedFakeTestPartResultReporter::INTERCEPT_ALL_THREADS, &failures);
   try {
-    Run run(one);
-    run.record();
-    run.drop_operands();
-    run.read(ReadOrder::DataFirst);
-    compare(run.outcome(), one);
+    if (!one.contains("symbol")) {
+      train(one);
+    } else {
+      Run run(one);
+      run.record();
+      run.drop_operands();
+      run.read(ReadOrder::DataFirst);
+      compare(run.outcome(), one);
+    }
   } catch (const std::exception&) {
     return false;  // an operand could not even be made
   }
@@ -80,11 +86,15 @@ Verdict try_out(const Mutation& mutation, const Cases& cases, const Seen& seen) 
 
 // ---- All of them ------------------------------------------------------------
 
-Cases matching_cases(const std::string& text) {
+/// `called` becomes how many of them, at the front, call rows by name and take no gradients.
+Cases matching_cases(const std::string& text, size_t& called) {
   Cases matching;
   for (const auto& [symbol, list] : golden_cases())
     for (const Json& one : list)
       if (name_of(one).find(text) != std::string::npos) matching.push_back(&one);
+  called = matching.size();
+  for (const Json& one : training_cases())
+    if (name_of(one).find(text) != std::string::npos) matching.push_back(&one);
   return matching;
 }
 
@@ -106,9 +116,15 @@ bool can_run_here(const rt::OpInfo& row) {
   return !takes_tensors(row) || row.params.back().kind != rt::Kind::Device;
 }
 
-std::vector<Mutation> wanted_mutations(const Options& options, SeenRows& seen) {
+/// Whether a client records the row by a call of its own, and not only by taking gradients.
+bool is_called(const Seen& seen, size_t called) {
+  return std::ranges::any_of(seen.cases, [&](size_t number) { return number < called; });
+}
+
+std::vector<Mutation> wanted_mutations(const Options& options, SeenRows& seen, size_t called) {
   std::vector<Mutation> wanted;
   for (const rt::OpInfo& row : rt::all_ops()) {
+    if (!options.gradients && options.row.empty() && !is_called(seen[row.op], called)) continue;
     if (!can_run_here(row) || (!options.row.empty() && row.name != options.row)) continue;
     for (const auto kinds : {step_kinds(), infer_kinds()})
       for (const MutationKind& kind : kinds)
@@ -164,11 +180,12 @@ int report(const std::vector<const Mutation*>& mutations, const Cases& cases, Se
 }
 
 int run(const Options& options) {
-  const Cases cases = matching_cases(options.cases);
+  size_t called = 0;
+  const Cases cases = matching_cases(options.cases, called);
   SeenRows seen;
   if (!observe(cases, seen)) return 2;
   std::cout << cases.size() << " cases pass with nothing mutated\n";
-  const std::vector<Mutation> all = wanted_mutations(options, seen);
+  const std::vector<Mutation> all = wanted_mutations(options, seen, called);
   if (all.empty()) throw std::runtime_error("there is no such mutation");
   const std::vector<const Mutation*> chosen = sample(all, options);
   if (!options.list) return report(chosen, cases, seen);
@@ -190,6 +207,8 @@ int main(int argc, char** argv) {
   app.add_option("--cases", options.cases, "Only cases whose symbol/name contains this text");
   app.add_option("--sample", options.sample, "Only so many of the mutations, chosen by the seed");
   app.add_option("--seed", options.seed, "Which ones --sample chooses");
+  app.add_flag("--gradients", options.gradients,
+               "Also rows that only gradients and optimizers record");
   app.add_flag("--list", options.list, "Print the mutations and try none");
   CLI11_PARSE(app, argc, argv);
   // One thread, so that a forked child is whole.

@@ -166,9 +166,10 @@ std::vector<Variant> where_it_shows(const OpInfo&, const Seen&) {
   return {{.name = {}, .certain = false}};
 }
 
+/// A gradient's row is given what its forward row has not failed for.
 std::vector<Variant> where_it_can_fail(const OpInfo& row, const Seen&) {
   if (!row.rules.fails) return {};
-  return {{}};
+  return {{.name = {}, .certain = given_by_clients(row)}};
 }
 
 constexpr MutationKind kKinds[] = {
