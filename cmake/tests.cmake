@@ -188,8 +188,10 @@ foreach(host exporting silent)
   rt_run_tests(spl_${host} core reference)
   if(RT_LIBTORCH_FOUND)
     add_test(NAME libtorch.spl_${host} COMMAND rt_test_spl_${host})
-    set_tests_properties(libtorch.spl_${host} PROPERTIES TIMEOUT 300 LABELS libtorch ENVIRONMENT
-                                                         RT_TORCH_BACKEND=libtorch)
+    set_tests_properties(
+      libtorch.spl_${host}
+      PROPERTIES TIMEOUT 300 LABELS libtorch ENVIRONMENT
+                 "RT_TORCH_BACKEND=libtorch;RT_TORCH_THREADS=1")
   endif()
 endforeach()
 set_target_properties(rt_test_spl_exporting PROPERTIES ENABLE_EXPORTS ON)
