@@ -88,18 +88,22 @@ if(RT_LIBTORCH_FOUND)
 endif()
 
 # rt_mutation: the golden cases against a core whose rows are changed one by one. The linker puts
-# the tool between the core and these two functions; the core knows nothing of it.
+# the tool between the core and these functions; the core knows nothing of it.
 if(CLI11_FOUND)
   set(rt_infer _ZN2rt5inferERNS_4ArgsESt4spanIKNS_10TensorTypeELm18446744073709551615EE)
+  set(rt_infer_alike _ZNK2rt5Graph11infer_alikeERNS_4ArgsE)
   set(rt_make_backend _ZN2rt22make_reference_backendERNS_11MemoryCountEi)
   file(GLOB mutation_sources CONFIGURE_DEPENDS tests/mutation/*.cpp)
   add_executable(rt_mutation ${mutation_sources} $<TARGET_OBJECTS:rt_torch>)
   # The library's own objects, whose calls are found by name.
   set_target_properties(rt_mutation PROPERTIES ENABLE_EXPORTS ON)
-  target_compile_definitions(rt_mutation PRIVATE RT_INFER="${rt_infer}"
-                                                 RT_MAKE_BACKEND="${rt_make_backend}")
+  target_compile_definitions(
+    rt_mutation PRIVATE RT_INFER="${rt_infer}" RT_INFER_ALIKE="${rt_infer_alike}"
+                        RT_MAKE_BACKEND="${rt_make_backend}")
   target_link_libraries(rt_mutation PRIVATE rt_test_support rt_frontend CLI11::CLI11)
-  target_link_options(rt_mutation PRIVATE -Wl,--wrap=${rt_infer},--wrap=${rt_make_backend})
+  foreach(wrapped ${rt_infer} ${rt_infer_alike} ${rt_make_backend})
+    target_link_options(rt_mutation PRIVATE -Wl,--wrap=${wrapped})
+  endforeach()
   add_test(NAME mutation.sample COMMAND rt_mutation --sample 60 --seed 1)
   add_test(NAME mutation.tells_what_survives COMMAND rt_mutation --cases relu/f32 --row relu --kind
                                                      element)

@@ -14,16 +14,42 @@ constexpr int64_t kOverhead = 128;
 Cache::Entry& Cache::find_or_add(Key key, const Batch& batch) {
   const auto [begin, end] = by_key_.equal_range(key);
   for (auto place = begin; place != end; ++place) {
-    if (!same_work(place->second->batch, batch)) continue;
+    if (!same_work(*place->second->batch, batch)) continue;
     entries_.splice(entries_.begin(), entries_, place->second);
     return entries_.front();
   }
-  entries_.push_front({.key = key, .batch = batch, .sightings = 0, .program = nullptr, .bytes = 0});
+  Entry fresh;
+  fresh.key = key;
+  fresh.batch = std::make_shared<const Batch>(batch);
+  entries_.push_front(std::move(fresh));
   by_key_.emplace(key, entries_.begin());
   Entry& entry = entries_.front();
-  entry.bytes = static_cast<int64_t>(sizeof(Entry) + entry.batch.bytes()) + kOverhead;
+  entry.bytes = static_cast<int64_t>(sizeof(Entry) + entry.batch->bytes()) + kOverhead;
   bytes_ += entry.bytes;
   return entry;
+}
+
+Cache::Entry* Cache::likely(uint64_t path) {
+  const auto found = by_path_.find(path);
+  return found == by_path_.end() ? nullptr : &*found->second;
+}
+
+void Cache::use(Entry& entry, uint64_t path) {
+  const auto known = by_path_.find(path);
+  if (known != by_path_.end() && &*known->second == &entry) {
+    entries_.splice(entries_.begin(), entries_, known->second);
+    return;
+  }
+  // find_or_add() has put it in front.
+  forget_path(entry);
+  if (known != by_path_.end()) known->second->path = 0;
+  entry.path = path;
+  by_path_.insert_or_assign(path, entries_.begin());
+}
+
+void Cache::forget_path(const Entry& entry) {
+  const auto known = by_path_.find(entry.path);
+  if (known != by_path_.end() && &*known->second == &entry) by_path_.erase(known);
 }
 
 void Cache::set_program(Entry& entry, std::shared_ptr<Program> program) {
@@ -31,7 +57,7 @@ void Cache::set_program(Entry& entry, std::shared_ptr<Program> program) {
     return of ? static_cast<int64_t>(of->bytes()) : 0;
   };
   // The entry says what it was charged for the old program: a program's size may change as it runs.
-  const int64_t without = static_cast<int64_t>(sizeof(Entry) + entry.batch.bytes()) + kOverhead;
+  const int64_t without = static_cast<int64_t>(sizeof(Entry) + entry.batch->bytes()) + kOverhead;
   bytes_ -= entry.bytes;
   entry.program = std::move(program);
   entry.bytes = without + size(entry.program);
@@ -46,6 +72,7 @@ int64_t Cache::shrink() {
     auto [place, end] = by_key_.equal_range(last->key);
     while (place != end && place->second != last) ++place;
     by_key_.erase(place);
+    forget_path(*last);
     bytes_ -= last->bytes;
     programs += last->program != nullptr;
     entries_.erase(last);
@@ -55,6 +82,7 @@ int64_t Cache::shrink() {
 
 void Cache::clear() {
   by_key_.clear();
+  by_path_.clear();
   entries_.clear();
   bytes_ = 0;
 }

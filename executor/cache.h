@@ -15,10 +15,11 @@ class Cache {
  public:
   struct Entry {
     Key key;
-    Batch batch;  ///< to confirm hits
+    std::shared_ptr<const Batch> batch;  ///< to confirm hits
     int64_t sightings = 0;
     std::shared_ptr<Program> program;  ///< shared with the runs under way
     int64_t bytes = 0;
+    uint64_t path = 0;  ///< see likely()
   };
 
   Cache(int64_t max_entries, int64_t max_bytes)
@@ -28,6 +29,11 @@ class Cache {
   /// reference
   /// holds until the next call.
   Entry& find_or_add(Key key, const Batch& batch);
+  /// The entry that was last found for a tape of this path (Tape::path), to be tried first; nullptr
+  /// when there is none.
+  Entry* likely(uint64_t path);
+  /// Makes the entry the most recently used one, to be found by this path.
+  void use(Entry& entry, uint64_t path);
   void set_program(Entry& entry, std::shared_ptr<Program> program);
   /// Drops the least recently used entries beyond the bounds; returns how many held a program.
   int64_t shrink();
@@ -41,9 +47,12 @@ class Cache {
   };
   using List = std::list<Entry>;  ///< most recently used first
 
+  void forget_path(const Entry& entry);
+
   int64_t max_entries_, max_bytes_, bytes_ = 0;
   List entries_;
   std::unordered_multimap<Key, List::iterator, KeyHash> by_key_;
+  std::unordered_map<uint64_t, List::iterator> by_path_;
 };
 
 }  // namespace rt

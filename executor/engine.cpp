@@ -22,22 +22,24 @@ struct ThreadExit {
 };
 
 namespace {
-// A client's static destructors may call in after this thread's exit: they get a Thread that stays.
-thread_local Thread* current = nullptr;
 thread_local ThreadExit at_exit;
 }  // namespace
+
+std::atomic<Engine*> Engine::instance_{nullptr};
+thread_local Thread* Engine::current_ = nullptr;
 
 ThreadExit::~ThreadExit() {
   if (!thread) return;
   Engine::instance().leave(*thread);
-  current = nullptr;
+  Engine::current_ = nullptr;
   delete thread;
   thread = nullptr;
 }
 
-Engine& Engine::instance() {
+Engine& Engine::make_instance() {
   static Engine* const engine = [] {
     auto* made = new Engine;
+    instance_.store(made, std::memory_order_release);
     std::atexit([] { instance().report_leaks(); });
     // A child that is forked while another thread holds the lock would wait for it for ever.
     pthread_atfork([] { instance().mutex_.lock(); }, [] { instance().mutex_.unlock(); },
@@ -49,7 +51,8 @@ Engine& Engine::instance() {
 
 /// In a child: the lock is this thread's, the other threads are gone and with them their batches.
 void Engine::after_fork() {
-  new (&landed_) std::condition_variable;  // it may count waiters that do not exist here
+  mutex_.after_fork();
+  new (&landed_) std::condition_variable_any;  // it may count waiters that do not exist here
   graph_.abandon(std::make_shared<const std::string>(
       "the value was being computed by another thread when this process was forked; sync before "
       "fork"));
@@ -59,12 +62,15 @@ void Engine::after_fork() {
   mutex_.unlock();
 }
 
-Thread& Engine::this_thread() {
-  if (!current) {
-    current = new Thread;
-    at_exit.thread = current;
-  }
-  return *current;
+Thread& Engine::new_thread() {
+  current_ = new Thread;
+  at_exit.thread = current_;
+  return *current_;
+}
+
+void Engine::greet(Thread& thread) {
+  graph_.add_tape(thread.tape);
+  thread.ready = true;
 }
 
 Engine::Engine()
@@ -72,27 +78,18 @@ Engine::Engine()
       policy_(config_.policy),
       cache_(config_.cache_entries, config_.cache_bytes) {}
 
-Turn::Turn(Engine& the_engine)
-    : engine(the_engine), thread(Engine::this_thread()), lock(the_engine.mutex_) {
-  if (thread.ready) return;
-  engine.graph_.add_tape(thread.tape);
-  thread.ready = true;
-}
-
-void Engine::begin(Turn&) {
-  if (complaint_.empty()) return;
-  throw Error(std::exchange(complaint_, {}));
-}
-
 void Engine::leave(Thread& thread) {
   if (!thread.ready) return;
-  Turn turn(*this);
-  try {
-    submit(turn, thread.tape, Reason::Flush);
-  } catch (const std::exception& error) {
-    if (config_.debug > 0) std::cerr << "rt_torch: a thread ended: " << error.what() << '\n';
+  {
+    Turn turn(*this);
+    try {
+      submit(turn, thread.tape, Reason::Flush);
+    } catch (const std::exception& error) {
+      if (config_.debug > 0) std::cerr << "rt_torch: a thread ended: " << error.what() << '\n';
+    }
+    graph_.remove_tape(thread.tape);
   }
-  graph_.remove_tape(thread.tape);
+  mutex_.forget_this_thread();
 }
 
 Backend& Engine::backend() {
@@ -205,20 +202,21 @@ std::string Engine::dump(Turn& turn, std::string_view format) {
 }
 
 std::string Engine::dump(const Submission& submission, std::string_view format) {
-  if (format == "torchscript") return backend().script(submission.batch, ScriptForm::Ir);
-  if (format == "torchscript module") return backend().script(submission.batch, ScriptForm::Module);
+  const Batch batch = submission.whole();
+  if (format == "torchscript") return backend().script(batch, ScriptForm::Ir);
+  if (format == "torchscript module") return backend().script(batch, ScriptForm::Module);
   std::vector<std::string> places;
   for (uint32_t place : submission.places) places.push_back(places_.text(place));
   const DumpNotes notes{.places = places, .labels = submission.labels};
-  if (format == "text") return to_text(submission.batch, &notes);
-  if (format == "json") return to_json(submission.batch, &notes);
-  if (format == "dot") return to_dot(submission.batch, &notes);
+  if (format == "text") return to_text(batch, &notes);
+  if (format == "json") return to_json(batch, &notes);
+  if (format == "dot") return to_dot(batch, &notes);
   fail("\"", format, "\" is no format of this build; use text, json or dot");
 }
 
 /// What RT_TORCH_DEBUG and RT_TORCH_DUMP ask to be told of a batch.
 void Engine::announce(const Submission& submission, Reason reason, bool compiled) {
-  const std::string key = to_string(key_of(submission.batch));
+  const std::string key = to_string(key_of(submission.batch()));
   if (config_.debug > 0)
     std::cerr << "rt_torch: batch " << key << ", " << submission.nodes << " nodes, "
               << submission.roots.size() << " roots, " << name(forced_by(reason))
@@ -243,13 +241,14 @@ void Engine::report_leaks() const {
   constexpr int64_t kMost = 20;
   std::cerr << "rt_torch: " << handles_.live() << " handles were never freed\n";
   int64_t told = 0;
-  handles_.for_each([&](int64_t handle, const Handles::Entry& entry) {
+  handles_.for_each([&](const Handles::Entry& entry, HandleKind kind) {
     if (told++ >= kMost) return;
-    if (entry.kind == HandleKind::File)
-      std::cerr << "rt_torch:   #" << handle << " the file " << files_[entry.value]->path() << '\n';
-    if (entry.kind != HandleKind::Tensor) return;
+    if (kind == HandleKind::File)
+      std::cerr << "rt_torch:   #" << entry.handle << " the file " << files_[entry.value]->path()
+                << '\n';
+    if (kind != HandleKind::Tensor) return;
     const Node& node = graph_[entry.value];
-    std::cerr << "rt_torch:   #" << handle << ' ' << to_string(node.dtype, node.shape);
+    std::cerr << "rt_torch:   #" << entry.handle << ' ' << to_string(node.dtype, node.shape);
     if (const std::string label = graph_.label(entry.value); !label.empty())
       std::cerr << " \"" << label << '"';
     if (node.place != 0) std::cerr << " made at " << places_.text(node.place);

@@ -9,6 +9,7 @@
 #include "executor/cache.h"
 #include "executor/config.h"
 #include "executor/counters.h"
+#include "executor/engine_lock.h"
 #include "executor/optimizer.h"
 #include "executor/slots.h"
 #include "graph/builder.h"
@@ -42,7 +43,7 @@ class Engine;
 struct Turn {
   Engine& engine;
   Thread& thread;
-  std::unique_lock<std::mutex> lock;
+  std::unique_lock<EngineLock> lock;
   explicit Turn(Engine& engine);
 };
 
@@ -63,11 +64,18 @@ struct Update {
 
 class Engine {
  public:
-  static Engine& instance();  ///< made at the first use, never destroyed
-  static Thread& this_thread();
+  /// Made at the first use, never destroyed.
+  static Engine& instance() {
+    Engine* const engine = instance_.load(std::memory_order_acquire);
+    return engine ? *engine : make_instance();
+  }
+  static Thread& this_thread() { return current_ ? *current_ : new_thread(); }
 
   /// Every call begins here: tells once, by throwing, what is wrong with the environment.
-  void begin(Turn& turn);
+  void begin(Turn&) {
+    if (!complaint_.empty()) [[unlikely]]
+      throw Error(std::exchange(complaint_, {}));
+  }
 
   // Recording and handles. All throw Error; handles of tensors unless it says otherwise.
   int64_t record(Turn& turn, Call& call);  ///< a handle to the result
@@ -148,6 +156,9 @@ class Engine {
   friend class TapeBuilder;
   friend struct ThreadExit;
   Engine();
+  static Engine& make_instance();
+  static Thread& new_thread();
+  void greet(Thread& thread);
 
   // record.cpp
   Value append(Turn& turn, Call& call, bool graded);
@@ -155,8 +166,9 @@ class Engine {
   Value append_inferred(Turn& turn, const Args& args, bool graded);
   Value at_once(Turn& turn, const Args& args);
   int64_t handle_to(Value value);
-  Small<TensorType, 6> complete(Turn& turn, Call& call);
-  void resolve(Turn& turn, Call& call, Small<TensorType, 6>& types);
+  void complete(Turn& turn, Call& call);
+  void resolve(Turn& turn, Call& call);
+  Small<TensorType, 6> types(const Args& args) const;
   void check_limits(Turn& turn);
   bool over_soft_limit(const Tape& tape, double factor) const;
   void check_view(const Call& call);
@@ -201,8 +213,14 @@ class Engine {
   void after_fork();
   void report_leaks() const;
 
-  std::mutex mutex_;
-  std::condition_variable landed_;
+  static std::atomic<Engine*> instance_;
+  // A client's static destructors may call in after their thread's exit: it gets another Thread,
+  // which stays. The library is linked to its clients or loaded early; one pointer finds room in
+  // the memory that such variables are kept in.
+  [[gnu::tls_model("initial-exec")]] static thread_local Thread* current_;
+
+  EngineLock mutex_;
+  std::condition_variable_any landed_;
   std::string complaint_;  ///< about the environment; the first call tells it
   Config config_;          ///< after complaint_, which reading it fills in
   Policy policy_;
@@ -222,5 +240,11 @@ class Engine {
   int64_t fallback_nodes_ = 0;  ///< of backends before this one, less those of before a reset
   bool forked_ = false;         ///< this process came from a fork of one that had an engine
 };
+
+inline Turn::Turn(Engine& the_engine)
+    : engine(the_engine), thread(Engine::this_thread()), lock(the_engine.mutex_) {
+  if (!thread.ready) [[unlikely]]
+    engine.greet(thread);
+}
 
 }  // namespace rt

@@ -98,14 +98,14 @@ void Engine::rebind(Turn& turn, int64_t handle, Value now) {
   const Place place = graph_.place(before);
   std::vector<Onlooker> onlookers;
   bool inside = true, only_itself = true;
-  handles_.for_each([&](int64_t other, const Handles::Entry& entry) {
-    if (entry.kind != HandleKind::Tensor) return;
+  handles_.for_each([&](const Handles::Entry& entry, HandleKind kind) {
+    if (kind != HandleKind::Tensor) return;
     if (graph_[entry.value].family != graph_[before].family) return;
     Place seen = graph_.place(entry.value);
     if (!seen.same_memory(place)) return;
     only_itself = only_itself && entry.value == before;
     inside = inside && within(seen.layout, place.layout);
-    onlookers.push_back({other, std::move(seen.layout)});
+    onlookers.push_back({entry.handle, std::move(seen.layout)});
   });
   if (only_itself) {
     for (const Onlooker& onlooker : onlookers) replace(onlooker.handle, now);

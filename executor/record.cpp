@@ -47,13 +47,15 @@ std::string describe(const Call& call, std::span<const TensorType> types) {
 }
 
 /// A call, inferred, whose result is its first operand's very value.
-bool is_identity(const Args& args, const TensorType& self) {
+bool is_identity(const Args& args, const Graph& graph) {
+  if (args.op != Op::Cast && args.op != Op::Move && args.op != Op::Dropout) [[likely]]
+    return false;
+  const Node& self = graph[args.operands[0]];
   if (args.op == Op::Cast) return args.dtype == self.dtype;
   if (args.op == Op::Move) return args.device == self.device;
-  if (args.op != Op::Dropout) return false;
   const WordsView words{info(args.op), args.words};
   return words.integer(0) == 0 || std::bit_cast<double>(words.scalar(0)) == 0 ||
-         numel(self.sizes) == 0;
+         numel(self.shape) == 0;
 }
 
 }  // namespace
@@ -68,38 +70,36 @@ int64_t Engine::handle_to(Value value) {
   return handle;
 }
 
-/// Looks the handles up. A value that is pending on another thread's tape submits that tape first.
-void Engine::resolve(Turn& turn, Call& call, Small<TensorType, 6>& types) {
-  const OpInfo& row = info(call.args.op);
-  uint32_t at = 0;
+/// The kind of a row's tensor parameter by its place among them.
+static Kind kind_of_tensor(const OpInfo& row, uint32_t at) {
   for (const Param& param : row.params) {
-    uint32_t count = 0;
-    if (param.kind == Kind::Tensor || param.kind == Kind::OptTensor) count = 1;
-    if (param.kind == Kind::TensorList) count = call.handles.size();
-    for (; count > 0; --count, ++at) {
-      const int64_t handle = call.handles[at];
-      if (handle == 0 && param.kind == Kind::OptTensor) {
-        call.args.operands.push_back(kNone);
+    const bool tensor = param.kind == Kind::Tensor || param.kind == Kind::OptTensor;
+    if (tensor && at-- == 0) return param.kind;
+  }
+  return Kind::TensorList;
+}
+
+/// Looks the handles up. A value that is pending on another thread's tape submits that tape, and
+/// since others may free handles while it runs, all are looked up again then.
+void Engine::resolve(Turn& turn, Call& call) {
+  const uint32_t mine = turn.thread.tape.number;
+  for (uint32_t at = 0; at < call.handles.size();) {
+    const int64_t handle = call.handles[at];
+    Value value = kNone;
+    if (handle != 0 || kind_of_tensor(info(call.args.op), at) != Kind::OptTensor) {
+      value = value_of(turn, handle);
+      const Node& node = graph_[value];
+      if (node.state == State::Pending && node.tape != mine) [[unlikely]] {
+        submit(turn, graph_.tape(node.tape), Reason::Read);
+        call.args.operands.clear();
+        at = 0;
         continue;
       }
-      const Value value = value_of(turn, handle);
-      const Node& node = graph_[value];
-      if (node.state == State::Pending && node.tape != turn.thread.tape.number)
-        submit(turn, graph_.tape(node.tape), Reason::Read);
-      call.args.operands.push_back(value);
+      if (node.state == State::Poisoned) [[unlikely]]
+        throw Error(*graph_.poison_of(value), true);
     }
-  }
-  // Other threads may have freed a handle while a tape ran: all are looked up again under one lock.
-  at = 0;
-  for (Value& operand : call.args.operands) {
-    const int64_t handle = call.handles[at++];
-    if (operand == kNone) {
-      types.push_back(graph_.type(kNone));
-      continue;
-    }
-    operand = value_of(turn, handle);
-    if (graph_[operand].state == State::Poisoned) throw Error(*graph_.poison_of(operand), true);
-    types.push_back(graph_.type(operand));
+    call.args.operands.push_back(value);
+    ++at;
   }
 }
 
@@ -107,7 +107,6 @@ void Engine::resolve(Turn& turn, Call& call, Small<TensorType, 6>& types) {
 /// where a node has to be recorded.
 Value Engine::at_once(Turn& turn, const Args& args) {
   const OpInfo& row = info(args.op);
-  if (!row.rules.view) return kNone;
   const Node& source = graph_[args.operands[0]];
   if (source.state != State::Concrete) return kNone;
   Layout layout;
@@ -126,32 +125,35 @@ void Engine::check_view(const Call& call) {
          to_string(call.args.shape), "; use reshape, which copies");
 }
 
-/// Fills in the operands and what inference makes of the call; gives the operands' types. Throws
-/// what is wrong with the call.
-Small<TensorType, 6> Engine::complete(Turn& turn, Call& call) {
+Small<TensorType, 6> Engine::types(const Args& args) const {
   Small<TensorType, 6> types;
+  for (const Value operand : args.operands) types.push_back(graph_.type(operand));
+  return types;
+}
+
+/// Fills in the operands and what inference makes of the call. Throws what is wrong with the call.
+void Engine::complete(Turn& turn, Call& call) {
   try {
-    resolve(turn, call, types);
-    infer(call.args, types);
+    resolve(turn, call);
+    if (graph_.infer_alike(call.args)) [[likely]]
+      return;
+    infer(call.args, types(call.args));
     check_view(call);
-    return types;
   } catch (const Error& error) {
     if (error.complete()) throw;
-    throw Error(describe(call, types) + ": " + error.text(), true);
+    throw Error(describe(call, types(call.args)) + ": " + error.text(), true);
   }
 }
 
 Value Engine::append(Turn& turn, Call& call, bool graded) {
-  const Small<TensorType, 6> types = complete(turn, call);
-  if (!types.empty() && is_identity(call.args, types[0])) return call.args.operands[0];
+  complete(turn, call);
+  if (is_identity(call.args, graph_)) return call.args.operands[0];
   return append_inferred(turn, call.args, graded && turn.thread.no_grad == 0);
 }
 
 /// An op of the engine's own over values that are there.
 Value Engine::append(Turn& turn, Args& args, bool graded) {
-  Small<TensorType, 6> types;
-  for (const Value operand : args.operands) types.push_back(graph_.type(operand));
-  infer(args, types);
+  if (!graph_.infer_alike(args)) infer(args, types(args));
   return append_inferred(turn, args, graded);
 }
 
@@ -164,7 +166,7 @@ Value Engine::append_inferred(Turn& turn, const Args& args, bool graded) {
     TapeBuilder build(turn, true);
     return (rules.graded ? rules.graded : rules.decompose)(build, args);
   }
-  Value value = at_once(turn, args);
+  Value value = rules.view ? at_once(turn, args) : kNone;
   if (value == kNone) value = graph_.append(turn.thread.tape, args, turn.thread.place);
   if (graded) graph_.track(value, args);
   return value;
@@ -233,7 +235,8 @@ void Engine::set_label(Turn& turn, int64_t handle, std::string label) {
 void Engine::check_limits(Turn& turn) {
   constexpr int64_t kHardNodes = 2'000'000, kHardBytes = int64_t{4} << 30;
   Tape& tape = turn.thread.tape;
-  if (!over_soft_limit(tape, 1)) return;
+  if (tape.nodes < config_.max_pending_nodes && tape.bytes < config_.max_pending_bytes) [[likely]]
+    return;
   if (tape.trail == tape.began || tape.nodes >= kHardNodes || tape.bytes >= kHardBytes)
     submit(turn, tape, Reason::Limit);
 }

@@ -48,7 +48,7 @@ bool draws_numbers(const Batch& batch) {
 /// it ran.
 std::shared_ptr<const std::string> Engine::failure(const Submission& submission, uint32_t step,
                                                    std::string_view cause) const {
-  const Batch& batch = submission.batch;
+  const Batch& batch = submission.batch();
   const Batch::Step& at = batch.steps[step];
   const OpInfo& row = info(at.op);
   const WordsView words = batch.words_of(at);
@@ -84,7 +84,7 @@ std::shared_ptr<const std::string> Engine::failure(const Submission& submission,
 /// One step after the other; a step that fails poisons what depends on it and nothing else.
 void Engine::run_steps(Submission& submission, std::vector<BufferRef>& results,
                        std::vector<Message>& failures) {
-  const Batch& batch = submission.batch;
+  const Batch& batch = submission.batch();
   const LastUses last = last_uses(batch);
   std::vector<BufferRef> values(batch.values.size());
   std::vector<Message> poison(batch.values.size());
@@ -93,7 +93,7 @@ void Engine::run_steps(Submission& submission, std::vector<BufferRef>& results,
     if (!submission.poison.empty()) poison[value] = submission.poison[input];
     values[value] = std::move(submission.inputs[input++]);
   }
-  Frame frame{values, batch.scalars};
+  Frame frame{values, submission.scalars};
   for (uint32_t step = 0; step < batch.steps.size(); ++step) {
     const Batch::Step& at = batch.steps[step];
     Message& outcome = poison[at.result];
@@ -131,10 +131,10 @@ void Engine::run(Submission& submission, Program* program, std::vector<BufferRef
   failures.assign(submission.roots.size(), nullptr);
   if (!program || !submission.poison.empty() || config_.debug >= kTellSteps)
     return run_steps(submission, results, failures);
-  const bool random = draws_numbers(submission.batch);
+  const bool random = draws_numbers(submission.batch());
   const auto before = random ? backend_->random_state() : nullptr;
   try {
-    program->run(submission.inputs, submission.batch.scalars, results);
+    program->run(submission.inputs, submission.scalars, results);
   } catch (const std::exception&) {
     if (before) backend_->restore(*before);
     results.assign(submission.roots.size(), {});
@@ -150,15 +150,22 @@ int64_t Engine::submit(Turn& turn, Tape& tape, Reason reason) {
          words_for(reason), " asks for one of ", tape.nodes,
          " nodes; move it behind the flush, or raise the variable");
   Submission& submission = turn.thread.submission;
-  for (Value waited; (waited = graph_.build(tape, submission)) != kNone;) {
-    wait_for(turn, waited);
-    if (!graph_.has(tape) || tape.nodes == 0) return 0;  // somebody else submitted it meanwhile
+  Cache::Entry* entry = cache_.likely(tape.path);
+  if (entry && graph_.matches(tape, *entry->batch, submission)) {
+    submission.known = entry->batch;
+  } else {
+    entry = nullptr;
+    for (Value waited; (waited = graph_.build(tape, submission)) != kNone;) {
+      wait_for(turn, waited);
+      if (!graph_.has(tape) || tape.nodes == 0) return 0;  // somebody else submitted it meanwhile
+    }
   }
 #ifndef NDEBUG
-  verify(submission.batch, true);
+  verify(submission.batch(), true);
 #endif
   // A loop cut at the place where it was cut before comes by here again with the same work.
   const bool repeats = reason == Reason::Limit && tape.trail == tape.began;
+  const uint64_t path = tape.path;
   graph_.detach(tape);
   in_flight_nodes_ += submission.nodes;
   ++batches_since_flush_;
@@ -168,24 +175,24 @@ int64_t Engine::submit(Turn& turn, Tape& tape, Reason reason) {
 
   // One-step batches are not worth a program; run_step is one.
   std::shared_ptr<Program> program;
-  const int64_t compile_start = now_ns();
-  if (submission.batch.steps.size() > 1) {
-    const Key key = key_of(submission.batch);
-    Cache::Entry& entry = cache_.find_or_add(key, submission.batch);
-    ++entry.sightings;
-    count(entry.program ? Counter::cache_hits : Counter::cache_misses);
-    if (!entry.program && config_.debug < kTellSteps &&
-        (repeats || entry.sightings > config_.compile_after)) {
+  if (submission.nodes > 1) {
+    if (!entry) entry = &cache_.find_or_add(key_of(submission.built), submission.built);
+    cache_.use(*entry, path);
+    ++entry->sightings;
+    count(entry->program ? Counter::cache_hits : Counter::cache_misses);
+    if (!entry->program && config_.debug < kTellSteps &&
+        (repeats || entry->sightings > config_.compile_after)) {
+      const int64_t start = now_ns();
       try {
-        cache_.set_program(entry, backend_->compile(submission.batch));
+        cache_.set_program(*entry, backend_->compile(*entry->batch));
       } catch (const std::exception& error) {
         if (config_.debug > 0)
-          std::cerr << "rt_torch: batch " << to_string(key) << " does not compile: " << error.what()
-                    << '\n';
+          std::cerr << "rt_torch: batch " << to_string(entry->key)
+                    << " does not compile: " << error.what() << '\n';
       }
-      count(Counter::compile_ns, now_ns() - compile_start);
+      count(Counter::compile_ns, now_ns() - start);
     }
-    program = entry.program;
+    program = entry->program;
     count(Counter::cache_evictions, cache_.shrink());
   }
   if (config_.debug > 0 || !config_.dump.empty()) announce(submission, reason, program != nullptr);

@@ -29,21 +29,18 @@ uint32_t GradRecords::add() {
 
 void GradRecords::remove(uint32_t number) { free_.push_back(number); }
 
-bool Graph::takes_part(Value value) const {
-  const uint32_t record = (*this)[value].grad;
-  return record != 0 && records_[record].wanted;
-}
-
 bool Graph::is_leaf(Value value) const {
   const uint32_t record = (*this)[value].grad;
   return record == 0 || records_[record].leaf;
 }
 
 bool Graph::wants_gradient(const Args& args) const {
+  if (records_.empty() || !is_float(args.dtype)) return false;
+  const bool wanted = std::ranges::any_of(
+      args.operands, [&](Value value) { return value != kNone && takes_part(value); });
+  if (!wanted) return false;
   const Rules& rules = info(args.op).rules;
-  if (!is_float(args.dtype) || (!rules.vjp && !rules.graded && !rules.decompose)) return false;
-  return std::ranges::any_of(args.operands,
-                             [&](Value value) { return value != kNone && takes_part(value); });
+  return rules.vjp || rules.graded || rules.decompose;
 }
 
 void Graph::link(Value value, uint32_t record) {

@@ -40,6 +40,7 @@ class GradRecords {
  public:
   GradRecord& operator[](uint32_t number) { return records_[number]; }
   const GradRecord& operator[](uint32_t number) const { return records_[number]; }
+  bool empty() const { return free_.size() + 1 == records_.size(); }
   uint32_t add();
   void remove(uint32_t number);
 

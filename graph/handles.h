@@ -17,31 +17,69 @@ enum class HandleKind : uint8_t { Tensor, Optimizer, Stream, File };
 class Handles {
  public:
   struct Entry {
+    int64_t handle = 0;  ///< 0: this slot is free
     uint32_t generation = 0;
-    HandleKind kind = HandleKind::Tensor;
-    bool live = false;
     /// Tensor: the value it stands for now (a rebinding changes it). Other kinds: their own number.
     Value value{};
     uint32_t next_free = 0;
   };
 
-  int64_t add(HandleKind kind, Value value);
+  int64_t add(HandleKind kind, Value value) {
+    uint32_t slot = free_;
+    if (slot == 0) slot = new_slot();
+    else free_ = entries_[slot].next_free;
+    Entry& entry = entries_[slot];
+    entry.handle =
+        (int64_t{entry.generation} << kKindBits | static_cast<int64_t>(kind)) << kSlotBits | slot;
+    entry.value = value;
+    ++live_;
+    return entry.handle;
+  }
   /// The entry of a live handle of that kind; throws with what is wrong about it and the remedy.
-  Entry& at(int64_t handle, HandleKind kind);
+  Entry& at(int64_t handle, HandleKind kind) {
+    Entry* const entry = find(handle, kind);
+    if (!entry) [[unlikely]]
+      refuse(handle, kind);
+    return *entry;
+  }
   /// The same, nullptr where at() throws.
-  Entry* find(int64_t handle, HandleKind kind);
-  void remove(int64_t handle);
+  Entry* find(int64_t handle, HandleKind kind) {
+    const uint32_t slot = slot_of(handle);
+    if (slot == 0 || slot >= entries_.size()) return nullptr;
+    Entry& entry = entries_[slot];
+    return entry.handle == handle && kind_of(handle) == kind ? &entry : nullptr;
+  }
+  void remove(int64_t handle) {
+    const uint32_t slot = slot_of(handle);
+    Entry& entry = entries_[slot];
+    entry.handle = 0;
+    --live_;
+    if (++entry.generation == kGenerations) return;
+    entry.next_free = free_;
+    free_ = slot;
+  }
   int64_t live() const { return live_; }
 
-  /// Calls f(handle, entry) for every live one, in the order of slots.
+  /// Calls f(entry, kind) for every live one, in the order of slots.
   template <class F>
   void for_each(F f) const {
     for (uint32_t slot = 1; slot < entries_.size(); ++slot)
-      if (entries_[slot].live) f(number(slot), entries_[slot]);
+      if (const Entry& entry = entries_[slot]; entry.handle != 0) f(entry, kind_of(entry.handle));
   }
 
  private:
-  int64_t number(uint32_t slot) const;
+  static constexpr int kSlotBits = 26, kKindBits = 3, kGenerationBits = 22;
+  static constexpr uint32_t kSlots = 1u << kSlotBits, kGenerations = 1u << kGenerationBits;
+  static_assert(kSlotBits + kKindBits + kGenerationBits <= 53);
+
+  static uint32_t slot_of(int64_t handle) { return static_cast<uint32_t>(handle & (kSlots - 1)); }
+  static HandleKind kind_of(int64_t handle) {
+    return static_cast<HandleKind>(handle >> kSlotBits & ((1 << kKindBits) - 1));
+  }
+  static uint32_t generation_of(int64_t handle) {
+    return static_cast<uint32_t>(handle >> (kSlotBits + kKindBits) & (kGenerations - 1));
+  }
+  uint32_t new_slot();
   [[noreturn]] void refuse(int64_t handle, HandleKind kind) const;
 
   std::vector<Entry> entries_{1};

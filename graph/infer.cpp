@@ -51,8 +51,7 @@ int category(DType dtype) { return is_float(dtype) ? 2 : dtype == DType::Bool ? 
 void infer(Args& args, std::span<const TensorType> operands) {
   const OpInfo& row = info(args.op);
   Inference call{row, operands, args.words, args.shape, args.dtype, args.device};
-  const bool placed = row.params.back().kind == Kind::Device;
-  if (!placed) check_devices(call);
+  if (!row.placed) check_devices(call);
   row.rules.shape(call);
   row.rules.type(call);
   check_size(call);

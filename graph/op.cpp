@@ -49,6 +49,8 @@ constexpr uint8_t count(std::span<const Param> params, auto... kinds) {
   return found;
 }
 
+constexpr bool is_one_of(auto rule, auto... rules) { return ((rule == rules) || ...); }
+
 constexpr OpInfo row(Op op, std::string_view name, std::string_view symbol, Kind result,
                      bool internal, std::span<const Param> params, std::string_view doc,
                      Rules rules) {
@@ -64,8 +66,17 @@ constexpr OpInfo row(Op op, std::string_view name, std::string_view symbol, Kind
           .scalars = count(params, Kind::Float, Kind::Index),
           .integers = count(params, Kind::Int, Kind::Flag),
           .lists = count(params, Kind::IntList),
-          .variadic = count(params, Kind::TensorList) > 0};
+          .variadic = count(params, Kind::TensorList) > 0,
+          .placed = params.back().kind == Kind::Device,
+          .keeps_type = params.back().kind != Kind::Device &&
+                        is_one_of(rules.shape, shape::same, shape::broadcast, shape::equal) &&
+                        is_one_of(rules.type, type::keep, type::numeric, type::floating,
+                                  type::to_float, type::numeric_to_float, type::promote,
+                                  type::promote_numeric, type::promote_float, type::equal,
+                                  type::equal_stored, type::equal_floating)};
 }
+
+}  // namespace
 
 constexpr OpInfo kOps[] = {
 #define RT_OP(Id, symbol, result, params_, doc, ...) \
@@ -75,6 +86,8 @@ constexpr OpInfo kOps[] = {
       Rules{__VA_ARGS__}),
 #include "graph/ops.def"
 };
+
+namespace {
 
 consteval bool every_op(auto holds) {
   for (const OpInfo& op : kOps)
@@ -103,7 +116,6 @@ static_assert(every_op([](const OpInfo& op) {
 
 }  // namespace
 
-const OpInfo& info(Op op) { return kOps[static_cast<size_t>(op)]; }
 std::span<const OpInfo> all_ops() { return kOps; }
 
 const OpInfo* find_op(std::string_view name) {

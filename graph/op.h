@@ -193,9 +193,14 @@ struct OpInfo {
   Rules rules;
   uint8_t tensors, scalars, integers, lists;  ///< how many parameters of each sort
   bool variadic;                              ///< takes a TensorList
+  bool placed;                                ///< its last parameter says the device
+  /// Operands of one type, a floating point one, make a result of that type, whatever else is said.
+  bool keeps_type;
 };
 
-const OpInfo& info(Op op);
+/// The table, one entry per enumerator.
+extern const OpInfo kOps[];
+inline const OpInfo& info(Op op) { return kOps[static_cast<size_t>(op)]; }
 std::span<const OpInfo> all_ops();
 const OpInfo* find_op(std::string_view name);  ///< by its name in dumps; nullptr when there is none
 

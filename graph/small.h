@@ -40,10 +40,23 @@ class Small {
     size_ = 0;
     append(list);
   }
+  /// The same of a list that is likely in place, too: then a copy of a fixed size does it.
+  template <uint32_t M>
+  void assign(const Small<T, M>& other) {
+    constexpr uint32_t kBoth = N < M ? N : M;
+    if (capacity_ != N || other.capacity_ != M || other.size_ > kBoth) [[unlikely]]
+      return assign(std::span<const T>(other));
+    std::memcpy(bytes_, other.bytes_, kBoth * sizeof(T));
+    size_ = other.size_;
+  }
   void append(std::span<const T> list) {
     const auto count = static_cast<uint32_t>(list.size());
     reserve(size_ + count);
-    if (count != 0) std::memcpy(data() + size_, list.data(), count * sizeof(T));
+    T* const to = data() + size_;
+    // Most lists have one or two elements, and a call of memcpy costs more than they do.
+    if (count == 1) to[0] = list[0];
+    else if (count == 2) std::memcpy(to, list.data(), 2 * sizeof(T));
+    else if (count != 0) std::memcpy(to, list.data(), count * sizeof(T));
     size_ += count;
   }
   void push_back(T value) {
@@ -87,6 +100,9 @@ class Small {
   }
 
  private:
+  template <class, uint32_t>
+  friend class Small;
+
   void reserve(uint32_t wanted) {
     if (wanted <= capacity_) return;
     uint32_t capacity = capacity_ * 2;

@@ -1,32 +1,11 @@
-// tape.cpp -- recording, holding and releasing values; taking a tape's batch.
+// tape.cpp -- recording, holding and releasing values.
 #include "graph/tape.h"
 
 #include <algorithm>
 
 namespace rt {
 
-void Submission::clear() {
-  batch.clear();
-  inputs.clear();
-  roots.clear();
-  places.clear();
-  labels.clear();
-  nodes = 0;
-  poison.clear();
-}
-
-TensorType Graph::type(Value value) const {
-  if (value == kNone) return {.dtype = DType::F32, .device = {}, .none = true, .sizes = {}};
-  const Node& node = (*this)[value];
-  return {.dtype = node.dtype, .device = node.device, .none = false, .sizes = node.shape};
-}
-
-uint32_t Graph::allocate() {
-  if (free_ != kNone.number) {
-    const uint32_t slot = free_;
-    free_ = (*this)[Value{slot}].next;
-    return slot;
-  }
+uint32_t Graph::new_slot() {
   if (used_ % kChunk == 0) chunks_.push_back(std::make_unique<Node[]>(kChunk));
   return used_++;
 }
@@ -35,12 +14,27 @@ void Graph::vacate(uint32_t slot) {
   Node& node = (*this)[Value{slot}];
   if (node.labelled) labels_.erase(slot);
   if (node.state == State::Poisoned) poison_.erase(slot);
-  unlink_gradient(node);
+  if (node.grad != 0) unlink_gradient(node);
   node.buffer = {};
   node.labelled = false;
   node.state = State::Free;
   node.next = free_;
   free_ = slot;
+}
+
+bool Graph::infer_alike(Args& args) const {
+  if (!info(args.op).keeps_type) return false;
+  const Node& first = (*this)[args.operands[0]];
+  if (!is_float(first.dtype)) return false;
+  for (uint32_t i = 1; i < args.operands.size(); ++i) {
+    const Node& other = (*this)[args.operands[i]];
+    if (other.dtype != first.dtype || other.device != first.device || other.shape != first.shape)
+      return false;
+  }
+  args.shape.assign(first.shape);
+  args.dtype = first.dtype;
+  args.device = first.device;
+  return true;
 }
 
 Value Graph::append(Tape& tape, const Args& args, uint32_t place) {
@@ -71,6 +65,8 @@ Value Graph::append(Tape& tape, const Args& args, uint32_t place) {
   ++tape.nodes;
   const int64_t elements = numel(node.shape);
   if (!info(args.op).rules.view) tape.bytes += elements * item_size(node.dtype);
+  tape.path = (tape.path + static_cast<uint64_t>(args.op) + static_cast<uint64_t>(elements)) *
+              0x9e3779b97f4a7c15u;
   tape.trail = (tape.trail << 4) + static_cast<uint64_t>(args.op) * 0x9e3779b97f4a7c15u +
                static_cast<uint64_t>(elements);
   ++recorded_nodes;
@@ -181,84 +177,6 @@ Place Graph::place(Value value) const {
     place = {*at, nullptr, {view.shape, contiguous_strides(view.shape), 0}};
   }
   return place;
-}
-
-Value Graph::build(const Tape& tape, Submission& out) {
-  out.clear();
-  Batch& batch = out.batch;
-  ++stamp_;
-  Small<uint32_t, 6> operands;
-  Small<int64_t, 10> words;
-  for (uint32_t slot = tape.first; slot != kNone.number; slot = (*this)[Value{slot}].next) {
-    Node& node = (*this)[Value{slot}];
-    const OpInfo& row = info(node.op);
-    operands.clear();
-    for (Value operand : node.operands) {
-      if (operand == kNone) {
-        operands.push_back(kNone.number);
-        continue;
-      }
-      Node& source = (*this)[operand];
-      if (source.stamp != stamp_) {
-        if (source.state == State::InFlight) return operand;
-        source.stamp = stamp_;
-        const BufferRef& buffer = source.buffer;
-        source.number =
-            batch.add_input(source.dtype, source.device, source.shape,
-                            buffer && !buffer->contiguous() ? buffer->strides() : Sizes{});
-        out.inputs.push_back(buffer);
-        if (source.state == State::Poisoned) {
-          out.poison.resize(out.inputs.size());
-          out.poison.back() = poison_.at(operand.number);
-        }
-      }
-      operands.push_back(source.number);
-    }
-    words.assign(node.words);
-    for (uint32_t i = 0; i < row.scalars; ++i) {
-      batch.scalars.push_back(words[i]);
-      words[i] = static_cast<int64_t>(batch.scalars.size() - 1);
-    }
-    node.number = batch.add_step(node.op, operands, words, node.dtype, node.device, node.shape);
-    node.stamp = stamp_;
-    if (node.holders != 0) {
-      batch.roots.push_back(node.number);
-      out.roots.push_back(Value{slot});
-    }
-    out.places.push_back(node.place);
-    if (node.labelled) {
-      out.labels.resize(batch.steps.size());
-      out.labels.back() = labels_.at(slot);
-    }
-  }
-  if (!out.poison.empty()) out.poison.resize(out.inputs.size());
-  if (!out.labels.empty()) out.labels.resize(batch.steps.size());
-  batch.free_scalars = static_cast<uint32_t>(batch.scalars.size());
-  out.nodes = static_cast<int64_t>(batch.steps.size());
-  return kNone;
-}
-
-void Graph::detach(Tape& tape) {
-  for (uint32_t slot = tape.first; slot != kNone.number;) {
-    Node& node = (*this)[Value{slot}];
-    const uint32_t next = node.next;
-    node.state = State::InFlight;
-    for (Value operand : node.operands) {
-      if (operand == kNone) continue;
-      Node& source = (*this)[operand];
-      // Consumers stand behind what they consume, so the last one to come by clears it away.
-      if (--source.consumers == 0 && source.holders == 0) vacate(operand.number);
-    }
-    node.operands.clear();
-    if (node.holders == 0 && node.consumers == 0) vacate(slot);
-    slot = next;
-  }
-  pending_nodes -= tape.nodes;
-  tape.began = tape.trail;
-  tape.first = tape.last = kNone.number;
-  tape.nodes = 0;
-  tape.bytes = 0;
-  bury();
 }
 
 void Graph::deliver(Value root, BufferRef buffer) {

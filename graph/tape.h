@@ -61,20 +61,25 @@ struct Tape {
   uint32_t first = kNone.number, last = kNone.number;
   int64_t nodes = 0;
   int64_t bytes = 0;   ///< of pending results that are not views
+  uint64_t path = 0;   ///< of all that was recorded since the batch before; tells what it may be
   uint64_t trail = 0;  ///< what was recorded last, older ops shifted out; tells a place in a loop
   uint64_t began = 0;  ///< the trail when the batch before was taken off
 };
 
 /// A batch taken off a tape, with what does not belong to its key.
 struct Submission {
-  Batch batch;
-  std::vector<BufferRef> inputs;    ///< null where poisoned
-  std::vector<Value> roots;         ///< as batch.roots
-  std::vector<uint32_t> places;     ///< of the steps
-  std::vector<std::string> labels;  ///< of the steps; empty when no step has one
+  Batch built;                         ///< the batch, unless
+  std::shared_ptr<const Batch> known;  ///< it is this one, which others share
+  std::vector<int64_t> scalars;        ///< of this submission
+  std::vector<BufferRef> inputs;       ///< null where poisoned
+  std::vector<Value> roots;            ///< as the batch's
+  std::vector<uint32_t> places;        ///< of the steps
+  std::vector<std::string> labels;     ///< of the steps; empty when no step has one
   int64_t nodes = 0;
   /// Messages of the poisoned inputs, by input; empty when there are none.
   std::vector<std::shared_ptr<const std::string>> poison;
+  const Batch& batch() const { return known ? *known : built; }
+  Batch whole() const;  ///< a copy with these scalars
   void clear();
 };
 
@@ -88,14 +93,21 @@ class Graph {
   const Node& operator[](Value value) const {
     return chunks_[value.number / kChunk][value.number % kChunk];
   }
-  TensorType type(Value value) const;
+  TensorType type(Value value) const {
+    if (value == kNone) return {.dtype = DType::F32, .device = {}, .none = true, .sizes = {}};
+    const Node& node = (*this)[value];
+    return {.dtype = node.dtype, .device = node.device, .none = false, .sizes = node.shape};
+  }
 
   void add_tape(Tape& tape);  ///< gives it its number
   void remove_tape(Tape& tape);
   Tape& tape(uint32_t number) { return *tapes_[number]; }
   bool has(const Tape& tape) const;  ///< whether its thread still lives
 
-  /// Appends a node whose args have gone through infer(). Nothing holds the result yet.
+  /// What infer() makes of calls of rows that keep the type of operands that are alike, as most
+  /// are; false for all others.
+  bool infer_alike(Args& args) const;
+  /// Appends a node whose args have gone through inference. Nothing holds the result yet.
   Value append(Tape& tape, const Args& args, uint32_t place);
   /// A value over a buffer. Nothing holds it yet.
   Value concrete(BufferRef buffer, uint32_t place);
@@ -113,6 +125,8 @@ class Graph {
   /// Builds the batch of what is pending on the tape, without taking it off. Returns the first
   /// operand that is still in flight, kNone when all are there: wait for it and build again.
   Value build(const Tape& tape, Submission& out);
+  /// Whether that batch would be `batch`; fills in all but it then. Costs less than building.
+  bool matches(const Tape& tape, const Batch& batch, Submission& out);
   /// Takes what build() saw off the tape: roots become in flight, all else goes.
   void detach(Tape& tape);
   /// Ends a flight: a buffer for a root, or a message that poisons it.
@@ -125,7 +139,10 @@ class Graph {
     return poison_.at(value.number);
   }
   // Gradients (grad.cpp).
-  bool takes_part(Value value) const;
+  bool takes_part(Value value) const {
+    const uint32_t record = (*this)[value].grad;
+    return record != 0 && records_[record].wanted;
+  }
   bool is_leaf(Value value) const;  ///< a leaf, or a value that takes no part
   /// Whether a gradient is wanted of the result of these args, which have gone through infer().
   bool wants_gradient(const Args& args) const;
@@ -150,7 +167,14 @@ class Graph {
  private:
   static constexpr uint32_t kChunk = 512;
 
-  uint32_t allocate();
+  uint32_t allocate() {
+    if (free_ == kNone.number) [[unlikely]]
+      return new_slot();
+    const uint32_t slot = free_;
+    free_ = (*this)[Value{slot}].next;
+    return slot;
+  }
+  uint32_t new_slot();
   void vacate(uint32_t slot);
   void unlink(Tape& tape, Node& node);
   bool let_go(uint32_t slot, uint32_t& work);

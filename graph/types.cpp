@@ -6,26 +6,16 @@
 
 namespace rt {
 namespace {
-struct DTypeInfo {
-  std::string_view name;
-  int64_t size;
-};
-constexpr std::array<DTypeInfo, kDTypes> kInfo = {
-    {{"f32", 4}, {"f64", 8}, {"i32", 4}, {"i64", 8}, {"bool", 1}, {"f16", 2}, {"bf16", 2}}};
-const DTypeInfo& info(DType dtype) { return kInfo[static_cast<size_t>(dtype)]; }
+constexpr std::array<std::string_view, kDTypes> kNames = {"f32",  "f64", "i32", "i64",
+                                                          "bool", "f16", "bf16"};
 }  // namespace
 
-int64_t item_size(DType dtype) { return info(dtype).size; }
-std::string_view name(DType dtype) { return info(dtype).name; }
+std::string_view name(DType dtype) { return kNames[static_cast<size_t>(dtype)]; }
 
 std::optional<DType> parse_dtype(std::string_view name) {
-  for (size_t i = 0; i < kInfo.size(); ++i)
-    if (kInfo[i].name == name) return static_cast<DType>(i);
+  for (size_t i = 0; i < kNames.size(); ++i)
+    if (kNames[i] == name) return static_cast<DType>(i);
   return std::nullopt;
-}
-
-bool is_float(DType dtype) {
-  return dtype == DType::F32 || dtype == DType::F64 || dtype == DType::F16 || dtype == DType::BF16;
 }
 
 DType promote(DType a, DType b) {
@@ -51,15 +41,6 @@ std::optional<int64_t> checked_numel(Sizes sizes) {
   }
   if (empty) return 0;
   if (overflow) return std::nullopt;
-  return count;
-}
-
-int64_t numel(Sizes sizes) {
-  int64_t count = 1;
-  for (int64_t size : sizes) {
-    if (size == 0) return 0;
-    if (__builtin_mul_overflow(count, size, &count)) return INT64_MAX;
-  }
   return count;
 }
 

@@ -13,10 +13,14 @@ namespace rt {
 enum class DType : uint8_t { F32, F64, I32, I64, Bool, F16, BF16 };
 inline constexpr int kDTypes = 7;
 
-int64_t item_size(DType dtype);      ///< bytes of one element
+/// Bytes of one element.
+inline int64_t item_size(DType dtype) {
+  constexpr int64_t kSizes[kDTypes] = {4, 8, 4, 8, 1, 2, 2};
+  return kSizes[static_cast<size_t>(dtype)];
+}
 std::string_view name(DType dtype);  ///< "f32", "i64", "bool" ...
 std::optional<DType> parse_dtype(std::string_view name);
-bool is_float(DType dtype);       ///< f16, bf16, f32, f64
+inline bool is_float(DType dtype) { return dtype <= DType::F64 || dtype >= DType::F16; }
 DType promote(DType a, DType b);  ///< PyTorch's promotion of two tensors of equal category rank
 
 /// The CPU, or one CUDA device by number.
@@ -33,7 +37,12 @@ using Strides = Shape;  ///< in elements
 
 /// Number of elements; none when the product does not fit an int64_t or a size is negative.
 std::optional<int64_t> checked_numel(Sizes sizes);
-int64_t numel(Sizes sizes);  ///< of sizes known to be sound
+/// The same of sizes known to be sound.
+inline int64_t numel(Sizes sizes) {
+  uint64_t count = 1;  // beside a size of 0 the others may multiply to anything
+  for (const int64_t size : sizes) count *= static_cast<uint64_t>(size);
+  return static_cast<int64_t>(count);
+}
 Strides contiguous_strides(Sizes sizes);
 bool is_contiguous(Sizes sizes, Sizes strides);
 

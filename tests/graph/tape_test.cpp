@@ -31,8 +31,8 @@ struct TapeTest : testing::Test {
   }
   const Batch& build() {
     EXPECT_EQ(graph.build(tape, submission), kNone);
-    verify(submission.batch, true);
-    return submission.batch;
+    verify(submission.batch(), true);
+    return submission.batch();
   }
 };
 
@@ -83,7 +83,7 @@ TEST_F(TapeTest, EqualWorkHasEqualKeysWhateverTheScalarsAndSlots) {
     const Value a = record(Op::Full, {}, {2, 3}, {round});
     const Value b = held(record(Op::AddScalar, {a}, {2, 3}, {round + 5}));
     keys[round] = key_of(build());
-    EXPECT_EQ(submission.batch.scalars, (std::vector<int64_t>{round, round + 5}));
+    EXPECT_EQ(submission.batch().scalars, (std::vector<int64_t>{round, round + 5}));
     graph.release(b);
   }
   EXPECT_EQ(keys[0], keys[1]);

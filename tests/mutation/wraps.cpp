@@ -1,9 +1,11 @@
-// wraps.cpp -- stands between the core and two of its functions, rt::infer and
-// rt::make_reference_backend, by the linker's --wrap: the library itself has no hook.
+// wraps.cpp -- stands between the core and three of its functions by the linker's --wrap, so that
+// the library itself has no hook: rt::infer, the short cut rt::Graph::infer_alike, and
+// rt::make_reference_backend.
 #include <algorithm>
 #include <bit>
 
 #include "graph/passes.h"
+#include "graph/tape.h"
 #include "tests/mutation/mutation.h"
 
 namespace rt_test {
@@ -19,6 +21,7 @@ using rt::TensorType;
 
 // See real_infer.
 void wrapped_infer(Args& args, std::span<const TensorType> types) __asm__("__wrap_" RT_INFER);
+bool wrapped_infer_alike(const rt::Graph& graph, Args& args) __asm__("__wrap_" RT_INFER_ALIKE);
 std::unique_ptr<Backend> real_make_backend(MemoryCount& memory,
                                            int threads) __asm__("__real_" RT_MAKE_BACKEND);
 std::unique_ptr<Backend> wrapped_make_backend(MemoryCount& memory,
@@ -50,6 +53,9 @@ void activate(const Mutation* mutation) {
 bool applied() { return has_applied; }
 
 // ---- Rules ------------------------------------------------------------------
+
+/// Nothing takes the short cut, so that every call comes by rt::infer.
+bool wrapped_infer_alike(const rt::Graph&, Args&) { return false; }
 
 void wrapped_infer(Args& args, std::span<const TensorType> types) {
   const bool mutated = active && active->kind.infer && active->row.op == args.op;

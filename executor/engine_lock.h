@@ -1,0 +1,64 @@
+// engine_lock.h -- the engine's lock: nearly free for the one thread that takes it again and again.
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+
+namespace rt {
+
+/// A mutex that leans towards a thread. Programs record from one thread, at a cost per call that
+/// two atomic read-modify-writes would be a good part of. So a thread that has taken the lock often
+/// enough in a row owns its fast way: it says that it is inside, looks whether the fast way is
+/// still its own, and that is all. Another thread that wants in first takes the fast way away, and
+/// has the kernel run a memory barrier on all threads of the process (membarrier), after which
+/// either the owner has seen that, or is seen to be inside and is waited for. It pays for both.
+/// (Biased locking, with the asymmetric form of Dekker's algorithm.)
+/// Where the kernel has no such barrier, and under the thread sanitizer, it is a mutex.
+/// A thread must not take it twice. For std::unique_lock and std::condition_variable_any.
+class EngineLock {
+ public:
+  EngineLock();
+  void lock() {
+    const void* const self = this_thread();
+    if (owner_.load(std::memory_order_relaxed) == self) [[likely]] {
+      inside_.store(true, std::memory_order_relaxed);
+      std::atomic_signal_fence(std::memory_order_seq_cst);  // on processors: the taker's barrier
+      if (owner_.load(std::memory_order_acquire) == self) [[likely]] {
+        held_fast_ = true;
+        return;
+      }
+      inside_.store(false, std::memory_order_release);
+    }
+    lock_slowly(self);
+  }
+  void unlock() {
+    if (held_fast_) [[likely]] {
+      held_fast_ = false;
+      inside_.store(false, std::memory_order_release);
+    } else {
+      mutex_.unlock();
+    }
+  }
+  /// The calling thread, which does not hold the lock, ends: its fast way ends, too.
+  void forget_this_thread();
+  /// In a forked child, with the lock held: other threads that were looking are gone.
+  void after_fork() { inside_.store(held_fast_, std::memory_order_relaxed); }
+
+ private:
+  static const void* this_thread() {
+    [[gnu::tls_model("initial-exec")]] static thread_local const char mark = 0;
+    return &mark;
+  }
+  void lock_slowly(const void* self);
+  void take_fast_way();
+
+  const bool barriers_;  ///< without them nobody gets the fast way
+  std::mutex mutex_;
+  std::atomic<const void*> owner_{nullptr};  ///< of the fast way; changed with mutex_ held
+  std::atomic<bool> inside_{false};          ///< the owner holds the lock or is about to look
+  bool held_fast_ = false;                   ///< these are the holder's
+  const void* last_ = nullptr;
+  uint32_t in_a_row_ = 0;
+};
+
+}  // namespace rt
