@@ -87,6 +87,17 @@ if(RT_LIBTORCH_FOUND)
                                                 RT_TORCH_BACKEND=libtorch)
 endif()
 
+# The batch explorer, where there is a browser.
+find_program(RT_CHROMIUM NAMES chromium chromium-browser google-chrome)
+mark_as_advanced(RT_CHROMIUM)
+if(RT_CHROMIUM)
+  rt_add_tests(page rt_graph)
+  target_compile_definitions(rt_test_page PRIVATE RT_CHROMIUM="${RT_CHROMIUM}")
+  rt_run_tests(page shipped)
+else()
+  message(STATUS "Chromium was not found: the pages are not tested (see tools/setup.sh)")
+endif()
+
 # rt_mutation: the golden cases against a core whose rows are changed one by one. The linker puts
 # the tool between the core and these two functions; the core knows nothing of it.
 if(CLI11_FOUND)

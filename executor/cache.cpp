@@ -38,7 +38,7 @@ const Cache::Entry* Cache::nearest(const Entry& entry) const {
     if (&other == &entry) continue;
     if (++compared > kMostCompared) break;
     const size_t alike = likeness(other.batch, entry.batch);
-    if (found && alike <= most) continue;
+    if (alike <= most) continue;
     found = &other;
     most = alike;
   }
