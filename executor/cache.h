@@ -34,6 +34,9 @@ class Cache {
   Entry* likely(uint64_t path);
   /// Makes the entry the most recently used one, to be found by this path.
   void use(Entry& entry, uint64_t path);
+  /// Of the other entries, as many of the newest as are looked at, the one whose batch is most like
+  /// that of `entry`; nullptr when none has anything of it.
+  const Entry* nearest(const Entry& entry) const;
   void set_program(Entry& entry, std::shared_ptr<Program> program);
   /// Drops the least recently used entries beyond the bounds; returns how many held a program.
   int64_t shrink();

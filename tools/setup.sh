@@ -39,6 +39,8 @@ done
 [ $level = demo ] ||
   packages+=(libgtest-dev libgmock-dev libbenchmark-dev libcli11-dev clang-format dpkg-dev file
     pkg-config python3)
+# For the tests of pages, where it is a package: Ubuntu's is a snap.
+[ $level = demo ] || ! grep -qs '^ID=debian' /etc/os-release || packages+=(chromium)
 
 scratch=()
 # An interrupted run leaves nothing half done behind.
@@ -106,7 +108,7 @@ installed() {
 # A tool that was installed by other means serves as well as its package.
 there() {
   case "$1" in
-    cmake) command -v cmake >/dev/null ;;
+    cmake | chromium) command -v "$1" >/dev/null ;;
     ninja-build) command -v ninja >/dev/null ;;
     pkg-config | python3) command -v "$1" >/dev/null ;;
     python3-pip) pip_python >/dev/null ;;

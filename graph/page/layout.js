@@ -1,0 +1,232 @@
+// layout.js -- a layered layout: ranks of bounded width, few crossings, straight long edges.
+'use strict';
+
+const GAP_X = 22, GAP_Y = 40, LANE = 12; // LANE: the width that a passing edge takes
+
+/// Places `nodes` ({w, h}, gets x and y of its centre) for `edges` ({from, to} of nodes, gets
+/// `via`: points between, or null for an edge that takes the straight way).
+function layOut(nodes, edges) {
+  const count = nodes.length;
+  const place = new Map(nodes.map((node, index) => [node, index]));
+  const before = nodes.map(() => []), after = nodes.map(() => []);
+  for (const edge of edges) {
+    after[place.get(edge.from)].push(place.get(edge.to));
+    before[place.get(edge.to)].push(place.get(edge.from));
+  }
+  const rank = rankNodes(before, after);
+  const layers = [];
+  const cells = nodes.map((node, index) => cell(node.w, rank[index], node));
+  function cell(width, layer, node) {
+    const made = {width, layer, node, up: [], down: [], x: 0, at: 0};
+    (layers[layer] ??= []).push(made);
+    return made;
+  }
+  for (let layer = 0; layer < layers.length; ++layer) layers[layer] ??= [];
+
+  // Short edges first get lanes of their own; the rest, as far as there is room for more cells.
+  let room = 3000 + 8 * count;
+  const routes = edges.map((edge) => {
+    const from = cells[place.get(edge.from)], to = cells[place.get(edge.to)];
+    return {edge, from, to, span: to.layer - from.layer, lanes: []};
+  }).sort((a, b) => a.span - b.span);
+  for (const route of routes) {
+    route.edge.via = null;
+    if (route.span < 1 || route.span - 1 > room) continue;
+    room -= route.span - 1;
+    route.edge.via = [];
+    let last = route.from;
+    for (let layer = route.from.layer + 1; layer <= route.to.layer; ++layer) {
+      const next = layer === route.to.layer ? route.to : cell(LANE, layer, null);
+      last.down.push(next);
+      next.up.push(last);
+      if (!next.node) route.lanes.push(next);
+      last = next;
+    }
+  }
+
+  order(layers);
+  align(layers);
+
+  let y = 0;
+  const centre = [];
+  for (const layer of layers) {
+    const height = Math.max(30, ...layer.map((each) => each.node?.h ?? 0));
+    centre.push(y + height / 2);
+    y += height + GAP_Y;
+  }
+  cells.forEach((each, index) => {
+    nodes[index].x = each.x;
+    nodes[index].y = centre[each.layer];
+  });
+  for (const route of routes)
+    if (route.edge.via)
+      route.edge.via = straightened(route.lanes.map((lane) => ({x: lane.x, y: centre[lane.layer]})));
+}
+
+/// Points that are almost above one another, brought together: an edge bends where it must.
+function straightened(points) {
+  const made = [];
+  for (let from = 0; from < points.length;) {
+    let least = points[from].x, most = least, to = from + 1;
+    for (; to < points.length; ++to) {
+      least = Math.min(least, points[to].x);
+      most = Math.max(most, points[to].x);
+      if (most - least > 2.5 * LANE) break;
+    }
+    const x = points.slice(from, to).reduce((sum, point) => sum + point.x, 0) / (to - from);
+    made.push({x, y: points[from].y});
+    if (to - from > 1) made.push({x, y: points[to - 1].y});
+    from = to;
+  }
+  return made;
+}
+
+/// Longest path from the sources, no rank much wider than the graph is deep; sources sit right
+/// above what reads them.
+function rankNodes(before, after) {
+  const count = before.length;
+  const capacity = Math.max(10, Math.ceil(1.2 * Math.sqrt(count)));
+  const rank = new Array(count).fill(0);
+  const waiting = before.map((list) => list.length);
+  const filled = [];
+  const queue = [];
+  const isInput = (node) => before[node].length === 0 && after[node].length > 0;
+  const done = new Array(count).fill(false);
+  const settle = (node) => {
+    done[node] = true;
+    if (!isInput(node)) {
+      while ((filled[rank[node]] ?? 0) >= capacity) ++rank[node];
+      filled[rank[node]] = (filled[rank[node]] ?? 0) + 1;
+    }
+    for (const next of after[node]) {
+      if (!done[next])
+        rank[next] = Math.max(rank[next], isInput(node) ? 1 : rank[node] + 1);
+      if (--waiting[next] === 0) queue.push(next);
+    }
+  };
+  for (let node = 0; node < count; ++node) if (waiting[node] === 0) queue.push(node);
+  for (let at = 0; at < queue.length; ++at) if (!done[queue[at]]) settle(queue[at]);
+  // What is left lies on a cycle, which closing groups can make: taken in the order given.
+  for (let node = 0; node < count; ++node)
+    if (!done[node]) {
+      settle(node);
+      for (let at = 0; at < queue.length; ++at) if (!done[queue[at]]) settle(queue[at]);
+    }
+  for (let node = 0; node < count; ++node) {
+    if (!isInput(node)) continue;
+    rank[node] = Math.min(...after[node].map((next) => rank[next])) - 1;
+  }
+  const least = Math.min(0, ...rank);
+  return least === 0 ? rank : rank.map((each) => each - least);
+}
+
+/// Orders every layer: sweeps that sort by the mean place of the neighbours; the best is kept.
+function order(layers) {
+  const number = (layer) => layer.forEach((each, index) => { each.at = index; });
+  layers.forEach(number);
+  const cellCount = layers.reduce((sum, layer) => sum + layer.length, 0);
+  const sweeps = cellCount > 8000 ? 6 : cellCount > 2500 ? 10 : 24;
+  let best = layers.map((layer) => layer.slice()), fewest = crossings(layers);
+  for (let sweep = 0; sweep < sweeps && fewest > 0; ++sweep) {
+    const down = sweep % 2 === 0;
+    const sequence = down ? layers : layers.slice().reverse();
+    for (const layer of sequence) {
+      for (const each of layer) {
+        const near = down ? each.up : each.down;
+        each.wish = near.length > 0
+          ? near.reduce((sum, other) => sum + other.at, 0) / near.length : each.at;
+      }
+      layer.sort((a, b) => a.wish - b.wish || a.at - b.at);
+      number(layer);
+    }
+    const now = crossings(layers);
+    if (now >= fewest) continue;
+    fewest = now;
+    best = layers.map((layer) => layer.slice());
+  }
+  best.forEach((layer, index) => {
+    layers[index] = layer;
+    number(layer);
+  });
+}
+
+/// Pairs of edges between neighbouring layers that cross: inversions, counted with a Fenwick tree.
+function crossings(layers) {
+  let total = 0;
+  for (let index = 0; index + 1 < layers.length; ++index) {
+    const size = layers[index + 1].length;
+    const tree = new Int32Array(size + 1);
+    let added = 0;
+    for (const upper of layers[index]) {
+      const ends = upper.down.map((lower) => lower.at).sort((a, b) => a - b);
+      for (const end of ends) {
+        let below = 0;
+        for (let at = end + 1; at > 0; at -= at & -at) below += tree[at];
+        total += added - below;
+      }
+      for (const end of ends) {
+        ++added;
+        for (let at = end + 1; at <= size; at += at & -at) ++tree[at];
+      }
+    }
+  }
+  return total;
+}
+
+/// Gives every cell its x: each layer as near to its neighbours as its order allows (pooling
+/// adjacent violators), lanes pulling hardest, so that long edges run straight.
+function align(layers) {
+  for (const layer of layers) {
+    let x = 0;
+    for (const each of layer) {
+      each.x = x + each.width / 2;
+      x += each.width + GAP_X;
+    }
+    for (const each of layer) each.x -= x / 2;
+  }
+  const pull = (a, b) => a.node && b.node ? 1 : a.node || b.node ? 2 : 6;
+  const passes = 14;
+  for (let pass = 0; pass < passes; ++pass) {
+    const down = pass % 2 === 0;
+    const both = pass >= passes - 4;
+    for (const layer of down ? layers : layers.slice().reverse()) {
+      for (const each of layer) {
+        let sum = 0, weight = 0;
+        const add = (other) => {
+          sum += other.x * pull(each, other);
+          weight += pull(each, other);
+        };
+        if (both || down) each.up.forEach(add);
+        if (both || !down) each.down.forEach(add);
+        each.wish = weight > 0 ? sum / weight : each.x;
+        each.weight = weight > 0 ? weight : 0.1;
+      }
+      settleLayer(layer);
+    }
+  }
+}
+
+function settleLayer(layer) {
+  const blocks = [];
+  let offset = 0;
+  layer.forEach((each, index) => {
+    if (index > 0) {
+      const gap = each.node && layer[index - 1].node ? GAP_X : LANE;
+      offset += (layer[index - 1].width + each.width) / 2 + gap;
+    }
+    each.offset = offset;
+    let block = {sum: (each.wish - offset) * each.weight, weight: each.weight, from: index};
+    while (blocks.length > 0) {
+      const last = blocks[blocks.length - 1];
+      if (last.sum / last.weight <= block.sum / block.weight) break;
+      block = {sum: last.sum + block.sum, weight: last.weight + block.weight, from: last.from};
+      blocks.pop();
+    }
+    blocks.push(block);
+  });
+  blocks.forEach((block, index) => {
+    const to = index + 1 < blocks.length ? blocks[index + 1].from : layer.length;
+    for (let at = block.from; at < to; ++at)
+      layer[at].x = block.sum / block.weight + layer[at].offset;
+  });
+}
