@@ -7,6 +7,7 @@
 #include <string>
 
 #include "executor/cache.h"
+#include "executor/capture.h"
 #include "executor/config.h"
 #include "executor/counters.h"
 #include "executor/optimizer.h"
@@ -197,6 +198,7 @@ class Engine {
   // engine.cpp
   void leave(Thread& thread);
   void announce(const Submission& submission, Reason reason, bool compiled);
+  void tell_capture();
   std::string dump(const Submission& submission, std::string_view format);
   void after_fork();
   void report_leaks() const;
@@ -205,6 +207,7 @@ class Engine {
   std::condition_variable landed_;
   std::string complaint_;  ///< about the environment; the first call tells it
   Config config_;          ///< after complaint_, which reading it fills in
+  Capture capture_;
   Policy policy_;
   MemoryCount memory_;
   std::unique_ptr<Backend> backend_;
