@@ -131,6 +131,13 @@ set_tests_properties(
   abi.each_step_is_told_when_asked
   PROPERTIES ENVIRONMENT RT_TORCH_DEBUG=4 TIMEOUT 60 LABELS core PASS_REGULAR_EXPRESSION
              "rt_torch: %0: f32.2,3. = full.fill_value=<[0-9.]+>.  [0-9]+ ns")
+add_test(NAME abi.a_miss_is_explained_when_asked COMMAND rt_test_misses)
+set_tests_properties(
+  abi.a_miss_is_explained_when_asked
+  PROPERTIES
+    ENVIRONMENT RT_TORCH_DEBUG=2 TIMEOUT 60 LABELS core PASS_REGULAR_EXPRESSION
+    "nearest .* is [0-9a-f]+ .A., seen 1 time\n.*1. step 2: dim=1 in A, dim=0 in B\n.*\"probs\" at misses.spl:4"
+)
 add_test(NAME abi.no_output_unless_asked COMMAND rt_test_leak)
 set_tests_properties(abi.no_output_unless_asked PROPERTIES TIMEOUT 60 LABELS core
                                                            FAIL_REGULAR_EXPRESSION ".")

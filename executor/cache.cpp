@@ -3,11 +3,16 @@
 
 #include <iterator>
 
+#include "graph/diff.h"
+
 namespace rt {
 namespace {
 
 // Beside the entry itself: its list node and its place in the map.
 constexpr int64_t kOverhead = 128;
+
+// Bounds the search for the nearest entry, which only debugging asks for.
+constexpr size_t kMostCompared = 64;
 
 }  // namespace
 
@@ -24,6 +29,20 @@ Cache::Entry& Cache::find_or_add(Key key, const Batch& batch) {
   entry.bytes = static_cast<int64_t>(sizeof(Entry) + entry.batch.bytes()) + kOverhead;
   bytes_ += entry.bytes;
   return entry;
+}
+
+const Cache::Entry* Cache::nearest(const Entry& entry) const {
+  const Entry* found = nullptr;
+  size_t most = 0, compared = 0;
+  for (const Entry& other : entries_) {
+    if (&other == &entry) continue;
+    if (++compared > kMostCompared) break;
+    const size_t alike = likeness(other.batch, entry.batch);
+    if (found && alike <= most) continue;
+    found = &other;
+    most = alike;
+  }
+  return found;
 }
 
 void Cache::set_program(Entry& entry, std::shared_ptr<Program> program) {

@@ -28,6 +28,9 @@ class Cache {
   /// reference
   /// holds until the next call.
   Entry& find_or_add(Key key, const Batch& batch);
+  /// Of the other entries, as many of the newest as are looked at, the one whose batch is most like
+  /// that of `entry`; nullptr when there is none.
+  const Entry* nearest(const Entry& entry) const;
   void set_program(Entry& entry, std::shared_ptr<Program> program);
   /// Drops the least recently used entries beyond the bounds; returns how many held a program.
   int64_t shrink();

@@ -8,8 +8,9 @@
 
 #include "executor/libtorch.h"
 #include "files/safetensors.h"
-#include "graph/dump.h"
+#include "graph/diff.h"
 #include "graph/error.h"
+#include "graph/html.h"
 
 namespace rt {
 
@@ -204,16 +205,39 @@ std::string Engine::dump(Turn& turn, std::string_view format) {
   return dump(pending, format);
 }
 
+/// The notes of a batch's steps; `places` keeps what they point to.
+DumpNotes Engine::notes_of(const Submission& submission, std::vector<std::string>& places) const {
+  for (uint32_t place : submission.places) places.push_back(places_.text(place));
+  return {.places = places, .labels = submission.labels};
+}
+
 std::string Engine::dump(const Submission& submission, std::string_view format) {
   if (format == "torchscript") return backend().script(submission.batch, ScriptForm::Ir);
   if (format == "torchscript module") return backend().script(submission.batch, ScriptForm::Module);
   std::vector<std::string> places;
-  for (uint32_t place : submission.places) places.push_back(places_.text(place));
-  const DumpNotes notes{.places = places, .labels = submission.labels};
+  const DumpNotes notes = notes_of(submission, places);
   if (format == "text") return to_text(submission.batch, &notes);
   if (format == "json") return to_json(submission.batch, &notes);
   if (format == "dot") return to_dot(submission.batch, &notes);
-  fail("\"", format, "\" is no format of this build; use text, json or dot");
+  if (format == "html") {
+    const std::string title = "Batch " + to_string(key_of(submission.batch)).substr(0, 8);
+    return to_html(submission.batch, {.notes = notes, .title = title});
+  }
+  fail("\"", format, "\" is no such format; there are text, json, dot, html and torchscript");
+}
+
+/// Why a batch has no program yet: what sets it apart from the most like of those seen before.
+void Engine::explain_miss(const Submission& submission, const Cache::Entry& entry) {
+  const Cache::Entry* nearest = cache_.nearest(entry);
+  if (!nearest) return;
+  std::vector<std::string> places;
+  const DumpNotes notes = notes_of(submission, places);
+  // One write, lest the lines of several threads mix.
+  std::cerr << join("rt_torch: batch ", to_string(entry.key),
+                    " (B) is new; nearest of those in the cache is ", to_string(nearest->key),
+                    " (A), seen ", nearest->sightings,
+                    nearest->sightings == 1 ? " time\n" : " times\n",
+                    explain_difference(nearest->batch, submission.batch, nullptr, &notes, 1));
 }
 
 /// What RT_TORCH_DEBUG and RT_TORCH_DUMP ask to be told of a batch.

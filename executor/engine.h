@@ -13,6 +13,7 @@
 #include "executor/optimizer.h"
 #include "executor/slots.h"
 #include "graph/builder.h"
+#include "graph/dump.h"
 #include "graph/handles.h"
 #include "graph/places.h"
 #include "graph/tape.h"
@@ -131,7 +132,7 @@ class Engine {
   int64_t live_handles() const { return handles_.live(); }
 
   /// The pending graph of this thread, or the newest batch when nothing is pending, in `format`:
-  /// text, json, dot, torchscript or "torchscript module".
+  /// text, json, dot, html, torchscript or "torchscript module".
   std::string dump(Turn& turn, std::string_view format);
 
   // Counters.
@@ -199,6 +200,8 @@ class Engine {
   void leave(Thread& thread);
   void announce(const Submission& submission, Reason reason, bool compiled);
   void tell_capture();
+  void explain_miss(const Submission& submission, const Cache::Entry& entry);
+  DumpNotes notes_of(const Submission& submission, std::vector<std::string>& places) const;
   std::string dump(const Submission& submission, std::string_view format);
   void after_fork();
   void report_leaks() const;

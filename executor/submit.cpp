@@ -175,6 +175,7 @@ int64_t Engine::submit(Turn& turn, Tape& tape, Reason reason) {
     Cache::Entry& entry = cache_.find_or_add(key, submission.batch);
     ++entry.sightings;
     count(entry.program ? Counter::cache_hits : Counter::cache_misses);
+    if (config_.debug > 1 && entry.sightings == 1) explain_miss(submission, entry);
     if (!entry.program && config_.debug < kTellSteps &&
         (repeats || entry.sightings > config_.compile_after)) {
       try {

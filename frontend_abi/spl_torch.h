@@ -940,8 +940,8 @@ void rt_torch_manual_seed(int64_t seed);
 char* rt_torch_graph_text(void);
 
 /** Writes the pending graph, or the newest batch when nothing is pending, to a file; format: text,
- *  json, dot, or torchscript, whose graph is text in a .txt file and a module for torch.jit.load in
- *  a .pt file. 0 on error. */
+ *  json, dot, html, a page to explore it in a browser, or torchscript, whose graph is text in a
+ *  .txt file and a module for torch.jit.load in a .pt file. 0 on error. */
 int64_t rt_torch_graph_dump(const char* path, const char* format);
 
 /** A name for the value in dumps and errors. 0 on error. */

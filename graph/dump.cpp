@@ -9,8 +9,45 @@
 #include <unordered_map>
 
 #include "graph/error.h"
+#include "graph/words.h"
 
 namespace rt {
+
+void put_quoted(std::string& out, std::string_view text) {
+  constexpr std::string_view hex = "0123456789abcdef";
+  const auto continues = [&](size_t from, size_t count) {
+    for (size_t i = from; i < from + count; ++i)
+      if (i >= text.size() || (static_cast<unsigned char>(text[i]) & 0xc0) != 0x80) return false;
+    return true;
+  };
+  out += '"';
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : 0);
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += text[i];
+    } else if (c == '\n') {
+      out += "\\n";
+    } else if (c < 0x20 || c == 0x7f) {
+      out += "\\u00";
+      out += hex[c >> 4];
+      out += hex[c & 15];
+    } else if (c < 0x80) {
+      out += text[i];
+    } else {
+      const size_t more = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : 1;
+      // Overlong forms, surrogates and what lies beyond U+10FFFF are not UTF-8 either.
+      const bool sound = c >= 0xc2 && c <= 0xf4 && continues(i + 1, more) &&
+                         !(c == 0xe0 && next < 0xa0) && !(c == 0xed && next > 0x9f) &&
+                         !(c == 0xf0 && next < 0x90) && !(c == 0xf4 && next > 0x8f);
+      out += sound ? text.substr(i, more + 1) : "\xef\xbf\xbd";
+      if (sound) i += more;
+    }
+  }
+  out += '"';
+}
+
 namespace {
 
 void put(std::string& out, int64_t value) {
@@ -61,42 +98,6 @@ void put_type(std::string& out, const Batch& batch, uint32_t value) {
   put(out, item.device);
 }
 
-/// Text between quotes, safe in JSON and in dot alike. Bytes that are no UTF-8 become U+FFFD.
-void put_quoted(std::string& out, std::string_view text) {
-  constexpr std::string_view hex = "0123456789abcdef";
-  const auto continues = [&](size_t from, size_t count) {
-    for (size_t i = from; i < from + count; ++i)
-      if (i >= text.size() || (static_cast<unsigned char>(text[i]) & 0xc0) != 0x80) return false;
-    return true;
-  };
-  out += '"';
-  for (size_t i = 0; i < text.size(); ++i) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : 0);
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += text[i];
-    } else if (c == '\n') {
-      out += "\\n";
-    } else if (c < 0x20 || c == 0x7f) {
-      out += "\\u00";
-      out += hex[c >> 4];
-      out += hex[c & 15];
-    } else if (c < 0x80) {
-      out += text[i];
-    } else {
-      const size_t more = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : 1;
-      // Overlong forms, surrogates and what lies beyond U+10FFFF are not UTF-8 either.
-      const bool sound = c >= 0xc2 && c <= 0xf4 && continues(i + 1, more) &&
-                         !(c == 0xe0 && next < 0xa0) && !(c == 0xed && next > 0x9f) &&
-                         !(c == 0xf0 && next < 0x90) && !(c == 0xf4 && next > 0x8f);
-      out += sound ? text.substr(i, more + 1) : "\xef\xbf\xbd";
-      if (sound) i += more;
-    }
-  }
-  out += '"';
-}
-
 /// In a comment, which ends with its line.
 void put_in_line(std::string& out, std::string_view text) {
   for (char c : text) out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
@@ -127,23 +128,6 @@ void put_count(std::string& out, size_t count, std::string_view what) {
   out += ' ';
   out += what;
   if (count != 1) out += 's';
-}
-
-/// Calls `visit(param, words)` for every parameter that has words, in the row's order; a list's
-/// words are its elements.
-template <class Visit>
-void each_word(const OpInfo& row, const WordsView& view, const Visit& visit) {
-  uint32_t scalar = 0, integer = 0, list = 0;
-  for (const Param& param : row.params) {
-    switch (param.kind) {
-      case Kind::Float:
-      case Kind::Index: visit(param, view.words.subspan(scalar++, 1)); break;
-      case Kind::Int:
-      case Kind::Flag: visit(param, view.words.subspan(row.scalars + integer++, 1)); break;
-      case Kind::IntList: visit(param, view.list(list++)); break;
-      default: break;
-    }
-  }
 }
 
 /// Whether scalars, numbered as they appear, get the numbers that they have.
@@ -177,12 +161,8 @@ class TextWriter {
     header();
     size_t step = 0;
     for (uint32_t value = 0; value < batch_.values.size(); ++value) {
-      if (batch_.is_input(value)) {
-        definition(value);
-        input(value);
-      } else {
-        line(step++);
-      }
+      if (batch_.is_input(value)) input(value);
+      else line(step++);
       out_ += '\n';
     }
     out_ += "return";
@@ -196,6 +176,11 @@ class TextWriter {
 
   std::string run(size_t step) {
     line(step);
+    return std::move(out_);
+  }
+
+  std::string run_input(uint32_t value) {
+    input(value);
     return std::move(out_);
   }
 
@@ -239,6 +224,7 @@ class TextWriter {
   }
 
   void input(uint32_t value) {
+    definition(value);
     out_ += "input";
     if (batch_.values[value].flags & Batch::kStrided) {
       out_ += "(strides=";
@@ -387,6 +373,10 @@ std::string to_text(const Batch& batch, const DumpNotes* notes) {
 
 std::string step_text(const Batch& batch, size_t step, const DumpNotes* notes) {
   return TextWriter(batch, notes).run(step);
+}
+
+std::string input_text(const Batch& batch, uint32_t value) {
+  return TextWriter(batch, nullptr).run_input(value);
 }
 
 std::string to_json(const Batch& batch, const DumpNotes* notes) {

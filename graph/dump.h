@@ -46,8 +46,13 @@ struct DumpNotes {
 std::string to_text(const Batch& batch, const DumpNotes* notes = nullptr);
 /// The line of one step.
 std::string step_text(const Batch& batch, size_t step, const DumpNotes* notes = nullptr);
+/// The line of an input.
+std::string input_text(const Batch& batch, uint32_t value);
 std::string to_json(const Batch& batch, const DumpNotes* notes = nullptr);
 std::string to_dot(const Batch& batch, const DumpNotes* notes = nullptr);
+
+/// Text between quotes, safe in JSON and in dot alike. Bytes that are no UTF-8 become U+FFFD.
+void put_quoted(std::string& out, std::string_view text);
 
 /// A dump that was read: the batch, and what was said beside it.
 struct Dump {

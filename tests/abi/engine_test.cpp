@@ -85,8 +85,9 @@ TEST_F(Engine, DumpsThePendingGraphInEachFormat) {
   EXPECT_THAT(text, HasSubstr("%1: f32[2,3] = softmax(%0, dim=1)"));
   EXPECT_EQ(nlohmann::json::parse(dump("json"))["steps"].size(), 2u);
   EXPECT_THAT(dump("dot"), StartsWith("digraph"));
+  EXPECT_THAT(dump("html"), AllOf(StartsWith("<!doctype html>"), HasSubstr("\"op\": \"softmax\"")));
   EXPECT_EQ(rt_torch_graph_dump("unwritten", "svg"), 0);
-  EXPECT_THAT(last_error(), HasSubstr("\"svg\""));
+  EXPECT_THAT(last_error(), AllOf(HasSubstr("\"svg\""), HasSubstr("text, json, dot, html")));
   EXPECT_EQ(rt_torch_graph_dump("/no/such/folder/x", "text"), 0);
   EXPECT_THAT(last_error(), HasSubstr("/no/such/folder/x"));
   EXPECT_EQ(stat("batches"), 0) << "looking forces nothing";

@@ -1,0 +1,14 @@
+// page.h -- the files of graph/page, which the build makes part of the library (cmake/embed.cmake).
+#pragma once
+#include <span>
+#include <string_view>
+
+namespace rt::page {
+
+struct File {
+  std::string_view name, text;
+};
+
+std::span<const File> files();
+
+}  // namespace rt::page
