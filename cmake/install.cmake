@@ -26,6 +26,10 @@ if(TARGET rt_torch_torchscript)
   install(TARGETS rt_torch_torchscript LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 endif()
 
+if(TARGET rt_graph_dump)
+  install(TARGETS rt_graph_dump RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
+
 # The libraries ask nothing of those who link them: the list of targets is the whole package.
 set(cmake_folder ${CMAKE_INSTALL_LIBDIR}/cmake/rt_torch)
 install(EXPORT rt_torch FILE rt_torchConfig.cmake NAMESPACE rt_torch:: DESTINATION ${cmake_folder})
@@ -34,5 +38,5 @@ install(FILES ${PROJECT_BINARY_DIR}/rt_torchConfigVersion.cmake DESTINATION ${cm
 
 install(FILES frontend_abi/rt_torch.spl frontend_abi/rt_torch.json
         DESTINATION ${CMAKE_INSTALL_DATADIR}/rt_torch)
-install(FILES CHANGELOG.md LICENSE THIRD_PARTY_NOTICES.md docs/eager.md docs/simple.md
-              frontend_abi/OPS.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES CHANGELOG.md LICENSE THIRD_PARTY_NOTICES.md docs/debugging.md docs/eager.md
+              docs/simple.md frontend_abi/OPS.md DESTINATION ${CMAKE_INSTALL_DOCDIR})

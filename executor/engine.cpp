@@ -4,8 +4,6 @@
 #include <pthread.h>
 
 #include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <iostream>
 
 #include "executor/libtorch.h"
@@ -76,6 +74,7 @@ void Engine::greet(Thread& thread) {
 
 Engine::Engine()
     : config_(read_config(complaint_)),
+      capture_(config_.dump, config_.dump_inputs),
       policy_(config_.policy),
       cache_(config_.cache_entries, config_.cache_bytes) {}
 
@@ -117,6 +116,7 @@ void Engine::set_backend(Turn&, std::string_view name) {
   if (handles_.live() > 0 || graph_.pending_nodes > 0 || in_flight_nodes_ > 0)
     fail("tensors exist; choose the backend before the first one or after the last is freed");
   const std::string before = std::exchange(config_.backend, name);
+  capture_.forget();  // it holds buffers of the old one
   auto old = std::move(backend_);
   try {
     backend();
@@ -248,15 +248,16 @@ void Engine::announce(const Submission& submission, Reason reason, bool compiled
   if (config_.debug > 1) std::cerr << dump(submission, "text");
   if (config_.debug > 2 && backend_->name() == "libtorch")
     std::cerr << dump(submission, "torchscript");
-  if (config_.dump.empty()) return;
-  const auto path = std::filesystem::path(config_.dump) / ("batch-" + key + ".json");
-  std::error_code ignored;
-  if (std::filesystem::exists(path, ignored)) return;
-  std::filesystem::create_directories(config_.dump, ignored);
-  std::ofstream file(path);
-  file << dump(submission, "json");
-  if (!file.flush() && config_.debug > 0)
-    std::cerr << "rt_torch: RT_TORCH_DUMP: " << path << " cannot be written\n";
+  if (!capture_.wanted()) return;
+  capture_.note(submission, places_, *backend_);
+  tell_capture();
+}
+
+/// Why something that RT_TORCH_DUMP asks for could not be written.
+void Engine::tell_capture() {
+  const std::string complaint = capture_.take_complaint();
+  if (!complaint.empty() && config_.debug > 0)
+    std::cerr << "rt_torch: RT_TORCH_DUMP: " << complaint << '\n';
 }
 
 /// At exit, when RT_TORCH_DEBUG asks: what was never freed.

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "executor/cache.h"
+#include "executor/capture.h"
 #include "executor/config.h"
 #include "executor/counters.h"
 #include "executor/engine_lock.h"
@@ -210,6 +211,7 @@ class Engine {
   // engine.cpp
   void leave(Thread& thread);
   void announce(const Submission& submission, Reason reason, bool compiled);
+  void tell_capture();
   void explain_miss(const Submission& submission, const Cache::Entry& entry);
   DumpNotes notes_of(const Submission& submission, std::vector<std::string>& places) const;
   std::string dump(const Submission& submission, std::string_view format);
@@ -226,6 +228,7 @@ class Engine {
   std::condition_variable_any landed_;
   std::string complaint_;  ///< about the environment; the first call tells it
   Config config_;          ///< after complaint_, which reading it fills in
+  Capture capture_;
   Policy policy_;
   MemoryCount memory_;
   std::unique_ptr<Backend> backend_;

@@ -36,9 +36,11 @@ bool there(const fs::path& file) {
   return fs::exists(file, ignored);
 }
 
-/// Beside our library; for a program that holds the library itself, in lib beside its bin.
+/// Beside our library; for a program that holds the library itself, in the folder of libraries
+/// beside its bin, of a build or of an installation.
 fs::path find_plugin() {
-  for (const fs::path& folder : {own_folder, own_folder.parent_path() / "lib"})
+  const fs::path prefix = own_folder.parent_path();
+  for (const fs::path& folder : {own_folder, prefix / "lib", prefix / RT_LIBDIR})
     if (const fs::path file = folder / kPluginName; !own_folder.empty() && there(file)) return file;
   return {};
 }

@@ -1,4 +1,5 @@
 // submit.cpp -- the way of one batch: tape to batch to key to cache, run without the lock, deliver.
+#include <algorithm>
 #include <chrono>
 #include <iostream>
 
@@ -196,7 +197,7 @@ int64_t Engine::submit(Turn& turn, Tape& tape, Reason reason) {
     program = entry->program;
     count(Counter::cache_evictions, cache_.shrink());
   }
-  if (config_.debug > 0 || !config_.dump.empty()) announce(submission, reason, program != nullptr);
+  if (config_.debug > 0 || capture_.wanted()) announce(submission, reason, program != nullptr);
 
   const int64_t nodes = submission.nodes;
   land(turn, submission, program.get());
@@ -225,9 +226,11 @@ void Engine::land(Turn& turn, Submission& scratch, Program* program) {
   count(Counter::batch_nodes, submission.nodes);
   in_flight_nodes_ -= submission.nodes;
   bool failed = false;
+  Message own;  ///< a failure of this batch, not of one before
   for (size_t i = 0; i < submission.roots.size(); ++i) {
     if (failures[i]) {
       if (turn.thread.unreported.empty()) turn.thread.unreported = *failures[i];
+      if (!own && !std::ranges::count(submission.poison, failures[i])) own = failures[i];
       graph_.poison(submission.roots[i], failures[i]);
       failed = true;
     } else {
@@ -235,6 +238,10 @@ void Engine::land(Turn& turn, Submission& scratch, Program* program) {
     }
   }
   if (failed) count(Counter::errors);
+  if (own && capture_.wanted()) {
+    capture_.failed(*own, places_, *backend_);
+    tell_capture();
+  }
   submission.inputs.clear();
   std::swap(newest_, submission);
   scratch = std::move(submission);

@@ -136,6 +136,11 @@ Replacement::~Replacement() {
   if (stream_) ::unlink(temporary_.c_str());
 }
 
+void Replacement::write(const void* data, int64_t bytes) {
+  const auto size = static_cast<size_t>(bytes);
+  if (std::fwrite(data, 1, size, stream_.get()) != size) fail_errno("cannot be written");
+}
+
 void Replacement::commit() {
   if (std::fflush(stream_.get()) != 0 || ::fsync(::fileno(stream_.get())) != 0)
     fail_errno("cannot be written");

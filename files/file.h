@@ -61,6 +61,7 @@ class Replacement {
   ~Replacement();
 
   std::FILE* stream() { return stream_.get(); }
+  void write(const void* data, int64_t bytes);
   /// Brings all that was written to the disk, and then renames.
   void commit();
 

@@ -209,4 +209,29 @@ void Safetensors::read(const Tensor& tensor, void* out) const {
   });
 }
 
+void save_safetensors(const std::string& path, std::span<const Stored> tensors,
+                      const std::function<const void*(size_t tensor)>& data) {
+  naming(path, [&] {
+    Json header = Json::object();
+    int64_t end = 0;
+    std::vector<int64_t> bytes;
+    for (const Stored& tensor : tensors) {
+      bytes.push_back(numel(tensor.sizes) * item_size(tensor.dtype));
+      const int64_t begin = std::exchange(end, end + bytes.back());
+      header[tensor.name] = {{"dtype", element_of(tensor.dtype).safetensors},
+                             {"shape", std::vector(tensor.sizes.begin(), tensor.sizes.end())},
+                             {"data_offsets", {begin, end}}};
+    }
+    // Readers that map the file want the elements where their types may lie.
+    std::string text = header.dump();
+    text.resize((text.size() + kLengthSize - 1) / kLengthSize * kLengthSize, ' ');
+    const auto length = static_cast<uint64_t>(text.size());
+    Replacement file(path);
+    file.write(&length, kLengthSize);
+    file.write(text.data(), std::ssize(text));
+    for (size_t i = 0; i < tensors.size(); ++i) file.write(data(i), bytes[i]);
+    file.commit();
+  });
+}
+
 }  // namespace rt::files

@@ -1,6 +1,7 @@
 // safetensors.h -- files in the format safetensors: a header in JSON, then the elements.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -47,5 +48,17 @@ class Safetensors {
   std::vector<Tensor> tensors_;
   std::unordered_map<std::string_view, const Tensor*> by_name_;
 };
+
+/// A tensor to be written.
+struct Stored {
+  std::string name;
+  DType dtype;
+  Shape sizes;
+};
+
+/// Writes the tensors; `data` gives the row-major elements of one, good until it is asked for the
+/// next. An older file is replaced all at once, or stays whole when anything fails.
+void save_safetensors(const std::string& path, std::span<const Stored> tensors,
+                      const std::function<const void*(size_t tensor)>& data);
 
 }  // namespace rt::files

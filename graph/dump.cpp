@@ -8,6 +8,7 @@
 #include <limits>
 #include <unordered_map>
 
+#include "graph/error.h"
 #include "graph/words.h"
 
 namespace rt {
@@ -97,6 +98,11 @@ void put_type(std::string& out, const Batch& batch, uint32_t value) {
   put(out, item.device);
 }
 
+/// In a comment, which ends with its line.
+void put_in_line(std::string& out, std::string_view text) {
+  for (char c : text) out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+}
+
 /// `"label" at place`, as far as they are known.
 void put_note(std::string& out, const DumpNotes* notes, size_t step, std::string_view before) {
   if (!notes) return;
@@ -106,7 +112,14 @@ void put_note(std::string& out, const DumpNotes* notes, size_t step, std::string
   if (!label.empty()) put_quoted(out, label);
   if (place.empty()) return;
   out += label.empty() ? "at " : " at ";
-  for (char c : place) out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+  put_in_line(out, place);
+}
+
+/// The range of the next input, where it is known.
+const Range* next_range(const DumpNotes* notes, size_t& input) {
+  const size_t at = input++;
+  return notes && at < notes->ranges.size() && notes->ranges[at].known() ? &notes->ranges[at]
+                                                                         : nullptr;
 }
 
 void put_count(std::string& out, size_t count, std::string_view what) {
@@ -191,6 +204,10 @@ class TextWriter {
     put_count(out_, batch_.scalars.size(), "scalar");
     put_count(out_, batch_.roots.size(), "root");
     out_ += '\n';
+    if (notes_) {
+      remark("# inputs: ", notes_->inputs);
+      remark("# failed: ", notes_->error);
+    }
     if (!numbered_) return;
     out_ += "scalars free=";
     put(out_, batch_.free_scalars);
@@ -199,13 +216,23 @@ class TextWriter {
     out_ += '\n';
   }
 
+  void remark(std::string_view what, std::string_view text) {
+    if (text.empty()) return;
+    out_ += what;
+    put_in_line(out_, text);
+    out_ += '\n';
+  }
+
   void input(uint32_t value) {
     definition(value);
     out_ += "input";
-    if (!(batch_.values[value].flags & Batch::kStrided)) return;
-    out_ += "(strides=";
-    put_list(out_, batch_.strides(value));
-    out_ += ')';
+    if (batch_.values[value].flags & Batch::kStrided) {
+      out_ += "(strides=";
+      put_list(out_, batch_.strides(value));
+      out_ += ')';
+    }
+    if (const Range* range = next_range(notes_, inputs_))
+      out_ += join("  # from ", range->least, " to ", range->most);
   }
 
   void call(const Batch::Step& step) {
@@ -246,6 +273,7 @@ class TextWriter {
   const Batch& batch_;
   const DumpNotes* notes_;
   const bool numbered_;  ///< scalars say their numbers
+  size_t inputs_ = 0;    ///< that have been written
   std::string out_;
 };
 
@@ -267,7 +295,7 @@ void put_json_numbers(std::string& out, std::span<const uint32_t> numbers) {
   out += ']';
 }
 
-void put_json_value(std::string& out, const Batch& batch, uint32_t value) {
+void put_json_value(std::string& out, const Batch& batch, uint32_t value, const Range* range) {
   const Batch::Item& item = batch.values[value];
   out += "{\"dtype\": \"";
   out += name(item.dtype);
@@ -278,6 +306,10 @@ void put_json_value(std::string& out, const Batch& batch, uint32_t value) {
   if (item.flags & Batch::kStrided) {
     out += ", \"strides\": ";
     put_list(out, batch.strides(value));
+  }
+  if (range) {
+    out += ", \"range\": ";
+    put_list(out, std::array{range->least, range->most});
   }
   out += '}';
 }
@@ -325,6 +357,14 @@ void put_json_texts(std::string& out, std::string_view name, std::span<const std
   out += ']';
 }
 
+void put_json_text(std::string& out, std::string_view name, std::string_view text) {
+  if (text.empty()) return;
+  out += ",\n  \"";
+  out += name;
+  out += "\": ";
+  put_quoted(out, text);
+}
+
 }  // namespace
 
 std::string to_text(const Batch& batch, const DumpNotes* notes) {
@@ -343,9 +383,10 @@ std::string to_json(const Batch& batch, const DumpNotes* notes) {
   std::string out = "{\n  \"format\": 1,\n  \"key\": \"" + to_string(key_of(batch)) + "\",\n";
   out.reserve(256 + batch.values.size() * 160);
   out += "  \"values\": [";
+  size_t inputs = 0;
   for (uint32_t value = 0; value < batch.values.size(); ++value) {
     out += value > 0 ? ",\n    " : "\n    ";
-    put_json_value(out, batch, value);
+    put_json_value(out, batch, value, batch.is_input(value) ? next_range(notes, inputs) : nullptr);
   }
   out += "],\n  \"steps\": [";
   for (size_t i = 0; i < batch.steps.size(); ++i) {
@@ -361,6 +402,8 @@ std::string to_json(const Batch& batch, const DumpNotes* notes) {
   if (notes) {
     put_json_texts(out, "places", notes->places);
     put_json_texts(out, "labels", notes->labels);
+    put_json_text(out, "inputs", notes->inputs);
+    put_json_text(out, "error", notes->error);
   }
   out += "\n}\n";
   return out;

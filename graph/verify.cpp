@@ -275,4 +275,44 @@ class Verifier {
 
 void verify(const Batch& batch, bool canonical) { Verifier(batch, canonical).run(); }
 
+void verify_scalars(const Batch& batch) {
+  std::vector<TensorType> types;
+  for (size_t i = 0; i < batch.steps.size(); ++i) {
+    const Batch::Step& step = batch.steps[i];
+    const OpInfo& row = info(step.op);
+    const TensorType type = batch.type(step.result);
+    types.clear();
+    Args args;
+    args.op = step.op;
+    for (const uint32_t operand : batch.operands_of(step)) {
+      args.operands.push_back({operand});
+      types.push_back(batch.type(operand));
+    }
+    args.words.assign(batch.words_of(step).words);
+    for (uint32_t word = 0; word < row.scalars; ++word)
+      args.words[word] = batch.scalars[static_cast<size_t>(args.words[word])];
+    args.shape.assign(type.sizes);
+    args.dtype = type.dtype;
+    args.device = type.device;
+    const Small<int64_t, 10> given = args.words;
+    bool fits = true;
+    std::string cause = "its scalars give another result";
+    try {
+      infer(args, types);
+      fits = std::ranges::equal(args.shape, type.sizes);
+      // Inference brings a slice's bounds into their range; other scalars may be as they are.
+      uint32_t scalar = 0;
+      for (const Param& param : row.params)
+        if (param.kind == Kind::Index || param.kind == Kind::Float) {
+          fits = fits && (param.kind == Kind::Float || given[scalar] == args.words[scalar]);
+          ++scalar;
+        }
+    } catch (const Error& error) {
+      fits = false;
+      cause = error.text();
+    }
+    if (!fits) fail("step ", i, ", %", step.result, " = ", row.name, ": ", cause);
+  }
+}
+
 }  // namespace rt

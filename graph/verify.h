@@ -9,4 +9,9 @@ namespace rt {
 /// pass has been over them.
 void verify(const Batch& batch, bool canonical = false);
 
+/// Throws Error when a step of a well-formed batch would not have been recorded with the scalars
+/// that the batch has, as a slice beyond its operand. What was recorded is never refused; what was
+/// read may be, and must not run then.
+void verify_scalars(const Batch& batch);
+
 }  // namespace rt

@@ -23,7 +23,7 @@ die() {
 }
 
 packages=(cmake ninja-build g++ libeigen3-dev libhwy-dev libxxhash-dev nlohmann-json3-dev
-          libminizip-dev)
+          libminizip-dev libcli11-dev)
 level=demo
 libtorch=0
 while [ $# -gt 0 ]; do
@@ -37,7 +37,7 @@ while [ $# -gt 0 ]; do
   shift
 done
 [ $level = demo ] ||
-  packages+=(libgtest-dev libgmock-dev libbenchmark-dev libcli11-dev clang-format dpkg-dev file
+  packages+=(libgtest-dev libgmock-dev libbenchmark-dev clang-format dpkg-dev file
     pkg-config python3)
 # For the tests of pages, where it is a package: Ubuntu's is a snap.
 [ $level = demo ] || ! grep -qs '^ID=debian' /etc/os-release || packages+=(chromium)

@@ -1,0 +1,61 @@
+// capture.h -- what RT_TORCH_DUMP writes: every new batch, and the last ones when a batch fails.
+#pragma once
+#include <deque>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "graph/dump.h"
+#include "graph/places.h"
+#include "graph/tape.h"
+
+namespace rt {
+
+/// In the folder:
+///     batch-KEY.json             a batch, when it is first seen; KEY is its key
+///     batch-KEY.safetensors      its inputs, where they are wanted, by their values' names: "%0"
+///     failure-1/1-KEY.json       the batches that ran last, the oldest first ...
+///     failure-1/8-KEY-failed.json   ... up to the one that failed, which says why
+/// Failures are numbered on from what the folder has; a process writes at most kMostFailures.
+/// Nothing here throws: what cannot be written is told by take_complaint().
+class Capture {
+ public:
+  static constexpr size_t kLast = 8;
+  static constexpr int kMostFailures = 16;
+
+  Capture(std::string folder, bool inputs) : folder_(std::move(folder)), inputs_(inputs) {}
+  bool wanted() const { return !folder_.empty(); }
+
+  /// A batch that is about to run on this thread.
+  void note(const Submission& submission, const Places& places, Backend& backend);
+  /// The batch that this thread noted last has failed.
+  void failed(const std::string& error, const Places& places, Backend& backend);
+  /// Lets go of what it keeps of batches, and of their inputs.
+  void forget() { last_.clear(); }
+  std::string take_complaint() { return std::exchange(complaint_, {}); }
+
+ private:
+  /// Inputs are kept as they are, since nothing writes over what somebody holds; those that nobody
+  /// will want are null.
+  struct Noted {
+    std::thread::id thread;
+    Key key;
+    Batch batch;
+    std::vector<uint32_t> places;
+    std::vector<std::string> labels;
+    std::vector<BufferRef> inputs;
+  };
+
+  bool wants(const BufferRef& input) const;
+  void write(const std::string& stem, const Noted& noted, const std::string& error,
+             const Places& places, Backend& backend) const;
+  std::string new_folder();
+
+  std::string folder_;
+  bool inputs_;
+  std::deque<Noted> last_;
+  int failures_ = 0;
+  std::string complaint_;
+};
+
+}  // namespace rt
