@@ -38,17 +38,28 @@ ThreadExit::~ThreadExit() {
 Engine& Engine::instance() {
   static Engine* const engine = [] {
     auto* made = new Engine;
-    std::atexit([] { instance().report_leaks(); });
-    // A child that is forked while another thread holds the lock would wait for it for ever.
-    pthread_atfork([] { instance().mutex_.lock(); }, [] { instance().mutex_.unlock(); },
-                   [] { instance().after_fork(); });
+    std::atexit([] { instance().finish(); });
+    // A child that is forked while another thread holds a lock would wait for it for ever.
+    pthread_atfork([] { instance().before_fork(); }, [] { instance().after_fork(); },
+                   [] { instance().after_fork_in_child(); });
     return made;
   }();
   return *engine;
 }
 
-/// In a child: the lock is this thread's, the other threads are gone and with them their batches.
+void Engine::before_fork() {
+  mutex_.lock();
+  if (trace_) trace_->before_fork();
+}
+
 void Engine::after_fork() {
+  if (trace_) trace_->after_fork();
+  mutex_.unlock();
+}
+
+/// The locks are this thread's, the other threads are gone and with them their batches.
+void Engine::after_fork_in_child() {
+  if (trace_) trace_->after_fork_in_child();
   new (&landed_) std::condition_variable;  // it may count waiters that do not exist here
   graph_.abandon(std::make_shared<const std::string>(
       "the value was being computed by another thread when this process was forked; sync before "
@@ -70,7 +81,15 @@ Thread& Engine::this_thread() {
 Engine::Engine()
     : config_(read_config(complaint_)),
       policy_(config_.policy),
-      cache_(config_.cache_entries, config_.cache_bytes) {}
+      cache_(config_.cache_entries, config_.cache_bytes) {
+  try {
+    if (!config_.trace.empty()) trace_ = std::make_unique<Trace>(config_.trace);
+  } catch (const std::exception& error) {
+    if (complaint_.empty())
+      complaint_ = join("RT_TORCH_TRACE: ", error.what(), "; name a file that can be written");
+  }
+  is_watched_ = trace_ || !complaint_.empty();
+}
 
 Turn::Turn(Engine& the_engine)
     : engine(the_engine), thread(Engine::this_thread()), lock(the_engine.mutex_) {
@@ -79,9 +98,10 @@ Turn::Turn(Engine& the_engine)
   thread.ready = true;
 }
 
-void Engine::begin(Turn&) {
-  if (complaint_.empty()) return;
-  throw Error(std::exchange(complaint_, {}));
+void Engine::begin_watched() {
+  if (trace_) trace_->call();
+  is_watched_ = trace_ != nullptr;
+  if (!complaint_.empty()) throw Error(std::exchange(complaint_, {}));
 }
 
 void Engine::leave(Thread& thread) {
@@ -109,6 +129,7 @@ Backend& Engine::backend() {
   }
   if (!backend_) backend_ = make_reference_backend(memory_, config_.threads);
   if (forked_) backend_->after_fork();
+  if (trace_) backend_->observe(*trace_);
   backend_->seed(config_.seed);
   return *backend_;
 }
@@ -204,11 +225,16 @@ std::string Engine::dump(Turn& turn, std::string_view format) {
   return dump(pending, format);
 }
 
+std::vector<std::string> Engine::places_of(const Submission& submission) const {
+  std::vector<std::string> places;
+  for (uint32_t place : submission.places) places.push_back(places_.text(place));
+  return places;
+}
+
 std::string Engine::dump(const Submission& submission, std::string_view format) {
   if (format == "torchscript") return backend().script(submission.batch, ScriptForm::Ir);
   if (format == "torchscript module") return backend().script(submission.batch, ScriptForm::Module);
-  std::vector<std::string> places;
-  for (uint32_t place : submission.places) places.push_back(places_.text(place));
+  const std::vector<std::string> places = places_of(submission);
   const DumpNotes notes{.places = places, .labels = submission.labels};
   if (format == "text") return to_text(submission.batch, &notes);
   if (format == "json") return to_json(submission.batch, &notes);
@@ -237,7 +263,12 @@ void Engine::announce(const Submission& submission, Reason reason, bool compiled
     std::cerr << "rt_torch: RT_TORCH_DUMP: " << path << " cannot be written\n";
 }
 
-/// At exit, when RT_TORCH_DEBUG asks: what was never freed.
+void Engine::finish() {
+  if (trace_) trace_->finish();
+  report_leaks();
+}
+
+/// When RT_TORCH_DEBUG asks: what was never freed.
 void Engine::report_leaks() const {
   if (config_.debug < 1 || handles_.live() == 0) return;
   constexpr int64_t kMost = 20;

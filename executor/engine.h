@@ -11,6 +11,7 @@
 #include "executor/counters.h"
 #include "executor/optimizer.h"
 #include "executor/slots.h"
+#include "executor/trace.h"
 #include "graph/builder.h"
 #include "graph/handles.h"
 #include "graph/places.h"
@@ -67,7 +68,10 @@ class Engine {
   static Thread& this_thread();
 
   /// Every call begins here: tells once, by throwing, what is wrong with the environment.
-  void begin(Turn& turn);
+  void begin(Turn&) {
+    if (is_watched_) [[unlikely]]
+      begin_watched();
+  }
 
   // Recording and handles. All throw Error; handles of tensors unless it says otherwise.
   int64_t record(Turn& turn, Call& call);  ///< a handle to the result
@@ -187,6 +191,8 @@ class Engine {
            std::vector<std::shared_ptr<const std::string>>& failures);
   void run_steps(Submission& submission, std::vector<BufferRef>& results,
                  std::vector<std::shared_ptr<const std::string>>& failures);
+  void trace_steps(const Submission& submission, std::span<const int64_t> times);
+  void trace_batch(const Submission& submission, bool compiled, int64_t start, int64_t end);
   BufferRef settle(Turn& turn, Value value);
   void flush_and_land(Turn& turn);
   void wait_for(Turn& turn, Value value);
@@ -195,16 +201,23 @@ class Engine {
                                              std::string_view cause) const;
 
   // engine.cpp
+  void begin_watched();
   void leave(Thread& thread);
   void announce(const Submission& submission, Reason reason, bool compiled);
+  std::vector<std::string> places_of(const Submission& submission) const;
   std::string dump(const Submission& submission, std::string_view format);
+  void before_fork();
   void after_fork();
+  void after_fork_in_child();
+  void finish();
   void report_leaks() const;
 
   std::mutex mutex_;
   std::condition_variable landed_;
-  std::string complaint_;  ///< about the environment; the first call tells it
-  Config config_;          ///< after complaint_, which reading it fills in
+  std::string complaint_;         ///< about the environment; the first call tells it
+  Config config_;                 ///< after complaint_, which reading it fills in
+  std::unique_ptr<Trace> trace_;  ///< where RT_TORCH_TRACE asks for one
+  bool is_watched_;  ///< there is a complaint or a trace: every call has to look at them
   Policy policy_;
   MemoryCount memory_;
   std::unique_ptr<Backend> backend_;

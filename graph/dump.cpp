@@ -59,7 +59,8 @@ void put_type(std::string& out, const Batch& batch, uint32_t value) {
   put(out, item.device);
 }
 
-/// Text between quotes, safe in JSON and in dot alike. Bytes that are no UTF-8 become U+FFFD.
+}  // namespace
+
 void put_quoted(std::string& out, std::string_view text) {
   constexpr std::string_view hex = "0123456789abcdef";
   const auto continues = [&](size_t from, size_t count) {
@@ -94,6 +95,8 @@ void put_quoted(std::string& out, std::string_view text) {
   }
   out += '"';
 }
+
+namespace {
 
 /// `"label" at place`, as far as they are known.
 void put_note(std::string& out, const DumpNotes* notes, size_t step, std::string_view before) {

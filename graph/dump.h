@@ -35,6 +35,8 @@ std::string to_text(const Batch& batch, const DumpNotes* notes = nullptr);
 std::string step_text(const Batch& batch, size_t step, const DumpNotes* notes = nullptr);
 std::string to_json(const Batch& batch, const DumpNotes* notes = nullptr);
 std::string to_dot(const Batch& batch, const DumpNotes* notes = nullptr);
+/// Text between quotes, safe in JSON and in dot alike. Bytes that are no UTF-8 become U+FFFD.
+void put_quoted(std::string& out, std::string_view text);
 
 /// The batch of a dump. Throws Error, with the line or the path in the JSON and what is expected
 /// there, when it is none or not well formed.
