@@ -279,7 +279,8 @@ target_link_libraries(rt_fake_plugin PRIVATE rt_settings)
 target_include_directories(rt_fake_plugin PRIVATE ${PROJECT_SOURCE_DIR})
 add_library(rt_marker MODULE tests/loading/marker.c)
 target_link_libraries(rt_marker PRIVATE rt_c99)
-add_executable(rt_test_loading tests/loading/fork_test.cpp tests/loading/loading_test.cpp)
+add_executable(rt_test_loading tests/loading/fork_test.cpp tests/loading/loading_test.cpp
+                               tests/loading/trace_test.cpp)
 target_link_libraries(rt_test_loading PRIVATE rt_test_settings GTest::gtest_main)
 add_dependencies(rt_test_loading rt_torch rt_loading_host rt_fork_host rt_fake_plugin rt_marker)
 target_compile_definitions(

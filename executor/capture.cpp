@@ -80,8 +80,8 @@ void Capture::write(const std::string& stem, const Noted& noted, const std::stri
 
 void Capture::note(const Submission& submission, const Places& places, Backend& backend) {
   try {
-    Noted noted{std::this_thread::get_id(), key_of(submission.batch), submission.batch,
-                submission.places,          submission.labels,        submission.inputs};
+    Noted noted{std::this_thread::get_id(), key_of(submission.batch()), submission.whole(),
+                submission.places,          submission.labels,          submission.inputs};
     for (BufferRef& input : noted.inputs)
       if (!wants(input)) input = {};
     if (last_.size() == kLast) last_.pop_front();

@@ -111,8 +111,11 @@ std::vector<Variable> variables() {
          config.dump_inputs = text == "1";
          return is_switch(text);
        }},
-      {"RT_TORCH_TRACE", "nothing: this version writes no traces",
-       [](Config&, const std::string&) { return false; }},
+      {"RT_TORCH_TRACE", "a file",
+       [](Config& config, const std::string& text) {
+         config.trace = text;
+         return true;
+       }},
   };
 }
 

@@ -26,6 +26,7 @@ struct Config {
   int debug = 0;
   std::string dump;  ///< folder, "": none
   bool dump_inputs = false;
+  std::string trace;  ///< file, "": none
 };
 
 /// Reads the environment. A value that is not allowed leaves the default in place and is described

@@ -38,18 +38,29 @@ ThreadExit::~ThreadExit() {
 Engine& Engine::make_instance() {
   static Engine* const engine = [] {
     auto* made = new Engine;
+    std::atexit([] { instance().finish(); });
+    // A child that is forked while another thread holds a lock would wait for it for ever.
+    pthread_atfork([] { instance().before_fork(); }, [] { instance().after_fork(); },
+                   [] { instance().after_fork_in_child(); });
     instance_.store(made, std::memory_order_release);
-    std::atexit([] { instance().report_leaks(); });
-    // A child that is forked while another thread holds the lock would wait for it for ever.
-    pthread_atfork([] { instance().mutex_.lock(); }, [] { instance().mutex_.unlock(); },
-                   [] { instance().after_fork(); });
     return made;
   }();
   return *engine;
 }
 
-/// In a child: the lock is this thread's, the other threads are gone and with them their batches.
+void Engine::before_fork() {
+  mutex_.lock();
+  if (trace_) trace_->before_fork();
+}
+
 void Engine::after_fork() {
+  if (trace_) trace_->after_fork();
+  mutex_.unlock();
+}
+
+/// The locks are this thread's, the other threads are gone and with them their batches.
+void Engine::after_fork_in_child() {
+  if (trace_) trace_->after_fork_in_child();
   mutex_.after_fork();
   new (&landed_) std::condition_variable_any;  // it may count waiters that do not exist here
   graph_.abandon(std::make_shared<const std::string>(
@@ -76,7 +87,15 @@ Engine::Engine()
     : config_(read_config(complaint_)),
       capture_(config_.dump, config_.dump_inputs),
       policy_(config_.policy),
-      cache_(config_.cache_entries, config_.cache_bytes) {}
+      cache_(config_.cache_entries, config_.cache_bytes) {
+  try {
+    if (!config_.trace.empty()) trace_ = std::make_unique<Trace>(config_.trace);
+  } catch (const std::exception& error) {
+    if (complaint_.empty())
+      complaint_ = join("RT_TORCH_TRACE: ", error.what(), "; name a file that can be written");
+  }
+  is_watched_ = trace_ || !complaint_.empty();
+}
 
 void Engine::leave(Thread& thread) {
   if (!thread.ready) return;
@@ -106,6 +125,7 @@ Backend& Engine::backend() {
   }
   if (!backend_) backend_ = make_reference_backend(memory_, config_.threads);
   if (forked_) backend_->after_fork();
+  if (trace_) backend_->observe(*trace_);
   backend_->seed(config_.seed);
   return *backend_;
 }
@@ -260,7 +280,12 @@ void Engine::tell_capture() {
     std::cerr << "rt_torch: RT_TORCH_DUMP: " << complaint << '\n';
 }
 
-/// At exit, when RT_TORCH_DEBUG asks: what was never freed.
+void Engine::finish() {
+  if (trace_) trace_->finish();
+  report_leaks();
+}
+
+/// When RT_TORCH_DEBUG asks: what was never freed.
 void Engine::report_leaks() const {
   if (config_.debug < 1 || handles_.live() == 0) return;
   constexpr int64_t kMost = 20;

@@ -13,6 +13,7 @@
 #include "executor/engine_lock.h"
 #include "executor/optimizer.h"
 #include "executor/slots.h"
+#include "executor/trace.h"
 #include "graph/builder.h"
 #include "graph/dump.h"
 #include "graph/handles.h"
@@ -75,8 +76,8 @@ class Engine {
 
   /// Every call begins here: tells once, by throwing, what is wrong with the environment.
   void begin(Turn&) {
-    if (!complaint_.empty()) [[unlikely]]
-      throw Error(std::exchange(complaint_, {}));
+    if (is_watched_) [[unlikely]]
+      begin_watched();
   }
 
   // Recording and handles. All throw Error; handles of tensors unless it says otherwise.
@@ -201,6 +202,8 @@ class Engine {
            std::vector<std::shared_ptr<const std::string>>& failures);
   void run_steps(Submission& submission, std::vector<BufferRef>& results,
                  std::vector<std::shared_ptr<const std::string>>& failures);
+  void trace_steps(const Submission& submission, std::span<const int64_t> times);
+  void trace_batch(const Submission& submission, bool compiled, int64_t start, int64_t end);
   BufferRef settle(Turn& turn, Value value);
   void flush_and_land(Turn& turn);
   void wait_for(Turn& turn, Value value);
@@ -209,13 +212,17 @@ class Engine {
                                              std::string_view cause) const;
 
   // engine.cpp
+  void begin_watched();
   void leave(Thread& thread);
   void announce(const Submission& submission, Reason reason, bool compiled);
   void tell_capture();
   void explain_miss(const Submission& submission, const Cache::Entry& entry);
   DumpNotes notes_of(const Submission& submission, std::vector<std::string>& places) const;
   std::string dump(const Submission& submission, std::string_view format);
+  void before_fork();
   void after_fork();
+  void after_fork_in_child();
+  void finish();
   void report_leaks() const;
 
   static std::atomic<Engine*> instance_;
@@ -229,6 +236,8 @@ class Engine {
   std::string complaint_;  ///< about the environment; the first call tells it
   Config config_;          ///< after complaint_, which reading it fills in
   Capture capture_;
+  std::unique_ptr<Trace> trace_;  ///< where RT_TORCH_TRACE asks for one
+  bool is_watched_;  ///< there is a complaint or a trace: every call has to look at them
   Policy policy_;
   MemoryCount memory_;
   std::unique_ptr<Backend> backend_;

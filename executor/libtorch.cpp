@@ -81,6 +81,13 @@ class LibtorchBackend final : public Backend {
     return std::make_unique<LibtorchProgram>(compiled);
   }
 
+  void observe(RunObserver& observer) override {
+    executor_->observe(
+        {&observer, [](void* to, const char* name, const char* about, int64_t start, int64_t end) {
+           static_cast<RunObserver*>(to)->ran(name, about, start, end);
+         }});
+  }
+
   BufferRef allocate(DType dtype, Sizes sizes, Device device) override {
     if (device.is_cuda()) return moved(*host_->allocate(dtype, sizes, {}), device);
     return host_->allocate(dtype, sizes, device);

@@ -19,12 +19,6 @@ using Message = std::shared_ptr<const std::string>;
 /// The level of RT_TORCH_DEBUG from which every step is told, and so no program is used.
 constexpr int kTellSteps = 4;
 
-int64_t now_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(
-             std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
-
 std::string_view words_for(Reason reason) {
   switch (reason) {
     case Reason::Shape: return "a shape question";
@@ -95,6 +89,9 @@ void Engine::run_steps(Submission& submission, std::vector<BufferRef>& results,
     values[value] = std::move(submission.inputs[input++]);
   }
   Frame frame{values, submission.scalars};
+  const bool timed = trace_ || config_.debug >= kTellSteps;
+  std::vector<int64_t> times;
+  if (timed) times.push_back(now_ns());
   for (uint32_t step = 0; step < batch.steps.size(); ++step) {
     const Batch::Step& at = batch.steps[step];
     Message& outcome = poison[at.result];
@@ -103,7 +100,6 @@ void Engine::run_steps(Submission& submission, std::vector<BufferRef>& results,
         outcome = poison[operand];
         break;
       }
-    const int64_t start = config_.debug >= kTellSteps ? now_ns() : 0;
     if (!outcome) {
       try {
         backend_->run_step(batch, step, frame);
@@ -113,15 +109,28 @@ void Engine::run_steps(Submission& submission, std::vector<BufferRef>& results,
     }
     if (config_.debug >= kTellSteps) {
       // One write, lest the lines of several threads mix.
-      const std::string told = outcome ? join("failed: ", *outcome) : join(now_ns() - start, " ns");
+      const std::string told =
+          outcome ? join("failed: ", *outcome) : join(now_ns() - times.back(), " ns");
       std::cerr << join("rt_torch: ", step_text(batch, step), "  ", told, '\n');
     }
     for (uint32_t value : last.after(step)) values[value] = {};
+    if (timed) times.push_back(now_ns());
   }
+  if (trace_) trace_steps(submission, times);
   for (size_t i = 0; i < batch.roots.size(); ++i) {
     results[i] = values[batch.roots[i]];
     failures[i] = poison[batch.roots[i]];
   }
+}
+
+void Engine::trace_steps(const Submission& submission, std::span<const int64_t> times) {
+  std::vector<std::string> places;
+  DumpNotes notes;
+  {
+    const std::lock_guard lock(mutex_);
+    notes = notes_of(submission, places);
+  }
+  trace_->ran_steps(submission.batch(), times, notes);
 }
 
 /// The whole batch through its program; step by step where there is none, where an input is
@@ -145,6 +154,9 @@ void Engine::run(Submission& submission, Program* program, std::vector<BufferRef
 
 int64_t Engine::submit(Turn& turn, Tape& tape, Reason reason) {
   if (tape.nodes == 0) return 0;
+  if (trace_ && &tape == &turn.thread.tape) trace_->recorded(tape.nodes);
+  const TraceScope force(trace_.get(), Track::Forces, words_for(reason),
+                         places_.text(turn.thread.place));
   backend();
   if (config_.forbid > 0 && batches_since_flush_ >= config_.forbid && reason != Reason::Flush)
     fail("RT_TORCH_FORBID=", config_.forbid, " allows no further batch before the next flush, and ",
@@ -184,6 +196,7 @@ int64_t Engine::submit(Turn& turn, Tape& tape, Reason reason) {
     if (config_.debug > 1 && entry->sightings == 1) explain_miss(submission, *entry);
     if (!entry->program && config_.debug < kTellSteps &&
         (repeats || entry->sightings > config_.compile_after)) {
+      const TraceScope compile(trace_.get(), Track::Compile, "compile");
       const int64_t start = now_ns();
       try {
         cache_.set_program(*entry, backend_->compile(*entry->batch));
@@ -219,7 +232,8 @@ void Engine::land(Turn& turn, Submission& scratch, Program* program) {
     results.assign(submission.roots.size(), {});
     failures.assign(submission.roots.size(), std::make_shared<const std::string>(error.what()));
   }
-  const int64_t end = now_ns();
+  const int64_t end = trace_ ? trace_->end_of_run() : now_ns();
+  if (trace_) trace_batch(submission, program != nullptr, start, end);
   turn.lock.lock();
 
   count(Counter::run_ns, end - start);
@@ -248,7 +262,17 @@ void Engine::land(Turn& turn, Submission& scratch, Program* program) {
   landed_.notify_all();
 }
 
+void Engine::trace_batch(const Submission& submission, bool compiled, int64_t start, int64_t end) {
+  const std::string key = to_string(key_of(submission.batch()));
+  trace_->slice(Track::Batches, compiled ? "compiled batch" : "batch, step by step", start, end,
+                {{"key", key},
+                 {"nodes", submission.nodes},
+                 {"roots", static_cast<int64_t>(submission.roots.size())}});
+  trace_->flush();
+}
+
 void Engine::wait_for(Turn& turn, Value value) {
+  const TraceScope wait(trace_.get(), Track::Forces, "wait for another thread's batch");
   graph_.hold(value);
   landed_.wait(turn.lock, [&] { return graph_[value].state != State::InFlight; });
   graph_.release(value);

@@ -74,17 +74,25 @@ void run_kernel(const Machine& machine, const Batch& batch, const Batch::Step& s
 }
 
 /// Runs all steps, letting go of each value after its last use.
-void run_all(const Machine& machine, const Batch& batch, const LastUses& uses, const Frame& frame) {
+void run_all(const Machine& machine, const Batch& batch, const LastUses& uses, const Frame& frame,
+             RunObserver* observer) {
+  std::vector<int64_t> times;
+  if (observer) times.push_back(now_ns());
   for (uint32_t i = 0; i < batch.steps.size(); ++i) {
     run_kernel(machine, batch, batch.steps[i], frame);
     for (uint32_t value : uses.after(i)) frame.values[value] = BufferRef();
+    if (observer) times.push_back(now_ns());
   }
+  if (observer) observer->ran_steps(batch, times);
 }
 
 class ReferenceProgram final : public Program {
  public:
-  ReferenceProgram(const Machine& machine, const Batch& batch)
-      : machine_(machine), batch_(merge_common(rt::decompose(batch))), uses_(last_uses(batch_)) {
+  ReferenceProgram(const Machine& machine, const Batch& batch, RunObserver* observer)
+      : machine_(machine),
+        observer_(observer),
+        batch_(merge_common(rt::decompose(batch))),
+        uses_(last_uses(batch_)) {
     for (uint32_t i = 0; i < batch_.values.size(); ++i)
       if (batch_.is_input(i)) inputs_.push_back(i);
   }
@@ -99,7 +107,7 @@ class ReferenceProgram final : public Program {
         std::copy(scalars.begin(), scalars.end(), with_constants.begin());
         scalars = with_constants;
       }
-      run_all(machine_, batch_, uses_, {values, scalars});
+      run_all(machine_, batch_, uses_, {values, scalars}, observer_);
       for (size_t i = 0; i < roots.size(); ++i) roots[i] = values[batch_.roots[i]];
     });
   }
@@ -111,6 +119,7 @@ class ReferenceProgram final : public Program {
 
  private:
   const Machine& machine_;
+  RunObserver* observer_;
   Batch batch_;
   LastUses uses_;
   std::vector<uint32_t> inputs_;
@@ -131,7 +140,7 @@ void run_composite(const Machine& machine, const Batch& batch, uint32_t step, Fr
     inputs.push_back(frame.values[operand]);
   }
   BufferRef root;
-  ReferenceProgram(machine, alone).run(inputs, alone.scalars, {&root, 1});
+  ReferenceProgram(machine, alone, nullptr).run(inputs, alone.scalars, {&root, 1});
   frame.values[batch.steps[step].result] = std::move(root);
 }
 
@@ -164,7 +173,7 @@ void ReferenceBackend::run_step(const Batch& batch, uint32_t step, Frame& frame)
 }
 
 std::unique_ptr<Program> ReferenceBackend::compile(const Batch& batch) {
-  return std::make_unique<ReferenceProgram>(machine_, batch);
+  return std::make_unique<ReferenceProgram>(machine_, batch, observer_);
 }
 
 BufferRef ReferenceBackend::allocate(DType dtype, Sizes sizes, Device device) {

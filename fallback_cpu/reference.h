@@ -14,6 +14,7 @@ class ReferenceBackend final : public Backend {
   int device_count() const override { return 0; }
   void run_step(const Batch& batch, uint32_t step, Frame& frame) override;
   std::unique_ptr<Program> compile(const Batch& batch) override;
+  void observe(RunObserver& observer) override { observer_ = &observer; }
   BufferRef allocate(DType dtype, Sizes sizes, Device device) override;
   BufferRef from_host(const void* data, DType dtype, Sizes sizes, Device device) override;
   void to_host(const Buffer& buffer, DType dtype, void* out) override;
@@ -28,6 +29,7 @@ class ReferenceBackend final : public Backend {
  private:
   Generator random_;
   Machine machine_;
+  RunObserver* observer_ = nullptr;
 };
 
 }  // namespace rt::cpu

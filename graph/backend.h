@@ -1,6 +1,7 @@
 // backend.h -- the interface of what runs batches, and the buffers that go in and out.
 #pragma once
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <utility>
 
@@ -131,6 +132,24 @@ class StepError : public Error {
   uint32_t step_;
 };
 
+/// The clock that all times are of.
+inline int64_t now_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+/// Is told after a run, on its thread, what ran when.
+class RunObserver {
+ public:
+  virtual ~RunObserver() = default;
+  /// The steps of a batch, one after the other: step i from times[i] to times[i + 1].
+  virtual void ran_steps(const Batch& batch, std::span<const int64_t> times) noexcept = 0;
+  /// What a backend that does not run steps called in their place, and of what.
+  virtual void ran(std::string_view name, std::string_view about, int64_t start,
+                   int64_t end) noexcept = 0;
+};
+
 /// A compiled batch. Run by one thread at a time per call; it may be running on several threads.
 class Program {
  public:
@@ -167,6 +186,8 @@ class Backend {
   /// Runs one step of `batch` now: reads its operands from the frame, fills in its result.
   virtual void run_step(const Batch& batch, uint32_t step, Frame& frame) = 0;
   virtual std::unique_ptr<Program> compile(const Batch& batch) = 0;
+  /// Tells the observer about the runs of programs that are compiled from here on.
+  virtual void observe(RunObserver&) {}
 
   /// A contiguous buffer with unspecified contents.
   virtual BufferRef allocate(DType dtype, Sizes sizes, Device device) = 0;

@@ -50,7 +50,6 @@ std::string step_text(const Batch& batch, size_t step, const DumpNotes* notes = 
 std::string input_text(const Batch& batch, uint32_t value);
 std::string to_json(const Batch& batch, const DumpNotes* notes = nullptr);
 std::string to_dot(const Batch& batch, const DumpNotes* notes = nullptr);
-
 /// Text between quotes, safe in JSON and in dot alike. Bytes that are no UTF-8 become U+FFFD.
 void put_quoted(std::string& out, std::string_view text);
 

@@ -9,6 +9,7 @@
 
 #include "executor/torchscript/buffer.h"
 #include "executor/torchscript/cuda/driver.h"
+#include "executor/torchscript/follow.h"
 #include "executor/torchscript/run.h"
 #include "graph/error.h"
 #include "graph/passes.h"
@@ -77,12 +78,14 @@ void check_device(bool cuda) {
 
 class Compiled final : public plugin::Program {
  public:
-  Compiled(const plugin::Host& host, const Batch& batch) : batch_(host, batch) {}
+  Compiled(const plugin::Host& host, const Batch& batch, const plugin::Observer& observer)
+      : batch_(host, batch), observer_(observer) {}
   bool run(const BufferRef* inputs, const int64_t* scalars, BufferRef* roots,
            Text error) noexcept override {
     return guarded(error, [&] {
       check_device(batch_.uses_cuda());
-      batch_.run(inputs, scalars, roots);
+      if (observer_.ran) follow(observer_, [&] { batch_.run(inputs, scalars, roots); });
+      else batch_.run(inputs, scalars, roots);
     });
   }
   size_t bytes() const noexcept override { return batch_.bytes(); }
@@ -90,6 +93,7 @@ class Compiled final : public plugin::Program {
 
  private:
   CompiledBatch batch_;
+  plugin::Observer observer_;
 };
 
 class Torchscript final : public plugin::Executor {
@@ -117,9 +121,11 @@ class Torchscript final : public plugin::Executor {
 
   plugin::Program* compile(const plugin::BatchLists& lists, Text error) noexcept override {
     plugin::Program* made = nullptr;
-    guarded(error, [&] { made = new Compiled(host_, merge_common(batch_of(lists))); });
+    guarded(error, [&] { made = new Compiled(host_, merge_common(batch_of(lists)), observer_); });
     return made;
   }
+
+  void observe(plugin::Observer observer) noexcept override { observer_ = observer; }
 
   bool script(const plugin::BatchLists& lists, ScriptForm form, Text out,
               Text error) noexcept override {
@@ -188,6 +194,7 @@ class Torchscript final : public plugin::Executor {
     return {nullptr, [](void*, const char*, size_t) {}};
   }
   plugin::Host host_;
+  plugin::Observer observer_;
   const int devices_ = cuda_devices();  ///< asked once: a forked process cannot
 };
 

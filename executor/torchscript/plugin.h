@@ -46,6 +46,12 @@ struct StepCall {
   List<int64_t> sizes;           ///< of the result
 };
 
+/// Whom to tell after a run what ran when; see RunObserver.
+struct Observer {
+  void* to = nullptr;
+  void (*ran)(void* to, const char* name, const char* about, int64_t start, int64_t end) = nullptr;
+};
+
 /// A batch compiled. Runs of one program may overlap.
 class Program {
  public:
@@ -72,6 +78,7 @@ class Executor {
   virtual int device_count() const noexcept = 0;     ///< CUDA devices
   virtual Outcome run_step(const StepCall& call, BufferRef* result, Text error) noexcept = 0;
   virtual Program* compile(const BatchLists& batch, Text error) noexcept = 0;
+  virtual void observe(Observer observer) noexcept = 0;
   virtual bool script(const BatchLists& batch, ScriptForm form, Text out, Text error) noexcept = 0;
   virtual bool seed(uint64_t seed, Text error) noexcept = 0;
   virtual void* random_state() noexcept = 0;

@@ -36,6 +36,7 @@ class Library {
     RT_FIND(backend);
     RT_FIND(last_error);
     RT_FIND(clear_error);
+    RT_FIND(set_location);
 #undef RT_FIND
   }
   void close() { dlclose(handle_); }
@@ -58,6 +59,7 @@ class Library {
   RT_ENTRY(backend);
   RT_ENTRY(last_error);
   RT_ENTRY(clear_error);
+  RT_ENTRY(set_location);
 #undef RT_ENTRY
 
  private:

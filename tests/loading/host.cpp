@@ -1,6 +1,7 @@
 // host.cpp -- a program that opens the library at run time: does the steps that its arguments name,
 // one after the other, and prints what it finds. "host open LIB use close" is such a line.
 #include <pthread.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -115,6 +116,8 @@ const std::map<std::string, Step> kSteps = {
      }},
     {"maps", count_maps},
     {"use", [](const std::string&) { use(newest()); }},
+    {"at", [](const std::string& file) { newest().set_location(file.c_str(), 12); }},
+    {"kill", [](const std::string&) { raise(SIGKILL); }},
     {"close", [](const std::string&) { newest().close(); }},
     {"outlive", [](const std::string&) { outlive(); }},
     {"take-turns", [](const std::string&) { take_turns(); }},

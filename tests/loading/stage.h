@@ -28,9 +28,9 @@ class Stage : public testing::Test {
 
   void SetUp() override {
     // Nothing that the caller's environment says may reach the programs.
-    for (const char* variable :
-         {"RT_TORCH_BACKEND", "RT_TORCH_LIBTORCH", "RT_TORCH_DEBUG", "RT_TORCH_THREADS",
-          "RT_TORCH_POLICY", "RT_TORCH_DEVICE", "LIBTORCH", "TORCH_HOME", "LD_LIBRARY_PATH"})
+    for (const char* variable : {"RT_TORCH_BACKEND", "RT_TORCH_LIBTORCH", "RT_TORCH_DEBUG",
+                                 "RT_TORCH_THREADS", "RT_TORCH_POLICY", "RT_TORCH_DEVICE",
+                                 "RT_TORCH_TRACE", "LIBTORCH", "TORCH_HOME", "LD_LIBRARY_PATH"})
       unsetenv(variable);
     std::string name = (fs::temp_directory_path() / "rt_torch_XXXXXX").string();
     ASSERT_NE(mkdtemp(name.data()), nullptr);
