@@ -37,8 +37,8 @@ struct Aten {
                     at::TensorOptions(at::kFloat).device(device()));
   }
   static void read(const Tensor& x, std::span<float> values) {
-    const Tensor here = x.detach().cpu().contiguous();
-    std::memcpy(values.data(), here.const_data_ptr<float>(), values.size_bytes());
+    if (!x.is_cpu() || !x.is_contiguous()) return read(x.cpu().contiguous(), values);
+    std::memcpy(values.data(), x.const_data_ptr<float>(), values.size_bytes());
   }
   static double item(const Tensor& x) { return x.item<double>(); }
   static int64_t numel(const Tensor& x) { return x.numel(); }

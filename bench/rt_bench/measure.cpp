@@ -99,14 +99,11 @@ void run_rounds(std::vector<Runner>& runners, Result& result, const Plan& plan) 
 void choose_bar(Result& result) {
   if (result.baseline().way != Way::Libtorch || setup.cuda) return;
   const Bars& bars = result.info.bars;
-  if (result.info.batch_cost) {
-    result.bar = bars.above_us;
-  } else if (result.backend == "reference") {
-    result.bar = bars.reference;
-  } else {
-    result.bar = setup.threads > 1 && bars.more_threads > 0 ? bars.more_threads : bars.one_thread;
-    result.stretch = bars.stretch;
-  }
+  const Bar& bar = result.backend == "reference" ? bars.reference : bars.libtorch;
+  const bool one = setup.threads == 1;
+  result.bar = one || bar.more_threads == 0 ? bar.one_thread : bar.more_threads;
+  if (one) result.stretch = bar.stretch;
+  if (result.info.batch_cost) result.bar = bars.above_us;
 }
 
 }  // namespace

@@ -42,13 +42,18 @@ class Stopwatch {
   double started_ = 0, us_ = 0;
 };
 
-/// How many times as fast as the baseline the lazy way has to be; 0 where nothing is asked.
-struct Bars {
+/// How many times as fast as libtorch eager the lazy way has to be; 0 where nothing is asked.
+struct Bar {
   double one_thread = 0;
-  double more_threads = 0;
-  double stretch = 0;
-  double reference = 0;  ///< on the reference backend, against libtorch eager
-  double above_us = 0;   ///< for batch costs: most microseconds above the baseline
+  double more_threads = 0;  ///< 0: the same
+  double stretch = 0;       ///< on one thread
+};
+
+/// One for each backend of the engine.
+struct Bars {
+  Bar libtorch = {};
+  Bar reference = {};
+  double above_us = 0;  ///< for batch costs instead: most microseconds above libtorch eager
 };
 
 struct Info {

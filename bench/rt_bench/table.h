@@ -54,6 +54,9 @@ std::vector<Workload> workloads() {
   const Network mlp_512 = {mlp({512, 512, 512, 32}), {64, 512}, 32, false, false};
   const Network conv = {conv_net(), {32, 1, 8, 8}, 10, true, false};
   const Network digits = {mlp({64, 64, 10}), {32, 64}, 10, true, false};
+  constexpr Bar chain_100 = {.one_thread = 10, .stretch = 18}, chain_1000 = {10},
+                large_chain = {.one_thread = 6, .more_threads = 4, .stretch = 8},
+                costly_chain = {4};
   constexpr double kTraining = 1e-4, kProducts = 1e-4;
   const auto batch = [](const char* name, const char* title, double above_us) {
     return Info{name, title, {.above_us = above_us}, 1e-5, true};
@@ -62,28 +65,29 @@ std::vector<Workload> workloads() {
       // ---- elementwise
       row<Api, Chain>({"chain_100_16x16",
                        "100 elementwise ops, 16x16",
-                       {.one_thread = 10, .stretch = 18, .reference = 10}},
+                       {.libtorch = chain_100, .reference = chain_100}},
                       100, small),
-      row<Api, Chain>(
-          {"chain_1000_16x16", "1000 elementwise ops, 16x16", {.one_thread = 10, .reference = 10}},
-          1000, small),
+      row<Api, Chain>({"chain_1000_16x16",
+                       "1000 elementwise ops, 16x16",
+                       {.libtorch = chain_1000, .reference = chain_1000}},
+                      1000, small),
       row<Api, Chain>({"deep_chain", "20,000 elementwise ops, 16x16"}, 20000, small),
       row<Api, Chain>({"chain_20_4m",
                        "20 elementwise ops, 4 M floats",
-                       {.one_thread = 6, .more_threads = 4, .stretch = 8, .reference = 6}},
+                       {.libtorch = large_chain, .reference = large_chain}},
                       20, large),
       row<Api, CostlyChainSum>({"exp_tanh_sum_4m",
                                 "20 ops with exp and tanh, then a sum, 4 M floats",
-                                {.one_thread = 4, .reference = 4},
+                                {.libtorch = costly_chain, .reference = costly_chain},
                                 1e-4},
                                20, large),
       // ---- training
       row<Api, Training>(
-          {"mlp_sgd", "MLP 64-128-128-32 step, batch 4, mse, SGD", {.one_thread = 2.2}, kTraining},
+          {"mlp_sgd", "MLP 64-128-128-32 step, batch 4, mse, SGD", {.libtorch = {2.2}}, kTraining},
           mlp_sgd),
       row<Api, Training>({"mlp_adamw",
                           "MLP 64-128-128-32 step, batch 4, mse, AdamW",
-                          {.one_thread = 3},
+                          {.libtorch = {3}},
                           kTraining},
                          mlp_adamw),
       row<Api, Training>({"mlp_cross_entropy",
@@ -93,27 +97,27 @@ std::vector<Workload> workloads() {
                          mlp_classify),
       row<Api, Training>({"mlp_512",
                           "MLP 512-512-512-32 step, batch 64, mse, SGD",
-                          {.one_thread = 0.97},
+                          {.libtorch = {0.97}},
                           kTraining},
                          mlp_512),
       row<Api, Training>(
-          {"conv_net", "conv net step, 8x8, batch 32, SGD", {.one_thread = 0.97}, kTraining}, conv),
+          {"conv_net", "conv net step, 8x8, batch 32, SGD", {.libtorch = {0.97}}, kTraining}, conv),
       row<Api, Training>(
-          {"digits", "64-64-10 step as of digits.c, batch 32, SGD", {.reference = 1}, kTraining},
+          {"digits", "64-64-10 step as of digits.c, batch 32, SGD", {.reference = {1}}, kTraining},
           digits),
       // ---- matrix products
       row<Api, Attention>(
-          {"attention", "attention block forward, batch 8, 64x64", {.one_thread = 1.3}, kProducts},
+          {"attention", "attention block forward, batch 8, 64x64", {.libtorch = {1.3}}, kProducts},
           8, 64, 64),
-      row<Api, Matmuls>({"matmul_10_512", "10 matmuls, 512x512", {.one_thread = 0.97}, kProducts},
+      row<Api, Matmuls>({"matmul_10_512", "10 matmuls, 512x512", {.libtorch = {0.97}}, kProducts},
                         10, 512),
       // ---- what makes batches small, or new
       row<Api, Chain>(
-          {"shape_every_10", "100 ops, 16x16, a shape asked every 10", {.one_thread = 3}}, 100,
+          {"shape_every_10", "100 ops, 16x16, a shape asked every 10", {.libtorch = {3}}}, 100,
           small, Ask::OneSizeEveryTenOps),
       row<Api, Chain>({"shape_every_op", "20 ops, 16x16, all sizes asked after each"}, 20, small,
                       Ask::AllSizesEveryOp),
-      row<Api, OneOp>({"one_op", "one op, 16x16, read at once", {.one_thread = 0.6}}, small),
+      row<Api, OneOp>({"one_op", "one op, 16x16, read at once", {.libtorch = {0.6}}}, small),
       row<Api, ChangingScalars>({"changing_scalars", "100 ops, 16x16, new scalars each"}, 100,
                                 small),
       row<Api, ChangingShapes>({"changing_shapes", "20 ops, a new shape each time"}, 20),
