@@ -49,7 +49,11 @@ endif()
 
 find_package(CLI11 QUIET)
 if(NOT CLI11_FOUND)
-  message(STATUS "CLI11 was not found: rt_graph_dump and rt_mutation are not built "
+  rt_find_headers(CLI11::CLI11 CLI11_INCLUDE_DIR CLI/CLI.hpp CLI11)
+  set(CLI11_FOUND ${CLI11_INCLUDE_DIR})
+endif()
+if(NOT CLI11_FOUND)
+  message(STATUS "CLI11 was not found: rt_graph_dump, rt_bench and rt_mutation are not built "
                  "(see tools/setup.sh)")
 endif()
 
@@ -87,6 +91,6 @@ if(RT_BENCH)
     set(benchmark_FOUND TRUE)
   endif()
   if(NOT benchmark_FOUND)
-    message(STATUS "Google Benchmark was not found: no benchmarks are built")
+    message(STATUS "Google Benchmark was not found: rt_microbench is not built")
   endif()
 endif()

@@ -342,3 +342,20 @@ rt_run_example(first)
 rt_run_example(digits)
 rt_run_example(convnet)
 rt_run_example(char_transformer --steps 100)
+
+# rt_bench: what it makes of numbers, and the program itself, as short as it can be. Its times are
+# not looked at.
+if(TARGET rt_bench)
+  rt_add_tests(rt_bench rt_bench_report)
+  rt_run_tests(rt_bench core)
+  if(Python3_FOUND)
+    set(label core)
+    if(RT_LIBTORCH_FOUND)
+      set(label libtorch)
+    endif()
+    add_test(NAME tools.rt_bench
+             COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/tools/rt_bench_test.py
+                     $<TARGET_FILE:rt_bench> $<BOOL:${RT_LIBTORCH_FOUND}>)
+    set_tests_properties(tools.rt_bench PROPERTIES TIMEOUT 300 LABELS ${label})
+  endif()
+endif()

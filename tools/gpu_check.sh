@@ -10,12 +10,13 @@ usage: tools/gpu_check.sh [OPTION]... [GOOGLETEST [JSON]]
   GOOGLETEST       folder with the sources of GoogleTest, where it is not installed
   JSON             as --include JSON: the folder that has nlohmann/json.hpp
   --include DIR    also look in DIR for headers: Eigen, hwy, nlohmann/json.hpp, xxhash.h, zlib.h,
-                   minizip/unzip.h; may be repeated
+                   minizip/unzip.h, and CLI/CLI.hpp for rt_bench; may be repeated
   --library DIR    also look in DIR for the libraries minizip and z
   --benchmark DIR  folder with the sources of Google Benchmark; without it, and without one that is
-                   installed, nothing is measured
-Builds in build/gpu, runs the tests labelled libtorch on the GPU, then rt_microbench on GPU and CPU,
-and writes bench/results/<device>-gpu_check.json and .md. Fails unless all tests pass.
+                   installed, rt_microbench is not built
+Builds in build/gpu, runs the tests labelled libtorch on the GPU, then rt_microbench on GPU and CPU
+and rt_bench on the GPU, and writes bench/results/<device>-gpu_check.json and .md and
+<device>-rt_bench.json. Fails unless all tests pass and all results of rt_bench agree.
 END
 }
 
@@ -123,7 +124,7 @@ test_seconds=$SECONDS
 
 # ---- measurements
 bench_failed=0
-rm -f $build/bench_*.json
+rm -f $build/bench_*.json $build/rt_bench.*
 if [ -x $build/bin/rt_microbench ]; then
   for kind in cuda cpu; do
     echo "gpu_check: measuring on $kind"
@@ -137,13 +138,24 @@ if [ -x $build/bin/rt_microbench ]; then
     }
   done
 else
-  echo "gpu_check: Google Benchmark is not there (--benchmark), nothing is measured"
+  echo "gpu_check: Google Benchmark is not there (--benchmark): no rt_microbench"
+fi
+if [ -x $build/bin/rt_bench ]; then
+  echo "gpu_check: measuring workloads beside libtorch"
+  timeout 900 $build/bin/rt_bench --device cuda --json $build/rt_bench.json \
+    >$build/rt_bench.md 2>$build/rt_bench.log || {
+    bench_failed=1
+    tail -n 15 $build/rt_bench.md $build/rt_bench.log >&2
+    echo "gpu_check: rt_bench failed, or results differ" >&2
+  }
+else
+  echo "gpu_check: CLI11 is not there (--include): no rt_bench"
 fi
 
 # ---- results
 export device driver torch_version test_seconds build
 python3 - <<'END' || die "not all is well: see above, and build/gpu/tests.log"
-import datetime, json, os, pathlib, re, sys
+import datetime, json, os, pathlib, re, shutil, sys
 import xml.etree.ElementTree as xml
 
 env = os.environ
@@ -197,7 +209,7 @@ tests = result["tests"]
 lines = [
     f"# {env['device']}", "",
     "Written by `tools/gpu_check.sh`: the tests labelled `libtorch` with `RT_TORCH_DEVICE=cuda`,",
-    "and `rt_microbench` on both devices (medians of 5).", "",
+    "`rt_microbench` on both devices (medians of 5), and `rt_bench --device cuda`.", "",
     "| what | |", "|---|---|",
     f"| date | {result['date']} |",
     f"| torch | {result['torch']} |",
@@ -218,6 +230,9 @@ if benchmarks:
     lines += ["", "| benchmark | cuda | cpu |", "|---|---|---|"]
     lines += [f"| {n} | {cell(b.get('cuda'))} | {cell(b.get('cpu'))} |"
               for n, b in benchmarks.items()]
+if (build / "rt_bench.json").exists():
+    lines += ["", "## rt_bench", "", (build / "rt_bench.md").read_text().rstrip()]
+    shutil.copy(build / "rt_bench.json", f"bench/results/{safe}-rt_bench.json")
 text = "\n".join(lines) + "\n"
 pathlib.Path(stem + ".md").write_text(text)
 print(text + f"\ngpu_check: written to {stem}.json and .md")

@@ -1,0 +1,270 @@
+// workloads.h -- workloads without gradients, each written once for both sides. Api is Abi or Aten.
+#pragma once
+#include <array>
+#include <cmath>
+#include <utility>
+#include <vector>
+
+#include "bench/rt_bench/random.h"
+#include "bench/rt_bench/side.h"
+
+namespace rt_bench {
+
+template <class Api>
+std::vector<float> values_of(const typename Api::Tensor& x) {
+  std::vector<float> values(static_cast<size_t>(Api::numel(x)));
+  Api::read(x, values);
+  return values;
+}
+
+/// Base of workloads whose every step begins anew and ends with a tensor that `Work::result`
+/// makes.
+template <class Api, class Work>
+struct Stateless {
+  static constexpr bool kGradients = false;
+  void step() {
+    const typename Api::Tensor result = self().result();
+    Api::finish();
+  }
+  std::vector<float> state() { return values_of<Api>(self().result()); }
+
+ private:
+  Work& self() { return static_cast<Work&>(*this); }
+};
+
+/// What chains are made of. Values stay between 0 and 1 however long the chain.
+template <class Api>
+class Operands {
+ public:
+  using Tensor = typename Api::Tensor;
+  explicit Operands(const Sizes& sizes) {
+    Random random;
+    start = Api::from(random.uniform(sizes, 0, 1), sizes);
+    scale_ = Api::from(random.uniform(sizes, 0.1F, 0.9F), sizes);
+    shift_ = Api::from(random.uniform(sizes, -0.1F, 0.1F), sizes);
+  }
+  Tensor cheap(int64_t i, const Tensor& x) const {
+    switch (i % 4) {
+      case 0: return Api::mul(x, scale_);
+      case 1: return Api::add(x, shift_);
+      case 2: return Api::relu(x);
+      default: return Api::add_scalar(x, 0.01);
+    }
+  }
+  /// One exp and one tanh in ten.
+  Tensor costly(int64_t i, const Tensor& x) const {
+    switch (i % 10) {
+      case 4: return Api::tanh(x);
+      case 8: return Api::exp(x);
+      case 9: return Api::add_scalar(x, -1);
+      default: return cheap(i, x);
+    }
+  }
+
+  Tensor start;
+
+ private:
+  Tensor scale_, shift_;
+};
+
+enum class Ask { Nothing, OneSizeEveryTenOps, AllSizesEveryOp };
+
+template <class Api>
+class Chain : public Stateless<Api, Chain<Api>> {
+ public:
+  using Tensor = typename Api::Tensor;
+  Chain(int64_t ops, const Sizes& sizes, Ask ask = Ask::Nothing)
+      : operands_(sizes), ops_(ops), ask_(ask) {}
+  Tensor result() {
+    Tensor x = operands_.cheap(0, operands_.start);
+    ask(1, x);
+    for (int64_t i = 1; i < ops_; ++i) {
+      x = operands_.cheap(i, x);
+      ask(i + 1, x);
+    }
+    return x;
+  }
+
+ private:
+  void ask(int64_t done, const Tensor& x) {
+    if (ask_ == Ask::Nothing) return;
+    if (ask_ == Ask::OneSizeEveryTenOps) {
+      if (done % 10 == 0) asked_ += Api::size(x, 0);
+      return;
+    }
+    const int64_t dims = Api::dims(x);
+    for (int64_t dim = 0; dim < dims; ++dim) asked_ += Api::size(x, dim);
+  }
+  Operands<Api> operands_;
+  int64_t ops_;
+  Ask ask_;
+  int64_t asked_ = 0;
+};
+
+/// Ends with a number.
+template <class Api>
+class CostlyChainSum {
+ public:
+  static constexpr bool kGradients = false;
+  CostlyChainSum(int64_t ops, const Sizes& sizes) : operands_(sizes), ops_(ops) {}
+  void step() {
+    typename Api::Tensor x = operands_.costly(0, operands_.start);
+    for (int64_t i = 1; i < ops_; ++i) x = operands_.costly(i, x);
+    sum_ = Api::sum(x);
+  }
+  std::vector<float> state() { return {static_cast<float>(sum_)}; }
+
+ private:
+  Operands<Api> operands_;
+  int64_t ops_;
+  double sum_ = 0;
+};
+
+/// A scalar that no step has seen, in every op.
+template <class Api>
+class ChangingScalars : public Stateless<Api, ChangingScalars<Api>> {
+ public:
+  ChangingScalars(int64_t ops, const Sizes& sizes) : operands_(sizes), ops_(ops) {}
+  typename Api::Tensor result() {
+    const double part = 1 / static_cast<double>(++steps_);
+    typename Api::Tensor x = Api::mul_scalar(operands_.start, 1 - part);
+    for (int64_t i = 1; i < ops_; ++i)
+      x = i % 2 == 0 ? Api::mul_scalar(x, 1 - part) : Api::add_scalar(x, part);
+    return x;
+  }
+
+ private:
+  Operands<Api> operands_;
+  int64_t ops_;
+  int64_t steps_ = 0;
+};
+
+/// Of 20,000 shapes, far more than the cache has places: each is new when its turn comes.
+template <class Api>
+class ChangingShapes : public Stateless<Api, ChangingShapes<Api>> {
+ public:
+  explicit ChangingShapes(int64_t ops) : ops_(ops) {}
+  typename Api::Tensor result() {
+    std::array<int64_t, 4> sizes;
+    int64_t number = steps_++;
+    for (int64_t& size : sizes) {
+      size = 2 + number % 12;
+      number /= 12;
+    }
+    const typename Api::Tensor start = Api::full(sizes, 0.5);
+    typename Api::Tensor x = Api::mul_scalar(start, 0.5);
+    for (int64_t i = 1; i < ops_; ++i)
+      x = i % 2 == 0 ? Api::mul_scalar(x, 0.5) : Api::add(x, start);
+    return x;
+  }
+
+ private:
+  int64_t ops_;
+  int64_t steps_ = 0;
+};
+
+/// One add, and its result read.
+template <class Api>
+class OneOp {
+ public:
+  static constexpr bool kGradients = false;
+  explicit OneOp(const Sizes& sizes)
+      : operands_(sizes), values_(static_cast<size_t>(count_of(sizes))) {}
+  void step() { Api::read(operands_.cheap(1, operands_.start), values_); }
+  std::vector<float> state() { return values_; }
+
+ private:
+  Operands<Api> operands_;
+  std::vector<float> values_;
+};
+
+template <class Api>
+class Matmuls : public Stateless<Api, Matmuls<Api>> {
+ public:
+  Matmuls(int64_t count, int64_t side) : count_(count) {
+    Random random;
+    const Sizes sizes = {side, side};
+    start_ = Api::from(random.normal(sizes), sizes);
+    factor_ = Api::from(random.normal(sizes, 1 / std::sqrt(static_cast<double>(side))), sizes);
+  }
+  typename Api::Tensor result() {
+    typename Api::Tensor x = Api::matmul(start_, factor_);
+    for (int64_t i = 1; i < count_; ++i) x = Api::matmul(x, factor_);
+    return x;
+  }
+
+ private:
+  int64_t count_;
+  typename Api::Tensor start_, factor_;
+};
+
+/// Attention of one head, projected in and out, added to its input and normalised.
+template <class Api>
+class Attention : public Stateless<Api, Attention<Api>> {
+ public:
+  using Tensor = typename Api::Tensor;
+  Attention(int64_t batch, int64_t length, int64_t width)
+      : width_{width}, scale_(1 / std::sqrt(static_cast<double>(width))) {
+    Random random;
+    const Sizes input = {batch, length, width}, square = {width, width};
+    input_ = Api::from(random.normal(input), input);
+    for (Projection* one : {&query_, &key_, &value_, &out_})
+      *one = {Api::from(random.normal(square, scale_), square),
+              Api::from(random.normal(width_, 0.1), width_)};
+    norm_ = {Api::from(random.uniform(width_, 0.5F, 1.5F), width_),
+             Api::from(random.normal(width_, 0.1), width_)};
+  }
+  Tensor result() {
+    const Tensor query = query_.apply(input_), key = key_.apply(input_),
+                 value = value_.apply(input_);
+    const Tensor turned = Api::transpose(key, -2, -1);
+    const Tensor scores = Api::mul_scalar(Api::matmul(query, turned), scale_);
+    const Tensor mixed = Api::matmul(Api::softmax(scores, -1), value);
+    const Tensor sum = Api::add(input_, out_.apply(mixed));
+    return Api::layer_norm(sum, width_, norm_.weight, norm_.bias);
+  }
+
+ private:
+  struct Projection {
+    Tensor weight, bias;
+    Tensor apply(const Tensor& x) const { return Api::linear(x, weight, bias); }
+  };
+  Sizes width_;
+  double scale_;
+  Tensor input_;
+  Projection query_, key_, value_, out_, norm_;
+};
+
+/// What a batch costs beyond its kernels: the submission alone, against the calls of a loop.
+template <class Api>
+class BatchCost {
+ public:
+  static constexpr bool kGradients = false;
+  BatchCost(int64_t nodes, bool repeats)
+      : ones_(std::vector<float>(256, 1)), nodes_(nodes), repeats_(repeats) {}
+  void step(Stopwatch& watch) {
+    const Sizes sizes = {16, 16};
+    const typename Api::Tensor y = Api::from(ones_, sizes);
+    typename Api::Tensor x = Api::from(ones_, sizes);
+    Api::wait();
+    // A sub and a mul in places of their own make a batch that has not been seen.
+    const int64_t number = repeats_ ? nodes_ / 2 : steps_++;
+    const int64_t sub = number % nodes_, mul = number / nodes_ % nodes_;
+    if constexpr (!Api::kRecords) watch.start();
+    for (int64_t i = 0; i < nodes_; ++i)
+      x = i == sub ? Api::sub(x, y) : i == mul ? Api::mul(x, y) : Api::add(x, y);
+    if constexpr (Api::kRecords) watch.start();
+    Api::wait();
+    watch.stop();
+    values_ = values_of<Api>(x);
+  }
+  std::vector<float> state() { return values_; }
+
+ private:
+  std::vector<float> ones_, values_;
+  int64_t nodes_;
+  bool repeats_;
+  int64_t steps_ = 0;
+};
+
+}  // namespace rt_bench
