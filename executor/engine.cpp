@@ -97,6 +97,12 @@ Engine::Engine()
   is_watched_ = trace_ || !complaint_.empty();
 }
 
+void Engine::begin_watched() {
+  if (trace_) trace_->call();
+  is_watched_ = trace_ != nullptr;
+  if (!complaint_.empty()) throw Error(std::exchange(complaint_, {}));
+}
+
 void Engine::leave(Thread& thread) {
   if (!thread.ready) return;
   {

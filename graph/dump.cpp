@@ -103,8 +103,6 @@ void put_in_line(std::string& out, std::string_view text) {
   for (char c : text) out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
 }
 
-namespace {
-
 /// `"label" at place`, as far as they are known.
 void put_note(std::string& out, const DumpNotes* notes, size_t step, std::string_view before) {
   if (!notes) return;

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <mutex>
 #include <new>
+#include <utility>
 
 #if defined(__SANITIZE_ADDRESS__)
 #define RT_POOLED 0
@@ -37,6 +38,11 @@ SizeClass size_class(int64_t bytes) {
   return {(power - 8) * 4 + static_cast<int>(quarters) - 4, quarters * quarter};
 }
 
+/// A free block holds the link to the next.
+struct Block {
+  Block* next;
+};
+
 /// Free blocks by size class. A list that another thread holds is passed by rather than waited for,
 /// which also keeps a forked child from waiting for a thread it does not have.
 class Pool {
@@ -64,9 +70,6 @@ class Pool {
   int64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
 
  private:
-  struct Block {
-    Block* next;
-  };
   struct List {
     std::mutex mutex;
     Block* first = nullptr;
@@ -81,18 +84,79 @@ Pool& pool() {
   return *pool;
 }
 
+/// Free small blocks of one thread, which no other sees: nothing to lock.
+class Own {
+ public:
+  static constexpr int kClasses = 33;  ///< up to 64 kB
+  constexpr explicit Own(int64_t most) : most_(most) {}
+  void* take(SizeClass size) {
+    if (size.number >= kClasses) return nullptr;
+    Block* const block = first_[size.number];
+    if (!block) return nullptr;
+    first_[size.number] = block->next;
+    bytes_ -= size.bytes;
+    return block;
+  }
+  bool give(void* memory, SizeClass size) {
+    if (size.number >= kClasses || bytes_ + size.bytes > most_) return false;
+    first_[size.number] = new (memory) Block{first_[size.number]};
+    bytes_ += size.bytes;
+    return true;
+  }
+  int64_t bytes() const { return bytes_; }
+  void free_all() {
+    for (Block*& first : first_)
+      while (first) std::free(std::exchange(first, first->next));
+  }
+
+ private:
+  int64_t most_, bytes_ = 0;
+  Block* first_[kClasses] = {};
+};
+
+/// What a thread has before its first block and after its last: nothing, and room for nothing.
+Own& nothing() {
+  static constinit Own none(0);
+  return none;
+}
+
+// One pointer, which finds room where such variables of late loaded libraries are kept.
+[[gnu::tls_model("initial-exec")]] thread_local Own* own = nullptr;
+
+struct OwnAtExit {
+  ~OwnAtExit() {
+    Own* const mine = std::exchange(own, &nothing());
+    mine->free_all();
+    delete mine;
+  }
+};
+
+Own& new_own() {
+  constexpr int64_t kMostOwn = int64_t{4} << 20;
+  if (!RT_POOLED) return nothing();
+  own = new (std::nothrow) Own(kMostOwn);
+  if (!own) return nothing();
+  static thread_local OwnAtExit at_exit;
+  (void)at_exit;
+  return *own;
+}
+
+Own& mine() { return own ? *own : new_own(); }
+
 }  // namespace
 
 void* take_block(int64_t bytes) noexcept {
   const SizeClass size = size_class(bytes);
+  if (void* const block = mine().take(size)) return block;
   if (void* const block = pool().take(size)) return block;
   return std::aligned_alloc(kAlignment, static_cast<size_t>(size.bytes));
 }
 
 void give_block(void* block, int64_t bytes) noexcept {
-  if (!pool().give(block, size_class(bytes))) std::free(block);
+  const SizeClass size = size_class(bytes);
+  if (!mine().give(block, size) && !pool().give(block, size)) std::free(block);
 }
 
-int64_t pooled_bytes() { return pool().bytes(); }
+int64_t pooled_bytes() { return pool().bytes() + mine().bytes(); }
 
 }  // namespace rt

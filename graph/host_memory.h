@@ -14,7 +14,7 @@ void* take_block(int64_t bytes) noexcept;
 /// Takes back a block that take_block gave for as many bytes.
 void give_block(void* block, int64_t bytes) noexcept;
 
-/// The bytes kept for the next allocation, over all sizes.
+/// The bytes kept for this thread's next allocations, over all sizes.
 int64_t pooled_bytes();
 
 }  // namespace rt

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <map>
 #include <sstream>
 #include <unordered_map>
 
@@ -71,6 +72,7 @@ class Lowering {
     if (value.isNone()) return once(none_, value);
     if (value.isBool()) return once(flags_[value.toBool()], value);
     if (value.isInt()) return once(integers_[value.toInt()], value);
+    if (value.isIntList()) return once(lists_[value.toIntVector()], value);
     return jit::insertConstant(*part_.graph, value);
   }
   jit::Value* once(jit::Value*& place, const c10::IValue& value) {
@@ -93,7 +95,14 @@ class Lowering {
   jit::Value* append(std::string_view aten, at::ArrayRef<jit::Value*> inputs, size_t results = 1,
                      size_t result = 0) {
     const auto symbol = c10::Symbol::fromQualString(operator_name(aten).name);
+    if (results > 1) {
+      // Rows that stand for different results of one operator share its node: max_pool2d and its
+      // indices. None of these draws numbers.
+      for (jit::Node* node : several_)
+        if (node->kind() == symbol && node->inputs() == inputs) return node->output(result);
+    }
     jit::Node* node = part_.graph->appendNode(part_.graph->create(symbol, inputs, results));
+    if (results > 1) several_.push_back(node);
     return node->output(result);
   }
 
@@ -192,6 +201,8 @@ class Lowering {
   jit::Value* none_ = nullptr;
   jit::Value* flags_[2] = {};
   std::unordered_map<int64_t, jit::Value*> integers_;
+  std::map<std::vector<int64_t>, jit::Value*> lists_;
+  std::vector<jit::Node*> several_;  ///< nodes of several results
 };
 
 Part lower_for_people(const Batch& batch) {

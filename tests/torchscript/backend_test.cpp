@@ -81,6 +81,20 @@ TEST_P(RunOfRow, IsAModuleThatLoadsAndGivesTheSame) {
       << got;
 }
 
+TEST(Backend, RowsOfOneOperatorShareItsNode) {
+  Rig rig(libtorch());
+  const Value x = rig.input<float>({1, 1, 2, 4}, {1, 5, 3, 2, 4, 0, 7, 6});
+  const Value most = rig.step(Op::MaxPool2d, {x}, {2, 2, 2, 0, 2, 0, 0});
+  const Value where = rig.step(Op::MaxPool2dIndices, {x}, {2, 2, 2, 0, 2, 0, 0});
+  rig.batch.roots = {most.number, where.number};
+  const std::string script = rig.backend->script(rig.batch, ScriptForm::Ir);
+  const size_t first = script.find("max_pool2d_with_indices");
+  ASSERT_NE(first, std::string::npos) << script;
+  EXPECT_EQ(script.find("max_pool2d_with_indices", first + 1), std::string::npos) << script;
+  rig.expect(most, {1, 1, 1, 2}, std::vector<float>{5, 7});
+  rig.expect(where, {1, 1, 1, 2}, std::vector<int64_t>{1, 6});
+}
+
 TEST(Backend, ResultsLieWhereLibtorchPutThemAndInputsWhereTheyWere) {
   Rig rig(libtorch());
   const Value x = rig.input<float>({2, 3}, {1, 2, 3, 4, 5, 6});
