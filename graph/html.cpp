@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <unordered_set>
 
 #include "graph/error.h"
 #include "graph/page.h"
@@ -39,8 +40,15 @@ std::string_view family(const OpInfo& row) {
     case Kernel::NllLoss: return "loss";
     case Kernel::None: break;
   }
-  if (row.op == Op::Linear) return "matrix";
-  return row.op == Op::BatchNormOfBatch ? "normalization" : "loss";
+  switch (row.op) {
+    case Op::Linear: return "matrix";
+    case Op::BatchNormOfBatch: return "normalization";
+    case Op::MseLoss:
+    case Op::MseLossBackward:
+    case Op::CrossEntropyLoss:
+    case Op::BinaryCrossEntropy: return "loss";
+    default: return "elementwise";
+  }
 }
 
 std::string quoted(std::string_view text) {
@@ -64,13 +72,12 @@ void put_list(std::string& out, std::string_view name, std::span<const Element> 
 
 /// What the page must know of the op table: of each op that the batch has.
 void put_ops(std::string& out, const Batch& batch) {
-  std::vector<bool> told(all_ops().size());
+  std::unordered_set<std::string_view> told;
   out += "\n\"ops\": {";
   std::string_view before = "\n";
   for (const Batch::Step& step : batch.steps) {
-    if (told[static_cast<size_t>(step.op)]) continue;
-    told[static_cast<size_t>(step.op)] = true;
     const OpInfo& row = info(step.op);
+    if (!told.insert(row.name).second) continue;
     out += join(before, quoted(row.name), ": {\"family\": ", quoted(family(row)),
                 ", \"doc\": ", quoted(row.doc), ", \"operands\": [");
     before = ",\n";

@@ -23,25 +23,31 @@ function layOut(nodes, edges) {
   }
   for (let layer = 0; layer < layers.length; ++layer) layers[layer] ??= [];
 
-  // Short edges first get lanes of their own; the rest, as far as there is room for more cells.
+  // A node has one lane down for all that reads it farther below. Short edges get theirs first, as
+  // far as there is room for more cells.
   let room = 3000 + 8 * count;
+  const lanesOf = new Map(cells.map((each) => [each, []]));
   const routes = edges.map((edge) => {
     const from = cells[place.get(edge.from)], to = cells[place.get(edge.to)];
     return {edge, from, to, span: to.layer - from.layer, lanes: []};
   }).sort((a, b) => a.span - b.span);
   for (const route of routes) {
+    const lanes = lanesOf.get(route.from);
     route.edge.via = null;
-    if (route.span < 1 || route.span - 1 > room) continue;
-    room -= route.span - 1;
-    route.edge.via = [];
-    let last = route.from;
-    for (let layer = route.from.layer + 1; layer <= route.to.layer; ++layer) {
-      const next = layer === route.to.layer ? route.to : cell(LANE, layer, null);
-      last.down.push(next);
-      next.up.push(last);
-      if (!next.node) route.lanes.push(next);
-      last = next;
+    if (route.span < 1 || route.span - 1 - lanes.length > room) continue;
+    const join = (upper, lower) => {
+      upper.down.push(lower);
+      lower.up.push(upper);
+    };
+    while (lanes.length < route.span - 1) {
+      const lane = cell(LANE, route.from.layer + 1 + lanes.length, null);
+      join(lanes[lanes.length - 1] ?? route.from, lane);
+      lanes.push(lane);
+      --room;
     }
+    join(lanes[route.span - 2] ?? route.from, route.to);
+    route.edge.via = [];
+    route.lanes = lanes.slice(0, route.span - 1);
   }
 
   order(layers);
@@ -58,27 +64,24 @@ function layOut(nodes, edges) {
     nodes[index].x = each.x;
     nodes[index].y = centre[each.layer];
   });
+  for (const lanes of lanesOf.values()) straighten(lanes);
   for (const route of routes)
     if (route.edge.via)
-      route.edge.via = straightened(route.lanes.map((lane) => ({x: lane.x, y: centre[lane.layer]})));
+      route.edge.via = route.lanes.map((lane) => ({x: lane.x, y: centre[lane.layer]}));
 }
 
-/// Points that are almost above one another, brought together: an edge bends where it must.
-function straightened(points) {
-  const made = [];
-  for (let from = 0; from < points.length;) {
-    let least = points[from].x, most = least, to = from + 1;
-    for (; to < points.length; ++to) {
-      least = Math.min(least, points[to].x);
-      most = Math.max(most, points[to].x);
+/// Brings lanes that are almost above one another together: an edge bends where it must.
+function straighten(lanes) {
+  for (let from = 0; from < lanes.length;) {
+    let least = lanes[from].x, most = least, to = from + 1;
+    for (; to < lanes.length; ++to) {
+      least = Math.min(least, lanes[to].x);
+      most = Math.max(most, lanes[to].x);
       if (most - least > 2.5 * LANE) break;
     }
-    const x = points.slice(from, to).reduce((sum, point) => sum + point.x, 0) / (to - from);
-    made.push({x, y: points[from].y});
-    if (to - from > 1) made.push({x, y: points[to - 1].y});
-    from = to;
+    const x = lanes.slice(from, to).reduce((sum, lane) => sum + lane.x, 0) / (to - from);
+    for (; from < to; ++from) lanes[from].x = x;
   }
-  return made;
 }
 
 /// Longest path from the sources, no rank much wider than the graph is deep; sources sit right

@@ -13,7 +13,7 @@ const model = (() => {
       id, elements, ...value,
       input: Boolean(value.input), root: false, step: -1, op: 'input', family: 'input',
       type: `${value.dtype}[${value.sizes}]`, bytes: elements * ITEM_BYTES[value.dtype],
-      operands: [], users: [], words: [], label: '', place: '', time: null, group: null, doc: '',
+      operands: [], users: [], words: [], inside: [], label: '', place: '', time: null, group: null, doc: '',
     };
   });
 
@@ -23,10 +23,11 @@ const model = (() => {
     return word !== null && typeof word === 'object' ? scalar(word) : `${word}`;
   };
 
-  const steps = batch.steps.map((step, index) => {
+  const steps = [];
+  batch.steps.forEach((step, index) => {
     const value = values[step.result];
     const row = ops[step.op];
-    value.step = index;
+    steps.push(value);
     value.op = step.op;
     value.family = row.family;
     value.doc = row.doc;
@@ -40,8 +41,18 @@ const model = (() => {
     value.group = data.groups?.[index] ?? null;
     for (const operand of new Set(step.operands))
       if (operand !== null) values[operand].users.push(value.id);
-    return value;
+    if (step.op !== 'fused') return;
+    // A step that holds a group: its further results follow it, as steps that read the first.
+    const {steps: inside, roots} = batch.groups[step.words.group];
+    value.inside = inside.map((each) => each.op);
+    for (let id = value.id + 1; id < value.id + roots.length; ++id) {
+      Object.assign(values[id], {op: 'fused', family: row.family, operands: [value.id],
+                                 operandNames: ['computed with'], doc: 'A further result.'});
+      value.users.push(id);
+      steps.push(values[id]);
+    }
   });
+  steps.forEach((value, at) => { value.step = at; });
   for (const root of batch.roots) values[root].root = true;
 
   // Groups of one step are none.
@@ -96,6 +107,7 @@ const format = {
   counted: (count, what) => `${format.count(count)} ${what}${count === 1 ? '' : 's'}`,
   percent(part, whole) {
     const percent = whole > 0 ? 100 * part / whole : 0;
+    if (percent > 0 && percent < 0.05) return '<0.1 %';
     return `${percent.toFixed(percent < 9.95 ? 1 : 0)} %`;
   },
 };

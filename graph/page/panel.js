@@ -61,9 +61,10 @@ function showDetails() {
     fact('Time', value.time === null ? 'not measured'
       : `${format.time(value.time)} (${format.percent(value.time, model.time)})`);
   for (const [name, text] of value.words) fact(name, text, true);
+  fact('Computes', value.inside.join(', '));
   if (value.group !== null) {
     const closed = view.closedGroups.has(value.group);
-    fact('Fused', make('span', {}, `${model.groups.get(value.group).length} steps `,
+    fact('Fused', make('span', {}, `${format.counted(model.groups.get(value.group).length, 'step')} `,
                        make('button', {class: 'small', click: () => toggleGroup(value.group)},
                             closed ? 'open' : 'close')));
   }
@@ -93,8 +94,7 @@ function overview() {
     families.set(step.family, sum);
   }
   const rows = [...families.values()].sort((a, b) => b.amount - a.amount || b.count - a.count);
-  const whole = model[model.measure === 'time' ? 'time' : 'bytes'];
-  const results = rows.reduce((sum, row) => sum + row.amount, 0);
+  const whole = model[model.measure];
   const bar = make('div', {class: 'stack', 'aria-hidden': 'true'}, ...rows.map((row) =>
     make('i', {style: `flex-grow: ${row.amount}; background: var(--family-${row.family})`})));
   const facts = make('dl', {},
@@ -102,7 +102,7 @@ function overview() {
         ['Roots', format.count(model.roots.length)],
         ['Fused groups', model.groups.size > 0 ? format.count(model.groups.size) : null],
         ['Time', model.timed ? format.time(model.time) : null],
-        ['Values', format.bytes(model.bytes)]]
+        ['Results', format.bytes(model.bytes)]]
       .filter(([, text]) => text !== null)
       .flatMap(([name, text]) => [make('dt', {}, name), make('dd', {}, text)]),
     make('dt', {}, 'Key'), make('dd', {class: 'mono key'}, model.key));
@@ -110,7 +110,7 @@ function overview() {
     make('span', {}, dot(row.family), row.family),
     make('span', {class: 'num soft'}, format.counted(row.count, 'step')),
     make('span', {class: 'num'}, model.timed ? format.time(row.amount) : format.bytes(row.amount)),
-    make('span', {class: 'num soft'}, format.percent(row.amount, model.timed ? whole : results))]));
+    make('span', {class: 'num soft'}, format.percent(row.amount, whole))]));
   return [make('header', {}, make('h2', {}, 'Overview')), facts,
           make('h3', {}, model.timed ? 'Time by family' : 'Bytes of results by family'), bar, share];
 }
