@@ -177,6 +177,7 @@ int run(const Options& options) {
   run.setup = setup;
   run.quick = options.quick;
   measure_all(run, options);
+  if (run.results.empty()) fail("batch costs are measured on libtorch alone");
   std::cout << to_text(run);
   write(options.json, to_json(run));
   write(options.html, to_html(run));

@@ -46,6 +46,10 @@ std::string table(const std::vector<Row>& rows) {
   return text;
 }
 
+const char* baseline_of(const Run& run) {
+  return title(run.libtorch.empty() ? Way::Eager : Way::Libtorch);
+}
+
 std::string table_of(const Run& run, const std::string& backend) {
   const bool against_libtorch = !run.libtorch.empty();
   std::vector<Row> rows = {{"workload", "lazily", "policy eager"}};
@@ -196,7 +200,8 @@ std::vector<std::string> remarks(const Run& run) {
 std::string to_text(const Run& run) {
   std::string text = about(run) + "\n";
   for (const std::string& backend : backends_of(run))
-    text += "\nBackend " + backend + ":\n\n" + table_of(run, backend);
+    text += "\nBackend " + backend + ", lazily against " + baseline_of(run) + ":\n\n" +
+            table_of(run, backend);
   const std::vector<std::string> lines = remarks(run);
   if (!lines.empty()) text += '\n';
   for (const std::string& line : lines) text += "- " + line + '\n';

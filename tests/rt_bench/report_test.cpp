@@ -123,8 +123,8 @@ TEST(Reports, HaveOneTableForEachBackend) {
   run.results.push_back(result_with_bar(0));
   run.results[1].backend = "reference";
   const std::string text = to_text(run);
-  EXPECT_THAT(text, HasSubstr("Backend libtorch:"));
-  EXPECT_THAT(text, HasSubstr("Backend reference:"));
+  EXPECT_THAT(text, HasSubstr("Backend libtorch, lazily against libtorch:"));
+  EXPECT_THAT(text, HasSubstr("Backend reference, lazily against libtorch:"));
   EXPECT_THAT(text,
               HasSubstr("| a title  | 50.0 us | 200 us       | 100 us   | 2.00, 1.98 to 2.02"));
 }

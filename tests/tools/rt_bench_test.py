@@ -100,6 +100,7 @@ def check_run(program, libtorch, folder):
         check_result(result, [w for w in ways if w != "eager" or "above_us" not in result])
         assert f"| {result['title']} " in ran.stdout, (result["title"], ran.stdout)
         assert result["title"] in page.text, result["title"]
+    assert f"lazily against {'libtorch' if libtorch else 'policy eager'}:" in ran.stdout
     bars = {r["name"]: r["bar"] for r in found["results"] if r["backend"] == "libtorch"}
     if libtorch:
         assert bars["chain_100_16x16"]["times_as_fast"] == 10, bars
@@ -115,6 +116,7 @@ def check_messages(program, folder):
     for arguments, said in (
             (["--only", "no such name"], "no workload's name matches"),
             (["--only", "("], "not a regular expression"),
+            (["--quick", "--only", "^batch_1$", "--backend", "reference"], "on libtorch alone"),
             (["--quick", "--only", "^one_op$", "--json", folder / "none" / "x"], "cannot write")):
         ran = run(program, *arguments)
         assert ran.returncode == 2 and said in ran.stderr, (arguments, ran.returncode, ran.stderr)
