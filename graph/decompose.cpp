@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "graph/expr.h"
+
 namespace rt::decompose {
 namespace {
 
@@ -16,24 +18,21 @@ Value constant_tensor(Builder& build, double value, DType dtype, Device device) 
   return build.append(args);
 }
 
-/// MeanDims or VarDims of every dimension but the channels; `integers` come before the list.
-Value over_batch(Builder& build, Op op, Value input, std::initializer_list<int64_t> integers) {
-  Args args;
-  args.op = op;
-  args.operands = {input};
-  args.words = integers;
-  const auto rank = static_cast<int64_t>(build.type(input).sizes.size());
-  args.words.push_back(rank - 1);
-  for (int64_t dim = 0; dim < rank; ++dim)
-    if (dim != 1) args.words.push_back(dim);
-  return build.append(args);
+/// Every dimension but the channels.
+Shape all_but_channels(Expr input) {
+  Shape dims;
+  for (int64_t dim = 0; dim < input.rank(); ++dim)
+    if (dim != 1) dims.push_back(dim);
+  return dims;
 }
 
-Value batch_mean(Builder& build, Value input) {
-  return over_batch(build, Op::MeanDims, input, {0});
+Value batch_mean(Builder& build, Value value) {
+  const Expr input{build, value};
+  return input.apply(Op::MeanDims, {0}, all_but_channels(input)).value();
 }
-Value batch_variance(Builder& build, Value input, int64_t correction) {
-  return over_batch(build, Op::VarDims, input, {correction, 0});
+Value batch_variance(Builder& build, Value value, int64_t correction) {
+  const Expr input{build, value};
+  return input.apply(Op::VarDims, {correction, 0}, all_but_channels(input)).value();
 }
 
 }  // namespace

@@ -15,6 +15,16 @@ Expr Expr::apply(Op op, Expr second, Expr third, std::initializer_list<int64_t> 
   return {*build_, build_->op(op, {value_, second.value_, third.value_}, words)};
 }
 
+Expr Expr::apply(Op op, std::initializer_list<int64_t> words, Sizes list) const {
+  Args args;
+  args.op = op;
+  args.operands = {value_};
+  args.words = words;
+  args.words.push_back(static_cast<int64_t>(list.size()));
+  args.words.append(list);
+  return {*build_, build_->append(args)};
+}
+
 Expr Expr::reshape(Sizes sizes) const {
   if (std::ranges::equal(type().sizes, sizes)) return *this;
   return {*build_, build_->resized(value_, sizes)};
@@ -30,14 +40,10 @@ Expr Expr::expand(Sizes sizes) const {
 }
 
 Expr Expr::sum(Sizes dims, bool keepdim) const {
-  if (dims.empty()) return *this;
-  Args args;
-  args.op = Op::SumDims;
-  args.operands = {value_};
-  args.words = {keepdim ? 1 : 0, static_cast<int64_t>(dims.size())};
-  args.words.append(dims);
-  return {*build_, build_->append(args)};
+  return dims.empty() ? *this : apply(Op::SumDims, {keepdim ? 1 : 0}, dims);
 }
+
+Expr Expr::permute(Sizes dims) const { return apply(Op::Permute, {}, dims); }
 
 Expr Expr::filled(double value, Sizes sizes) const {
   Args args;

@@ -21,11 +21,14 @@ class Expr {
   Expr apply(Op op, std::initializer_list<int64_t> words = {}) const;
   Expr apply(Op op, Expr second, std::initializer_list<int64_t> words = {}) const;
   Expr apply(Op op, Expr second, Expr third, std::initializer_list<int64_t> words = {}) const;
+  /// The same of this alone, for rows whose words end with one list.
+  Expr apply(Op op, std::initializer_list<int64_t> words, Sizes list) const;
 
   Expr cast(DType dtype) const { return {*build_, build_->cast(value_, dtype)}; }
   Expr reshape(Sizes sizes) const;  ///< itself when it has these sizes
   Expr expand(Sizes sizes) const;   ///< likewise
   Expr sum(Sizes dims, bool keepdim) const;
+  Expr permute(Sizes dims) const;
   Expr filled(double value, Sizes sizes) const;  ///< a tensor of its dtype and device
   Expr pow(double exponent) const;
 

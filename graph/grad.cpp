@@ -84,6 +84,7 @@ void Graph::bury() {
     records_.remove(number);
   }
 }
+
 void Graph::track(Value result, const Args& args) {
   const Rules& rules = info(args.op).rules;
   const uint32_t number = records_.add();

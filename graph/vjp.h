@@ -73,8 +73,8 @@ Expr log_softmax(const Vjp&, uint32_t operand);
 Expr norm(const Vjp&, uint32_t operand);
 Expr sum(const Vjp&, uint32_t operand);   ///< over all dimensions or some
 Expr mean(const Vjp&, uint32_t operand);  ///< likewise
-Expr max(const Vjp&,
-         uint32_t operand);  ///< shared evenly by all that are the largest, or the smallest
+/// Shared evenly by all that are the largest, or the smallest.
+Expr max(const Vjp&, uint32_t operand);
 Expr std(const Vjp&, uint32_t operand);
 Expr var(const Vjp&, uint32_t operand);  ///< likewise
 Expr mse_loss(const Vjp&, uint32_t operand);

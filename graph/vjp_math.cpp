@@ -46,12 +46,7 @@ Expr moved(Expr x, uint32_t from, uint32_t to) {
   for (int64_t dim = 0; dim < x.rank(); ++dim) dims.push_back(dim);
   dims.erase(from);
   dims.insert(to, from);
-  Args args;
-  args.op = Op::Permute;
-  args.operands = {x.value()};
-  args.words = {x.rank()};
-  args.words.append(dims);
-  return {x.build(), x.build().append(args)};
+  return x.permute(dims);
 }
 
 /// An operand of a loss in the sizes and the dtype that the loss is computed in.

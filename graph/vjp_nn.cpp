@@ -13,18 +13,6 @@ Expr with_its_words(const Vjp& of, Op op, std::initializer_list<Expr> operands) 
   return {of.build, of.build.append(args)};
 }
 
-/// MeanDims or VarDims, the dimensions kept; `integers` come before that.
-Expr over(Expr data, Op op, std::initializer_list<int64_t> integers, Sizes dims) {
-  Args args;
-  args.op = op;
-  args.operands = {data.value()};
-  args.words = integers;
-  for (const int64_t word : {int64_t{1}, static_cast<int64_t>(dims.size())})
-    args.words.push_back(word);
-  args.words.append(dims);
-  return {data.build(), data.build().append(args)};
-}
-
 /// Halves are computed in f32, as the normalizations themselves compute them.
 Expr widened(Expr data) { return data.type().dtype == DType::F64 ? data : data.cast(DType::F32); }
 
@@ -51,8 +39,9 @@ struct Norm {
 /// By the mean and variance of input itself over `dims`.
 Expr own_norm(const Norm& norm, uint32_t operand, Sizes dims) {
   if (operand == 2) return norm.to_affine(norm.grad(), 2);
-  const auto mean = [dims](Expr data) { return over(data, Op::MeanDims, {}, dims); };
-  const Expr input = norm.input(), scale = norm.inverse_root(over(input, Op::VarDims, {0}, dims));
+  const auto mean = [dims](Expr data) { return data.apply(Op::MeanDims, {1}, dims); };
+  const Expr input = norm.input();
+  const Expr scale = norm.inverse_root(input.apply(Op::VarDims, {0, 1}, dims));
   const Expr normal = (input - mean(input)) * scale;
   if (operand == 1) return norm.to_affine(norm.grad() * normal, 1);
   const Expr slope = norm.slope();

@@ -56,14 +56,11 @@ Expr t(const Vjp& of, uint32_t) { return of.grad().apply(Op::T); }
 
 Expr permute(const Vjp& of, uint32_t) {
   const auto dims = of.word().list(0);
-  Args args;
-  args.op = Op::Permute;
-  args.operands = {of.gradient};
-  args.words.resize(static_cast<uint32_t>(1 + dims.size()));
-  args.words[0] = static_cast<int64_t>(dims.size());
+  Shape back;
+  back.resize(static_cast<uint32_t>(dims.size()));
   for (size_t i = 0; i < dims.size(); ++i)
-    args.words[static_cast<uint32_t>(1 + dims[i])] = static_cast<int64_t>(i);
-  return append(of.build, args);
+    back[static_cast<uint32_t>(dims[i])] = static_cast<int64_t>(i);
+  return of.grad().permute(back);
 }
 
 Expr resized(const Vjp& of, uint32_t) { return of.grad().reshape(of.sizes(0)); }
