@@ -46,6 +46,9 @@ bool read_scalar(std::string_view text, Kind kind, int64_t& bits) {
 class TextParser {
  public:
   explicit TextParser(std::string_view text) : text_(text) {}
+  /// Of a group, which stands behind `lines_before`.
+  TextParser(std::string_view text, size_t lines_before)
+      : text_(text), line_number_(lines_before), inside_(true) {}
 
   Batch run() {
     bool returned = false;
@@ -152,12 +155,21 @@ class TextParser {
     if (batch_.free_scalars > batch_.scalars.size()) expected("at least as many bits as are free");
   }
 
-  void value() {
-    const size_t begin = at_;
-    if (number() != batch_.values.size()) {
+  /// What is said of a value: "%3: f32[2,3] @cuda:0".
+  struct Definition {
+    DType dtype{};
+    Device device;
+    std::vector<int64_t> sizes;
+    bool operator==(const Definition&) const = default;
+  };
+  void definition() {
+    skip();
+    const size_t begin = at_, value = batch_.values.size() + definitions_.size();
+    if (number() != value) {
       at_ = begin;
-      expected(join("%", batch_.values.size()));
+      expected(join("%", value));
     }
+    Definition& made = definitions_.emplace_back();
     need(":");
     skip();
     const size_t type_at = at_;
@@ -166,33 +178,68 @@ class TextParser {
       at_ = type_at;
       expected("a dtype: f32, f64, i32, i64, bool, f16 or bf16");
     }
-    list(sizes_, kMaxRank);
-    Device device;
-    if (accept("@cuda:")) device.index = static_cast<int8_t>(integer(0, INT8_MAX));
+    made.dtype = *dtype;
+    list(made.sizes, kMaxRank);
+    if (accept("@cuda:")) made.device.index = static_cast<int8_t>(integer(0, INT8_MAX));
+  }
+
+  void value() {
+    definitions_.clear();
+    do definition();
+    while (accept(","));
     need("=");
     skip();
     const size_t op_at = at_;
     const std::string_view name = word();
-    if (name == "input") return input(*dtype, device);
     const OpInfo* row = find_op(name);
-    if (!row) {
+    const bool fits = definitions_.size() == 1 ? row || name == "input" : row && is_fused(*row);
+    if (!fits) {
       at_ = op_at;
-      expected("'input' or the name of an op");
+      expected(definitions_.size() == 1 ? "'input' or the name of an op" : "'fused'");
     }
+    const auto& [dtype, device, sizes] = definitions_[0];
+    if (!row) return input(dtype, device, sizes);
     call(*row);
-    batch_.add_step(row->op, operands_, words_, *dtype, device, sizes_);
+    if (is_fused(*row)) fused();
+    else batch_.add_step(row->op, operands_, words_, dtype, device, sizes);
   }
 
-  void input(DType dtype, Device device) {
+  static bool is_fused(const OpInfo& row) { return row.op == Op::Fused; }
+
+  /// The lines of the group follow, up to its return.
+  void fused() {
+    skip();
+    if (!at_end()) expected("the end of the line");
+    if (inside_) fail("line ", line_number_, ": a group holds no groups");
+    const std::string_view after = text_;
+    const size_t before = line_number_;
+    do
+      if (!next_line()) fail("line ", line_number_, ": the text ends within a group");
+    while (!accept("return"));
+    Batch group = TextParser(after.substr(0, after.size() - text_.size()), before).run();
+    at_ = line_.size();
+    std::vector<Definition> results;
+    for (const uint32_t root : group.roots) {
+      const TensorType type = group.type(root);
+      results.push_back({type.dtype, type.device, {type.sizes.begin(), type.sizes.end()}});
+    }
+    if (results.empty() || results != definitions_)
+      fail("line ", before, ": expected ahead of the group the types of what it returns");
+    if (words_[0] != static_cast<int64_t>(batch_.groups.size()))
+      fail("line ", before, ": expected group=", batch_.groups.size());
+    batch_.add_fused(std::move(group), operands_, std::span(words_).subspan(2));
+  }
+
+  void input(DType dtype, Device device, const std::vector<int64_t>& sizes) {
     words_.clear();
     if (accept("(")) {
       need("strides=");
       list(words_, kMaxRank);
       need(")");
-      if (words_.size() != sizes_.size() || words_.empty())
+      if (words_.size() != sizes.size() || words_.empty())
         expected("before it one stride for each size");
     }
-    batch_.add_input(dtype, device, sizes_, words_);
+    batch_.add_input(dtype, device, sizes, words_);
   }
 
   void call(const OpInfo& row) {
@@ -314,12 +361,14 @@ class TextParser {
 
   std::string_view text_, line_;
   size_t at_ = 0, line_number_ = 0;
+  const bool inside_ = false;  ///< a group
   Batch batch_;
   bool numbered_ = false;  ///< there is a scalars line
   std::vector<int64_t> constants_;
   std::unordered_map<int64_t, int64_t> constant_numbers_;
-  std::vector<size_t> constant_words_;  ///< where batch_.words holds the number of a constant
-  std::vector<int64_t> sizes_, words_, elements_;
+  std::vector<size_t> constant_words_;   ///< where batch_.words holds the number of a constant
+  std::vector<Definition> definitions_;  ///< of the present line
+  std::vector<int64_t> words_, elements_;
   std::vector<uint32_t> operands_;
 };
 
@@ -388,7 +437,7 @@ Device read_device(const At& at) {
 
 class JsonParser {
  public:
-  explicit JsonParser(const At& root) : root_(root) {}
+  explicit JsonParser(const At& root, bool inside = false) : root_(root), inside_(inside) {}
 
   Batch run() {
     root_.member("format").integer(1, 1, "1, the format this version reads");
@@ -405,7 +454,7 @@ class JsonParser {
         continue;
       }
       value.need(step_number < step_count, "an input, as there are no more steps");
-      step(value, steps.element(step_number++));
+      i += step(values, i, steps.element(step_number++)) - 1;
     }
     steps.need(step_number == step_count, "as many steps as values that are no inputs");
     const At roots = root_.member("roots");
@@ -457,9 +506,8 @@ class JsonParser {
     batch_.add_input(dtype, device, sizes_, words_);
   }
 
-  void step(const At& value, const At& step) {
-    Device device;
-    const DType dtype = type(value, device);
+  /// The step whose first result is values[at]; gives how many it has.
+  size_t step(const At& values, size_t at, const At& step) {
     const At op = step.member("op"), result = step.member("result");
     const At operands = step.member("operands"), words = step.member("words");
     const OpInfo* row = find_op(op.text("the name of an op"));
@@ -495,10 +543,37 @@ class JsonParser {
         default: break;
       }
     }
+    if (row->op == Op::Fused) return fused(values, at, words);
+    Device device;
+    const DType dtype = type(values.element(at), device);
     batch_.add_step(row->op, operands_, words_, dtype, device, sizes_);
+    return 1;
+  }
+
+  size_t fused(const At& values, size_t at, const At& words) {
+    const At groups = root_.member("groups"), number = words.member("group");
+    groups.need(!inside_, "none, as a group holds no groups");
+    const auto place = static_cast<int64_t>(batch_.groups.size());
+    groups.need(static_cast<int64_t>(groups.array()) > place, "a group for each such step");
+    number.need(words_[0] == place, join("the number of the next group, ", place));
+    Batch group = JsonParser(groups.element(batch_.groups.size()), true).run();
+    const size_t results = group.roots.size();
+    values.need(results > 0 && results <= values.array() - at, "what the group returns");
+    for (size_t i = 0; i < results; ++i) {
+      Device device;
+      const At value = values.element(at + i);
+      const DType dtype = type(value, device);
+      const TensorType root = group.type(group.roots[i]);
+      value.need(
+          dtype == root.dtype && device == root.device && std::ranges::equal(sizes_, root.sizes),
+          "the type that the group returns");
+    }
+    batch_.add_fused(std::move(group), operands_, std::span(words_).subspan(2));
+    return results;
   }
 
   const At& root_;
+  const bool inside_;  ///< a group
   Batch batch_;
   std::vector<int64_t> sizes_, words_, elements_;
   std::vector<uint32_t> operands_;
