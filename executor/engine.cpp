@@ -99,7 +99,7 @@ Backend& Engine::backend() {
   if (backend_) return *backend_;
   if (config_.backend != "reference") {
     try {
-      backend_ = make_libtorch_backend(memory_, config_.threads, config_.libtorch);
+      backend_ = make_libtorch_backend(memory_, config_.threads, config_.libtorch, config_.fuse);
     } catch (const Error& error) {
       if (config_.backend == "libtorch")
         fail("the libtorch backend is not to be had: ", error.text());
@@ -107,7 +107,7 @@ Backend& Engine::backend() {
         std::cerr << "rt_torch: the reference executor serves: " << error.text() << '\n';
     }
   }
-  if (!backend_) backend_ = make_reference_backend(memory_, config_.threads);
+  if (!backend_) backend_ = make_reference_backend(memory_, config_.threads, config_.fuse);
   if (forked_) backend_->after_fork();
   backend_->seed(config_.seed);
   return *backend_;

@@ -215,6 +215,10 @@ void Engine::land(Turn& turn, Submission& scratch, Program* program) {
 
   count(Counter::run_ns, end - start);
   count(Counter::batch_nodes, submission.nodes);
+  if (program && submission.poison.empty()) {
+    count(Counter::fused_groups, program->fused().groups);
+    count(Counter::fused_nodes, program->fused().steps);
+  }
   in_flight_nodes_ -= submission.nodes;
   bool failed = false;
   for (size_t i = 0; i < submission.roots.size(); ++i) {

@@ -55,6 +55,10 @@ uint32_t Batch::add_step(Op op, std::span<const uint32_t> step_operands,
   return result;
 }
 
+const Batch::Step& Batch::maker(uint32_t value) const {
+  return *std::prev(std::ranges::upper_bound(steps, value, {}, &Step::result));
+}
+
 uint32_t Batch::add_fused(Batch group, std::span<const uint32_t> step_operands,
                           std::span<const int64_t> scalar_numbers) {
   std::vector<int64_t> step_words = {static_cast<int64_t>(groups.size()),

@@ -80,6 +80,8 @@ struct Batch {
   /// Appends a step that computes `group` of these values and scalars; gives its first result.
   uint32_t add_fused(Batch group, std::span<const uint32_t> operands,
                      std::span<const int64_t> scalar_numbers);
+  /// The step that computes a value which is no input.
+  const Step& maker(uint32_t value) const;
   const Batch& group_of(const Step& step) const {
     return groups[static_cast<size_t>(words_of(step).integer(0))];
   }
