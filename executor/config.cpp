@@ -96,7 +96,11 @@ std::vector<Variable> variables() {
       whole("RT_TORCH_CACHE_BYTES", &Config::cache_bytes, 0),
       whole("RT_TORCH_MAX_PENDING_NODES", &Config::max_pending_nodes, 1),
       whole("RT_TORCH_MAX_PENDING_BYTES", &Config::max_pending_bytes, 1),
-      later("RT_TORCH_FUSE"),
+      {"RT_TORCH_FUSE", "0 or 1",
+       [](Config& config, const std::string& text) {
+         config.fuse = text == "1";
+         return is_switch(text);
+       }},
       later("RT_TORCH_REUSE"),
       later("RT_TORCH_ASYNC"),
       whole("RT_TORCH_FORBID", &Config::forbid, 1),

@@ -10,6 +10,7 @@
 #include "files/safetensors.h"
 #include "graph/diff.h"
 #include "graph/error.h"
+#include "graph/fuse.h"
 #include "graph/html.h"
 
 namespace rt {
@@ -121,7 +122,7 @@ Backend& Engine::backend() {
   if (backend_) return *backend_;
   if (config_.backend != "reference") {
     try {
-      backend_ = make_libtorch_backend(memory_, config_.threads, config_.libtorch);
+      backend_ = make_libtorch_backend(memory_, config_.threads, config_.libtorch, config_.fuse);
     } catch (const Error& error) {
       if (config_.backend == "libtorch")
         fail("the libtorch backend is not to be had: ", error.text());
@@ -129,7 +130,7 @@ Backend& Engine::backend() {
         std::cerr << "rt_torch: the reference executor serves: " << error.text() << '\n';
     }
   }
-  if (!backend_) backend_ = make_reference_backend(memory_, config_.threads);
+  if (!backend_) backend_ = make_reference_backend(memory_, config_.threads, config_.fuse);
   if (forked_) backend_->after_fork();
   if (trace_) backend_->observe(*trace_);
   backend_->seed(config_.seed);
@@ -245,7 +246,8 @@ std::string Engine::dump(const Submission& submission, std::string_view format) 
   if (format == "dot") return to_dot(batch, &notes);
   if (format == "html") {
     const std::string title = "Batch " + to_string(key_of(batch)).substr(0, 8);
-    return to_html(batch, {.notes = notes, .title = title});
+    const Groups groups = config_.fuse ? fusion_groups(batch) : Groups{};
+    return to_html(batch, {.notes = notes, .groups = groups.of_step, .title = title});
   }
   fail("\"", format, "\" is no such format; there are text, json, dot, html and torchscript");
 }

@@ -41,6 +41,7 @@ class LibtorchProgram final : public Program {
       throw Error(error.text());
   }
   size_t bytes() const override { return sizeof *this + compiled_->bytes(); }
+  FusedCount fused() const override { return compiled_->fused(); }
 
  private:
   plugin::Program* compiled_;
@@ -60,9 +61,9 @@ class LibtorchRandomState final : public RandomState {
 
 class LibtorchBackend final : public Backend {
  public:
-  LibtorchBackend(plugin::Entry open, MemoryCount& memory, int threads)
-      : host_(make_reference_backend(memory, threads)) {
-    const plugin::Host host{plugin::kInterface, RT_TORCH_BUILD, threads, &memory};
+  LibtorchBackend(plugin::Entry open, MemoryCount& memory, int threads, bool fuse)
+      : host_(make_reference_backend(memory, threads, fuse)) {
+    const plugin::Host host{plugin::kInterface, RT_TORCH_BUILD, threads, &memory, fuse};
     Words error;
     executor_ = open(&host, error.sink());
     if (!executor_) throw Error(error.text());
@@ -184,6 +185,7 @@ std::string LibtorchBackend::refusal(const Batch& batch, uint32_t step, const Fr
 
 void LibtorchBackend::run_step(const Batch& batch, uint32_t step, Frame& frame) {
   const Batch::Step& at = batch.steps[step];
+  if (at.op == Op::Fused) return host_->run_step(batch, step, frame);  // never recorded
   const Batch::Item& item = batch.values[at.result];
   Small<const Buffer*, 6> operands;
   for (uint32_t operand : batch.operands_of(at))
@@ -212,8 +214,8 @@ void LibtorchBackend::run_step(const Batch& batch, uint32_t step, Frame& frame) 
 }  // namespace
 
 std::unique_ptr<Backend> make_libtorch_backend(MemoryCount& memory, int threads,
-                                               const std::string& folder) {
-  return std::make_unique<LibtorchBackend>(load_libtorch(folder), memory, threads);
+                                               const std::string& folder, bool fuse) {
+  return std::make_unique<LibtorchBackend>(load_libtorch(folder), memory, threads, fuse);
 }
 
 }  // namespace rt

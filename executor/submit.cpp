@@ -238,6 +238,10 @@ void Engine::land(Turn& turn, Submission& scratch, Program* program) {
 
   count(Counter::run_ns, end - start);
   count(Counter::batch_nodes, submission.nodes);
+  if (program && submission.poison.empty()) {
+    count(Counter::fused_groups, program->fused().groups);
+    count(Counter::fused_nodes, program->fused().steps);
+  }
   in_flight_nodes_ -= submission.nodes;
   bool failed = false;
   Message own;  ///< a failure of this batch, not of one before

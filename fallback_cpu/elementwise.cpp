@@ -1,8 +1,9 @@
 // elementwise.cpp -- single elementwise ops as programs of the block interpreter, copies and views.
 #include <cstring>
+#include <vector>
 
 #include "fallback_cpu/dtypes.h"
-#include "fallback_cpu/interpreter.h"
+#include "fallback_cpu/fused.h"
 #include "fallback_cpu/kernels.h"
 #include "fallback_cpu/parallel.h"
 #include "graph/infer.h"
@@ -10,17 +11,6 @@
 
 namespace rt::cpu {
 namespace {
-
-/// The strides of `buffer` broadcast to `sizes`.
-Strides broadcast_strides(const Buffer& buffer, Sizes sizes) {
-  Strides strides;
-  const size_t missing = sizes.size() - buffer.sizes().size();
-  for (size_t d = 0; d < sizes.size(); ++d) {
-    const bool repeated = d < missing || (buffer.sizes()[d - missing] == 1 && sizes[d] != 1);
-    strides.push_back(repeated ? 0 : buffer.strides()[d - missing]);
-  }
-  return strides;
-}
 
 /// Binary cross entropy takes probabilities only; nothing else passes, NaN included.
 void check_probabilities(const Call& call, uint32_t operand) {
@@ -33,14 +23,6 @@ void check_probabilities(const Call& call, uint32_t operand) {
              " must hold probabilities between 0 and 1, and element ", i, " is ",
              to_string(static_cast<double>(values[i])));
   });
-}
-
-/// Whether a big operand runs along another dimension than the result does. Block by block it would
-/// read a line of memory for every element; a copy by tiles does not.
-bool crosswise(const Buffer& buffer) {
-  constexpr int64_t kBig = 4096;
-  return buffer.sizes().size() > 1 && buffer.strides().back() > 1 && buffer.sizes().back() > 1 &&
-         buffer.numel() >= kBig;
 }
 
 /// Writes `part` into the result, over the elements that strides and offset pick there.
@@ -84,6 +66,31 @@ BufferRef Call::converted(const BufferRef& buffer) const {
   return buffer->dtype() == dtype ? buffer : copied(*buffer);
 }
 
+void run_blocks(const BlockProgram& program, Sizes sizes, std::span<const Source> sources,
+                std::span<const int64_t> scalars, std::span<char* const> outputs, int threads) {
+  BlockCode(program).run(sizes, sources, scalars, outputs, {threads, each_piece});
+}
+
+void fused(const Machine& machine, const FusedGroup& group, std::span<const uint32_t> operands,
+           std::span<const int64_t> scalars, std::span<BufferRef> values, uint32_t result) {
+  Small<FusedGroup::Input, 8> inputs;
+  std::vector<BufferRef> copies;
+  for (const uint32_t number : operands) {
+    const Buffer* operand = values[number].get();
+    if (crosswise(operand->sizes(), operand->strides())) {
+      copies.push_back(contiguous(values[number], machine.memory, machine.threads));
+      operand = copies.back().get();
+    }
+    inputs.push_back({operand->data(), operand->strides()});
+  }
+  Small<char*, 8> results;
+  for (const FusedGroup::Result& type : group.results()) {
+    values[result] = allocate(type.dtype, type.sizes, machine.memory);
+    results.push_back(values[result++]->data());
+  }
+  group.run(inputs, scalars, results, {machine.threads, each_piece});
+}
+
 BufferRef elementwise(const Call& call) {
   const Op op = call.row.op;
   if (op == Op::Cast) return call.converted(call.operand(0));
@@ -98,16 +105,18 @@ BufferRef elementwise(const Call& call) {
   program.registers.resize(count, dtype);
   program.registers.push_back(call.dtype);
   if (op == Op::Where) program.registers[0] = DType::Bool;
-  program.code.push_back({op, static_cast<uint8_t>(count), {0, 1, 2}, 0});
-  program.outputs.push_back(static_cast<uint8_t>(count));
+  program.code.push_back({op, static_cast<uint16_t>(count), {0, 1, 2}, 0});
+  program.outputs.push_back(static_cast<uint16_t>(count));
   Strides strides[kMostOperands];
   Source sources[kMostOperands];
   BufferRef operands[kMostOperands];
   for (uint32_t i = 0; i < count; ++i) {
     operands[i] = call.operand(i);
-    if (crosswise(*operands[i])) operands[i] = call.contiguous(operands[i]);
+    if (crosswise(operands[i]->sizes(), operands[i]->strides()))
+      operands[i] = call.contiguous(operands[i]);
     const Buffer& operand = *operands[i];
-    strides[i] = broadcast_strides(operand, call.sizes);
+    strides[i].resize(static_cast<uint32_t>(call.sizes.size()));
+    broadcast_strides(operand.sizes(), operand.strides(), call.sizes, strides[i].data());
     sources[i] = {operand.data(), operand.dtype(), strides[i]};
   }
   BufferRef result = call.result();

@@ -12,6 +12,10 @@ enum class Fold : uint8_t { Sum, Squares, Deviations, Largest, Smallest };
 /// Element i of a run goes to lane i mod this, and in the end lanes are joined by halves.
 inline constexpr int kFoldLanes = 32;
 
+/// Elements of a full reduction that are folded in one go: the results of such runs are joined in
+/// their order.
+inline constexpr int64_t kFoldRun = 8192;
+
 /// Accumulators are double for sums of floats and uint64_t for sums of integers; the extremes have
 /// the type of the elements. Deviations are squares of the distance from a shift, which the other
 /// folds leave alone.

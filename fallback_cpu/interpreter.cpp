@@ -4,11 +4,17 @@
 
 #include <algorithm>
 #include <array>
-
-#include "fallback_cpu/parallel.h"
+#include <memory>
 
 namespace rt::cpu {
 namespace {
+
+/// Bytes of the places that a block goes through in turn, which fit the first-level cache.
+constexpr int64_t kBlockBytes = 12 << 10;
+constexpr int64_t kLeastBlock = 256, kMostBlock = 2048;
+
+/// Elements times instructions below which a second thread costs more than it brings.
+constexpr int64_t kParallelFrom = 1 << 18;
 
 /// The walk over the outputs in row-major order, with neighbouring dimensions joined.
 struct Walk {
@@ -32,29 +38,8 @@ struct Operand {
   int64_t* strides;  ///< along the walk's dimensions
 };
 
-struct Plan {
-  Plan(const BlockProgram& program, std::span<const int64_t> scalars,
-       std::span<char* const> outputs)
-      : program(program), scalars(scalars), outputs(outputs) {}
-  const BlockProgram& program;
-  std::span<const int64_t> scalars;
-  std::span<char* const> outputs;
-  Walk walk;
-  Small<Operand, 4> operands;
-  Small<int64_t, 24> strides;                ///< of the operands, one after the other
-  std::array<int64_t, kMaxRegisters> items;  ///< bytes of a register's element
-  std::array<int8_t, kMaxRegisters> stored;  ///< number of the output it is, or -1
-  /// How an instruction is computed.
-  struct Step {
-    BlockKernel kernel;  ///< nullptr: by `cast`
-    ConvertKernel cast;
-    uint32_t operands;
-  };
-  Small<Step, 4> steps;
-};
-
 /// Joins dimensions that lie evenly for all operands; writes the operands' strides.
-Walk join_dims(Sizes sizes, std::span<const Source> sources, Small<Operand, 4>& operands) {
+Walk join_dims(Sizes sizes, std::span<const Source> sources, Small<Operand, 8>& operands) {
   Walk walk;
   for (size_t d = 0; d < sizes.size(); ++d) {
     walk.count *= sizes[d];
@@ -70,7 +55,7 @@ Walk join_dims(Sizes sizes, std::span<const Source> sources, Small<Operand, 4>& 
   }
   if (!walk.sizes.empty()) walk.inner = walk.sizes.back();
   // Short rows would make short blocks: then blocks run across rows, and operands are gathered.
-  walk.by_rows = walk.sizes.size() < 2 || walk.inner >= kBlock / 2;
+  walk.by_rows = walk.sizes.size() < 2 || walk.inner >= kLeastBlock / 2;
   return walk;
 }
 
@@ -123,131 +108,281 @@ void gather(const Walk& walk, const Operand& operand, int64_t item, int64_t begi
   }
 }
 
-/// The registers of one thread, and where each one's elements are for the present block.
-struct Registers {
-  std::array<BlockOperand, kMaxRegisters> places;
-  alignas(64) char memory[kMaxRegisters][kBlock * 8];
-};
-
 template <class T>
 void fill(int64_t n, char* out, const void* value) {
   T* to = reinterpret_cast<T*>(out);
   const T same = *static_cast<const T*>(value);
   for (int64_t i = 0; i < n; ++i) to[i] = same;
 }
-
-/// Computes the walk's [begin, begin + n). In a walk by rows that is part of one row.
-void run_block(const Plan& plan, Registers& registers, int64_t begin, int64_t n) {
-  const BlockProgram& program = plan.program;
-  for (uint32_t i = 0; i < plan.operands.size(); ++i) {
-    const Operand& operand = plan.operands[i];
-    auto& place = registers.places[i];
-    place = {registers.memory[i], operand.mode == Operand::kSame};
-    if (operand.mode == Operand::kDirect) {
-      const int64_t offset = plan.walk.by_rows && plan.walk.sizes.size() > 1
-                                 ? offset_of(begin, plan.walk, operand)
-                                 : begin;
-      place.data = operand.data + offset * operand.item;
-    } else if (operand.mode == Operand::kGathered) {
-      gather(plan.walk, operand, plan.items[i], begin, n, registers.memory[i]);
-    } else {
-      const int64_t offset = offset_of(begin, plan.walk, operand);
-      operand.convert(1, registers.memory[i], operand.data + offset * operand.item, 1);
-    }
-  }
-  for (uint32_t i = 0; i < program.code.size(); ++i) {
-    const auto& step = program.code[i];
-    const Plan::Step& how = plan.steps[i];
-    BlockOperand operands[kMostOperands];
-    bool same = true;
-    for (uint32_t k = 0; k < how.operands; ++k) {
-      operands[k] = registers.places[step.sources[k]];
-      same = same && operands[k].same;
-    }
-    const int output = plan.stored[step.target];
-    char* const memory = registers.memory[step.target];
-    char* const out = output < 0 || same ? memory
-                                         : plan.outputs[static_cast<size_t>(output)] +
-                                               begin * plan.items[step.target];
-    const int64_t count = same ? 1 : n;
-    if (how.kernel) {
-      const int64_t scalar = step.scalar < plan.scalars.size() ? plan.scalars[step.scalar] : 0;
-      how.kernel(count, out, operands, scalar);
-    } else {
-      how.cast(count, out, operands[0].data, 1);
-    }
-    registers.places[step.target] = {out, same};
-    if (same && output >= 0) {
-      const int64_t item = plan.items[step.target];
-      char* const all = plan.outputs[static_cast<size_t>(output)] + begin * item;
-      if (item == 8) fill<uint64_t>(n, all, memory);
-      else if (item == 4) fill<uint32_t>(n, all, memory);
-      else if (item == 2) fill<uint16_t>(n, all, memory);
-      else fill<uint8_t>(n, all, memory);
-    }
-  }
+void fill(int64_t n, int64_t item, char* out, const void* value) {
+  if (item == 8) fill<uint64_t>(n, out, value);
+  else if (item == 4) fill<uint32_t>(n, out, value);
+  else if (item == 2) fill<uint16_t>(n, out, value);
+  else fill<uint8_t>(n, out, value);
 }
 
-/// Computes the walk's [begin, end), block after block.
-void run_range(const Plan& plan, int64_t begin, int64_t end, int64_t block) {
-  Registers registers;
-  const int64_t row = plan.walk.by_rows ? plan.walk.inner : plan.walk.count;
-  while (begin < end) {
-    const int64_t n = std::min({block, row - begin % row, end - begin});
-    run_block(plan, registers, begin, n);
-    begin += n;
-  }
+/// What a fold has come to: a double for floats, else an integer that wraps.
+union Folded {
+  double real;
+  uint64_t integer;
+};
+
+template <class T>
+void put(char* out, T value) {
+  *reinterpret_cast<T*>(out) = value;
 }
 
-/// Whether no register is used: a block may be longer than a register then.
-bool registers_unused(const Plan& plan) {
-  if (plan.program.code.size() != plan.program.outputs.size()) return false;
-  for (const Operand& operand : plan.operands)
-    if (operand.mode == Operand::kGathered) return false;
-  for (const auto& step : plan.program.code)
-    if (plan.stored[step.target] < 0) return false;
-  return true;
+/// The runs' results joined in their order, as reduce.cpp joins them.
+void finish(Op op, DType source, DType dtype, std::span<const Folded> runs, int64_t count,
+            char* out) {
+  Folded all = runs[0];
+  const bool real = is_float(source);
+  for (const Folded& run : runs.subspan(1)) {
+    if (real) all.real += run.real;
+    else all.integer += run.integer;
+  }
+  if (op == Op::Mean) all.real /= static_cast<double>(count);
+  if (dtype == DType::F32) put(out, static_cast<float>(all.real));
+  else if (dtype == DType::F64) put(out, all.real);
+  else put(out, static_cast<int64_t>(all.integer));
 }
 
 }  // namespace
 
-bool computes(Op op, DType dtype) { return op == Op::Cast || block_kernel(op, dtype) != nullptr; }
+/// One run of a program.
+struct BlockRun {
+  const BlockCode& code;
+  const int64_t* scalars;
+  std::span<char* const> outputs;
+  Walk walk;
+  int64_t block = 0;  ///< elements computed in one go
+  int64_t held = 0;   ///< elements that a place has memory for
+  Small<Operand, 8> operands;
+  Small<int64_t, 32> strides;  ///< of the operands, one after the other
+  Small<Folded, 64> folded;    ///< fold by fold, the result of each run
+  int64_t runs = 0;
 
-void run_blocks(const BlockProgram& program, Sizes sizes, std::span<const Source> sources,
-                std::span<const int64_t> scalars, std::span<char* const> outputs, int threads) {
-  Plan plan(program, scalars, outputs);
-  const auto rank = static_cast<uint32_t>(sizes.size());
-  plan.strides.resize(rank * static_cast<uint32_t>(sources.size()));
-  for (uint32_t i = 0; i < sources.size(); ++i) {
-    const DType stored = sources[i].dtype, computed = program.registers[i];
-    plan.operands.push_back({sources[i].data, convert_kernel(computed, stored), item_size(stored),
-                             Operand::kDirect, stored != computed, plan.strides.data() + i * rank});
+  /// What one thread has: where each place's elements are for the present block, and memory.
+  struct Thread {
+    std::array<BlockOperand, kMostRegisters> places;
+    std::array<char*, kMostRegisters> stores;  ///< where the first element of all would be
+    char* memory;
+  };
+
+  void load(Thread& thread, uint32_t i, int64_t begin, int64_t n) const {
+    const Operand& operand = operands[i];
+    char* const memory = thread.memory + i * place_bytes();
+    BlockOperand& place = thread.places[i];
+    place = {memory, operand.mode == Operand::kSame};
+    if (operand.mode == Operand::kDirect) {
+      const int64_t offset =
+          walk.by_rows && walk.sizes.size() > 1 ? offset_of(begin, walk, operand) : begin;
+      place.data = operand.data + offset * operand.item;
+    } else if (operand.mode == Operand::kGathered) {
+      gather(walk, operand, item_size(code.inputs_[i]), begin, n, memory);
+    } else {
+      operand.convert(1, memory, operand.data + offset_of(begin, walk, operand) * operand.item, 1);
+    }
   }
-  plan.walk = join_dims(sizes, sources, plan.operands);
-  if (plan.walk.count == 0) return;
-  for (Operand& operand : plan.operands) operand.mode = mode_of(operand, plan.walk);
-  for (uint32_t i = 0; i < program.registers.size(); ++i) {
-    plan.items[i] = item_size(program.registers[i]);
-    plan.stored[i] = -1;
+  int64_t place_bytes() const { return code.place_bytes_ * held; }
+
+  /// Computes the walk's [begin, begin + n). In a walk by rows that is part of one row.
+  void compute(Thread& thread, int64_t begin, int64_t n) const {
+    for (uint32_t i = 0; i < operands.size(); ++i) load(thread, i, begin, n);
+    for (const BlockCode::Step& step : code.steps_) {
+      BlockOperand taken[kMostOperands];
+      bool same = true;
+      for (uint32_t k = 0; k < step.operands; ++k) {
+        taken[k] = thread.places[step.sources[k]];
+        same = same && taken[k].same;
+      }
+      char* const stored = step.store < 0
+                               ? nullptr
+                               : thread.stores[static_cast<size_t>(step.store)] + begin * step.item;
+      char* const out = stored && !same ? stored : thread.memory + step.target * place_bytes();
+      const int64_t count = same ? 1 : n;
+      if (step.kernel) step.kernel(count, out, taken, scalars[step.scalar]);
+      else step.cast(count, out, taken[0].data, 1);
+      thread.places[step.target] = {out, same};
+      if (stored && same) fill(n, step.item, stored, out);
+    }
   }
+
+  /// Computes the walk's runs [first, last) on a thread whose memory that is.
+  void compute_runs(int64_t first, int64_t last, char* memory) {
+    Thread thread;
+    thread.memory = memory;
+    char* const kept = memory + code.places_ * place_bytes();
+    const int64_t row = walk.by_rows ? walk.inner : walk.count;
+    for (int64_t run = first; run < last; ++run) {
+      int64_t begin = run * kFoldRun;
+      const int64_t end = std::min(walk.count, begin + kFoldRun);
+      for (uint32_t i = 0, scratch = 0; i < code.stores_.size(); ++i) {
+        const BlockCode::Store& store = code.stores_[i];
+        thread.stores[i] = store.output >= 0 ? outputs[static_cast<size_t>(store.output)]
+                                             : kept + scratch++ * kFoldRun * 8 - begin * store.item;
+      }
+      const int64_t start = begin;
+      while (begin < end) {
+        const int64_t n = std::min({block, row - begin % row, end - begin});
+        compute(thread, begin, n);
+        begin += n;
+      }
+      for (uint32_t i = 0; i < code.folds_.size(); ++i) {
+        const BlockCode::Fold& fold = code.folds_[i];
+        const int64_t at = start * code.stores_[fold.store].item;
+        fold.kernel(end - start, thread.stores[fold.store] + at, 0,
+                    &folded[static_cast<uint32_t>(i * runs + run)]);
+      }
+    }
+  }
+
+  size_t thread_bytes() const {
+    size_t scratch = 0;
+    for (const BlockCode::Store& store : code.stores_) scratch += store.output < 0;
+    return static_cast<size_t>(code.places_ * place_bytes()) + scratch * kFoldRun * 8;
+  }
+  /// Memory for one thread: on the stack where it is little.
+  template <class Body>
+  void with_memory(const Body& body) const {
+    constexpr size_t kOnStack = 48 << 10;
+    const size_t bytes = thread_bytes();
+    alignas(64) char little[kOnStack];
+    if (bytes <= kOnStack) return body(little);
+    thread_local std::unique_ptr<char[]> much;
+    thread_local size_t size = 0;
+    if (size < bytes) much = std::make_unique<char[]>(size = bytes);
+    body(much.get());
+  }
+
+  void compute_all(const Team& team) {
+    const auto work = static_cast<int64_t>(code.steps_.size()) * walk.count;
+    if (team.threads <= 1 || runs < 2 || work < kParallelFrom)
+      return with_memory([&](char* memory) { compute_runs(0, runs, memory); });
+    // Which runs a piece has does not show in the results.
+    struct Pieces {
+      BlockRun& run;
+      int64_t length;
+    } pieces{*this, std::clamp<int64_t>(runs / (4 * team.threads), 1, 4)};
+    team.each((runs + pieces.length - 1) / pieces.length, team.threads,
+              [](void* context, int64_t piece) {
+                const Pieces& of = *static_cast<Pieces*>(context);
+                const int64_t first = piece * of.length;
+                of.run.with_memory([&](char* memory) {
+                  of.run.compute_runs(first, std::min(of.run.runs, first + of.length), memory);
+                });
+              },
+              &pieces);
+  }
+};
+
+BlockCode::BlockCode(const BlockProgram& program) {
+  const auto registers = program.registers.size();
+  std::vector<uint32_t> last(registers, 0);
+  std::vector<int16_t> store_of(registers, -1);
+  std::vector<uint8_t> place_of(registers, 0);
+  Small<uint8_t, 8> free;
+  const auto inputs = registers - program.code.size();
+  const auto store = [&](uint16_t of, int16_t output) {
+    if (store_of[of] < 0) {
+      store_of[of] = static_cast<int16_t>(stores_.size());
+      stores_.push_back({output, static_cast<uint8_t>(item_size(program.registers[of]))});
+    }
+    return static_cast<uint16_t>(store_of[of]);
+  };
   for (uint32_t i = 0; i < program.outputs.size(); ++i)
-    plan.stored[program.outputs[i]] = static_cast<int8_t>(i);
-  for (const auto& step : program.code) {
-    const uint32_t count = block_operands(step.op);
-    const DType dtype = program.registers[step.sources[count - 1]];
-    const bool cast = step.op == Op::Cast;
-    plan.steps.push_back({cast ? nullptr : block_kernel(step.op, dtype),
-                          cast ? convert_kernel(program.registers[step.target], dtype) : nullptr,
-                          count});
+    store(program.outputs[i], static_cast<int16_t>(i));
+  outputs_ = program.outputs.size();
+  for (const BlockProgram::Fold& fold : program.folds) {
+    const DType dtype = program.registers[fold.source];
+    folds_.push_back({fold.op, store(fold.source, -1), dtype, fold.dtype,
+                      fold_kernels(rt::cpu::Fold::Sum, dtype).run});
   }
-  constexpr int64_t kLongBlock = 8192;
-  const int64_t block = registers_unused(plan) ? kLongBlock : kBlock;
-  const int64_t count = plan.walk.count;
-  if (threads <= 1 || count < kParallelFrom) return run_range(plan, 0, count, block);
-  constexpr int64_t kPiece = 4 * kLongBlock;
-  for_pieces((count + kPiece - 1) / kPiece, threads, [&](int64_t i) {
-    run_range(plan, i * kPiece, std::min(count, (i + 1) * kPiece), block);
-  });
+  place_bytes_ = 1;
+  const auto place = [&](uint32_t of) {
+    place_bytes_ = std::max(place_bytes_, item_size(program.registers[of]));
+    if (free.empty() || of < inputs || store_of[of] >= 0) {
+      if (places_ == kMostRegisters) fail("a program of more than ", kMostRegisters, " registers");
+      return place_of[of] = static_cast<uint8_t>(places_++);
+    }
+    place_of[of] = free.back();
+    free.resize(free.size() - 1);
+    return place_of[of];
+  };
+  for (uint32_t i = 0; i < inputs; ++i) {
+    inputs_.push_back(program.registers[i]);
+    place(i);
+  }
+  for (uint32_t i = 0; i < program.code.size(); ++i)
+    for (uint32_t k = 0; k < block_operands(program.code[i].op); ++k)
+      last[program.code[i].sources[k]] = i;
+  for (uint32_t i = 0; i < program.code.size(); ++i) {
+    const BlockProgram::Instruction& from = program.code[i];
+    const uint32_t count = block_operands(from.op);
+    const DType dtype = program.registers[from.sources[count - 1]];
+    const bool cast = from.op == Op::Cast;
+    Step step{cast ? nullptr : block_kernel(from.op, dtype),
+              cast ? convert_kernel(program.registers[from.target], dtype) : nullptr,
+              static_cast<uint8_t>(count),
+              0,
+              {},
+              static_cast<uint8_t>(item_size(program.registers[from.target])),
+              store_of[from.target],
+              from.scalar};
+    // No kernel reads where it writes, so operands give their places back after it has one.
+    step.target = place(from.target);
+    for (uint32_t k = 0; k < count; ++k) {
+      const uint16_t source = from.sources[k];
+      step.sources[k] = place_of[source];
+      const bool again = std::find(from.sources, from.sources + k, source) != from.sources + k;
+      if (!again && last[source] == i && source >= inputs && store_of[source] < 0)
+        free.push_back(place_of[source]);
+    }
+    steps_.push_back(step);
+  }
 }
+
+size_t BlockCode::bytes() const { return sizeof *this + steps_.size() * sizeof(Step); }
+
+void BlockCode::run(Sizes sizes, std::span<const Source> sources, std::span<const int64_t> scalars,
+                    std::span<char* const> outputs, const Team& team) const {
+  constexpr int64_t kNone[] = {0};
+  BlockRun run{.code = *this,
+               .scalars = scalars.empty() ? kNone : scalars.data(),
+               .outputs = outputs,
+               .walk = {},
+               .operands = {},
+               .strides = {},
+               .folded = {}};
+  const auto rank = static_cast<uint32_t>(sizes.size());
+  run.strides.resize(rank * static_cast<uint32_t>(sources.size()));
+  for (uint32_t i = 0; i < sources.size(); ++i) {
+    const DType stored = sources[i].dtype, computed = inputs_[i];
+    run.operands.push_back({sources[i].data, convert_kernel(computed, stored), item_size(stored),
+                            Operand::kDirect, stored != computed, run.strides.data() + i * rank});
+  }
+  run.walk = join_dims(sizes, sources, run.operands);
+  const int64_t count = run.walk.count;
+  for (Operand& operand : run.operands) operand.mode = mode_of(operand, run.walk);
+  // An empty sum is a sum as well.
+  run.runs = folds_.empty() ? (count + kFoldRun - 1) / kFoldRun
+                            : std::max<int64_t>(1, (count + kFoldRun - 1) / kFoldRun);
+  run.folded.resize(static_cast<uint32_t>(run.runs) * folds_.size());
+  const int64_t fits = kBlockBytes / (place_bytes_ * std::max(1u, places_));
+  run.block = run.held = std::clamp(fits / kLeastBlock * kLeastBlock, kLeastBlock, kMostBlock);
+  // What goes from memory to memory needs places for single elements only.
+  const auto in_memory = [](const Operand& operand) { return operand.mode != Operand::kGathered; };
+  if (stores_.size() == steps_.size() && std::ranges::all_of(run.operands, in_memory))
+    run.block = kFoldRun, run.held = 8;
+  run.compute_all(team);
+  for (uint32_t i = 0; i < folds_.size(); ++i) {
+    const Fold& fold = folds_[i];
+    const std::span<const Folded> runs{run.folded.data() + i * static_cast<uint32_t>(run.runs),
+                                       static_cast<size_t>(run.runs)};
+    finish(fold.op, fold.source, fold.dtype, runs, count, outputs[outputs_ + i]);
+  }
+}
+
+bool computes(Op op, DType dtype) { return op == Op::Cast || block_kernel(op, dtype) != nullptr; }
 
 }  // namespace rt::cpu

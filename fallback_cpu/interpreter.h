@@ -3,37 +3,91 @@
 #pragma once
 #include "fallback_cpu/block_kernels.h"
 #include "fallback_cpu/copy.h"
-#include "graph/op.h"
+#include "fallback_cpu/fold_kernels.h"
+#include "graph/fuse.h"
 
 namespace rt::cpu {
-
-/// Elements of a block; a program's registers of one block fit the first-level cache.
-inline constexpr int64_t kBlock = 256;
-inline constexpr uint32_t kMaxRegisters = 32;
 
 /// What to compute for every element. A single op is a program of one instruction, so that it gives
 /// the same bits alone and inside a longer program.
 /// Registers are numbered inputs first. Each has one dtype; an input that is stored as another is
-/// converted on its way in. Every register is written once: no instruction reads its own target.
+/// converted on its way in. Every register is written once, and what it holds is kept as long as it
+/// is needed: at most kMostRegisters at a time, inputs and outputs always.
 /// An op computes in the dtype of its last operand.
 struct BlockProgram {
   struct Instruction {
     Op op;
-    uint8_t target;
-    uint8_t sources[kMostOperands];  ///< as many as the op has operands
-    uint8_t scalar;                  ///< number of a scalar, for ops that have one
+    uint16_t target;
+    uint16_t sources[kMostOperands];  ///< as many as the op has operands
+    uint16_t scalar;                  ///< number of a scalar, for ops that have one
+  };
+  /// A sum or mean of all elements of a register, in the order in which a step of its own takes it.
+  struct Fold {
+    Op op;
+    uint16_t source;
+    DType dtype;  ///< of the result
   };
   Small<DType, 8> registers;
   Small<Instruction, 2> code;
-  Small<uint8_t, 8> outputs;  ///< registers that are stored, each the target of an instruction
+  Small<uint16_t, 8> outputs;  ///< registers that are stored, each the target of an instruction
+  Small<Fold, 2> folds;        ///< of targets, likewise
+};
+
+/// Who computes a program's pieces: calls body(context, piece) for each, in any order.
+struct Team {
+  int threads = 1;
+  void (*each)(int64_t pieces, int threads, void (*body)(void*, int64_t), void* context) = nullptr;
+};
+
+/// A program made ready: its kernels found, its registers in few places.
+class BlockCode {
+ public:
+  BlockCode() = default;
+  explicit BlockCode(const BlockProgram& program);
+
+  /// Runs the program for all elements of `sizes`. The sources are broadcast to it: as many
+  /// strides, 0 where a source has one element for many. `outputs` are where the outputs go, which
+  /// are contiguous and of their register's dtype, and behind them one element for each fold.
+  /// `scalars` are the bits of doubles.
+  void run(Sizes sizes, std::span<const Source> sources, std::span<const int64_t> scalars,
+           std::span<char* const> outputs, const Team& team) const;
+  size_t bytes() const;
+
+ private:
+  friend struct BlockRun;
+
+  struct Step {
+    BlockKernel kernel;  ///< nullptr: by `cast`
+    ConvertKernel cast;
+    uint8_t operands, target;
+    uint8_t sources[kMostOperands];
+    uint8_t item;   ///< bytes of the target's element
+    int16_t store;  ///< number of the target's store, or -1
+    uint16_t scalar;
+  };
+  /// A register that every element of is kept: as an output, or for as long as it is folded.
+  struct Store {
+    int16_t output;  ///< or -1
+    uint8_t item;
+  };
+  struct Fold {
+    Op op;
+    uint16_t store;
+    DType source, dtype;
+    decltype(FoldKernels::run) kernel;
+  };
+  Small<Step, 2> steps_;
+  Small<Store, 2> stores_;
+  Small<Fold, 2> folds_;
+  Small<DType, 8> inputs_;
+  uint32_t outputs_ = 0, places_ = 0;
+  int64_t place_bytes_ = 8;  ///< of the widest element
 };
 
 /// Whether the engine computes `op` in `dtype`.
 bool computes(Op op, DType dtype);
 
-/// Runs the program for all elements of `sizes`. The sources are broadcast to it: as many strides,
-/// 0 where a source has one element for many. Outputs are contiguous, of their register's dtype.
-/// `scalars` are the bits of doubles.
+/// Prepares and runs a program once (elementwise.cpp).
 void run_blocks(const BlockProgram& program, Sizes sizes, std::span<const Source> sources,
                 std::span<const int64_t> scalars, std::span<char* const> outputs, int threads);
 

@@ -7,11 +7,14 @@
 
 namespace rt::cpu {
 
+class FusedGroup;
+
 /// What all calls of one backend share.
 struct Machine {
   MemoryCount& memory;
   int threads;
   Generator& random;
+  bool fuse = true;  ///< programs compute groups of steps in one go
 };
 
 /// One step to be run now.
@@ -62,6 +65,11 @@ BufferRef layer_norm(const Call& call);
 BufferRef reduce_dims(const Call& call);
 BufferRef linalg(const Call& call);
 BufferRef dropout(const Call& call);
+
+/// Computes a group: the values from number `result` on. `operands` are numbers of values, too;
+/// `scalars` the bits of those that the group takes.
+void fused(const Machine& machine, const FusedGroup& group, std::span<const uint32_t> operands,
+           std::span<const int64_t> scalars, std::span<BufferRef> values, uint32_t result);
 
 /// Sizes seen as [outer, count, inner], count being dimension `dim`, or all of them when dim < 0.
 /// A 0-d tensor has one element along dimension 0.

@@ -38,4 +38,9 @@ void for_ranges(int64_t count, int64_t cost, int threads, const Body& body) {
              [&](int64_t i) { body(i * step, std::min(count, (i + 1) * step)); });
 }
 
+/// for_pieces as a team of the block interpreter calls it.
+inline void each_piece(int64_t pieces, int threads, void (*body)(void*, int64_t), void* context) {
+  for_pieces(pieces, threads, [&](int64_t piece) { body(context, piece); });
+}
+
 }  // namespace rt::cpu

@@ -15,7 +15,6 @@ namespace rt::cpu {
 namespace {
 
 constexpr const char* kNothing = "an empty tensor has no largest or smallest element";
-constexpr int64_t kRun = 8192;     ///< elements folded in one go
 constexpr int64_t kColumns = 512;  ///< columns folded side by side
 
 /// What accumulators of a fold over elements of type T are; see FoldKernels.
@@ -56,7 +55,8 @@ class Folding {
 
   template <class Store>
   void rows(const Store& store) const {
-    const int64_t count = extent_.count, runs = std::max<int64_t>(1, (count + kRun - 1) / kRun);
+    const int64_t count = extent_.count,
+                  runs = std::max<int64_t>(1, (count + kFoldRun - 1) / kFoldRun);
     if (runs == 1) {
       for_ranges(extent_.outer, count, threads_, [&](int64_t begin, int64_t end) {
         for (int64_t row = begin; row < end; ++row) store(row, run(row, 0, count));
@@ -64,10 +64,10 @@ class Folding {
       return;
     }
     const auto partial = std::make_unique<A[]>(static_cast<size_t>(extent_.outer * runs));
-    for_ranges(extent_.outer * runs, kRun, threads_, [&](int64_t begin, int64_t end) {
+    for_ranges(extent_.outer * runs, kFoldRun, threads_, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
-        const int64_t at = i % runs * kRun;
-        partial[static_cast<size_t>(i)] = run(i / runs, at, std::min(kRun, count - at));
+        const int64_t at = i % runs * kFoldRun;
+        partial[static_cast<size_t>(i)] = run(i / runs, at, std::min(kFoldRun, count - at));
       }
     });
     for (int64_t row = 0; row < extent_.outer; ++row) {

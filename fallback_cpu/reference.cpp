@@ -6,6 +6,9 @@
 #include <new>
 #include <vector>
 
+#include "fallback_cpu/fused.h"
+#include "graph/fuse.h"
+
 #ifdef _OPENMP
 #include <omp.h>
 #endif
@@ -54,6 +57,15 @@ BufferRef call_kernel(const Call& call) {
   fail(call.row.name, " has no kernel");
 }
 
+/// Computes the group of a step.
+void run_group(const Machine& machine, const Batch& batch, const Batch::Step& step,
+               const FusedGroup& group, const Frame& frame) {
+  Small<int64_t, 64> scalars;
+  for (const int64_t number : batch.words_of(step).list(0))
+    scalars.push_back(frame.scalars[static_cast<size_t>(number)]);
+  fused(machine, group, batch.operands_of(step), scalars, frame.values, step.result);
+}
+
 /// Runs a step whose row has a kernel.
 void run_kernel(const Machine& machine, const Batch& batch, const Batch::Step& step,
                 const Frame& frame) {
@@ -73,26 +85,15 @@ void run_kernel(const Machine& machine, const Batch& batch, const Batch::Step& s
   frame.values[step.result] = call_kernel(call);
 }
 
-/// Runs all steps, letting go of each value after its last use.
-void run_all(const Machine& machine, const Batch& batch, const LastUses& uses, const Frame& frame,
-             RunObserver* observer) {
-  std::vector<int64_t> times;
-  if (observer) times.push_back(now_ns());
-  for (uint32_t i = 0; i < batch.steps.size(); ++i) {
-    run_kernel(machine, batch, batch.steps[i], frame);
-    for (uint32_t value : uses.after(i)) frame.values[value] = BufferRef();
-    if (observer) times.push_back(now_ns());
-  }
-  if (observer) observer->ran_steps(batch, times);
-}
-
 class ReferenceProgram final : public Program {
  public:
   ReferenceProgram(const Machine& machine, const Batch& batch, RunObserver* observer)
       : machine_(machine),
         observer_(observer),
-        batch_(merge_common(rt::decompose(batch))),
+        batch_(prepared(machine, batch)),
         uses_(last_uses(batch_)) {
+    groups_.reserve(batch_.groups.size());
+    for (const Batch& group : batch_.groups) groups_.emplace_back(group);
     for (uint32_t i = 0; i < batch_.values.size(); ++i)
       if (batch_.is_input(i)) inputs_.push_back(i);
   }
@@ -107,21 +108,44 @@ class ReferenceProgram final : public Program {
         std::copy(scalars.begin(), scalars.end(), with_constants.begin());
         scalars = with_constants;
       }
-      run_all(machine_, batch_, uses_, {values, scalars}, observer_);
+      run_all({values, scalars});
       for (size_t i = 0; i < roots.size(); ++i) roots[i] = values[batch_.roots[i]];
     });
   }
+  FusedCount fused() const override { return fused_count(batch_); }
   size_t bytes() const override {
-    return sizeof *this + batch_.bytes() +
+    size_t groups = 0;
+    for (const FusedGroup& group : groups_) groups += group.bytes();
+    return sizeof *this + groups + batch_.bytes() +
            (uses_.values.capacity() + uses_.ends.capacity() + inputs_.capacity()) *
                sizeof(uint32_t);
   }
 
  private:
+  static Batch prepared(const Machine& machine, const Batch& batch) {
+    Batch flat = merge_common(rt::decompose(batch));
+    return machine.fuse ? fuse(flat) : flat;
+  }
+  /// Runs all steps, letting go of each value after its last use.
+  void run_all(const Frame& frame) const {
+    std::vector<int64_t> times;
+    if (observer_) times.push_back(now_ns());
+    auto group = groups_.begin();
+    for (uint32_t i = 0; i < batch_.steps.size(); ++i) {
+      const Batch::Step& step = batch_.steps[i];
+      if (step.op == Op::Fused) run_group(machine_, batch_, step, *group++, frame);
+      else run_kernel(machine_, batch_, step, frame);
+      for (uint32_t value : uses_.after(i)) frame.values[value] = BufferRef();
+      if (observer_) times.push_back(now_ns());
+    }
+    if (observer_) observer_->ran_steps(batch_, times);
+  }
+
   const Machine& machine_;
   RunObserver* observer_;
-  Batch batch_;
-  LastUses uses_;
+  const Batch batch_;
+  const LastUses uses_;
+  std::vector<FusedGroup> groups_;
   std::vector<uint32_t> inputs_;
 };
 
@@ -155,17 +179,19 @@ int thread_count(int wanted) {
 
 }  // namespace
 
-ReferenceBackend::ReferenceBackend(MemoryCount& memory, int threads)
-    : machine_{memory, thread_count(threads), random_} {}
+ReferenceBackend::ReferenceBackend(MemoryCount& memory, int threads, bool fuse)
+    : machine_{memory, thread_count(threads), random_, fuse} {}
 
 std::string ReferenceBackend::version() const { return "reference " RT_TORCH_VERSION; }
 
 void ReferenceBackend::run_step(const Batch& batch, uint32_t step, Frame& frame) {
   try {
     with_words([&] {
-      if (info(batch.steps[step].op).rules.kernel == Kernel::None)
+      const Batch::Step& at = batch.steps[step];
+      if (at.op == Op::Fused) run_group(machine_, batch, at, FusedGroup(batch.group_of(at)), frame);
+      else if (info(at.op).rules.kernel == Kernel::None)
         run_composite(machine_, batch, step, frame);
-      else run_kernel(machine_, batch, batch.steps[step], frame);
+      else run_kernel(machine_, batch, at, frame);
     });
   } catch (const Error& error) {
     throw StepError(step, error.text());
@@ -212,8 +238,8 @@ void ReferenceBackend::restore(const RandomState& state) {
 
 namespace rt {
 
-std::unique_ptr<Backend> make_reference_backend(MemoryCount& memory, int threads) {
-  return std::make_unique<cpu::ReferenceBackend>(memory, threads);
+std::unique_ptr<Backend> make_reference_backend(MemoryCount& memory, int threads, bool fuse) {
+  return std::make_unique<cpu::ReferenceBackend>(memory, threads, fuse);
 }
 
 }  // namespace rt

@@ -150,6 +150,19 @@ class RunObserver {
                    int64_t end) noexcept = 0;
 };
 
+/// What a program computes in groups: how many, of how many steps.
+struct FusedCount {
+  int64_t groups = 0, steps = 0;
+};
+inline FusedCount fused_count(const Batch& batch) {
+  FusedCount count;
+  for (const Batch& group : batch.groups) {
+    ++count.groups;
+    count.steps += std::ssize(group.steps);
+  }
+  return count;
+}
+
 /// A compiled batch. Run by one thread at a time per call; it may be running on several threads.
 class Program {
  public:
@@ -159,6 +172,7 @@ class Program {
   virtual void run(std::span<const BufferRef> inputs, std::span<const int64_t> scalars,
                    std::span<BufferRef> roots) = 0;
   virtual size_t bytes() const = 0;  ///< memory it holds while it is cached
+  virtual FusedCount fused() const { return {}; }
 };
 
 /// The state of a backend's random numbers, to repeat a run that failed.
@@ -215,7 +229,8 @@ class Backend {
   virtual void after_fork() = 0;
 };
 
-/// The reference executor, plain C++; `threads` <= 0: all cores.
-std::unique_ptr<Backend> make_reference_backend(MemoryCount& memory, int threads);
+/// The reference executor, plain C++; `threads` <= 0: all cores. `fuse`: programs compute groups of
+/// elementwise steps in one go.
+std::unique_ptr<Backend> make_reference_backend(MemoryCount& memory, int threads, bool fuse = true);
 
 }  // namespace rt

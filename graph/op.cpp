@@ -41,6 +41,8 @@ namespace params {
 #define RT_INTERNAL(Id, params, ...) \
   constexpr auto Id = std::to_array<Param>({RT_END(RT_PARAM_A params)});
 #include "graph/ops.def"
+constexpr auto Fused = std::to_array<Param>(
+    {{Kind::TensorList, "tensors"}, {Kind::Int, "group"}, {Kind::IntList, "scalars"}});
 }  // namespace params
 
 constexpr uint8_t count(std::span<const Param> params, auto... kinds) {
@@ -85,12 +87,15 @@ constexpr OpInfo kOps[] = {
   row(Op::Id, names::Id.view(), names::Id.view(), Kind::Tensor, true, params::Id, doc, \
       Rules{__VA_ARGS__}),
 #include "graph/ops.def"
+    row(Op::Fused, "fused", "fused", Kind::Tensor, true, params::Fused,
+        "What a group of the batch computes; the numbers of its scalars.", Rules{}),
 };
+constexpr std::span<const OpInfo> kRows(kOps, std::size(kOps) - 1);
 
 namespace {
 
 consteval bool every_op(auto holds) {
-  for (const OpInfo& op : kOps)
+  for (const OpInfo& op : kRows)
     if (!holds(op)) return false;
   return true;
 }
@@ -116,7 +121,7 @@ static_assert(every_op([](const OpInfo& op) {
 
 }  // namespace
 
-std::span<const OpInfo> all_ops() { return kOps; }
+std::span<const OpInfo> all_ops() { return kRows; }
 
 const OpInfo* find_op(std::string_view name) {
   static const auto* const by_name = [] {

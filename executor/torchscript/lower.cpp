@@ -45,15 +45,21 @@ class Lowering {
         add_input(operand);
         known[operand] = true;
       }
-      known[batch_.steps[step].result] = true;
+      for (uint32_t i = 0; i < batch_.steps[step].results; ++i)
+        known[batch_.steps[step].result + i] = true;
     }
     const std::vector<uint32_t> ends = ends_of_use(batch_);
-    for (uint32_t step = begin; step < end; ++step) add_node(batch_.steps[step]);
     for (uint32_t step = begin; step < end; ++step) {
-      const uint32_t result = batch_.steps[step].result;
-      if (ends[result] <= end) continue;
-      part_.graph->registerOutput(values_[result]);
-      part_.results.push_back(result);
+      if (batch_.steps[step].op == Op::Fused) add_group(batch_.steps[step]);
+      else add_node(batch_.steps[step]);
+    }
+    for (uint32_t step = begin; step < end; ++step) {
+      for (uint32_t i = 0; i < batch_.steps[step].results; ++i) {
+        const uint32_t result = batch_.steps[step].result + i;
+        if (ends[result] <= end) continue;
+        part_.graph->registerOutput(values_[result]);
+        part_.results.push_back(result);
+      }
     }
 #ifndef NDEBUG
     part_.graph->lint();
@@ -137,8 +143,7 @@ class Lowering {
   /// Whether the value may not lie in row-major order.
   bool has_strides(uint32_t value) const {
     if (batch_.is_input(value)) return batch_.values[value].flags & Batch::kStrided;
-    const auto step = std::ranges::lower_bound(batch_.steps, value, {}, &Batch::Step::result);
-    return info(step->op).rules.view != nullptr;
+    return info(batch_.maker(value).op).rules.view != nullptr;
   }
 
   /// Whether the step's operator may leave its result in another order than inference says, as a
@@ -173,6 +178,14 @@ class Lowering {
         return constant(
             attribute(source, words, item.dtype, Device{item.device}, batch_.sizes(step.result)));
     }
+  }
+
+  void add_group(const Batch::Step& step) {
+    std::vector<jit::Value*> inputs;
+    for (const uint32_t operand : batch_.operands_of(step)) inputs.push_back(values_[operand]);
+    part_.groups.push_back(std::make_unique<FusedOperator>(batch_, step));
+    jit::Node* node = part_.groups.back()->node(*part_.graph, inputs);
+    for (uint32_t i = 0; i < step.results; ++i) values_[step.result + i] = node->outputs()[i];
   }
 
   void add_node(const Batch::Step& step) {

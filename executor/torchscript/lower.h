@@ -2,6 +2,7 @@
 #pragma once
 #include <torch/csrc/jit/ir/ir.h>
 
+#include "executor/torchscript/fused.h"
 #include "executor/torchscript/plan.h"
 #include "graph/batch.h"
 
@@ -24,8 +25,9 @@ struct Part {
   std::shared_ptr<torch::jit::Graph> graph;
   std::vector<uint32_t> inputs;  ///< value numbers, the graph's first inputs
   std::vector<Scalar> scalars;   ///< its further inputs
-  std::vector<uint32_t>
-      results;  ///< value numbers of its outputs: roots, and what comes later uses
+  /// Value numbers of its outputs: roots, and what comes later uses.
+  std::vector<uint32_t> results;
+  std::vector<std::unique_ptr<FusedOperator>> groups;  ///< that the graph names
 };
 
 /// Steps [begin, end) of the batch. Throws Error when this libtorch lacks an operator.

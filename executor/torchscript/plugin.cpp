@@ -12,6 +12,7 @@
 #include "executor/torchscript/follow.h"
 #include "executor/torchscript/run.h"
 #include "graph/error.h"
+#include "graph/fuse.h"
 #include "graph/passes.h"
 
 namespace rt::torchscript {
@@ -53,6 +54,7 @@ Batch batch_of(const plugin::BatchLists& lists) {
           .words = copy(lists.words),
           .dims = copy(lists.dims),
           .roots = copy(lists.roots),
+          .groups = {},
           .scalars = copy(lists.scalars),
           .free_scalars = lists.free_scalars};
 }
@@ -89,6 +91,7 @@ class Compiled final : public plugin::Program {
     });
   }
   size_t bytes() const noexcept override { return batch_.bytes(); }
+  FusedCount fused() const noexcept override { return batch_.fused(); }
   void destroy() noexcept override { delete this; }
 
  private:
@@ -121,7 +124,10 @@ class Torchscript final : public plugin::Executor {
 
   plugin::Program* compile(const plugin::BatchLists& lists, Text error) noexcept override {
     plugin::Program* made = nullptr;
-    guarded(error, [&] { made = new Compiled(host_, merge_common(batch_of(lists)), observer_); });
+    guarded(error, [&] {
+      const Batch merged = merge_common(batch_of(lists));
+      made = new Compiled(host_, host_.fuse ? fuse(merged) : merged, observer_);
+    });
     return made;
   }
 

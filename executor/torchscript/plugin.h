@@ -6,7 +6,7 @@
 namespace rt::plugin {
 
 /// Both sides are built from the same sources: a plugin of another build is refused.
-inline constexpr uint32_t kInterface = 1;
+inline constexpr uint32_t kInterface = 2;
 
 /// A list that the caller owns and that lasts for the call.
 template <class T>
@@ -59,6 +59,7 @@ class Program {
   virtual bool run(const BufferRef* inputs, const int64_t* scalars, BufferRef* roots,
                    Text error) noexcept = 0;
   virtual size_t bytes() const noexcept = 0;
+  virtual FusedCount fused() const noexcept = 0;
   virtual void destroy() noexcept = 0;
 
  protected:
@@ -102,6 +103,7 @@ struct Host {
   const char* build;    ///< see RT_TORCH_BUILD in CMakeLists.txt
   int threads;          ///< 0: as libtorch chooses
   MemoryCount* memory;  ///< lasts as long as any buffer
+  bool fuse;            ///< programs compute groups of elementwise steps in one go
 };
 
 }  // namespace rt::plugin

@@ -142,6 +142,7 @@ struct CompiledBatch::Piece {
   std::vector<Input> inputs;
   std::vector<Part::Scalar> scalars;
   std::vector<uint32_t> results;  ///< slots
+  std::vector<std::unique_ptr<FusedOperator>> groups;
 };
 
 struct CompiledBatch::Numbers {
@@ -149,7 +150,7 @@ struct CompiledBatch::Numbers {
 };
 
 CompiledBatch::CompiledBatch(const plugin::Host& host, const Batch& batch)
-    : host_(host), steps_(batch.steps.size()) {
+    : host_(host), steps_(batch.steps.size()), fused_(fused_count(batch)) {
   constexpr uint32_t kNoSlot = UINT32_MAX;
   std::vector<uint32_t> slot_of(batch.values.size(), kNoSlot);
   const auto slot = [&](uint32_t value) {
@@ -166,7 +167,8 @@ CompiledBatch::CompiledBatch(const plugin::Host& host, const Batch& batch)
     Piece piece{.code = jit::Code(part.graph, "rt_torch"),
                 .inputs = {},
                 .scalars = part.scalars,
-                .results = {}};
+                .results = {},
+                .groups = std::move(part.groups)};
     for (uint32_t value : part.inputs) piece.inputs.push_back({slot(value), false});
     for (uint32_t value : part.results) piece.results.push_back(slot(value));
     pieces_.push_back(std::move(piece));
@@ -174,9 +176,8 @@ CompiledBatch::CompiledBatch(const plugin::Host& host, const Batch& batch)
   std::vector<bool> needed(slots_);
   for (uint32_t root : batch.roots) {
     const Batch::Item& item = batch.values[root];
-    const auto step = std::ranges::lower_bound(batch.steps, root, {}, &Batch::Step::result);
-    roots_.push_back(
-        {&info(step->op), slot(root), item.dtype, Device{item.device}, Shape(batch.sizes(root))});
+    roots_.push_back({&info(batch.maker(root).op), slot(root), item.dtype, Device{item.device},
+                      Shape(batch.sizes(root))});
     needed[slot(root)] = true;
   }
   for (size_t i = pieces_.size(); i-- > 0;) {
@@ -198,6 +199,7 @@ std::unique_ptr<CompiledBatch::Numbers> CompiledBatch::make_numbers() const {
 
 void CompiledBatch::run(const BufferRef* inputs, const int64_t* scalars, BufferRef* roots) {
   const RunScope scope;
+  const BoundScalars bound(scalars);
   std::unique_ptr<Numbers> numbers(numbers_.exchange(nullptr));
   if (!numbers) numbers = make_numbers();
 
@@ -238,7 +240,10 @@ void CompiledBatch::run(const BufferRef* inputs, const int64_t* scalars, BufferR
 size_t CompiledBatch::bytes() const {
   // Measured over cached chains of 1000 and 10,000 adds, as growth of resident memory.
   constexpr size_t kPerStep = 850;
-  return sizeof *this + steps_ * kPerStep;
+  size_t groups = 0;
+  for (const Piece& piece : pieces_)
+    for (const auto& group : piece.groups) groups += group->bytes();
+  return sizeof *this + groups + steps_ * kPerStep;
 }
 
 }  // namespace rt::torchscript

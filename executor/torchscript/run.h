@@ -23,6 +23,7 @@ class CompiledBatch {
   void run(const BufferRef* inputs, const int64_t* scalars, BufferRef* roots);
   size_t bytes() const;
   bool uses_cuda() const { return uses_cuda_; }
+  FusedCount fused() const { return fused_; }
 
  private:
   struct Piece;    ///< one graph, its code, and where its values stand
@@ -43,6 +44,7 @@ class CompiledBatch {
   uint32_t slots_ = 0;  ///< values that enter or leave a piece, inputs first
   size_t steps_ = 0;
   bool uses_cuda_ = false;
+  FusedCount fused_;
   std::atomic<Numbers*> numbers_{nullptr};  ///< those of the newest run, for the next
 };
 

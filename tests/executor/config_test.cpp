@@ -81,6 +81,7 @@ TEST_F(ConfigTest, EveryVariableIsRead) {
   EXPECT_EQ(complaint_, "");
   EXPECT_EQ(config.policy, Policy::Data);
   EXPECT_EQ(config.backend, "reference");
+  EXPECT_FALSE(config.fuse);
   EXPECT_EQ(config.device, "cuda:1");
   EXPECT_TRUE(config.device_is_order);
   EXPECT_EQ(config.seed, UINT64_MAX);

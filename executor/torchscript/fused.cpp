@@ -1,0 +1,95 @@
+// fused.cpp -- rt_torch::fused: any number of tensors in, one or several out.
+#include "executor/torchscript/fused.h"
+
+#include <ATen/EmptyTensor.h>
+#include <ATen/Parallel.h>
+#include <torch/csrc/jit/runtime/operator.h>
+
+#include "executor/torchscript/buffer.h"
+#include "graph/error.h"
+
+namespace rt::torchscript {
+namespace {
+
+namespace jit = torch::jit;
+
+thread_local const int64_t* bound = nullptr;
+
+c10::Symbol name() { return c10::Symbol::fromQualString("rt_torch::fused"); }
+c10::Symbol attribute() { return c10::Symbol::attr("group"); }
+
+/// libtorch's own threads, of which another team would only be in the way.
+void each_piece(int64_t pieces, int, void (*body)(void*, int64_t), void* context) {
+  at::parallel_for(0, pieces, 1, [=](int64_t begin, int64_t end) {
+    for (int64_t piece = begin; piece < end; ++piece) body(context, piece);
+  });
+}
+
+Sizes sizes_of(at::IntArrayRef list) { return {list.data(), list.size()}; }
+
+}  // namespace
+
+FusedOperator::FusedOperator(const Batch& batch, const Batch::Step& step)
+    : group_(batch.group_of(step)) {
+  for (const uint32_t operand : batch.operands_of(step))
+    inputs_.push_back({scalar_type(batch.values[operand].dtype), Shape(batch.sizes(operand))});
+  for (const int64_t number : batch.words_of(step).list(0))
+    scalars_.push_back(static_cast<uint32_t>(number));
+}
+
+jit::Node* FusedOperator::node(jit::Graph& graph, at::ArrayRef<jit::Value*> inputs) const {
+  jit::Node* made = graph.create(name(), inputs, group_.results().size());
+  made->i_(attribute(), reinterpret_cast<int64_t>(this));
+  return graph.appendNode(made);
+}
+
+void FusedOperator::run(jit::Stack& stack) const {
+  const auto count = static_cast<size_t>(stack.back().toInt());
+  stack.pop_back();
+  const size_t first = stack.size() - count;
+  Small<cpu::FusedGroup::Input, 8> inputs;
+  for (size_t i = 0; i < count; ++i) {
+    at::Tensor& tensor = stack[first + i].toTensor();
+    const Sizes sizes = sizes_of(tensor.sizes());
+    if (tensor.scalar_type() != inputs_[i].type ||
+        !std::ranges::equal(sizes, Sizes(inputs_[i].sizes)))
+      fail("libtorch gave ", toString(tensor.scalar_type()), " ", to_string(sizes), " where ",
+           toString(inputs_[i].type), " ", to_string(inputs_[i].sizes), " was inferred");
+    if (cpu::crosswise(sizes, sizes_of(tensor.strides()))) tensor = tensor.contiguous();
+    inputs.push_back(
+        {static_cast<const char*>(tensor.const_data_ptr()), sizes_of(tensor.strides())});
+  }
+  Small<int64_t, 64> scalars;
+  for (const uint32_t number : scalars_) scalars.push_back(bound[number]);
+  jit::Stack results;
+  Small<char*, 8> outputs;
+  for (const cpu::FusedGroup::Result& result : group_.results()) {
+    const at::Tensor tensor = at::detail::empty_cpu({result.sizes.data(), result.sizes.size()},
+                                                    scalar_type(result.dtype));
+    outputs.push_back(static_cast<char*>(tensor.mutable_data_ptr()));
+    results.emplace_back(tensor);
+  }
+  group_.run(inputs, scalars, outputs, {at::get_num_threads(), each_piece});
+  stack.resize(first);
+  for (c10::IValue& result : results) stack.push_back(std::move(result));
+}
+
+void register_fused() {
+  static const bool once = [] {
+    if (!jit::getAllOperatorsFor(name()).empty()) return true;  // by another copy of this plugin
+    jit::registerOperator(jit::Operator(
+        name(),
+        [](const jit::Node* node) -> jit::Operation {
+          const auto* group = reinterpret_cast<const FusedOperator*>(node->i(attribute()));
+          return [group](jit::Stack& stack) { group->run(stack); };
+        },
+        c10::AliasAnalysisKind::PURE_FUNCTION));
+    return true;
+  }();
+  (void)once;
+}
+
+BoundScalars::BoundScalars(const int64_t* scalars) { bound = scalars; }
+BoundScalars::~BoundScalars() { bound = nullptr; }
+
+}  // namespace rt::torchscript

@@ -1,0 +1,52 @@
+// fused.h -- groups of elementwise steps as programs of the block interpreter.
+#pragma once
+#include "fallback_cpu/interpreter.h"
+#include "graph/batch.h"
+
+namespace rt::cpu {
+
+/// A group of a fused batch, made ready to run.
+class FusedGroup {
+ public:
+  /// Throws Error where the group is none that fuse() makes.
+  explicit FusedGroup(const Batch& group);
+
+  struct Input {
+    const char* data;
+    Sizes strides;  ///< its own, in elements
+  };
+  struct Result {
+    DType dtype;
+    Shape sizes;
+  };
+  /// What it computes, in the order of the group's roots.
+  const std::vector<Result>& results() const { return results_; }
+
+  /// Inputs in the order of their numbers, the bits of the free scalars, and where the results go,
+  /// each contiguous.
+  void run(std::span<const Input> inputs, std::span<const int64_t> scalars,
+           std::span<char* const> results, const Team& team) const;
+  size_t bytes() const;
+
+ private:
+  struct Operand {
+    uint32_t input;  ///< its number among the group's
+    DType dtype;     ///< that it is stored as
+    Shape sizes;
+  };
+  Shape sizes_;
+  std::vector<Operand> operands_;  ///< by register
+  std::vector<Result> results_;
+  std::vector<uint32_t> order_;  ///< results as the code has them: outputs, then folds
+  std::vector<int64_t> constants_;
+  BlockCode code_;
+};
+
+/// Writes the strides of a tensor broadcast to `to`.
+void broadcast_strides(Sizes sizes, Sizes strides, Sizes to, int64_t* out);
+
+/// Whether a big operand runs along another dimension than the result does. Block by block it would
+/// read a line of memory for every element; a copy by tiles does not.
+bool crosswise(Sizes sizes, Sizes strides);
+
+}  // namespace rt::cpu
