@@ -7,6 +7,7 @@ const FONTS = {
   main: `600 13px ${FONT}`, small: `11px ${MONO}`, label: `italic 12px ${FONT}`,
 };
 const MIN_WIDTH = 116, MAX_WIDTH = 260, PAD = 12, LINE = 17;
+const GIVEN_WIDTH = 180, GIVEN_FAR = 260; // where positions are given: a box, an edge past boxes
 const TEXT_FROM = 0.4; // the scale below which boxes are shown without text
 const HULL = 11;       // how far a fused group's hull stands out
 
@@ -82,8 +83,11 @@ function arrange() {
   view.items.forEach(measureItem);
   const given = model.positions && view.runs.length === 0 && view.closedGroups.size === 0;
   if (given) {
-    for (const item of view.items) [item.x, item.y] = model.positions[item.members[0].id];
-    for (const edge of view.edges) edge.via = [];
+    for (const item of view.items) {
+      [item.x, item.y] = model.positions[item.members[0].id];
+      item.w = Math.min(item.w, GIVEN_WIDTH);
+    }
+    for (const edge of view.edges) edge.via = edge.to.y - edge.from.y < GIVEN_FAR ? [] : null;
   } else {
     layOut(view.items, view.edges);
   }
