@@ -145,7 +145,10 @@ void Engine::run(Submission& submission, Program* program, std::vector<BufferRef
   const auto before = random ? backend_->random_state() : nullptr;
   try {
     program->run(submission.inputs, submission.scalars, results);
-  } catch (const std::exception&) {
+  } catch (const std::exception& error) {
+    if (config_.debug > 0)
+      std::cerr << join("rt_torch: step by step from here, the program failed: ", error.what(),
+                        '\n');
     if (before) backend_->restore(*before);
     results.assign(submission.roots.size(), {});
     run_steps(submission, results, failures);

@@ -44,9 +44,7 @@ jit::Node* FusedOperator::node(jit::Graph& graph, at::ArrayRef<jit::Value*> inpu
 }
 
 void FusedOperator::run(jit::Stack& stack) const {
-  const auto count = static_cast<size_t>(stack.back().toInt());
-  stack.pop_back();
-  const size_t first = stack.size() - count;
+  const size_t count = inputs_.size(), first = stack.size() - count;
   Small<cpu::FusedGroup::Input, 8> inputs;
   for (size_t i = 0; i < count; ++i) {
     at::Tensor& tensor = stack[first + i].toTensor();
