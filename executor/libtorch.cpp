@@ -4,6 +4,7 @@
 #include <bit>
 
 #include "graph/error.h"
+#include "graph/fuse.h"
 
 namespace rt {
 namespace {
@@ -62,7 +63,7 @@ class LibtorchRandomState final : public RandomState {
 class LibtorchBackend final : public Backend {
  public:
   LibtorchBackend(plugin::Entry open, MemoryCount& memory, int threads, bool fuse)
-      : host_(make_reference_backend(memory, threads, fuse)) {
+      : host_(make_reference_backend(memory, threads, fuse)), fuse_(fuse) {
     const plugin::Host host{plugin::kInterface, RT_TORCH_BUILD, threads, &memory, fuse};
     Words error;
     executor_ = open(&host, error.sink());
@@ -144,6 +145,7 @@ class LibtorchBackend final : public Backend {
                       const std::string& otherwise);
 
   std::unique_ptr<Backend> host_;  ///< what concerns the CPU's memory, and rows libtorch lacks
+  const bool fuse_;
   plugin::Executor* executor_ = nullptr;
   std::atomic<int64_t> fallback_nodes_{0};
 };
@@ -185,7 +187,9 @@ std::string LibtorchBackend::refusal(const Batch& batch, uint32_t step, const Fr
 
 void LibtorchBackend::run_step(const Batch& batch, uint32_t step, Frame& frame) {
   const Batch::Step& at = batch.steps[step];
-  if (at.op == Op::Fused) return host_->run_step(batch, step, frame);  // never recorded
+  // By the same code as in groups, so with the same bits. Groups come only from tools.
+  if (at.op == Op::Fused || (fuse_ && fusible(batch, at)))
+    return host_->run_step(batch, step, frame);
   const Batch::Item& item = batch.values[at.result];
   Small<const Buffer*, 6> operands;
   for (uint32_t operand : batch.operands_of(at))

@@ -516,6 +516,10 @@ DType operand_dtype(const Batch& batch, const Batch::Step& step, uint32_t operan
   }
 }
 
+bool fusible(const Batch& batch, const Batch::Step& step) {
+  return !is_fold(step.op) && !obstacle(batch, step);
+}
+
 Groups fusion_groups(const Batch& batch) {
   const auto steps = static_cast<uint32_t>(batch.steps.size());
   const std::vector<Members> found = Finder(batch).run();

@@ -31,6 +31,9 @@ struct Groups {
 /// wanted in, for its results, and for what lives in between.
 inline constexpr uint32_t kMostRegisters = 32;
 
+/// Whether a step is computed element by element as a group would, were it alone in one.
+bool fusible(const Batch& batch, const Batch::Step& step);
+
 /// The groups of a batch that has none yet.
 Groups fusion_groups(const Batch& batch);
 
