@@ -49,9 +49,8 @@ std::vector<double> compare(std::vector<Runner>& runners) {
   return apart;
 }
 
-/// Chooses how many steps fill a round. Returns the microseconds of a round of all.
-double calibrate(std::vector<Runner>& runners, double round_us) {
-  double all = 0;
+/// Chooses how many steps fill a round.
+void calibrate(std::vector<Runner>& runners, double round_us) {
   for (Runner& runner : runners) {
     double us = std::max(runner.run(1), 0.1);
     while (runner.steps * us < round_us) {
@@ -59,9 +58,7 @@ double calibrate(std::vector<Runner>& runners, double round_us) {
       us = std::max(runner.run(runner.steps), 0.1);
     }
     runner.steps = std::max<int64_t>(1, std::llround(round_us / us));
-    all += us * static_cast<double>(runner.steps);
   }
-  return all;
 }
 
 double bytes_of_step(Runner& lazy) {
@@ -82,14 +79,19 @@ double counted(Runner& lazy, Result& result) {
 }
 
 void run_rounds(std::vector<Runner>& runners, Result& result, const Plan& plan) {
-  for (int round = 0; round < result.rounds; ++round) {
-    if (plan.progress) plan.progress(round, result.rounds);
+  Stopwatch spent(Clock::Wall);
+  while (result.rounds < plan.rounds &&
+         (result.rounds < plan.fewest_rounds || spent.us() < plan.budget_seconds * 1e6)) {
+    const int round = result.rounds++;
+    if (plan.progress) plan.progress(round, plan.rounds);
+    spent.start();
     // Each way begins a round in its turn: what one leaves in the caches is not always the same's.
     for (size_t i = 0; i < runners.size(); ++i) {
       Runner& runner = runners[(i + static_cast<size_t>(round)) % runners.size()];
       runner.us.push_back(runner.way == Way::Lazy ? counted(runner, result)
                                                   : runner.run(runner.steps));
     }
+    spent.stop();
   }
   const double steps = static_cast<double>(result.rounds) * static_cast<double>(runners[0].steps);
   for (double* count : {&result.batches, &result.hits, &result.nodes}) *count /= steps;
@@ -114,9 +116,7 @@ Result measure(const Workload& ours, const Workload* theirs, const Plan& plan) {
   result.backend = rt_torch_backend();
   std::vector<Runner> runners = make_runners(ours, theirs, plan.clock);
   const std::vector<double> apart = compare(runners);
-  const double round_seconds = calibrate(runners, plan.round_us) * 1e-6;
-  result.rounds = std::clamp(static_cast<int>(plan.budget_seconds / round_seconds),
-                             std::min(plan.fewest_rounds, plan.rounds), plan.rounds);
+  calibrate(runners, plan.round_us);
   result.bytes = bytes_of_step(runners[0]);
   const OtherLoad load;
   run_rounds(runners, result, plan);

@@ -10,8 +10,8 @@ struct Plan {
   Clock clock = Clock::Processor;
   int rounds = 60;
   double round_us = 1e4;       ///< of each way, at least one step
-  double budget_seconds = 15;  ///< of a workload; fewer rounds then, but not below `fewest_rounds`
-  int fewest_rounds = 15;
+  int fewest_rounds = 15;      ///< whatever they take
+  double budget_seconds = 15;  ///< no more rounds after these
   std::function<void(int round, int rounds)> progress;
 };
 
