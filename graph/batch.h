@@ -35,7 +35,8 @@ struct Batch {
     uint32_t operand_count;
     uint32_t operands;  ///< start in `operands`
     uint32_t words;     ///< start in `words`, see Args
-    uint32_t result;    ///< number of the value it computes
+    uint32_t result;    ///< number of the first value it computes
+    uint32_t results;   ///< how many it computes: one, of a group its roots
     bool operator==(const Step&) const = default;
   };
 
@@ -45,6 +46,10 @@ struct Batch {
   std::vector<int64_t> words;
   std::vector<int64_t> dims;
   std::vector<uint32_t> roots;
+  /// What the steps Op::Fused compute, in their order: closed graphs of the same form. The inputs
+  /// and free scalars of a group are those that its step names, its roots are the step's results,
+  /// and its inputs have no strides, since they lie as they come.
+  std::vector<Batch> groups;
 
   std::vector<int64_t> scalars;  ///< bits: f64 for Kind::Float, else the integer
   /// The first `free_scalars` of them are set at every run; the rest are constants that
@@ -72,6 +77,12 @@ struct Batch {
   /// Appends a step; `words` as in Args with scalar numbers in the place of scalars.
   uint32_t add_step(Op op, std::span<const uint32_t> operands, std::span<const int64_t> words,
                     DType dtype, Device device, Sizes sizes);
+  /// Appends a step that computes `group` of these values and scalars; gives its first result.
+  uint32_t add_fused(Batch group, std::span<const uint32_t> operands,
+                     std::span<const int64_t> scalar_numbers);
+  const Batch& group_of(const Step& step) const {
+    return groups[static_cast<size_t>(words_of(step).integer(0))];
+  }
   size_t bytes() const;
 };
 

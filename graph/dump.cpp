@@ -1,6 +1,7 @@
 // dump.cpp -- writing batches as text, JSON and dot. Everything is appended to one string.
 #include "graph/dump.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <charconv>
@@ -153,18 +154,25 @@ bool numbered_by_appearance(const Batch& batch) {
 
 class TextWriter {
  public:
-  TextWriter(const Batch& batch, const DumpNotes* notes)
-      : batch_(batch), notes_(notes), numbered_(!numbered_by_appearance(batch)) {}
+  TextWriter(const Batch& batch, const DumpNotes* notes, std::string_view indent = {})
+      : batch_(batch), notes_(notes), indent_(indent), numbered_(!numbered_by_appearance(batch)) {}
 
   std::string run() {
     out_.reserve(128 + batch_.values.size() * 48);
-    header();
+    if (indent_.empty()) header();
+    numbers();
     size_t step = 0;
     for (uint32_t value = 0; value < batch_.values.size(); ++value) {
-      if (batch_.is_input(value)) input(value);
-      else line(step++);
+      if (batch_.is_input(value)) {
+        input(value);
+      } else {
+        line(step);
+        value += batch_.steps[step].results - 1;
+        ++step;
+      }
       out_ += '\n';
     }
+    out_ += indent_;
     out_ += "return";
     for (size_t i = 0; i < batch_.roots.size(); ++i) {
       out_ += i > 0 ? ", " : " ";
@@ -189,26 +197,41 @@ class TextWriter {
     put_value(out_, value);
     out_ += ": ";
     put_type(out_, batch_, value);
-    out_ += " = ";
   }
-  void line(size_t step) {
-    definition(batch_.steps[step].result);
-    call(batch_.steps[step]);
-    put_note(out_, notes_, step, "  # ");
+  void line(size_t number) {
+    const Batch::Step& step = batch_.steps[number];
+    out_ += indent_;
+    for (uint32_t i = 0; i < step.results; ++i) {
+      if (i > 0) out_ += ", ";
+      definition(step.result + i);
+    }
+    out_ += " = ";
+    call(step);
+    put_note(out_, notes_, number, "  # ");
+    if (step.op != Op::Fused) return;
+    out_ += '\n';
+    out_ += TextWriter(batch_.group_of(step), nullptr, kIndent).run();
+    out_.pop_back();
   }
 
   void header() {
     out_ += "# batch " + to_string(key_of(batch_));
-    put_count(out_, batch_.values.size() - batch_.steps.size(), "input");
+    put_count(out_, inputs(), "input");
     put_count(out_, batch_.steps.size(), "step");
     put_count(out_, batch_.scalars.size(), "scalar");
     put_count(out_, batch_.roots.size(), "root");
     out_ += '\n';
-    if (notes_) {
-      remark("# inputs: ", notes_->inputs);
-      remark("# failed: ", notes_->error);
-    }
+    if (!notes_) return;
+    remark("# inputs: ", notes_->inputs);
+    remark("# failed: ", notes_->error);
+  }
+  size_t inputs() const {
+    return static_cast<size_t>(std::ranges::count_if(
+        batch_.values, [](const Batch::Item& item) { return item.flags & Batch::kInput; }));
+  }
+  void numbers() {
     if (!numbered_) return;
+    out_ += indent_;
     out_ += "scalars free=";
     put(out_, batch_.free_scalars);
     out_ += " bits=";
@@ -224,14 +247,15 @@ class TextWriter {
   }
 
   void input(uint32_t value) {
+    out_ += indent_;
     definition(value);
-    out_ += "input";
+    out_ += " = input";
     if (batch_.values[value].flags & Batch::kStrided) {
       out_ += "(strides=";
       put_list(out_, batch_.strides(value));
       out_ += ')';
     }
-    if (const Range* range = next_range(notes_, inputs_))
+    if (const Range* range = next_range(notes_, inputs_written_))
       out_ += join("  # from ", range->least, " to ", range->most);
   }
 
@@ -272,8 +296,10 @@ class TextWriter {
 
   const Batch& batch_;
   const DumpNotes* notes_;
+  static constexpr std::string_view kIndent = "    ";
+  const std::string_view indent_;
   const bool numbered_;  ///< scalars say their numbers
-  size_t inputs_ = 0;    ///< that have been written
+  size_t inputs_written_ = 0;
   std::string out_;
 };
 
@@ -346,7 +372,8 @@ void put_json_step(std::string& out, const Batch& batch, const Batch::Step& step
 }
 
 void put_json_texts(std::string& out, std::string_view name, std::span<const std::string> texts) {
-  if (texts.empty()) return;
+  const auto silent = [](const std::string& text) { return text.empty(); };
+  if (std::ranges::all_of(texts, silent)) return;
   out += ",\n  \"";
   out += name;
   out += "\": [";
@@ -399,6 +426,15 @@ std::string to_json(const Batch& batch, const DumpNotes* notes) {
   put(out, batch.free_scalars);
   out += ",\n  \"roots\": ";
   put_json_numbers(out, batch.roots);
+  if (!batch.groups.empty()) {
+    out += ",\n  \"groups\": [";
+    for (size_t i = 0; i < batch.groups.size(); ++i) {
+      if (i > 0) out += ", ";
+      out += to_json(batch.groups[i]);
+      out.pop_back();
+    }
+    out += ']';
+  }
   if (notes) {
     put_json_texts(out, "places", notes->places);
     put_json_texts(out, "labels", notes->labels);
@@ -418,10 +454,19 @@ std::string to_dot(const Batch& batch, const DumpNotes* notes) {
   size_t step = 0;
   for (uint32_t value = 0; value < batch.values.size(); ++value) {
     const bool input = batch.is_input(value);
+    const Batch::Step* const of = input ? nullptr : &batch.steps[step];
     text.clear();
     put_value(text, value);
     text += ' ';
-    text += input ? std::string_view("input") : info(batch.steps[step].op).name;
+    text += of ? info(of->op).name : std::string_view("input");
+    if (of && of->op == Op::Fused) {
+      std::string_view before = ": ";
+      for (const Batch::Step& inside : batch.group_of(*of).steps) {
+        text += before;
+        text += info(inside.op).name;
+        before = ", ";
+      }
+    }
     text += '\n';
     put_type(text, batch, value);
     if (!input) put_note(text, notes, step, "\n");
@@ -433,7 +478,7 @@ std::string to_dot(const Batch& batch, const DumpNotes* notes) {
     if (is_root[value]) out += ", peripheries=2";
     out += "];\n";
     if (input) continue;
-    for (uint32_t operand : batch.operands_of(batch.steps[step])) {
+    for (uint32_t operand : batch.operands_of(*of)) {
       if (operand == kNone.number) continue;
       out += "  v";
       put(out, operand);
@@ -441,7 +486,7 @@ std::string to_dot(const Batch& batch, const DumpNotes* notes) {
       put(out, value);
       out += ";\n";
     }
-    ++step;
+    if (value + 1 == of->result + of->results) ++step;
   }
   out += "}\n";
   return out;

@@ -42,7 +42,11 @@ struct DumpNotes {
 /// Operands come first, then the other parameters in the row's order. <0.5> is a scalar that is set
 /// at every run, 0.5 a constant. Both are numbered as they appear, equal constants sharing one
 /// number; a batch that a pass has left otherwise has a line `scalars free=1 bits=[...]` and its
-/// scalars say which they are: <0.5 at 2>.
+/// scalars say which they are: <0.5 at 2>. What a fused step computes follows it, four columns in:
+///     %4: f32[2,3], %5: f32[] = fused(%0, %1, group=0, scalars=[3])
+///         %0: f32[2,3] = input
+///         ...
+///         return %3, %4
 std::string to_text(const Batch& batch, const DumpNotes* notes = nullptr);
 /// The line of one step.
 std::string step_text(const Batch& batch, size_t step, const DumpNotes* notes = nullptr);

@@ -41,6 +41,8 @@ namespace params {
 #define RT_INTERNAL(Id, params, ...) \
   constexpr auto Id = std::to_array<Param>({RT_END(RT_PARAM_A params)});
 #include "graph/ops.def"
+constexpr auto Fused = std::to_array<Param>(
+    {{Kind::TensorList, "tensors"}, {Kind::Int, "group"}, {Kind::IntList, "scalars"}});
 }  // namespace params
 
 constexpr uint8_t count(std::span<const Param> params, auto... kinds) {
@@ -74,10 +76,13 @@ constexpr OpInfo kOps[] = {
   row(Op::Id, names::Id.view(), names::Id.view(), Kind::Tensor, true, params::Id, doc, \
       Rules{__VA_ARGS__}),
 #include "graph/ops.def"
+    row(Op::Fused, "fused", "fused", Kind::Tensor, true, params::Fused,
+        "What a group of the batch computes; the numbers of its scalars.", Rules{}),
 };
+constexpr std::span<const OpInfo> kRows(kOps, std::size(kOps) - 1);
 
 consteval bool every_op(auto holds) {
-  for (const OpInfo& op : kOps)
+  for (const OpInfo& op : kRows)
     if (!holds(op)) return false;
   return true;
 }
@@ -104,7 +109,7 @@ static_assert(every_op([](const OpInfo& op) {
 }  // namespace
 
 const OpInfo& info(Op op) { return kOps[static_cast<size_t>(op)]; }
-std::span<const OpInfo> all_ops() { return kOps; }
+std::span<const OpInfo> all_ops() { return kRows; }
 
 const OpInfo* find_op(std::string_view name) {
   static const auto* const by_name = [] {

@@ -14,11 +14,13 @@ enum class Kind : uint8_t {
 #include "graph/kinds.def"
 };
 
-/// One enumerator a row of ops.def, exported and internal.
+/// One enumerator a row of ops.def, exported and internal; and what fuse() makes of several of
+/// them, which is never recorded.
 enum class Op : uint16_t {
 #define RT_OP(Id, ...) Id,
 #define RT_INTERNAL(Id, ...) Id,
 #include "graph/ops.def"
+  Fused,  ///< computes a group of the batch, see Batch::groups
 };
 
 /// A value by its number: a slot of the graph, or a position in a batch. kNone: no tensor.
@@ -196,7 +198,7 @@ struct OpInfo {
 };
 
 const OpInfo& info(Op op);
-std::span<const OpInfo> all_ops();
+std::span<const OpInfo> all_ops();             ///< the rows of the table, so without Op::Fused
 const OpInfo* find_op(std::string_view name);  ///< by its name in dumps; nullptr when there is none
 
 /// Infers the result of args.op from its operands' types: fills in args.shape, dtype and device and

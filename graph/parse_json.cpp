@@ -1,4 +1,5 @@
 // parse_json.cpp -- reading batches from JSON. Nothing that is read is trusted before verify().
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "graph/error.h"
@@ -71,7 +72,7 @@ Device read_device(const At& at) {
 
 class JsonParser {
  public:
-  explicit JsonParser(const At& root) : root_(root) {}
+  explicit JsonParser(const At& root, bool inside = false) : root_(root), inside_(inside) {}
 
   Dump run() {
     root_.member("format").integer(1, 1, "1, the format this version reads");
@@ -88,7 +89,7 @@ class JsonParser {
         continue;
       }
       value.need(step_number < step_count, "an input, as there are no more steps");
-      step(value, steps.element(step_number++));
+      i += step(values, i, steps.element(step_number++)) - 1;
     }
     steps.need(step_number == step_count, "as many steps as values that are no inputs");
     const At roots = root_.member("roots");
@@ -107,6 +108,7 @@ class JsonParser {
     texts("labels", dump_.labels);
     remark("inputs", dump_.inputs);
     remark("error", dump_.error);
+    if (!dump_.ranges.empty()) dump_.ranges.resize(inputs_);
     return std::move(dump_);
   }
 
@@ -142,12 +144,12 @@ class JsonParser {
       strides.need(words_.size() == sizes_.size() && !words_.empty(), "one stride for each size");
     }
     batch_.add_input(dtype, device, sizes_, words_);
+    ++inputs_;
     const At range = value.member("range");
     if (range.json.is_null()) return;
     range.integers(elements_, 2);
     range.need(elements_.size() == 2 && elements_[0] <= elements_[1], "the least and the greatest");
-    const size_t input = batch_.values.size() - batch_.steps.size();
-    dump_.ranges.resize(input);
+    dump_.ranges.resize(inputs_);
     dump_.ranges.back() = {elements_[0], elements_[1]};
   }
 
@@ -163,9 +165,8 @@ class JsonParser {
     if (!at.json.is_null()) into = at.text("a text");
   }
 
-  void step(const At& value, const At& step) {
-    Device device;
-    const DType dtype = type(value, device);
+  /// The step whose first result is values[at]; gives how many it has.
+  size_t step(const At& values, size_t at, const At& step) {
     const At op = step.member("op"), result = step.member("result");
     const At operands = step.member("operands"), words = step.member("words");
     const OpInfo* row = find_op(op.text("the name of an op"));
@@ -201,12 +202,40 @@ class JsonParser {
         default: break;
       }
     }
+    if (row->op == Op::Fused) return fused(values, at, words);
+    Device device;
+    const DType dtype = type(values.element(at), device);
     batch_.add_step(row->op, operands_, words_, dtype, device, sizes_);
+    return 1;
+  }
+
+  size_t fused(const At& values, size_t at, const At& words) {
+    const At groups = root_.member("groups"), number = words.member("group");
+    groups.need(!inside_, "none, as a group holds no groups");
+    const auto place = static_cast<int64_t>(batch_.groups.size());
+    groups.need(static_cast<int64_t>(groups.array()) > place, "a group for each such step");
+    number.need(words_[0] == place, join("the number of the next group, ", place));
+    Batch group = JsonParser(groups.element(batch_.groups.size()), true).run().batch;
+    const size_t results = group.roots.size();
+    values.need(results > 0 && results <= values.array() - at, "what the group returns");
+    for (size_t i = 0; i < results; ++i) {
+      Device device;
+      const At value = values.element(at + i);
+      const DType dtype = type(value, device);
+      const TensorType root = group.type(group.roots[i]);
+      value.need(
+          dtype == root.dtype && device == root.device && std::ranges::equal(sizes_, root.sizes),
+          "the type that the group returns");
+    }
+    batch_.add_fused(std::move(group), operands_, std::span(words_).subspan(2));
+    return results;
   }
 
   const At& root_;
+  const bool inside_;  ///< a group
   Dump dump_;
   Batch& batch_ = dump_.batch;
+  size_t inputs_ = 0;
   std::vector<int64_t> sizes_, words_, elements_;
   std::vector<uint32_t> operands_;
 };
@@ -221,10 +250,7 @@ Dump read_json(std::string_view text) {
     fail("$: this is no JSON: ", error.what());
   }
   const At root{json};
-  Dump dump = JsonParser(root).run();
-  const size_t inputs = dump.batch.values.size() - dump.batch.steps.size();
-  if (!dump.ranges.empty()) dump.ranges.resize(inputs);
-  return dump;
+  return JsonParser(root).run();
 }
 
 }  // namespace rt::parse

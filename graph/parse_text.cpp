@@ -33,6 +33,9 @@ bool read_scalar(std::string_view text, Kind kind, int64_t& bits) {
 class TextParser {
  public:
   explicit TextParser(std::string_view text) : text_(text) {}
+  /// Of a group, which stands behind `lines_before`.
+  TextParser(std::string_view text, size_t lines_before)
+      : text_(text), line_number_(lines_before), inside_(true) {}
 
   Dump run() {
     bool returned = false;
@@ -56,7 +59,7 @@ class TextParser {
     number_constants();
     if (!dump_.places.empty()) dump_.places.resize(batch_.steps.size());
     if (!dump_.labels.empty()) dump_.labels.resize(batch_.steps.size());
-    if (!dump_.ranges.empty()) dump_.ranges.resize(batch_.values.size() - batch_.steps.size());
+    if (!dump_.ranges.empty()) dump_.ranges.resize(inputs_);
     try {
       verify(batch_);
     } catch (const Error& error) {
@@ -105,9 +108,8 @@ class TextParser {
         !read_all(rest.substr(kFrom.size(), to - kFrom.size()), range.least) ||
         !read_all(rest.substr(to + kTo.size()), range.most))
       return;
-    const size_t input = batch_.values.size() - batch_.steps.size() - 1;
-    dump_.ranges.resize(input + 1);
-    dump_.ranges[input] = range;
+    dump_.ranges.resize(inputs_);
+    dump_.ranges.back() = range;
   }
 
   // A line at a time: nothing that can be read goes across.
@@ -191,12 +193,21 @@ class TextParser {
     if (batch_.free_scalars > batch_.scalars.size()) expected("at least as many bits as are free");
   }
 
-  void value() {
-    const size_t begin = at_;
-    if (number() != batch_.values.size()) {
+  /// What is said of a value: "%3: f32[2,3] @cuda:0".
+  struct Definition {
+    DType dtype{};
+    Device device;
+    std::vector<int64_t> sizes;
+    bool operator==(const Definition&) const = default;
+  };
+  void definition() {
+    skip();
+    const size_t begin = at_, value = batch_.values.size() + definitions_.size();
+    if (number() != value) {
       at_ = begin;
-      expected(join("%", batch_.values.size()));
+      expected(join("%", value));
     }
+    Definition& made = definitions_.emplace_back();
     need(":");
     skip();
     const size_t type_at = at_;
@@ -205,33 +216,69 @@ class TextParser {
       at_ = type_at;
       expected("a dtype: f32, f64, i32, i64, bool, f16 or bf16");
     }
-    list(sizes_, kMaxRank);
-    Device device;
-    if (accept("@cuda:")) device.index = static_cast<int8_t>(integer(0, INT8_MAX));
+    made.dtype = *dtype;
+    list(made.sizes, kMaxRank);
+    if (accept("@cuda:")) made.device.index = static_cast<int8_t>(integer(0, INT8_MAX));
+  }
+
+  void value() {
+    definitions_.clear();
+    do definition();
+    while (accept(","));
     need("=");
     skip();
     const size_t op_at = at_;
     const std::string_view name = word();
-    if (name == "input") return input(*dtype, device);
     const OpInfo* row = find_op(name);
-    if (!row) {
+    const bool fits = definitions_.size() == 1 ? row || name == "input" : row && is_fused(*row);
+    if (!fits) {
       at_ = op_at;
-      expected("'input' or the name of an op");
+      expected(definitions_.size() == 1 ? "'input' or the name of an op" : "'fused'");
     }
+    const auto& [dtype, device, sizes] = definitions_[0];
+    if (!row) return input(dtype, device, sizes);
     call(*row);
-    batch_.add_step(row->op, operands_, words_, *dtype, device, sizes_);
+    if (is_fused(*row)) fused();
+    else batch_.add_step(row->op, operands_, words_, dtype, device, sizes);
   }
 
-  void input(DType dtype, Device device) {
+  static bool is_fused(const OpInfo& row) { return row.op == Op::Fused; }
+
+  /// The lines of the group follow, up to its return.
+  void fused() {
+    skip();
+    if (!at_end()) expected("the end of the line");
+    if (inside_) fail("line ", line_number_, ": a group holds no groups");
+    const std::string_view after = text_;
+    const size_t before = line_number_;
+    do
+      if (!next_line()) fail("line ", line_number_, ": the text ends within a group");
+    while (!accept("return"));
+    Batch group = TextParser(after.substr(0, after.size() - text_.size()), before).run().batch;
+    at_ = line_.size();
+    std::vector<Definition> results;
+    for (const uint32_t root : group.roots) {
+      const TensorType type = group.type(root);
+      results.push_back({type.dtype, type.device, {type.sizes.begin(), type.sizes.end()}});
+    }
+    if (results.empty() || results != definitions_)
+      fail("line ", before, ": expected ahead of the group the types of what it returns");
+    if (words_[0] != static_cast<int64_t>(batch_.groups.size()))
+      fail("line ", before, ": expected group=", batch_.groups.size());
+    batch_.add_fused(std::move(group), operands_, std::span(words_).subspan(2));
+  }
+
+  void input(DType dtype, Device device, const std::vector<int64_t>& sizes) {
     words_.clear();
     if (accept("(")) {
       need("strides=");
       list(words_, kMaxRank);
       need(")");
-      if (words_.size() != sizes_.size() || words_.empty())
+      if (words_.size() != sizes.size() || words_.empty())
         expected("before it one stride for each size");
     }
-    batch_.add_input(dtype, device, sizes_, words_);
+    batch_.add_input(dtype, device, sizes, words_);
+    ++inputs_;
   }
 
   void call(const OpInfo& row) {
@@ -353,13 +400,16 @@ class TextParser {
 
   std::string_view text_, line_;
   size_t at_ = 0, line_number_ = 0;
+  const bool inside_ = false;  ///< a group
   Dump dump_;
   Batch& batch_ = dump_.batch;
+  size_t inputs_ = 0;
   bool numbered_ = false;  ///< there is a scalars line
   std::vector<int64_t> constants_;
   std::unordered_map<int64_t, int64_t> constant_numbers_;
-  std::vector<size_t> constant_words_;  ///< where batch_.words holds the number of a constant
-  std::vector<int64_t> sizes_, words_, elements_;
+  std::vector<size_t> constant_words_;   ///< where batch_.words holds the number of a constant
+  std::vector<Definition> definitions_;  ///< of the present line
+  std::vector<int64_t> words_, elements_;
   std::vector<uint32_t> operands_;
 };
 

@@ -192,7 +192,7 @@ LastUses last_uses(const Batch& batch) {
   constexpr uint32_t kKept = kUnset;
   std::vector<uint32_t> last(batch.values.size(), kKept);  // the last step that needs the value
   for (uint32_t i = 0; i < batch.steps.size(); ++i) {
-    last[batch.steps[i].result] = i;
+    for (uint32_t k = 0; k < batch.steps[i].results; ++k) last[batch.steps[i].result + k] = i;
     for (uint32_t operand : batch.operands_of(batch.steps[i]))
       if (operand != kNone.number) last[operand] = i;
   }

@@ -15,7 +15,8 @@ constexpr size_t kMaxRank = 64;
 /// One pass over the values, with the steps alongside.
 class Verifier {
  public:
-  Verifier(const Batch& batch, bool canonical) : batch_(batch), canonical_(canonical) {}
+  Verifier(const Batch& batch, bool canonical, bool inside = false)
+      : batch_(batch), canonical_(canonical), inside_(inside) {}
 
   void run() {
     if (batch_.values.size() >= kNone.number) fail("the batch has too many values");
@@ -31,6 +32,9 @@ class Verifier {
       step(batch_.steps[step_]);
       ++step_;
     }
+    // Each group is computed by one step.
+    if (groups_ != batch_.groups.size())
+      fail(batch_.groups.size(), " groups are there, and ", groups_, " are computed");
     if (step_ != batch_.steps.size()) fail("step ", step_, " computes no value of the batch");
     // The arrays end where the last value and the last step do.
     full("dims", dims_, batch_.dims.size());
@@ -89,13 +93,68 @@ class Verifier {
   }
 
   void step(const Batch::Step& step) {
-    // The op is a row of the table.
-    if (static_cast<size_t>(step.op) >= all_ops().size())
-      fail("step ", step_, " has no op: ", static_cast<int>(step.op));
+    // The op is a row of the table, or stands for a group of them.
+    if (step.op > Op::Fused) fail("step ", step_, " has no op: ", static_cast<int>(step.op));
     const OpInfo& row = info(step.op);
     operands(step, row);
     words(step, row);
+    if (step.op == Op::Fused) return group(step);
+    // A row has one result.
+    if (step.results != 1) bad_step("it has ", step.results, " results");
     result(step, row);
+  }
+
+  void group(const Batch::Step& step) {
+    // Canonical batches and groups hold no groups; the steps take them in their order.
+    if (canonical_ || inside_) bad_step("there are no groups here");
+    const WordsView words = batch_.words_of(step);
+    if (words.integer(0) != static_cast<int64_t>(groups_) || groups_ >= batch_.groups.size())
+      bad_step("its group is ", words.integer(0), " of ", batch_.groups.size(), ", not ", groups_);
+    const Batch& group = batch_.groups[groups_++];
+    try {
+      Verifier(group, false, true).run();
+    } catch (const Error& error) {
+      bad_step("its group is none: ", error.text());
+    }
+    // The group's inputs are the operands.
+    uint32_t operand = 0;
+    for (uint32_t value = 0; value < group.values.size(); ++value) {
+      if (!group.is_input(value)) continue;
+      if (group.values[value].flags & Batch::kStrided)
+        bad_step("its group's %", value, " has strides");
+      if (operand < types_.size()) same(types_[operand], group.type(value), "operand ", operand);
+      ++operand;
+    }
+    if (operand != types_.size())
+      bad_step("it has ", types_.size(), " operands and its group ", operand, " inputs");
+    // Its free scalars are those that the words name.
+    const std::span<const int64_t> scalars = words.list(0);
+    if (scalars.size() != group.free_scalars)
+      bad_step("it names ", scalars.size(), " scalars and its group takes ", group.free_scalars);
+    for (const int64_t scalar : scalars)
+      if (scalar < 0 || scalar >= static_cast<int64_t>(batch_.scalars.size()))
+        bad_step("there is no scalar ", scalar);
+    // Its roots are the results.
+    if (step.results != group.roots.size() || step.results == 0)
+      bad_step("it has ", step.results, " results and its group ", group.roots.size(), " roots");
+    for (uint32_t i = 0; i < step.results; ++i) {
+      if (i > 0) {
+        ++value_;
+        if (value_ >= batch_.values.size() || batch_.is_input(value_))
+          bad_step("its result ", i, " is not there");
+        item();
+      }
+      same(batch_.type(value_), group.type(group.roots[i]), "result ", i);
+    }
+    next_input_ = value_ + 1;
+  }
+
+  void same(const TensorType& of_step, const TensorType& of_group, std::string_view what,
+            uint32_t number) const {
+    if (of_step.none || of_step.dtype != of_group.dtype || !(of_step.device == of_group.device) ||
+        !std::ranges::equal(of_step.sizes, of_group.sizes))
+      bad_step(what, number, " is ", to_string(of_step.dtype, of_step.sizes), " and in its group ",
+               to_string(of_group.dtype, of_group.sizes));
   }
 
   void operands(const Batch::Step& step, const OpInfo& row) {
@@ -249,8 +308,8 @@ class Verifier {
       if (root >= batch_.values.size()) fail("root %", root, " does not exist");
       // An input is no root: whoever holds it has it already.
       if (batch_.is_input(root)) fail("root %", root, " is an input");
-      // Roots are in step order, each once.
-      if (i > 0 && batch_.roots[i - 1] >= root)
+      // In canonical form roots are in step order, each once.
+      if (canonical_ && i > 0 && batch_.roots[i - 1] >= root)
         fail("root %", root, " comes after %", batch_.roots[i - 1], "; roots ascend");
     }
   }
@@ -264,6 +323,8 @@ class Verifier {
 
   const Batch& batch_;
   const bool canonical_;
+  const bool inside_;  ///< a group
+  size_t groups_ = 0;  ///< seen so far
   uint32_t value_ = 0, step_ = 0;
   size_t dims_ = 0, operands_ = 0, words_ = 0;  ///< how much of the arrays is spoken for
   uint32_t next_input_ = 0;                     ///< the number that the next new input must have
