@@ -98,6 +98,34 @@ else()
   message(STATUS "Chromium was not found: the pages are not tested (see tools/setup.sh)")
 endif()
 
+# The dump tool, run on the dumps of a program, and its parts on damaged ones.
+if(TARGET rt_graph_dump)
+  add_executable(rt_dump_client tests/tools/client.c)
+  target_link_libraries(rt_dump_client PRIVATE rt_torch rt_c99)
+  rt_add_tests(tools rt_dump_tool)
+  add_dependencies(rt_test_tools rt_graph_dump rt_dump_client rt_test_ops)
+  target_compile_definitions(
+    rt_test_tools
+    PRIVATE RT_TEST_TOOL="$<TARGET_FILE:rt_graph_dump>" RT_TEST_SUITE="$<TARGET_FILE:rt_test_ops>"
+            RT_TEST_CLIENT="$<TARGET_FILE:rt_dump_client>")
+  gtest_discover_tests(
+    rt_test_tools
+    TEST_FILTER -*.Libtorch*
+    TEST_PREFIX tools.
+    DISCOVERY_MODE PRE_TEST
+    DISCOVERY_TIMEOUT 60
+    PROPERTIES TIMEOUT 300 LABELS core)
+  if(RT_LIBTORCH_FOUND)
+    gtest_discover_tests(
+      rt_test_tools
+      TEST_FILTER *.Libtorch*
+      TEST_PREFIX libtorch.tools.
+      DISCOVERY_MODE PRE_TEST
+      DISCOVERY_TIMEOUT 60
+      PROPERTIES TIMEOUT 300 LABELS libtorch)
+  endif()
+endif()
+
 # rt_mutation: the golden cases against a core whose rows are changed one by one. The linker puts
 # the tool between the core and these functions; the core knows nothing of it.
 if(CLI11_FOUND)
@@ -253,7 +281,8 @@ if(NOT RT_SANITIZE)
   set(environment
       BUILD=${PROJECT_BINARY_DIR} CMAKE=${CMAKE_COMMAND} CPACK=${CMAKE_CPACK_COMMAND}
       CC=${CMAKE_C_COMPILER} CONFIG=${CMAKE_BUILD_TYPE} VERSION=${PROJECT_VERSION}
-      LIBRARIES=${libraries} LIBTORCH=${RT_LIBTORCH_DIR} LIBDIR=${CMAKE_INSTALL_LIBDIR}
+      LIBRARIES=${libraries} LIBTORCH=${RT_LIBTORCH_DIR} TOOL=$<TARGET_NAME_IF_EXISTS:rt_graph_dump>
+      BINDIR=${CMAKE_INSTALL_BINDIR} LIBDIR=${CMAKE_INSTALL_LIBDIR}
       INCLUDEDIR=${CMAKE_INSTALL_INCLUDEDIR} DATADIR=${CMAKE_INSTALL_DATADIR}
       DOCDIR=${CMAKE_INSTALL_DOCDIR})
   foreach(scenario find_package pkg_config compiler_alone without_plugin tarball deb)

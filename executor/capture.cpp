@@ -74,7 +74,7 @@ void Capture::write(const std::string& stem, const Noted& noted, const std::stri
     const std::string text = to_json(noted.batch, &notes);
     files::Replacement file(path);
     file.write(text.data(), static_cast<int64_t>(text.size()));
-    file.commit();
+    file.replace();
   });
 }
 

@@ -141,11 +141,16 @@ void Replacement::write(const void* data, int64_t bytes) {
   if (std::fwrite(data, 1, size, stream_.get()) != size) fail_errno("cannot be written");
 }
 
+void Replacement::replace() {
+  if (std::fflush(stream_.get()) != 0) fail_errno("cannot be written");
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail_errno("cannot be replaced");
+  stream_.reset();
+}
+
 void Replacement::commit() {
   if (std::fflush(stream_.get()) != 0 || ::fsync(::fileno(stream_.get())) != 0)
     fail_errno("cannot be written");
-  if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail_errno("cannot be replaced");
-  stream_.reset();
+  replace();
   synchronize_folder(folder_of(path_));
 }
 

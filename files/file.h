@@ -50,8 +50,8 @@ class File {
   int64_t size_;
 };
 
-/// A new file under a name of its own, in the folder of `path`, until commit() puts it in the place
-/// of `path`. Without that it goes, and `path` stays what it was.
+/// A new file under a name of its own, in the folder of `path`, until it is put in the place of
+/// `path`. Without that it goes, and `path` stays what it was.
 class Replacement {
  public:
   /// A link is followed: what it leads to is replaced. Throws where `path` is no regular file.
@@ -64,6 +64,8 @@ class Replacement {
   void write(const void* data, int64_t bytes);
   /// Brings all that was written to the disk, and then renames.
   void commit();
+  /// Renames at once: after a crash of the system the file may be empty.
+  void replace();
 
  private:
   std::string path_, temporary_;

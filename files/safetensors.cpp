@@ -230,7 +230,7 @@ void save_safetensors(const std::string& path, std::span<const Stored> tensors,
     file.write(&length, kLengthSize);
     file.write(text.data(), std::ssize(text));
     for (size_t i = 0; i < tensors.size(); ++i) file.write(data(i), bytes[i]);
-    file.commit();
+    file.replace();
   });
 }
 

@@ -57,7 +57,8 @@ struct Stored {
 };
 
 /// Writes the tensors; `data` gives the row-major elements of one, good until it is asked for the
-/// next. An older file is replaced all at once, or stays whole when anything fails.
+/// next. An older file is replaced all at once, or stays whole when anything fails; the disk is not
+/// waited for.
 void save_safetensors(const std::string& path, std::span<const Stored> tensors,
                       const std::function<const void*(size_t tensor)>& data);
 

@@ -10,6 +10,7 @@
 
 #include "fallback_cpu/dtypes.h"
 #include "graph/backend.h"
+#include "graph/dump.h"
 
 namespace rt::test {
 
@@ -85,6 +86,7 @@ class Rig {
 
   /// The values after running step by step.
   std::vector<BufferRef> run_steps() {
+    verify_dumps(batch);
     std::vector<BufferRef> values(batch.values.size());
     for (uint32_t i = 0, next = 0; i < batch.values.size(); ++i)
       if (batch.is_input(i)) values[i] = inputs[next++];
@@ -93,6 +95,7 @@ class Rig {
     return values;
   }
   std::vector<BufferRef> run_program() {
+    verify_dumps(batch);
     std::vector<BufferRef> roots(batch.roots.size());
     backend->compile(batch)->run(inputs, batch.scalars, roots);
     return roots;

@@ -277,5 +277,33 @@ TEST_F(SafetensorsTest, WhatIsNoSafetensorsFile) {
   EXPECT_THAT(refused(bytes_of(fixture("f32.pt"))), HasSubstr("no safetensors file"));
 }
 
+TEST_F(SafetensorsTest, WhatIsWrittenReadsBack) {
+  std::vector<files::Stored> tensors;
+  std::vector<std::string> data;
+  for (int i = 0; i < kDTypes; ++i) {
+    const auto dtype = static_cast<DType>(i);
+    tensors.push_back({join('%', i, " \"quoted\""), dtype, {2, i}});
+    data.emplace_back();
+    for (int64_t at = 0; at < 2 * i * item_size(dtype); ++at)
+      data.back() += static_cast<char>(dtype == DType::Bool ? at % 2 : 7 * at + i);
+  }
+  tensors.push_back({"one", DType::F64, {}});
+  data.push_back(raw(-2.5));
+  const std::string file_path = path("written.safetensors");
+  files::save_safetensors(file_path, tensors, [&](size_t i) { return data[i].data(); });
+  const Safetensors file(file_path);
+  ASSERT_EQ(file.tensors().size(), tensors.size());
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    const Safetensors::Tensor& tensor = file.at(tensors[i].name);
+    EXPECT_EQ(file.dtype(tensor), tensors[i].dtype);
+    EXPECT_EQ(to_string(Sizes(tensor.sizes)), to_string(Sizes(tensors[i].sizes)));
+    std::string read(data[i].size(), '\0');
+    file.read(tensor, read.data());
+    EXPECT_EQ(read, data[i]) << tensors[i].name;
+  }
+  files::save_safetensors(file_path, {}, {});
+  EXPECT_EQ(Safetensors(file_path).tensors().size(), 0u);
+}
+
 }  // namespace
 }  // namespace rt::test

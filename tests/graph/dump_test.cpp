@@ -67,6 +67,59 @@ TEST(Dump, TextIsWhatTheReadmeShows) {
   expect_identical(parse_json(json), small_batch(), json);
 }
 
+TEST(Dump, NotesReadBackFromBothForms) {
+  const std::string places[] = {"", "train.spl:12"}, labels[] = {"say \"hi\" \\\n\x01 \u00e9", ""};
+  Batch batch;
+  const std::vector<int64_t> sizes = {3};
+  const uint32_t inputs[] = {batch.add_input(DType::I64, {}, sizes),
+                             batch.add_input(DType::I64, {}, sizes)};
+  const uint32_t sum = batch.add_step(Op::Add, inputs, {}, DType::I64, {}, sizes);
+  batch.roots = {batch.add_step(Op::Neg, {&sum, 1}, {}, DType::I64, {}, sizes)};
+  const Range ranges[] = {{}, {INT64_MIN, INT64_MAX}};
+  const DumpNotes notes{places, labels, ranges, "inputs.safetensors", "index 9, found \"9\""};
+  for (const std::string& text : {to_text(batch, &notes), to_json(batch, &notes)}) {
+    SCOPED_TRACE(text);
+    const Dump read = read_dump(text);
+    expect_identical(read.batch, batch, text);
+    EXPECT_EQ(read.places, std::vector(std::begin(places), std::end(places)));
+    EXPECT_EQ(read.labels, std::vector(std::begin(labels), std::end(labels)));
+    EXPECT_EQ(read.ranges, std::vector(std::begin(ranges), std::end(ranges)));
+    EXPECT_EQ(read.inputs, notes.inputs);
+    EXPECT_EQ(read.error, notes.error);
+  }
+  const std::string silent = to_json(batch, &notes);
+  EXPECT_EQ(silent.find("\"range\""), silent.rfind("\"range\"")) << silent;
+  const DumpNotes none;
+  EXPECT_EQ(to_text(batch, &none), to_text(batch));
+  EXPECT_EQ(to_json(batch, &none), to_json(batch));
+}
+
+TEST(Dump, CommentsOfOthersSayNothing) {
+  const Dump read = read_dump(
+      "# by hand\n%0: i64[2] = input  # from here\n%1: i64[2] = neg(%0)  # \"open\n"
+      "%2: i64[2] = neg(%1)  # at\n# failed\nreturn %2 # all\n");
+  EXPECT_TRUE(read.places.empty());
+  EXPECT_TRUE(read.labels.empty());
+  EXPECT_TRUE(read.ranges.empty());
+  EXPECT_EQ(read.error, "");
+}
+
+TEST(Dump, NotesOfTheWrongFormAreRefused) {
+  const auto with = [](const std::string& more) {
+    std::string json = to_json(small_batch());
+    json.replace(json.rfind("\n}"), 1, ", " + more);
+    return message_of([&] { read_dump(json); });
+  };
+  EXPECT_EQ(with("\"places\": [\"a\"]"), "$.places: expected one text a step, found array");
+  EXPECT_EQ(with("\"labels\": [1, 2]"), "$.labels[0]: expected a text, found number");
+  EXPECT_EQ(with("\"inputs\": {}"), "$.inputs: expected a text, found object");
+  EXPECT_EQ(with("\"places\": [\"a\", \"b\"]"), "");
+  std::string json = to_json(small_batch());
+  json.replace(json.find("\"input\": true"), 13, "\"input\": true, \"range\": [3, 2]");
+  EXPECT_EQ(message_of([&] { read_dump(json); }),
+            "$.values[0].range: expected the least and the greatest, found array");
+}
+
 TEST(Dump, ScalarsKeepTheirBits) {
   using Limits = std::numeric_limits<double>;
   for (double value : {0.0, -0.0, 0.1, 1e300, -1.0, 5e-324, Limits::infinity(), -Limits::infinity(),

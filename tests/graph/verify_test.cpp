@@ -145,5 +145,24 @@ TEST(Verify, LongBatches) {
   EXPECT_EQ(message_of([] { verify(Batch(), true); }), "");
 }
 
+/// What a dump may say and no program records.
+TEST(VerifyScalars, OnesThatTheShapesDoNotComeOf) {
+  Batch batch;
+  const std::vector<int64_t> sizes = {4}, sliced = {2};
+  const uint32_t input[] = {batch.add_input(DType::F32, {}, sizes)};
+  const int64_t words[] = {0, 1, 0, 1};
+  batch.roots = {batch.add_step(Op::Slice, input, words, DType::F32, {}, sliced)};
+  batch.free_scalars = 2;
+  const auto told = [&](int64_t start, int64_t end) {
+    batch.scalars = {start, end};
+    EXPECT_EQ(message_of([&] { verify(batch, true); }), "");
+    return message_of([&] { verify_scalars(batch); });
+  };
+  EXPECT_EQ(told(0, 2), "");
+  EXPECT_EQ(told(2, 4), "");
+  for (const auto& [start, end] : {std::pair{0, 3}, {900, 902}, {-2, 4}, {3, 5}, {-9, 2}})
+    EXPECT_NE(told(start, end).find("step 0, %1 = slice: "), std::string::npos) << start;
+}
+
 }  // namespace
 }  // namespace rt::test

@@ -4,8 +4,9 @@
 # variables of the first lines. Ends with 77 where a tool is missing.
 set -euo pipefail
 : "${BUILD:?}" "${CC:?}" "${CMAKE:?}" "${CPACK:?}" "${VERSION:?}" "${LIBRARIES:?}" "${CONFIG:?}"
-: "${LIBDIR:?}" "${INCLUDEDIR:?}" "${DATADIR:?}" "${DOCDIR:?}"
+: "${BINDIR:?}" "${LIBDIR:?}" "${INCLUDEDIR:?}" "${DATADIR:?}" "${DOCDIR:?}"
 libtorch=${LIBTORCH:-} # empty in a build without
+tool=${TOOL:-}         # likewise
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 major=${VERSION%%.*}
 plugin=librt_torch_torchscript.so
@@ -95,9 +96,11 @@ expected_files() {
     echo "$LIBDIR/pkgconfig/$library.pc"
   done | tr ' ' '\n'
   [ -z "$libtorch" ] || echo "$LIBDIR/$plugin"
+  [ -z "$tool" ] || echo "$BINDIR/$tool"
   printf "$LIBDIR/cmake/rt_torch/rt_torchConfig%s.cmake\n" "" "-${CONFIG,,}" Version
   printf "$DATADIR/rt_torch/%s\n" rt_torch.json rt_torch.spl
-  printf "$DOCDIR/%s\n" CHANGELOG.md LICENSE OPS.md THIRD_PARTY_NOTICES.md eager.md simple.md
+  printf "$DOCDIR/%s\n" CHANGELOG.md LICENSE OPS.md THIRD_PARTY_NOTICES.md debugging.md eager.md \
+    simple.md
 }
 
 # contains LISTING TOP: the names in a listing are those that belong there, below TOP.
@@ -121,6 +124,21 @@ works_anywhere() {
     run auto
   done
   [ -z "$libtorch" ] || refused "RT_TORCH_LIBTORCH names the folder of one"
+  tool_works
+}
+
+# The tool finds the plugin where it was put.
+tool_works() {
+  local printed batch='%0: f32[2] = full(fill_value=<1>)
+%1: f32[2] = exp(%0)
+return %1'
+  [ -n "$tool" ] || return 0
+  printed=$(echo "$batch" | "$prefix/$BINDIR/$tool" run - --backend reference --repeats 0)
+  [[ $printed == *"2 nodes on reference"*"2.71828"* ]] || die "$tool prints: $printed"
+  [ -n "$libtorch" ] || return 0
+  printed=$(echo "$batch" |
+    RT_TORCH_LIBTORCH=$libtorch "$prefix/$BINDIR/$tool" - --format torchscript)
+  [[ $printed == *aten::exp* ]] || die "$tool prints: $printed"
 }
 
 # ---- scenarios

@@ -1,74 +1,22 @@
-// stage.h -- a folder to arrange libraries in, and programs run in it, each a process of its own.
+// stage.h -- a folder to arrange libraries in, and programs that load them there.
 #pragma once
 #include <gmock/gmock.h>
-#include <gtest/gtest.h>
-#include <sys/wait.h>
 
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
-#include <map>
-#include <string>
-#include <vector>
+#include "tests/support/scratch.h"
 
 namespace rt_test {
 
-namespace fs = std::filesystem;
-
-/// How a program ended and what it wrote.
-struct Outcome {
-  int code;  ///< 124: it took too long
-  std::string out, err;
-};
-
-class Stage : public testing::Test {
+class Stage : public Scratch {
  protected:
-  using Environment = std::map<std::string, std::string>;
-
-  void SetUp() override {
-    // Nothing that the caller's environment says may reach the programs.
-    for (const char* variable : {"RT_TORCH_BACKEND", "RT_TORCH_LIBTORCH", "RT_TORCH_DEBUG",
-                                 "RT_TORCH_THREADS", "RT_TORCH_POLICY", "RT_TORCH_DEVICE",
-                                 "RT_TORCH_TRACE", "LIBTORCH", "TORCH_HOME", "LD_LIBRARY_PATH"})
-      unsetenv(variable);
-    std::string name = (fs::temp_directory_path() / "rt_torch_XXXXXX").string();
-    ASSERT_NE(mkdtemp(name.data()), nullptr);
-    folder_ = name;
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
-  const fs::path& folder() const { return folder_; }
-  fs::path make(const std::string& name) const {
-    fs::create_directories(folder_ / name);
-    return folder_ / name;
-  }
   /// A copy of the library without anything beside it; its path.
   fs::path bare_library(const std::string& where) const {
     fs::copy_file(RT_TEST_LIBRARY, make(where) / "librt_torch.so");
-    return folder_ / where / "librt_torch.so";
+    return folder() / where / "librt_torch.so";
   }
   /// A copy of the library with `plugin` beside it.
   fs::path library(const std::string& where, const fs::path& plugin) const {
     fs::copy_file(plugin, make(where) / kPlugin);
     return bare_library(where);
-  }
-  static void write(const fs::path& file, const std::string& text) { std::ofstream(file) << text; }
-  static std::string read(const fs::path& file) {
-    std::ifstream in(file);
-    return {std::istreambuf_iterator<char>(in), {}};
-  }
-
-  /// Runs a program in the stage's folder.
-  Outcome run(const std::string& program, const std::vector<std::string>& arguments,
-              const Environment& environment) const {
-    const fs::path out = folder_ / "stdout", err = folder_ / "stderr";
-    std::string line = "cd " + folder_.string() + " && env";
-    for (const auto& [name, value] : environment) line += " " + name + "='" + value + "'";
-    line += " timeout 120 " + program;
-    for (const std::string& argument : arguments) line += " '" + argument + "'";
-    const int status = std::system((line + " >" + out.string() + " 2>" + err.string()).c_str());
-    return {WEXITSTATUS(status), read(out), read(err)};
   }
   /// The loading host; see host.cpp for its steps.
   Outcome host(const std::vector<std::string>& steps, const Environment& environment) const {
@@ -76,9 +24,6 @@ class Stage : public testing::Test {
   }
 
   static constexpr const char* kPlugin = "librt_torch_torchscript.so";
-
- private:
-  fs::path folder_;
 };
 
 /// The program did as it should, wrote just this, and the library nothing at all.

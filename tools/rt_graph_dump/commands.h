@@ -34,6 +34,6 @@ Status check(Subject& subject, const CheckOptions& options, const Setup& setup);
 
 Status nan(Subject& subject, const Setup& setup);
 
-Status stats(const Subject& subject);
+Status stats(Subject& subject);
 
 }  // namespace rt::tool

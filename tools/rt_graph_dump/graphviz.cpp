@@ -6,7 +6,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <memory>
@@ -27,15 +29,26 @@ struct Close {
 };
 using File = std::unique_ptr<std::FILE, Close>;
 
-/// Boxes alone: what is written in them is the page's matter.
+/// Boxes of about the size that the page gives them; what is written in them is its matter.
 std::string boxes(const Batch& batch) {
-  std::string out =
+  constexpr double kLeast = 116, kMost = 260, kEdge = 75, kLetter = 7.5, kHeight = 64;
+  std::string out = join(
       "digraph {\n  splines=line; nslimit=3; mclimit=0.5; ranksep=0.6; nodesep=0.4;\n"
-      "  node [shape=box, fixedsize=true, width=2.2, height=0.65, label=\"\"];\n";
-  for (uint32_t value = 0; value < batch.values.size(); ++value) out += join("  v", value, ";\n");
-  for (const Batch::Step& step : batch.steps)
-    for (const uint32_t operand : batch.operands_of(step))
-      if (operand != kNone.number) out += join("  v", operand, " -> v", step.result, ";\n");
+      "  node [shape=box, fixedsize=true, label=\"\", height=",
+      kHeight / kPoints, "];\n");
+  size_t step = 0;
+  for (uint32_t value = 0; value < batch.values.size(); ++value) {
+    const bool input = batch.is_input(value);
+    const size_t letters =
+        std::max(input ? 0 : info(batch.steps[step].op).name.size(),
+                 to_string(batch.values[value].dtype, batch.sizes(value)).size());
+    if (!input && value + 1 == batch.steps[step].result + batch.steps[step].results) ++step;
+    const double width = std::clamp(kEdge + kLetter * static_cast<double>(letters), kLeast, kMost);
+    out += join("  v", value, " [width=", width / kPoints, "];\n");
+  }
+  for (const Batch::Step& to : batch.steps)
+    for (const uint32_t operand : batch.operands_of(to))
+      if (operand != kNone.number) out += join("  v", operand, " -> v", to.result, ";\n");
   return out + "}\n";
 }
 
@@ -95,8 +108,8 @@ std::vector<Position> graphviz_positions(const Batch& batch) {
     char v = 0;
     size_t value = 0;
     if (!(words >> v >> value >> x >> y) || value >= positions.size()) return {};
-    positions[value] = {static_cast<float>(x * kPoints),
-                        static_cast<float>((height - y) * kPoints)};
+    positions[value] = {static_cast<float>(std::round(x * kPoints)),
+                        static_cast<float>(std::round((height - y) * kPoints))};
     ++found;
   }
   if (found != positions.size()) return {};

@@ -149,8 +149,20 @@ std::unique_ptr<Backend> open_backend(const std::string& name, const Setup& setu
   return make_reference_backend(memory, setup.threads);
 }
 
+std::string described(const Backend& backend) {
+  const std::string version = backend.version();
+  return version.starts_with(backend.name()) ? version : join(backend.name(), ' ', version);
+}
+
+bool holds_groups(const Batch& batch) {
+  return std::ranges::any_of(batch.steps,
+                             [](const Batch::Step& step) { return step.op == Op::Fused; });
+}
+
 void prepare(Subject& subject, const Setup& setup) {
   try {
+    if (holds_groups(subject.batch()))
+      fail("it has fused groups; dump the batch as it was recorded, RT_TORCH_DUMP does");
     if (setup.cpu)
       for (Batch::Item& item : subject.dump.batch.values) item.device = Device{}.index;
     verify_scalars(subject.batch());

@@ -20,6 +20,11 @@ struct Setup {
 std::unique_ptr<Backend> open_backend(const std::string& name, const Setup& setup,
                                       MemoryCount& memory);
 
+std::string described(const Backend& backend);  ///< name and version
+
+/// Whether some steps are fused already, as they are in programs and never in what was recorded.
+bool holds_groups(const Batch& batch);
+
 /// Refuses what could not have been recorded, and moves the batch to the CPU where that is asked.
 void prepare(Subject& subject, const Setup& setup);
 

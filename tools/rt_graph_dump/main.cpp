@@ -68,15 +68,15 @@ int run_tool(int argc, char** argv) {
   CLI::App* diffing = add_command(app, "diff", "What is the same and what differs, the first first",
                                   "diff batch-1f*.json batch-a0*.json");
   size_t most = 20;
-  diffing->add_option("A", file)->required();
-  diffing->add_option("B", other)->required();
+  diffing->add_option("A", file, "a dump")->required();
+  diffing->add_option("B", other, "another")->required();
   diffing->add_option("--most", most, "tells so many differences; default 20");
 
   CLI::App* running =
       add_command(app, "run", "Runs it alone: what comes out, and how long each node takes",
                   "run batch.json --backend reference --top 10");
   RunOptions run_options;
-  running->add_option("FILE", file)->required();
+  running->add_option("FILE", file, "the dump")->required();
   add_setup(*running, setup, true);
   running
       ->add_option("--repeats", run_options.repeats,
@@ -89,7 +89,7 @@ int run_tool(int argc, char** argv) {
       app, "check", "Both backends node by node on the same operands, up to the first that differs",
       "check batch.json --rtol 1e-4");
   CheckOptions check_options;
-  checking->add_option("FILE", file)->required();
+  checking->add_option("FILE", file, "the dump")->required();
   add_setup(*checking, setup, false);
   checking
       ->add_option("--rtol", check_options.relative,
@@ -102,12 +102,12 @@ int run_tool(int argc, char** argv) {
   CLI::App* finding = add_command(
       app, "nan", "The first node that made a NaN or an infinity out of operands that had none",
       "nan batch.json");
-  finding->add_option("FILE", file)->required();
+  finding->add_option("FILE", file, "the dump")->required();
   add_setup(*finding, setup, true);
 
   CLI::App* counting = add_command(
       app, "stats", "Ops, bytes, a flops estimate, peak memory, what is fused", "stats batch.json");
-  counting->add_option("FILE", file)->required();
+  counting->add_option("FILE", file, "the dump")->required();
 
   try {
     app.parse(argc, argv);

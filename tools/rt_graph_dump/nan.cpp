@@ -40,7 +40,7 @@ Status nan(Subject& subject, const Setup& setup) {
   const auto backend = open_backend(setup.backend, setup, memory);
   const Inputs inputs = make_inputs(*backend, subject, setup);
   std::string text = join(subject.path, ": ", counted(std::ssize(batch.steps), "node"), " on ",
-                          backend->version(), ", ", inputs.origin, '\n');
+                          described(*backend), ", ", inputs.origin, '\n');
   Walk walk(*backend, batch, inputs, setup.seed);
   std::vector<bool> tainted(batch.values.size());
   for (uint32_t value = 0; value < batch.values.size(); ++value) {

@@ -1,6 +1,7 @@
 // page.cpp -- `--html`: the batch explorer, with times where they are wanted.
 #include <filesystem>
 
+#include "graph/fuse.h"
 #include "graph/html.h"
 #include "tools/rt_graph_dump/commands.h"
 #include "tools/rt_graph_dump/graphviz.h"
@@ -19,8 +20,12 @@ Status page(Subject& subject, const PageOptions& options, const Setup& setup) {
   }
   std::vector<Position> positions;
   if (options.graphviz) positions = graphviz_positions(batch);
+  static_assert(Groups::kNone == PageNotes::kNoGroup);
+  const std::vector<uint32_t> groups =
+      holds_groups(batch) ? std::vector<uint32_t>() : fusion_groups(batch).of_step;
   const PageNotes notes{.notes = subject.dump.notes(),
                         .times_ns = times.steps,
+                        .groups = groups,
                         .positions = positions,
                         .title = std::filesystem::path(subject.path).filename().string()};
   write(options.out, to_html(batch, notes));

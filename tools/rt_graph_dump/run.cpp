@@ -67,7 +67,7 @@ Status run(Subject& subject, const RunOptions& options, const Setup& setup) {
   const auto backend = open_backend(setup.backend, setup, memory);
   const Inputs inputs = make_inputs(*backend, subject, setup);
   std::string text = join(subject.path, ": ", counted(std::ssize(batch.steps), "node"), " on ",
-                          backend->version(), ", ", inputs.origin, "\n\n");
+                          described(*backend), ", ", inputs.origin, "\n\n");
   Walk walk(*backend, batch, inputs, setup.seed);
   std::string table = statistics_head("output");
   std::vector<BufferRef> outputs;

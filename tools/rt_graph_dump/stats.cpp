@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "graph/error.h"
+#include "graph/fuse.h"
 #include "graph/passes.h"
-#include "graph/verify.h"
 #include "tools/rt_graph_dump/commands.h"
 
 namespace rt::tool {
@@ -151,11 +151,45 @@ std::string table(const std::map<std::string_view, Sum>& by_op, const Sum& all) 
   return text;
 }
 
+/// What is computed in one go, and why the rest is not.
+std::string fusion_text(const Batch& batch) {
+  const Groups groups = fusion_groups(batch);
+  std::vector<std::string> members(groups.count);
+  std::vector<int64_t> counts(groups.count);
+  std::map<Unfused, std::map<std::string_view, int64_t>> others;
+  int64_t grouped = 0;
+  for (uint32_t i = 0; i < batch.steps.size(); ++i) {
+    const std::string_view op = info(batch.steps[i].op).name;
+    const uint32_t group = groups.of_step[i];
+    if (group == Groups::kNone) {
+      ++others[groups.reasons[i]][op];
+      continue;
+    }
+    ++grouped;
+    ++counts[group];
+    members[group] += join(members[group].empty() ? "" : ", ", '%', batch.steps[i].result, ' ', op);
+  }
+  std::string text =
+      join('\n', counted(groups.count, "fused group"), " of ", counted(grouped, "node"), '\n');
+  for (uint32_t group = 0; group < groups.count; ++group) text += join("  ", members[group], '\n');
+  if (!others.empty()) text += "what stood in the way of the others\n";
+  for (const auto& [reason, ops] : others) {
+    text += join("  ", words_for(reason), ": ");
+    std::string_view comma;
+    for (const auto& [op, count] : ops) {
+      text += join(comma, count, ' ', op);
+      comma = ", ";
+    }
+    text += '\n';
+  }
+  return text;
+}
+
 }  // namespace
 
-Status stats(const Subject& subject) {
+Status stats(Subject& subject) {
+  prepare(subject, {});
   const Batch& batch = subject.batch();
-  verify_scalars(batch);
   const std::vector<uint32_t> owners = memory_owners(batch);
   std::map<std::string_view, Sum> by_op;
   Sum all;
@@ -196,7 +230,7 @@ Status stats(const Subject& subject) {
   if (peak.bytes > 0)
     text += join("peak memory ", bytes_text(input_bytes + peak.bytes), ": the inputs and ",
                  bytes_text(peak.bytes), " of results, at\n  ", subject.step_text(peak.step), '\n');
-  write("", text + '\n' + table(by_op, all));
+  write("", text + '\n' + table(by_op, all) + fusion_text(batch));
   return kFine;
 }
 

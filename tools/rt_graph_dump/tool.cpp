@@ -56,7 +56,7 @@ Subject load(const std::string& path) {
     return {path, read_dump(text)};
   } catch (const Error& error) {
     fail(path, ": ", error.text(),
-         "; RT_TORCH_DUMP=FOLDER and rt_torch_graph_dump write what is read here");
+         "; RT_TORCH_DUMP=FOLDER and rt_torch_graph_dump of this version write what is read here");
   }
 }
 
