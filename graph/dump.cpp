@@ -373,7 +373,8 @@ void put_json_step(std::string& out, const Batch& batch, const Batch::Step& step
 }
 
 void put_json_texts(std::string& out, std::string_view name, std::span<const std::string> texts) {
-  if (texts.empty()) return;
+  const auto silent = [](const std::string& text) { return text.empty(); };
+  if (std::ranges::all_of(texts, silent)) return;
   out += ",\n  \"";
   out += name;
   out += "\": [";

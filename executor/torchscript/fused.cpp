@@ -27,6 +27,22 @@ void each_piece(int64_t pieces, int, void (*body)(void*, int64_t), void* context
 
 Sizes sizes_of(at::IntArrayRef list) { return {list.data(), list.size()}; }
 
+/// Makes the operator known to libtorch.
+void register_fused() {
+  static const bool once = [] {
+    if (!jit::getAllOperatorsFor(name()).empty()) return true;  // by another copy of this plugin
+    jit::registerOperator(jit::Operator(
+        name(),
+        [](const jit::Node* node) -> jit::Operation {
+          const auto* group = reinterpret_cast<const FusedOperator*>(node->i(attribute()));
+          return [group](jit::Stack& stack) { group->run(stack); };
+        },
+        c10::AliasAnalysisKind::PURE_FUNCTION));
+    return true;
+  }();
+  (void)once;
+}
+
 }  // namespace
 
 FusedOperator::FusedOperator(const Batch& batch, const Batch::Step& step)
@@ -38,6 +54,7 @@ FusedOperator::FusedOperator(const Batch& batch, const Batch::Step& step)
 }
 
 jit::Node* FusedOperator::node(jit::Graph& graph, at::ArrayRef<jit::Value*> inputs) const {
+  register_fused();
   jit::Node* made = graph.create(name(), inputs, group_.results().size());
   made->i_(attribute(), reinterpret_cast<int64_t>(this));
   return graph.appendNode(made);
@@ -70,21 +87,6 @@ void FusedOperator::run(jit::Stack& stack) const {
   group_.run(inputs, scalars, outputs, {at::get_num_threads(), each_piece});
   stack.resize(first);
   for (c10::IValue& result : results) stack.push_back(std::move(result));
-}
-
-void register_fused() {
-  static const bool once = [] {
-    if (!jit::getAllOperatorsFor(name()).empty()) return true;  // by another copy of this plugin
-    jit::registerOperator(jit::Operator(
-        name(),
-        [](const jit::Node* node) -> jit::Operation {
-          const auto* group = reinterpret_cast<const FusedOperator*>(node->i(attribute()));
-          return [group](jit::Stack& stack) { group->run(stack); };
-        },
-        c10::AliasAnalysisKind::PURE_FUNCTION));
-    return true;
-  }();
-  (void)once;
 }
 
 BoundScalars::BoundScalars(const int64_t* scalars) { bound = scalars; }
