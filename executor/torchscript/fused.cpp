@@ -25,12 +25,26 @@ void each_piece(int64_t pieces, int, void (*body)(void*, int64_t), void* context
   });
 }
 
+/// Makes the operator known to libtorch.
+bool register_fused() {
+  if (!jit::getAllOperatorsFor(name()).empty()) return true;  // by another copy of this plugin
+  jit::registerOperator(jit::Operator(
+      name(),
+      [](const jit::Node* node) -> jit::Operation {
+        const auto* group = reinterpret_cast<const FusedOperator*>(node->i(attribute()));
+        return [group](jit::Stack& stack) { group->run(stack); };
+      },
+      c10::AliasAnalysisKind::PURE_FUNCTION));
+  return true;
+}
+
 Sizes sizes_of(at::IntArrayRef list) { return {list.data(), list.size()}; }
 
 }  // namespace
 
 FusedOperator::FusedOperator(const Batch& batch, const Batch::Step& step)
     : group_(batch.group_of(step)) {
+  [[maybe_unused]] static const bool registered = register_fused();
   for (const uint32_t operand : batch.operands_of(step))
     inputs_.push_back({scalar_type(batch.values[operand].dtype), Shape(batch.sizes(operand))});
   for (const int64_t number : batch.words_of(step).list(0))
@@ -44,8 +58,7 @@ jit::Node* FusedOperator::node(jit::Graph& graph, at::ArrayRef<jit::Value*> inpu
 }
 
 void FusedOperator::run(jit::Stack& stack) const {
-  const auto count = static_cast<size_t>(stack.back().toInt());
-  stack.pop_back();
+  const size_t count = inputs_.size();
   const size_t first = stack.size() - count;
   Small<cpu::FusedGroup::Input, 8> inputs;
   for (size_t i = 0; i < count; ++i) {
@@ -72,21 +85,6 @@ void FusedOperator::run(jit::Stack& stack) const {
   group_.run(inputs, scalars, outputs, {at::get_num_threads(), each_piece});
   stack.resize(first);
   for (c10::IValue& result : results) stack.push_back(std::move(result));
-}
-
-void register_fused() {
-  static const bool once = [] {
-    if (!jit::getAllOperatorsFor(name()).empty()) return true;  // by another copy of this plugin
-    jit::registerOperator(jit::Operator(
-        name(),
-        [](const jit::Node* node) -> jit::Operation {
-          const auto* group = reinterpret_cast<const FusedOperator*>(node->i(attribute()));
-          return [group](jit::Stack& stack) { group->run(stack); };
-        },
-        c10::AliasAnalysisKind::PURE_FUNCTION));
-    return true;
-  }();
-  (void)once;
 }
 
 BoundScalars::BoundScalars(const int64_t* scalars) { bound = scalars; }

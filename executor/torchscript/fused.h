@@ -33,9 +33,6 @@ class FusedOperator {
   cpu::FusedGroup group_;
 };
 
-/// Makes the operator known to libtorch.
-void register_fused();
-
 /// While one lives, the operators that this thread runs take these scalars.
 class BoundScalars {
  public:

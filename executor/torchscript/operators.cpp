@@ -1,8 +1,6 @@
 // operators.cpp -- the schemas of our own operators.
 #include "executor/torchscript/operators.h"
 
-#include "executor/torchscript/fused.h"
-
 #include <torch/library.h>
 
 namespace rt::torchscript {
@@ -22,7 +20,6 @@ void define(const std::string& schema, Function function) {
 }  // namespace
 
 void register_operators() {
-  register_fused();
   define("rt_torch::dropout(Tensor input, float p, bool train) -> Tensor", TORCH_FN(dropout));
   define("rt_torch::dropout_mask(Tensor input, float p, bool train) -> Tensor",
          TORCH_FN(dropout_mask));

@@ -1,5 +1,5 @@
-// reference_fuse_test.cpp -- fused programs give the bits of single steps: over random programs, all
-// dtypes and layouts, and any number of threads.
+// reference_fuse_test.cpp -- fused programs give the bits of single steps: over random programs,
+// all dtypes and layouts, and any number of threads.
 #include <algorithm>
 #include <random>
 
@@ -52,12 +52,12 @@ class RandomRig : public Rig {
   /// Appends a step that these values allow, if the drawn one does.
   void grow(std::vector<Value>& values) {
     using enum Op;
-    static const std::vector<Op> unary = {Exp, Neg,  Tanh,    Relu,    Abs,       Sigmoid,
+    static const std::vector<Op> unary = {Exp, Neg,  Tanh,      Relu,      Abs,       Sigmoid,
                                           Log, Gelu, AddScalar, MulScalar, LeakyRelu, Pow};
-    static const std::vector<Op> binary = {Add, Sub, Mul, Div, Atan2, Eq, AddScaled, Lerp,
-                                           ThresholdBackward, TanhBackward};
-    static const std::vector<DType> dtypes = {DType::F32, DType::F64, DType::I32, DType::I64,
-                                              DType::Bool, DType::F16};
+    static const std::vector<Op> binary = {
+        Add, Sub, Mul, Div, Atan2, Eq, AddScaled, Lerp, ThresholdBackward, TanhBackward};
+    static const std::vector<DType> dtypes = {DType::F32, DType::F64,  DType::I32,
+                                              DType::I64, DType::Bool, DType::F16};
     const Value a = any(values), b = any(values), c = any(values);
     try {
       switch (draw(8)) {
