@@ -25,28 +25,26 @@ void each_piece(int64_t pieces, int, void (*body)(void*, int64_t), void* context
   });
 }
 
-Sizes sizes_of(at::IntArrayRef list) { return {list.data(), list.size()}; }
-
 /// Makes the operator known to libtorch.
-void register_fused() {
-  static const bool once = [] {
-    if (!jit::getAllOperatorsFor(name()).empty()) return true;  // by another copy of this plugin
-    jit::registerOperator(jit::Operator(
-        name(),
-        [](const jit::Node* node) -> jit::Operation {
-          const auto* group = reinterpret_cast<const FusedOperator*>(node->i(attribute()));
-          return [group](jit::Stack& stack) { group->run(stack); };
-        },
-        c10::AliasAnalysisKind::PURE_FUNCTION));
-    return true;
-  }();
-  (void)once;
+bool register_fused() {
+  if (!jit::getAllOperatorsFor(name()).empty()) return true;  // by another copy of this plugin
+  jit::registerOperator(jit::Operator(
+      name(),
+      [](const jit::Node* node) -> jit::Operation {
+        const auto* group = reinterpret_cast<const FusedOperator*>(node->i(attribute()));
+        return [group](jit::Stack& stack) { group->run(stack); };
+      },
+      c10::AliasAnalysisKind::PURE_FUNCTION));
+  return true;
 }
+
+Sizes sizes_of(at::IntArrayRef list) { return {list.data(), list.size()}; }
 
 }  // namespace
 
 FusedOperator::FusedOperator(const Batch& batch, const Batch::Step& step)
     : group_(batch.group_of(step)) {
+  [[maybe_unused]] static const bool registered = register_fused();
   for (const uint32_t operand : batch.operands_of(step))
     inputs_.push_back({scalar_type(batch.values[operand].dtype), Shape(batch.sizes(operand))});
   for (const int64_t number : batch.words_of(step).list(0))
@@ -54,14 +52,14 @@ FusedOperator::FusedOperator(const Batch& batch, const Batch::Step& step)
 }
 
 jit::Node* FusedOperator::node(jit::Graph& graph, at::ArrayRef<jit::Value*> inputs) const {
-  register_fused();
   jit::Node* made = graph.create(name(), inputs, group_.results().size());
   made->i_(attribute(), reinterpret_cast<int64_t>(this));
   return graph.appendNode(made);
 }
 
 void FusedOperator::run(jit::Stack& stack) const {
-  const size_t count = inputs_.size(), first = stack.size() - count;
+  const size_t count = inputs_.size();
+  const size_t first = stack.size() - count;
   Small<cpu::FusedGroup::Input, 8> inputs;
   for (size_t i = 0; i < count; ++i) {
     at::Tensor& tensor = stack[first + i].toTensor();

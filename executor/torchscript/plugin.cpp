@@ -5,6 +5,7 @@
 #include <ATen/Parallel.h>
 #include <torch/version.h>
 
+#include <algorithm>
 #include <string_view>
 
 #include "executor/torchscript/buffer.h"
@@ -25,6 +26,7 @@ void put(Text text, std::string_view words) { text.append(text.to, words.data(),
 /// The first line of libtorch's message: the rest is its own stack and advice about its own
 /// variables.
 std::string_view first_line(std::string_view message) {
+  message.remove_prefix(std::min(message.find_first_not_of('\n'), message.size()));
   return message.substr(0, message.find('\n'));
 }
 
