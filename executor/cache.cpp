@@ -18,7 +18,8 @@ Cache::Entry& Cache::find_or_add(Key key, const Batch& batch) {
     entries_.splice(entries_.begin(), entries_, place->second);
     return entries_.front();
   }
-  entries_.push_front({.key = key, .batch = batch, .sightings = 0, .program = nullptr, .bytes = 0});
+  entries_.push_front(
+      {.key = key, .batch = batch, .sightings = 0, .program = nullptr, .bytes = 0, .run_ns = -1});
   by_key_.emplace(key, entries_.begin());
   Entry& entry = entries_.front();
   entry.bytes = static_cast<int64_t>(sizeof(Entry) + entry.batch.bytes()) + kOverhead;
@@ -36,6 +37,10 @@ void Cache::set_program(Entry& entry, std::shared_ptr<Program> program) {
   entry.program = std::move(program);
   entry.bytes = without + size(entry.program);
   bytes_ += entry.bytes;
+}
+
+void Cache::note_run(Key key, int64_t ns) {
+  if (const auto found = by_key_.find(key); found != by_key_.end()) found->second->run_ns = ns;
 }
 
 int64_t Cache::shrink() {

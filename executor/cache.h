@@ -19,6 +19,7 @@ class Cache {
     int64_t sightings = 0;
     std::shared_ptr<Program> program;  ///< shared with the runs under way
     int64_t bytes = 0;
+    int64_t run_ns = -1;  ///< of the newest run, -1: there was none
   };
 
   Cache(int64_t max_entries, int64_t max_bytes)
@@ -29,6 +30,8 @@ class Cache {
   /// holds until the next call.
   Entry& find_or_add(Key key, const Batch& batch);
   void set_program(Entry& entry, std::shared_ptr<Program> program);
+  /// Notes how long a run took. Of several entries of one key any may be taken for the others.
+  void note_run(Key key, int64_t ns);
   /// Drops the least recently used entries beyond the bounds; returns how many held a program.
   int64_t shrink();
   void clear();

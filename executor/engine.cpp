@@ -48,7 +48,10 @@ Engine& Engine::instance() {
 }
 
 void Engine::before_fork() {
-  mutex_.lock();
+  // What this thread has submitted is there in the child, as if it had run at once.
+  std::unique_lock lock(mutex_);
+  land_jobs(lock);
+  lock.release();
   if (trace_) trace_->before_fork();
 }
 
@@ -61,6 +64,7 @@ void Engine::after_fork() {
 void Engine::after_fork_in_child() {
   if (trace_) trace_->after_fork_in_child();
   new (&landed_) std::condition_variable;  // it may count waiters that do not exist here
+  forget_jobs();
   graph_.abandon(std::make_shared<const std::string>(
       "the value was being computed by another thread when this process was forked; sync before "
       "fork"));
@@ -89,6 +93,7 @@ Engine::Engine()
       complaint_ = join("RT_TORCH_TRACE: ", error.what(), "; name a file that can be written");
   }
   is_watched_ = trace_ || !complaint_.empty();
+  overlaps_ = config_.async;
 }
 
 Turn::Turn(Engine& the_engine)
@@ -112,6 +117,7 @@ void Engine::leave(Thread& thread) {
   } catch (const std::exception& error) {
     if (config_.debug > 0) std::cerr << "rt_torch: a thread ended: " << error.what() << '\n';
   }
+  land_jobs(turn.lock);
   graph_.remove_tape(thread.tape);
 }
 
@@ -134,9 +140,10 @@ Backend& Engine::backend() {
   return *backend_;
 }
 
-void Engine::set_backend(Turn&, std::string_view name) {
+void Engine::set_backend(Turn& turn, std::string_view name) {
   if (name != "auto" && name != "libtorch" && name != "reference")
     fail("\"", name, "\" is no backend; use auto, libtorch or reference");
+  land_jobs(turn.lock);
   if (handles_.live() > 0 || graph_.pending_nodes > 0 || in_flight_nodes_ > 0)
     fail("tensors exist; choose the backend before the first one or after the last is freed");
   const std::string before = std::exchange(config_.backend, name);
@@ -179,6 +186,7 @@ Device Engine::default_device() {
 
 void Engine::seed(Turn& turn, uint64_t seed) {
   flush(turn);
+  land_jobs(turn.lock);
   backend().seed(seed);
 }
 
@@ -218,7 +226,10 @@ void Engine::report(Turn& turn, const std::string& message) {
 }
 
 std::string Engine::dump(Turn& turn, std::string_view format) {
-  if (turn.thread.tape.nodes == 0) return dump(newest_, format);
+  if (turn.thread.tape.nodes == 0) {
+    land_jobs(turn.lock);
+    return dump(newest_, format);
+  }
   Submission pending;
   for (Value waited; (waited = graph_.build(turn.thread.tape, pending)) != kNone;)
     wait_for(turn, waited);

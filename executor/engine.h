@@ -1,6 +1,7 @@
 // engine.h -- the one object: tapes, handles, policy, cache, backend, counters.
 #pragma once
 #include <condition_variable>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -196,9 +197,24 @@ class Engine {
   BufferRef settle(Turn& turn, Value value);
   void flush_and_land(Turn& turn);
   void wait_for(Turn& turn, Value value);
-  void land(Turn& turn, Submission& scratch, Program* program);
+  struct Job {       ///< a batch taken off its tape, to be run
+    Thread& thread;  ///< that submitted it, and does not end before it has landed
+    Submission submission;
+    std::shared_ptr<Program> program;
+    Key key;
+  };
+  void run_and_deliver(std::unique_lock<std::mutex>& lock, Job& job);
   std::shared_ptr<const std::string> failure(const Submission& submission, uint32_t step,
-                                             std::string_view cause) const;
+                                             std::string_view cause);
+
+  // overlap.cpp
+  bool is_worth_a_thread(Reason reason, int64_t last_ns, int64_t bytes) const;
+  bool hand_over(Turn& turn, Job& job);
+  bool start_worker();
+  void work();
+  void land_jobs(std::unique_lock<std::mutex>& lock);
+  void stop_overlap();
+  void forget_jobs();
 
   // engine.cpp
   void begin_watched();
@@ -233,7 +249,13 @@ class Engine {
   int64_t batches_since_flush_ = 0;
   int64_t in_flight_nodes_ = 0;
   int64_t fallback_nodes_ = 0;  ///< of backends before this one, less those of before a reset
-  bool forked_ = false;         ///< this process came from a fork of one that had an engine
+  std::deque<Job> jobs_;        ///< to be run by the worker, in this order
+  std::condition_variable job_there_;
+  std::vector<Submission> spare_;  ///< whose memory the next batches use
+  uint64_t jobs_handed_ = 0, jobs_landed_ = 0;
+  bool overlaps_;  ///< batches may be handed over
+  bool has_worker_ = false;
+  bool forked_ = false;  ///< this process came from a fork of one that had an engine
 };
 
 }  // namespace rt

@@ -86,6 +86,9 @@ void Engine::resolve(Turn& turn, Call& call, Small<TensorType, 6>& types) {
       const Node& node = graph_[value];
       if (node.state == State::Pending && node.tape != turn.thread.tape.number)
         submit(turn, graph_.tape(node.tape), Reason::Read);
+      // What is recorded is not to depend on whether a batch is down already.
+      if (node.state == State::InFlight && (row.rules.view || !row.rules.vjp))
+        wait_for(turn, value);
       call.args.operands.push_back(value);
     }
   }

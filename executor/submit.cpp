@@ -40,7 +40,7 @@ bool draws_numbers(const Batch& batch) {
 /// "rt_torch_x(self: f32[3,4], dim=0) at train.c:12", and the cause, for a step that failed when
 /// it ran.
 std::shared_ptr<const std::string> Engine::failure(const Submission& submission, uint32_t step,
-                                                   std::string_view cause) const {
+                                                   std::string_view cause) {
   const Batch& batch = submission.batch;
   const Batch::Step& at = batch.steps[step];
   const OpInfo& row = info(at.op);
@@ -70,7 +70,10 @@ std::shared_ptr<const std::string> Engine::failure(const Submission& submission,
   text += ")";
   if (!submission.labels.empty() && !submission.labels[step].empty())
     text += " \"" + submission.labels[step] + "\"";
-  if (const uint32_t place = submission.places[step]) text += " at " + places_.text(place);
+  if (const uint32_t place = submission.places[step]) {
+    const std::lock_guard lock(mutex_);
+    text += " at " + places_.text(place);
+  }
   return std::make_shared<const std::string>(text + ": " + std::string(cause));
 }
 
@@ -169,6 +172,7 @@ int64_t Engine::submit(Turn& turn, Tape& tape, Reason reason) {
 #endif
   // A loop cut at the place where it was cut before comes by here again with the same work.
   const bool repeats = reason == Reason::Limit && tape.trail == tape.began;
+  const int64_t bytes = tape.bytes;
   graph_.detach(tape);
   in_flight_nodes_ += submission.nodes;
   ++batches_since_flush_;
@@ -178,9 +182,11 @@ int64_t Engine::submit(Turn& turn, Tape& tape, Reason reason) {
 
   // One-step batches are not worth a program; run_step is one.
   std::shared_ptr<Program> program;
+  Key key;
+  int64_t last_ns = -1;
   const int64_t compile_start = now_ns();
   if (submission.batch.steps.size() > 1) {
-    const Key key = key_of(submission.batch);
+    key = key_of(submission.batch);
     Cache::Entry& entry = cache_.find_or_add(key, submission.batch);
     ++entry.sightings;
     count(entry.program ? Counter::cache_hits : Counter::cache_misses);
@@ -197,33 +203,40 @@ int64_t Engine::submit(Turn& turn, Tape& tape, Reason reason) {
       count(Counter::compile_ns, now_ns() - compile_start);
     }
     program = entry.program;
+    last_ns = entry.run_ns;
     count(Counter::cache_evictions, cache_.shrink());
   }
   if (config_.debug > 0 || !config_.dump.empty()) announce(submission, reason, program != nullptr);
 
   const int64_t nodes = submission.nodes;
-  land(turn, submission, program.get());
+  // The scratch may be wanted again before this batch is down: another thread's free can submit.
+  Job job{turn.thread, std::move(submission), std::move(program), key};
+  if (is_worth_a_thread(reason, last_ns, bytes) && hand_over(turn, job)) return nodes;
+  // Numbers are drawn in the order of the batches.
+  if (jobs_handed_ != jobs_landed_ && draws_numbers(job.submission.batch)) land_jobs(turn.lock);
+  run_and_deliver(turn.lock, job);
+  submission = std::move(job.submission);
   return nodes;
 }
 
-/// Runs a detached batch with the lock let go and hands the results to whoever holds the roots.
-void Engine::land(Turn& turn, Submission& scratch, Program* program) {
-  // The scratch may be wanted again before this batch is down: another thread's free can submit.
-  Submission submission = std::move(scratch);
+/// Runs a detached batch with the lock let go and hands the results to whoever holds the roots. The
+/// job's submission has memory for another batch then.
+void Engine::run_and_deliver(std::unique_lock<std::mutex>& lock, Job& job) {
+  Submission& submission = job.submission;
   std::vector<BufferRef> results;
   std::vector<Message> failures;
-  turn.lock.unlock();
+  lock.unlock();
   const int64_t start = now_ns();
   try {
-    run(submission, program, results, failures);
+    run(submission, job.program.get(), results, failures);
   } catch (const std::exception& error) {
     // No memory even to note which step failed: every root has failed.
     results.assign(submission.roots.size(), {});
     failures.assign(submission.roots.size(), std::make_shared<const std::string>(error.what()));
   }
   const int64_t end = trace_ ? trace_->end_of_run() : now_ns();
-  if (trace_) trace_batch(submission, program != nullptr, start, end);
-  turn.lock.lock();
+  if (trace_) trace_batch(submission, job.program != nullptr, start, end);
+  lock.lock();
 
   count(Counter::run_ns, end - start);
   count(Counter::batch_nodes, submission.nodes);
@@ -231,7 +244,7 @@ void Engine::land(Turn& turn, Submission& scratch, Program* program) {
   bool failed = false;
   for (size_t i = 0; i < submission.roots.size(); ++i) {
     if (failures[i]) {
-      if (turn.thread.unreported.empty()) turn.thread.unreported = *failures[i];
+      if (job.thread.unreported.empty()) job.thread.unreported = *failures[i];
       graph_.poison(submission.roots[i], failures[i]);
       failed = true;
     } else {
@@ -239,9 +252,9 @@ void Engine::land(Turn& turn, Submission& scratch, Program* program) {
     }
   }
   if (failed) count(Counter::errors);
+  if (job.program) cache_.note_run(job.key, end - start);
   submission.inputs.clear();
   std::swap(newest_, submission);
-  scratch = std::move(submission);
   landed_.notify_all();
 }
 
@@ -255,7 +268,7 @@ void Engine::trace_batch(const Submission& submission, bool compiled, int64_t st
 }
 
 void Engine::wait_for(Turn& turn, Value value) {
-  const TraceScope wait(trace_.get(), Track::Forces, "wait for another thread's batch");
+  const TraceScope wait(trace_.get(), Track::Forces, "wait for a batch");
   graph_.hold(value);
   landed_.wait(turn.lock, [&] { return graph_[value].state != State::InFlight; });
   graph_.release(value);
