@@ -126,6 +126,18 @@ if(TARGET rt_graph_dump)
   endif()
 endif()
 
+# Likewise, one process each: it ends with batches under way.
+add_executable(rt_test_overlap tests/overlap/overlap_test.cpp)
+target_link_libraries(rt_test_overlap PRIVATE rt_test_settings rt_torch)
+add_test(NAME overlap COMMAND rt_test_overlap)
+set_tests_properties(overlap PROPERTIES TIMEOUT 300 LABELS core ENVIRONMENT
+                                        RT_TORCH_BACKEND=reference)
+if(RT_LIBTORCH_FOUND)
+  add_test(NAME libtorch.overlap COMMAND rt_test_overlap)
+  set_tests_properties(libtorch.overlap PROPERTIES TIMEOUT 300 LABELS libtorch ENVIRONMENT
+                                                   RT_TORCH_BACKEND=libtorch)
+endif()
+
 # rt_mutation: the golden cases against a core whose rows are changed one by one. The linker puts
 # the tool between the core and these functions; the core knows nothing of it.
 if(CLI11_FOUND)

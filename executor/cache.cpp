@@ -83,6 +83,10 @@ void Cache::set_program(Entry& entry, std::shared_ptr<Program> program) {
   bytes_ += entry.bytes;
 }
 
+void Cache::note_run(Key key, int64_t ns) {
+  if (const auto found = by_key_.find(key); found != by_key_.end()) found->second->run_ns = ns;
+}
+
 int64_t Cache::shrink() {
   int64_t programs = 0;
   while (!entries_.empty() &&

@@ -19,7 +19,9 @@ class Cache {
     int64_t sightings = 0;
     std::shared_ptr<Program> program;  ///< shared with the runs under way
     int64_t bytes = 0;
-    uint64_t path = 0;  ///< see likely()
+    uint64_t path = 0;    ///< see likely()
+    bool random = false;  ///< it draws numbers
+    int64_t run_ns = -1;  ///< of the newest run, -1: there was none
   };
 
   Cache(int64_t max_entries, int64_t max_bytes)
@@ -38,6 +40,8 @@ class Cache {
   /// that of `entry`; nullptr when none has anything of it.
   const Entry* nearest(const Entry& entry) const;
   void set_program(Entry& entry, std::shared_ptr<Program> program);
+  /// Notes how long a run took. Of several entries of one key any may be taken for the others.
+  void note_run(Key key, int64_t ns);
   /// Drops the least recently used entries beyond the bounds; returns how many held a program.
   int64_t shrink();
   void clear();

@@ -78,21 +78,27 @@ void Capture::write(const std::string& stem, const Noted& noted, const std::stri
   });
 }
 
-void Capture::note(const Submission& submission, const Places& places, Backend& backend) {
+int64_t Capture::note(const Submission& submission, const Places& places, Backend& backend) {
+  ++noted_;
   try {
-    Noted noted{std::this_thread::get_id(), key_of(submission.batch()), submission.whole(),
-                submission.places,          submission.labels,          submission.inputs};
+    Noted noted{noted_,
+                key_of(submission.batch()),
+                submission.whole(),
+                submission.places,
+                submission.labels,
+                submission.inputs};
     for (BufferRef& input : noted.inputs)
       if (!wants(input)) input = {};
     if (last_.size() == kLast) last_.pop_front();
     last_.push_back(std::move(noted));
     const fs::path stem = fs::path(folder_) / ("batch-" + to_string(last_.back().key));
-    if (fs::exists(stem.string() + ".json")) return;
+    if (fs::exists(stem.string() + ".json")) return noted_;
     fs::create_directories(folder_);
     write(stem.string(), last_.back(), "", places, backend);
   } catch (const std::exception& error) {
     complaint_ = error.what();
   }
+  return noted_;
 }
 
 /// Made here, so that no two processes write into one.
@@ -103,19 +109,18 @@ std::string Capture::new_folder() {
   }
 }
 
-void Capture::failed(const std::string& error, const Places& places, Backend& backend) {
+void Capture::failed(int64_t number, const std::string& error, const Places& places,
+                     Backend& backend) {
   if (failures_ == kMostFailures) return;
   ++failures_;
-  const auto me = std::this_thread::get_id();
-  const auto of_mine = [&](const Noted& noted) { return noted.thread == me; };
-  const auto mine = std::find_if(last_.rbegin(), last_.rend(), of_mine);
-  if (mine == last_.rend()) return;
+  const auto has_failed = [number](const Noted& noted) { return noted.number == number; };
+  if (std::ranges::none_of(last_, has_failed)) return;
   try {
     const std::string folder = new_folder();
-    int number = 0;
+    int place = 0;
     for (const Noted& noted : last_) {
-      const bool it = &noted == &*mine;
-      const std::string name = join(++number, '-', to_string(noted.key), it ? "-failed" : "");
+      const bool it = has_failed(noted);
+      const std::string name = join(++place, '-', to_string(noted.key), it ? "-failed" : "");
       write((fs::path(folder) / name).string(), noted, it ? error : "", places, backend);
     }
   } catch (const std::exception& problem) {

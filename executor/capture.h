@@ -2,7 +2,6 @@
 #pragma once
 #include <deque>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "graph/dump.h"
@@ -26,10 +25,10 @@ class Capture {
   Capture(std::string folder, bool inputs) : folder_(std::move(folder)), inputs_(inputs) {}
   bool wanted() const { return !folder_.empty(); }
 
-  /// A batch that is about to run on this thread.
-  void note(const Submission& submission, const Places& places, Backend& backend);
-  /// The batch that this thread noted last has failed.
-  void failed(const std::string& error, const Places& places, Backend& backend);
+  /// A batch that is about to run; its number.
+  int64_t note(const Submission& submission, const Places& places, Backend& backend);
+  /// The batch of that number has failed.
+  void failed(int64_t number, const std::string& error, const Places& places, Backend& backend);
   /// Lets go of what it keeps of batches, and of their inputs.
   void forget() { last_.clear(); }
   std::string take_complaint() { return std::exchange(complaint_, {}); }
@@ -38,7 +37,7 @@ class Capture {
   /// Inputs are kept as they are, since nothing writes over what somebody holds; those that nobody
   /// will want are null.
   struct Noted {
-    std::thread::id thread;
+    int64_t number;
     Key key;
     Batch batch;
     std::vector<uint32_t> places;
@@ -54,6 +53,7 @@ class Capture {
   std::string folder_;
   bool inputs_;
   std::deque<Noted> last_;
+  int64_t noted_ = 0;
   int failures_ = 0;
   std::string complaint_;
 };

@@ -102,7 +102,11 @@ std::vector<Variable> variables() {
          return is_switch(text);
        }},
       later("RT_TORCH_REUSE"),
-      later("RT_TORCH_ASYNC"),
+      {"RT_TORCH_ASYNC", "0 or 1",
+       [](Config& config, const std::string& text) {
+         config.async = text == "1";
+         return is_switch(text);
+       }},
       whole("RT_TORCH_FORBID", &Config::forbid, 1),
       whole("RT_TORCH_DEBUG", &Config::debug, 0, 4),
       {"RT_TORCH_DUMP", "a folder",

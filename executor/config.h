@@ -28,6 +28,7 @@ struct Config {
   std::string dump;  ///< folder, "": none
   bool dump_inputs = false;
   std::string trace;  ///< file, "": none
+  bool async = false;
 };
 
 /// Reads the environment. A value that is not allowed leaves the default in place and is described

@@ -50,7 +50,10 @@ Engine& Engine::make_instance() {
 }
 
 void Engine::before_fork() {
-  mutex_.lock();
+  // What this thread has submitted is there in the child, as if it had run at once.
+  std::unique_lock lock(mutex_);
+  land_jobs(lock);
+  lock.release();
   if (trace_) trace_->before_fork();
 }
 
@@ -64,6 +67,7 @@ void Engine::after_fork_in_child() {
   if (trace_) trace_->after_fork_in_child();
   mutex_.after_fork();
   new (&landed_) std::condition_variable_any;  // it may count waiters that do not exist here
+  forget_jobs();
   graph_.abandon(std::make_shared<const std::string>(
       "the value was being computed by another thread when this process was forked; sync before "
       "fork"));
@@ -96,6 +100,7 @@ Engine::Engine()
       complaint_ = join("RT_TORCH_TRACE: ", error.what(), "; name a file that can be written");
   }
   is_watched_ = trace_ || !complaint_.empty();
+  overlaps_ = config_.async;
 }
 
 void Engine::begin_watched() {
@@ -113,6 +118,7 @@ void Engine::leave(Thread& thread) {
     } catch (const std::exception& error) {
       if (config_.debug > 0) std::cerr << "rt_torch: a thread ended: " << error.what() << '\n';
     }
+    land_jobs(turn.lock);
     graph_.remove_tape(thread.tape);
   }
   mutex_.forget_this_thread();
@@ -137,9 +143,10 @@ Backend& Engine::backend() {
   return *backend_;
 }
 
-void Engine::set_backend(Turn&, std::string_view name) {
+void Engine::set_backend(Turn& turn, std::string_view name) {
   if (name != "auto" && name != "libtorch" && name != "reference")
     fail("\"", name, "\" is no backend; use auto, libtorch or reference");
+  land_jobs(turn.lock);
   if (handles_.live() > 0 || graph_.pending_nodes > 0 || in_flight_nodes_ > 0)
     fail("tensors exist; choose the backend before the first one or after the last is freed");
   const std::string before = std::exchange(config_.backend, name);
@@ -183,6 +190,7 @@ Device Engine::default_device() {
 
 void Engine::seed(Turn& turn, uint64_t seed) {
   flush(turn);
+  land_jobs(turn.lock);
   backend().seed(seed);
 }
 
@@ -222,7 +230,10 @@ void Engine::report(Turn& turn, const std::string& message) {
 }
 
 std::string Engine::dump(Turn& turn, std::string_view format) {
-  if (turn.thread.tape.nodes == 0) return dump(newest_, format);
+  if (turn.thread.tape.nodes == 0) {
+    land_jobs(turn.lock);
+    return dump(newest_ ? newest_->submission : Submission{}, format);
+  }
   Submission pending;
   for (Value waited; (waited = graph_.build(turn.thread.tape, pending)) != kNone;)
     wait_for(turn, waited);
@@ -267,17 +278,17 @@ void Engine::explain_miss(const Submission& submission, const Cache::Entry& entr
 }
 
 /// What RT_TORCH_DEBUG and RT_TORCH_DUMP ask to be told of a batch.
-void Engine::announce(const Submission& submission, Reason reason, bool compiled) {
-  const std::string key = to_string(key_of(submission.batch()));
+void Engine::announce(Job& job, Reason reason) {
+  const Submission& submission = job.submission;
   if (config_.debug > 0)
-    std::cerr << "rt_torch: batch " << key << ", " << submission.nodes << " nodes, "
-              << submission.roots.size() << " roots, " << name(forced_by(reason))
-              << (compiled ? ", compiled\n" : ", step by step\n");
+    std::cerr << "rt_torch: batch " << to_string(key_of(submission.batch())) << ", "
+              << submission.nodes << " nodes, " << submission.roots.size() << " roots, "
+              << name(forced_by(reason)) << (job.program ? ", compiled\n" : ", step by step\n");
   if (config_.debug > 1) std::cerr << dump(submission, "text");
   if (config_.debug > 2 && backend_->name() == "libtorch")
     std::cerr << dump(submission, "torchscript");
   if (!capture_.wanted()) return;
-  capture_.note(submission, places_, *backend_);
+  job.noted = capture_.note(submission, places_, *backend_);
   tell_capture();
 }
 

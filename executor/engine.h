@@ -1,6 +1,7 @@
 // engine.h -- the one object: tapes, handles, policy, cache, backend, counters.
 #pragma once
 #include <condition_variable>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -30,7 +31,6 @@ using OpenFile = std::shared_ptr<const files::Safetensors>;
 /// What belongs to one calling thread. Errors and text results are its own.
 struct Thread {
   Tape tape;
-  Submission submission;  ///< scratch; its memory is used again by every batch
   std::string last_error;
   std::string text;        ///< the newest text result
   std::string unreported;  ///< first failure of a batch that no call has told yet
@@ -198,23 +198,43 @@ class Engine {
 
   // submit.cpp
   int64_t submit(Turn& turn, Tape& tape, Reason reason);
-  void run(Submission& submission, Program* program, std::vector<BufferRef>& results,
-           std::vector<std::shared_ptr<const std::string>>& failures);
-  void run_steps(Submission& submission, std::vector<BufferRef>& results,
-                 std::vector<std::shared_ptr<const std::string>>& failures);
+  using Message = std::shared_ptr<const std::string>;
+  struct Job {                 ///< a batch taken off its tape, to be run
+    Thread* thread = nullptr;  ///< that submitted it, and does not end before it has landed
+    Submission submission;
+    std::shared_ptr<Program> program;  ///< null: step by step
+    Key key;                           ///< where it has a program
+    bool random = false;               ///< it draws numbers
+    int64_t noted = 0;                 ///< its number in capture_
+    std::vector<BufferRef> results;    ///< of the roots, once it has run
+    std::vector<Message> failures;     ///< null where a root has a result
+  };
+  using JobRef = std::unique_ptr<Job>;
+  JobRef new_job();
+  void run(Job& job);
+  void run_steps(Job& job);
   void trace_steps(const Submission& submission, std::span<const int64_t> times);
   void trace_batch(const Submission& submission, bool compiled, int64_t start, int64_t end);
   BufferRef settle(Turn& turn, Value value);
   void flush_and_land(Turn& turn);
   void wait_for(Turn& turn, Value value);
-  void land(Turn& turn, Submission& scratch, Program* program);
+  void run_and_deliver(std::unique_lock<EngineLock>& lock, JobRef job);
   std::shared_ptr<const std::string> failure(const Submission& submission, uint32_t step,
-                                             std::string_view cause) const;
+                                             std::string_view cause);
+
+  // overlap.cpp
+  bool is_worth_a_thread(Reason reason, int64_t last_ns, int64_t bytes) const;
+  bool hand_over(Turn& turn, JobRef& job);
+  bool start_worker();
+  void work();
+  void land_jobs(std::unique_lock<EngineLock>& lock);
+  void stop_overlap();
+  void forget_jobs();
 
   // engine.cpp
   void begin_watched();
   void leave(Thread& thread);
-  void announce(const Submission& submission, Reason reason, bool compiled);
+  void announce(Job& job, Reason reason);
   void tell_capture();
   void explain_miss(const Submission& submission, const Cache::Entry& entry);
   DumpNotes notes_of(const Submission& submission, std::vector<std::string>& places) const;
@@ -249,11 +269,17 @@ class Engine {
   Places places_;
   Cache cache_;
   CounterValues counters_{};
-  Submission newest_;  ///< the newest batch, for dumps
+  JobRef newest_;  ///< the newest batch, for dumps
   int64_t batches_since_flush_ = 0;
   int64_t in_flight_nodes_ = 0;
   int64_t fallback_nodes_ = 0;  ///< of backends before this one, less those of before a reset
-  bool forked_ = false;         ///< this process came from a fork of one that had an engine
+  std::deque<JobRef> jobs_;     ///< to be run by the worker, in this order
+  std::condition_variable_any job_there_;
+  std::vector<JobRef> spare_;  ///< whose memory the next batches use
+  uint64_t jobs_handed_ = 0, jobs_landed_ = 0;
+  bool overlaps_;  ///< batches may be handed over
+  bool has_worker_ = false;
+  bool forked_ = false;  ///< this process came from a fork of one that had an engine
 };
 
 inline Turn::Turn(Engine& the_engine)

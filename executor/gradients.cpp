@@ -6,7 +6,7 @@
 
 namespace rt {
 
-/// What a handle stands for. When that is pending on another thread's tape, the tape is submitted.
+/// What a handle stands for, brought here.
 Value Engine::here(Turn& turn, int64_t handle) {
   for (;;) {
     const Value value = value_of(turn, handle);
@@ -14,11 +14,16 @@ Value Engine::here(Turn& turn, int64_t handle) {
   }
 }
 
-/// Submits the tape of another thread on which a value is pending, if it is on one. Then other
-/// calls may have come in between: what the caller knows has to be looked up again.
+/// Submits the tape of another thread on which a value is pending, if it is on one, and waits for a
+/// value in flight, lest what is recorded depend on how far its batch is. Then other calls may have
+/// come in between: what the caller knows has to be looked up again.
 bool Engine::bring_here(Turn& turn, Value value) {
   if (value == kNone) return false;
   const Node& node = graph_[value];
+  if (node.state == State::InFlight) {
+    wait_for(turn, value);
+    return true;
+  }
   if (node.state != State::Pending || node.tape == turn.thread.tape.number) return false;
   submit(turn, graph_.tape(node.tape), Reason::Read);
   return true;

@@ -24,6 +24,7 @@ struct Engine::Onlooker {
 int64_t Engine::record_updating(Turn& turn, Call& call, Update& update) {
   count(Counter::calls);
   check_limits(turn);
+  for (const int64_t handle : update.handles) here(turn, handle);
   complete(turn, update.subject);  // waits, if anything does, so that nothing below has to
   Small<Value, 4> values;
   try {

@@ -82,15 +82,23 @@ static Kind kind_of_tensor(const OpInfo& row, uint32_t at) {
 /// Looks the handles up. A value that is pending on another thread's tape submits that tape, and
 /// since others may free handles while it runs, all are looked up again then.
 void Engine::resolve(Turn& turn, Call& call) {
+  const OpInfo& row = info(call.args.op);
   const uint32_t mine = turn.thread.tape.number;
   for (uint32_t at = 0; at < call.handles.size();) {
     const int64_t handle = call.handles[at];
     Value value = kNone;
-    if (handle != 0 || kind_of_tensor(info(call.args.op), at) != Kind::OptTensor) {
+    if (handle != 0 || kind_of_tensor(row, at) != Kind::OptTensor) {
       value = value_of(turn, handle);
       const Node& node = graph_[value];
       if (node.state == State::Pending && node.tape != mine) [[unlikely]] {
         submit(turn, graph_.tape(node.tape), Reason::Read);
+        call.args.operands.clear();
+        at = 0;
+        continue;
+      }
+      // What is recorded is not to depend on whether a batch is down already.
+      if (node.state == State::InFlight && (row.rules.view || !row.rules.vjp)) [[unlikely]] {
+        wait_for(turn, value);
         call.args.operands.clear();
         at = 0;
         continue;

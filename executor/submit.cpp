@@ -16,8 +16,6 @@
 namespace rt {
 namespace {
 
-using Message = std::shared_ptr<const std::string>;
-
 /// The level of RT_TORCH_DEBUG from which every step is told, and so no program is used.
 constexpr int kTellSteps = 4;
 
@@ -56,7 +54,7 @@ void check(const Batch& batch) {
 /// "rt_torch_x(self: f32[3,4], dim=0) at train.c:12", and the cause, for a step that failed when
 /// it ran.
 std::shared_ptr<const std::string> Engine::failure(const Submission& submission, uint32_t step,
-                                                   std::string_view cause) const {
+                                                   std::string_view cause) {
   const Batch& batch = submission.batch();
   const Batch::Step& at = batch.steps[step];
   const OpInfo& row = info(at.op);
@@ -86,15 +84,18 @@ std::shared_ptr<const std::string> Engine::failure(const Submission& submission,
   text += ")";
   if (!submission.labels.empty() && !submission.labels[step].empty())
     text += " \"" + submission.labels[step] + "\"";
-  if (const uint32_t place = submission.places[step]) text += " at " + places_.text(place);
+  if (const uint32_t place = submission.places[step]) {
+    const std::lock_guard lock(mutex_);
+    text += " at " + places_.text(place);
+  }
   return std::make_shared<const std::string>(text + ": " + std::string(cause));
 }
 
 /// One step after the other; a step that fails poisons what depends on it and nothing else.
-void Engine::run_steps(Submission& submission, std::vector<BufferRef>& results,
-                       std::vector<Message>& failures) {
+void Engine::run_steps(Job& job) {
+  Submission& submission = job.submission;
   const Batch& batch = submission.batch();
-  const LastUses last = last_uses(batch);
+  const LastUses last = batch.steps.size() > 1 ? last_uses(batch) : LastUses{{}, {0}};
   std::vector<BufferRef> values(batch.values.size());
   std::vector<Message> poison(batch.values.size());
   for (uint32_t value = 0, input = 0; value < batch.values.size(); ++value) {
@@ -132,8 +133,8 @@ void Engine::run_steps(Submission& submission, std::vector<BufferRef>& results,
   }
   if (trace_) trace_steps(submission, times);
   for (size_t i = 0; i < batch.roots.size(); ++i) {
-    results[i] = values[batch.roots[i]];
-    failures[i] = poison[batch.roots[i]];
+    job.results[i] = values[batch.roots[i]];
+    job.failures[i] = poison[batch.roots[i]];
   }
 }
 
@@ -149,24 +150,29 @@ void Engine::trace_steps(const Submission& submission, std::span<const int64_t> 
 
 /// The whole batch through its program; step by step where there is none, where an input is
 /// poisoned, where each step is to be told, or when the program failed.
-void Engine::run(Submission& submission, Program* program, std::vector<BufferRef>& results,
-                 std::vector<Message>& failures) {
-  results.assign(submission.roots.size(), {});
-  failures.assign(submission.roots.size(), nullptr);
-  if (!program || !submission.poison.empty() || config_.debug >= kTellSteps)
-    return run_steps(submission, results, failures);
-  const bool random = draws_numbers(submission.batch());
-  const auto before = random ? backend_->random_state() : nullptr;
+void Engine::run(Job& job) {
+  Submission& submission = job.submission;
+  if (!job.program || !submission.poison.empty() || config_.debug >= kTellSteps)
+    return run_steps(job);
+  const auto before = job.random ? backend_->random_state() : nullptr;
   try {
-    program->run(submission.inputs, submission.scalars, results);
+    job.program->run(submission.inputs, submission.scalars, job.results);
   } catch (const std::exception& error) {
     if (config_.debug > 0)
       std::cerr << join("rt_torch: step by step from here, the program failed: ", error.what(),
                         '\n');
     if (before) backend_->restore(*before);
-    results.assign(submission.roots.size(), {});
-    run_steps(submission, results, failures);
+    job.results.assign(submission.roots.size(), {});
+    run_steps(job);
   }
+}
+
+/// With the memory of one that has landed.
+Engine::JobRef Engine::new_job() {
+  if (spare_.empty()) return std::make_unique<Job>();
+  JobRef job = std::move(spare_.back());
+  spare_.pop_back();
+  return job;
 }
 
 int64_t Engine::submit(Turn& turn, Tape& tape, Reason reason) {
@@ -179,7 +185,8 @@ int64_t Engine::submit(Turn& turn, Tape& tape, Reason reason) {
     fail("RT_TORCH_FORBID=", config_.forbid, " allows no further batch before the next flush, and ",
          words_for(reason), " asks for one of ", tape.nodes,
          " nodes; move it behind the flush, or raise the variable");
-  Submission& submission = turn.thread.submission;
+  JobRef job = new_job();
+  Submission& submission = job->submission;
   Cache::Entry* entry = cache_.likely(tape.path);
   if (entry && graph_.matches(tape, *entry->batch, submission)) {
     submission.known = entry->batch;
@@ -196,6 +203,7 @@ int64_t Engine::submit(Turn& turn, Tape& tape, Reason reason) {
   // A loop cut at the place where it was cut before comes by here again with the same work.
   const bool repeats = reason == Reason::Limit && tape.trail == tape.began;
   const uint64_t path = tape.path;
+  const int64_t bytes = tape.bytes;
   graph_.detach(tape);
   in_flight_nodes_ += submission.nodes;
   ++batches_since_flush_;
@@ -204,9 +212,14 @@ int64_t Engine::submit(Turn& turn, Tape& tape, Reason reason) {
   count(forced_by(reason));
 
   // One-step batches are not worth a program; run_step is one.
-  std::shared_ptr<Program> program;
+  job->thread = &turn.thread;
+  job->random = entry ? entry->random : draws_numbers(submission.built);
+  int64_t last_ns = -1;
   if (submission.nodes > 1) {
-    if (!entry) entry = &cache_.find_or_add(key_of(submission.built), submission.built);
+    if (!entry) {
+      entry = &cache_.find_or_add(key_of(submission.built), submission.built);
+      entry->random = job->random;
+    }
     cache_.use(*entry, path);
     ++entry->sightings;
     count(entry->program ? Counter::cache_hits : Counter::cache_misses);
@@ -224,47 +237,55 @@ int64_t Engine::submit(Turn& turn, Tape& tape, Reason reason) {
       }
       count(Counter::compile_ns, now_ns() - start);
     }
-    program = entry->program;
+    job->program = entry->program;
+    job->key = entry->key;
+    last_ns = entry->run_ns;
     count(Counter::cache_evictions, cache_.shrink());
   }
-  if (config_.debug > 0 || capture_.wanted()) announce(submission, reason, program != nullptr);
+  if (config_.debug > 0 || capture_.wanted()) announce(*job, reason);
 
   const int64_t nodes = submission.nodes;
-  land(turn, submission, program.get());
+  if (is_worth_a_thread(reason, last_ns, bytes) && hand_over(turn, job)) return nodes;
+  // Numbers are drawn in the order of the batches.
+  if (jobs_handed_ != jobs_landed_ && job->random) land_jobs(turn.lock);
+  run_and_deliver(turn.lock, std::move(job));
   return nodes;
 }
 
 /// Runs a detached batch with the lock let go and hands the results to whoever holds the roots.
-void Engine::land(Turn& turn, Submission& scratch, Program* program) {
-  // The scratch may be wanted again before this batch is down: another thread's free can submit.
-  Submission submission = std::move(scratch);
-  std::vector<BufferRef> results;
-  std::vector<Message> failures;
-  turn.lock.unlock();
+void Engine::run_and_deliver(std::unique_lock<EngineLock>& lock, JobRef job) {
+  Submission& submission = job->submission;
+  std::vector<BufferRef>& results = job->results;
+  std::vector<Message>& failures = job->failures;
+  lock.unlock();
   const int64_t start = now_ns();
   try {
-    run(submission, program, results, failures);
+    results.assign(submission.roots.size(), {});
+    failures.assign(submission.roots.size(), nullptr);
+    run(*job);
   } catch (const std::exception& error) {
     // No memory even to note which step failed: every root has failed.
     results.assign(submission.roots.size(), {});
     failures.assign(submission.roots.size(), std::make_shared<const std::string>(error.what()));
   }
   const int64_t end = trace_ ? trace_->end_of_run() : now_ns();
-  if (trace_) trace_batch(submission, program != nullptr, start, end);
-  turn.lock.lock();
+  if (trace_) trace_batch(submission, job->program != nullptr, start, end);
+  lock.lock();
 
   count(Counter::run_ns, end - start);
   count(Counter::batch_nodes, submission.nodes);
-  if (program && submission.poison.empty()) {
-    count(Counter::fused_groups, program->fused().groups);
-    count(Counter::fused_nodes, program->fused().steps);
+  if (job->program && submission.poison.empty()) {
+    const FusedCount fused = job->program->fused();
+    count(Counter::fused_groups, fused.groups);
+    count(Counter::fused_nodes, fused.steps);
   }
+  if (job->program && overlaps_) cache_.note_run(job->key, end - start);
   in_flight_nodes_ -= submission.nodes;
   bool failed = false;
   Message own;  ///< a failure of this batch, not of one before
   for (size_t i = 0; i < submission.roots.size(); ++i) {
     if (failures[i]) {
-      if (turn.thread.unreported.empty()) turn.thread.unreported = *failures[i];
+      if (job->thread->unreported.empty()) job->thread->unreported = *failures[i];
       if (!own && !std::ranges::count(submission.poison, failures[i])) own = failures[i];
       graph_.poison(submission.roots[i], failures[i]);
       failed = true;
@@ -274,12 +295,13 @@ void Engine::land(Turn& turn, Submission& scratch, Program* program) {
   }
   if (failed) count(Counter::errors);
   if (own && capture_.wanted()) {
-    capture_.failed(*own, places_, *backend_);
+    capture_.failed(job->noted, *own, places_, *backend_);
     tell_capture();
   }
   submission.inputs.clear();
-  std::swap(newest_, submission);
-  scratch = std::move(submission);
+  job->program.reset();
+  std::swap(newest_, job);
+  if (job) spare_.push_back(std::move(job));
   landed_.notify_all();
 }
 
@@ -293,7 +315,7 @@ void Engine::trace_batch(const Submission& submission, bool compiled, int64_t st
 }
 
 void Engine::wait_for(Turn& turn, Value value) {
-  const TraceScope wait(trace_.get(), Track::Forces, "wait for another thread's batch");
+  const TraceScope wait(trace_.get(), Track::Forces, "wait for a batch");
   graph_.hold(value);
   landed_.wait(turn.lock, [&] { return graph_[value].state != State::InFlight; });
   graph_.release(value);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -156,9 +157,13 @@ void Trace::name_track(Track track) {
   const uint32_t bit = 1u << static_cast<uint32_t>(track);
   if (of.named & bit) return;
   of.named |= bit;
+  char thread[16] = "";
+  pthread_getname_np(pthread_self(), thread, sizeof thread);
   const std::string where = join(R"(,"pid":)", process_, R"(,"tid":)", of.track(track));
-  put(join(R"({"ph":"M","name":"thread_name")", where, R"(,"args":{"name":"thread )", of.number,
-           ": ", kTrackNames[static_cast<size_t>(track)], "\"}}"));
+  std::string named = join(R"({"ph":"M","name":"thread_name")", where, R"(,"args":{"name":)");
+  put_text(named, join("thread ", of.number, " (", static_cast<const char*>(thread),
+                       "): ", kTrackNames[static_cast<size_t>(track)]));
+  put(named + "}}");
   put(join(R"({"ph":"M","name":"thread_sort_index")", where, R"(,"args":{"sort_index":)",
            of.track(track), "}}"));
 }

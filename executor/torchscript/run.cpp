@@ -2,6 +2,7 @@
 #include "executor/torchscript/run.h"
 
 #include <ATen/EmptyTensor.h>
+#include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 #include <c10/util/Exception.h>
 #include <torch/csrc/jit/runtime/interpreter.h>
@@ -30,12 +31,18 @@ class Silence final : public c10::WarningHandler {
   void process(const c10::Warning&) override {}
 };
 
-/// No autograd, no output, recycled memory.
+/// No autograd, no output, recycled memory, and as many threads as were asked for, which OpenMP and
+/// MKL keep for each thread that calls them.
 class RunScope {
   static Silence& silence() {
     static Silence handler;
     return handler;
   }
+  static bool set_threads() {
+    thread_local const bool done = (at::init_num_threads(), true);
+    return done;
+  }
+  const bool has_threads_ = set_threads();
   const c10::InferenceMode inference_;
   const PooledMemory pooled_;
   const c10::WarningUtils::WarningHandlerGuard quiet_{&silence()};

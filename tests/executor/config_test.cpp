@@ -74,7 +74,7 @@ TEST_F(ConfigTest, EveryVariableIsRead) {
   set("POLICY", "data"), set("BACKEND", "reference"), set("DEVICE", "cuda:1"), set("SEED", "-1");
   set("THREADS", "3"), set("COMPILE_AFTER", "0"), set("CACHE_ENTRIES", "7");
   set("CACHE_BYTES", "12345678901"), set("MAX_PENDING_NODES", "9"), set("MAX_PENDING_BYTES", "10");
-  set("FUSE", "0"), set("REUSE", "1"), set("ASYNC", "0"), set("LIBTORCH", "somewhere");
+  set("FUSE", "0"), set("REUSE", "1"), set("ASYNC", "1"), set("LIBTORCH", "somewhere");
   set("FORBID", "2"), set("DEBUG", "4"), set("DUMP", "folder"), set("DUMP_INPUTS", "1");
   set("TRACE", "trace.json");
   const Config config = read();
@@ -96,6 +96,7 @@ TEST_F(ConfigTest, EveryVariableIsRead) {
   EXPECT_EQ(config.dump, "folder");
   EXPECT_TRUE(config.dump_inputs);
   EXPECT_EQ(config.trace, "trace.json");
+  EXPECT_TRUE(config.async);
 }
 
 TEST_F(ConfigTest, ComplaintsNameVariableValueAndWhatIsAllowed) {

@@ -1,0 +1,93 @@
+// overlap.cpp -- batches that run on a thread of their own while their client records on.
+#include <pthread.h>
+#include <signal.h>
+
+#include <cstdlib>
+#include <thread>
+
+#include "executor/engine.h"
+
+namespace rt {
+namespace {
+
+// A batch that takes less than this is not worth the two threads' changing over.
+constexpr int64_t kWorthNs = 100'000;
+/// The same of a batch that has not run as a program before, by its results' bytes.
+constexpr int64_t kWorthBytes = int64_t{1} << 20;
+/// Batches that wait keep their inputs alive.
+constexpr size_t kMostJobs = 8;
+
+}  // namespace
+
+/// Whether a batch is to be handed over. Behind one that is not down yet all of these wait, to keep
+/// their order.
+bool Engine::is_worth_a_thread(Reason reason, int64_t last_ns, int64_t bytes) const {
+  if (!overlaps_ || reason == Reason::Read || reason == Reason::Eager) return false;
+  if (jobs_handed_ != jobs_landed_) return true;
+  return last_ns >= 0 ? last_ns >= kWorthNs : bytes >= kWorthBytes;
+}
+
+/// Takes the batch for the worker; false when there is none to be had.
+bool Engine::hand_over(Turn& turn, JobRef& job) {
+  if (!start_worker()) return false;
+  landed_.wait(turn.lock, [&] { return jobs_handed_ - jobs_landed_ < kMostJobs; });
+  jobs_.push_back(std::move(job));
+  ++jobs_handed_;
+  job_there_.notify_one();
+  return true;
+}
+
+bool Engine::start_worker() {
+  if (has_worker_) return true;
+  // The client's signals are for the client's threads.
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  try {
+    std::thread worker([this] { work(); });
+    pthread_setname_np(worker.native_handle(), "rt_torch");
+    worker.detach();
+    has_worker_ = true;
+  } catch (const std::exception&) {
+    overlaps_ = false;
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  // Registered after the backend is loaded, so that it runs before what the backend does at exit.
+  static const bool registered = std::atexit([] { instance().stop_overlap(); }) == 0;
+  return has_worker_ && registered;
+}
+
+void Engine::work() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    job_there_.wait(lock, [&] { return !jobs_.empty(); });
+    JobRef job = std::move(jobs_.front());
+    jobs_.pop_front();
+    run_and_deliver(lock, std::move(job));
+    ++jobs_landed_;
+    landed_.notify_all();
+  }
+}
+
+/// Until all that has been handed over so far is down.
+void Engine::land_jobs(std::unique_lock<EngineLock>& lock) {
+  const uint64_t handed = jobs_handed_;
+  landed_.wait(lock, [&] { return jobs_landed_ >= handed; });
+}
+
+/// At exit: what comes now runs on the thread that asks.
+void Engine::stop_overlap() {
+  std::unique_lock lock(mutex_);
+  overlaps_ = false;
+  land_jobs(lock);
+}
+
+/// In a forked child, which has no worker.
+void Engine::forget_jobs() {
+  new (&job_there_) std::condition_variable_any;
+  jobs_.clear();
+  jobs_handed_ = jobs_landed_ = 0;
+  has_worker_ = overlaps_ = false;
+}
+
+}  // namespace rt
