@@ -81,6 +81,10 @@ if(RT_LIBTORCH_FOUND)
     libtorch.ops_compiled_at_once
     PROPERTIES TIMEOUT 300 LABELS libtorch ENVIRONMENT
                "RT_TORCH_BACKEND=libtorch;RT_TORCH_COMPILE_AFTER=0")
+  add_test(NAME libtorch.ops_not_fused COMMAND rt_test_ops)
+  set_tests_properties(libtorch.ops_not_fused
+                       PROPERTIES TIMEOUT 300 LABELS libtorch ENVIRONMENT
+                                  "RT_TORCH_BACKEND=libtorch;RT_TORCH_FUSE=0")
   # Likewise, and without the tests of the fuzzer itself.
   add_test(NAME libtorch.fuzz COMMAND rt_test_fuzz --gtest_filter=Seeds/*)
   set_tests_properties(libtorch.fuzz PROPERTIES TIMEOUT 300 LABELS libtorch ENVIRONMENT

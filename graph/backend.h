@@ -150,13 +150,14 @@ class RunObserver {
                    int64_t end) noexcept = 0;
 };
 
-/// What a program computes in groups: how many, of how many steps.
+/// What a program computes in groups of several steps: how many groups, of how many steps.
 struct FusedCount {
   int64_t groups = 0, steps = 0;
 };
 inline FusedCount fused_count(const Batch& batch) {
   FusedCount count;
   for (const Batch& group : batch.groups) {
+    if (group.steps.size() < 2) continue;
     ++count.groups;
     count.steps += std::ssize(group.steps);
   }

@@ -516,18 +516,16 @@ DType operand_dtype(const Batch& batch, const Batch::Step& step, uint32_t operan
   }
 }
 
-bool fusible(const Batch& batch, const Batch::Step& step) {
-  return !is_fold(step.op) && !obstacle(batch, step);
-}
+bool fusible(const Batch& batch, const Batch::Step& step) { return !obstacle(batch, step); }
 
-Groups fusion_groups(const Batch& batch) {
+Groups fusion_groups(const Batch& batch, size_t least) {
   const auto steps = static_cast<uint32_t>(batch.steps.size());
   const std::vector<Members> found = Finder(batch).run();
   std::vector<Members> parts;
   Cutter cutter(batch, found);
   for (const Members& group : found)
-    if (group.size() > 1) cutter.cut(group, parts);
-  std::erase_if(parts, [](const Members& part) { return part.size() < 2; });
+    if (group.size() >= least) cutter.cut(group, parts);
+  std::erase_if(parts, [least](const Members& part) { return part.size() < least; });
   std::ranges::sort(parts, {}, [](const Members& part) { return part.front(); });
   Groups groups;
   groups.count = static_cast<uint32_t>(parts.size());
@@ -557,6 +555,8 @@ Groups fusion_groups(const Batch& batch) {
   return groups;
 }
 
-Batch fuse(const Batch& batch) { return Fusing(batch, fusion_groups(batch)).result(); }
+Batch fuse(const Batch& batch, size_t least) {
+  return Fusing(batch, fusion_groups(batch, least)).result();
+}
 
 }  // namespace rt

@@ -31,15 +31,15 @@ struct Groups {
 /// wanted in, for its results, and for what lives in between.
 inline constexpr uint32_t kMostRegisters = 32;
 
-/// Whether a step is computed element by element as a group would, were it alone in one.
+/// Whether a group may hold the step.
 bool fusible(const Batch& batch, const Batch::Step& step);
 
-/// The groups of a batch that has none yet.
-Groups fusion_groups(const Batch& batch);
+/// The groups of a batch that has none yet, of at least so many steps.
+Groups fusion_groups(const Batch& batch, size_t least = 2);
 
 /// The batch in which each group is one step. Steps come in another order where groups ask for
 /// that, and so do its roots stand; random steps keep theirs.
-Batch fuse(const Batch& batch);
+Batch fuse(const Batch& batch, size_t least = 2);
 
 /// The dtype that an elementwise step takes an operand in: that it computes in, but for the
 /// condition of a choice.

@@ -290,7 +290,9 @@ TEST(Fuse, FusedBatchesReadBack) {
     ASSERT_EQ(message_of([&] { back = parse_json(json); }), "");
     EXPECT_TRUE(same_work(back, fused));
     EXPECT_EQ(key_of(back), key_of(fused));
-    if (!fused.groups.empty()) EXPECT_NE(to_dot(fused).find("fused: "), std::string::npos);
+    if (!fused.groups.empty()) {
+      EXPECT_NE(to_dot(fused).find("fused: "), std::string::npos);
+    }
   }
 }
 
