@@ -13,7 +13,9 @@ bool is_fold(Op op) { return op == Op::Sum || op == Op::Mean; }
 
 /// The size that a group's steps have in common.
 Sizes sizes_of(const Batch& group) {
-  return group.steps.empty() ? Sizes{} : group.sizes(group.steps.front().result);
+  if (group.steps.empty()) return {};
+  const Batch::Step& first = group.steps.front();
+  return group.sizes(is_fold(first.op) ? group.operands_of(first)[0] : first.result);
 }
 
 void check(const Batch& group) {
@@ -22,7 +24,8 @@ void check(const Batch& group) {
     const std::string_view name = info(step.op).name;
     if (is_fold(step.op)) {
       const uint32_t operand = group.operands_of(step)[0];
-      if (group.is_input(operand)) fail("a group takes the ", name, " of what it computes only");
+      if (!std::ranges::equal(group.sizes(operand), sizes))
+        fail("a group takes the ", name, " of values of one size, ", to_string(sizes));
       if (!computes(Op::Eq, group.values[operand].dtype))
         fail("a group has no ", name, " of ", rt::name(group.values[operand].dtype));
     } else if (info(step.op).rules.kernel != Kernel::Elementwise || info(step.op).rules.fails) {

@@ -184,6 +184,16 @@ struct BlockRun {
       operand.convert(1, memory, operand.data + offset_of(begin, walk, operand) * operand.item, 1);
     }
   }
+  /// An operand's elements of the walk's [begin, begin + n), one after the other: where they lie,
+  /// or copied.
+  const char* in_order(const Operand& operand, int64_t item, int64_t begin, int64_t n,
+                       char* copy) const {
+    if (operand.mode == Operand::kDirect && !(walk.by_rows && walk.sizes.size() > 1))
+      return operand.data + begin * operand.item;
+    if (walk.sizes.empty()) operand.convert(1, copy, operand.data, 1);
+    else if (n > 0) gather(walk, operand, item, begin, n, copy);
+    return copy;
+  }
   int64_t place_bytes() const { return code.place_bytes_ * held; }
 
   /// Computes the walk's [begin, begin + n). In a walk by rows that is part of one row.
@@ -223,16 +233,20 @@ struct BlockRun {
                                              : kept + scratch++ * kFoldRun * 8 - begin * store.item;
       }
       const int64_t start = begin;
-      while (begin < end) {
+      while (begin < end && !code.steps_.empty()) {
         const int64_t n = std::min({block, row - begin % row, end - begin});
         compute(thread, begin, n);
         begin += n;
       }
       for (uint32_t i = 0; i < code.folds_.size(); ++i) {
         const BlockCode::Fold& fold = code.folds_[i];
-        const int64_t at = start * code.stores_[fold.store].item;
-        fold.kernel(end - start, thread.stores[fold.store] + at, 0,
-                    &folded[static_cast<uint32_t>(i * runs + run)]);
+        const int64_t item = code.stores_[fold.store].item, n = end - start;
+        char* const stored = thread.stores[fold.store] + start * item;
+        const char* const data =
+            fold.input < 0
+                ? stored
+                : in_order(operands[static_cast<uint32_t>(fold.input)], item, start, n, stored);
+        fold.kernel(n, data, 0, &folded[static_cast<uint32_t>(i * runs + run)]);
       }
     }
   }
@@ -256,7 +270,7 @@ struct BlockRun {
   }
 
   void compute_all(const Team& team) {
-    const auto work = static_cast<int64_t>(code.steps_.size()) * walk.count;
+    const auto work = std::max<int64_t>(1, std::ssize(code.steps_)) * walk.count;
     if (team.threads <= 1 || runs < 2 || work < kParallelFrom)
       return with_memory([&](char* memory) { compute_runs(0, runs, memory); });
     // Which runs a piece has does not show in the results.
@@ -295,7 +309,8 @@ BlockCode::BlockCode(const BlockProgram& program) {
   outputs_ = program.outputs.size();
   for (const BlockProgram::Fold& fold : program.folds) {
     const DType dtype = program.registers[fold.source];
-    folds_.push_back({fold.op, store(fold.source, -1), dtype, fold.dtype,
+    const int input = fold.source < inputs ? static_cast<int>(fold.source) : -1;
+    folds_.push_back({fold.op, store(fold.source, -1), input, dtype, fold.dtype,
                       fold_kernels(rt::cpu::Fold::Sum, dtype).run});
   }
   place_bytes_ = 1;

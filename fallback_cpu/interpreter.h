@@ -30,7 +30,7 @@ struct BlockProgram {
   Small<DType, 8> registers;
   Small<Instruction, 2> code;
   Small<uint16_t, 8> outputs;  ///< registers that are stored, each the target of an instruction
-  Small<Fold, 2> folds;        ///< of targets, likewise
+  Small<Fold, 2> folds;        ///< of targets, likewise, or of inputs
 };
 
 /// Who computes a program's pieces: calls body(context, piece) for each, in any order.
@@ -72,7 +72,8 @@ class BlockCode {
   };
   struct Fold {
     Op op;
-    uint16_t store;
+    uint16_t store;  ///< its source, or memory for that
+    int input;       ///< its source where that is an input, else -1
     DType source, dtype;
     decltype(FoldKernels::run) kernel;
   };

@@ -518,14 +518,24 @@ DType operand_dtype(const Batch& batch, const Batch::Step& step, uint32_t operan
 
 bool fusible(const Batch& batch, const Batch::Step& step) { return !obstacle(batch, step); }
 
+/// A group for each step that could be in one and is in none.
+static void add_alone(const Batch& batch, std::vector<Members>& parts) {
+  std::vector<bool> inside(batch.steps.size());
+  for (const Members& part : parts)
+    for (const uint32_t step : part) inside[step] = true;
+  for (uint32_t step = 0; step < batch.steps.size(); ++step)
+    if (!inside[step] && fusible(batch, batch.steps[step])) parts.push_back({step});
+}
+
 Groups fusion_groups(const Batch& batch, size_t least) {
   const auto steps = static_cast<uint32_t>(batch.steps.size());
   const std::vector<Members> found = Finder(batch).run();
   std::vector<Members> parts;
   Cutter cutter(batch, found);
   for (const Members& group : found)
-    if (group.size() >= least) cutter.cut(group, parts);
-  std::erase_if(parts, [least](const Members& part) { return part.size() < least; });
+    if (group.size() > 1) cutter.cut(group, parts);
+  std::erase_if(parts, [](const Members& part) { return part.size() < 2; });
+  if (least == 1) add_alone(batch, parts);
   std::ranges::sort(parts, {}, [](const Members& part) { return part.front(); });
   Groups groups;
   groups.count = static_cast<uint32_t>(parts.size());

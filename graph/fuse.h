@@ -34,7 +34,7 @@ inline constexpr uint32_t kMostRegisters = 32;
 /// Whether a group may hold the step.
 bool fusible(const Batch& batch, const Batch::Step& step);
 
-/// The groups of a batch that has none yet, of at least so many steps.
+/// The groups of a batch that has none yet, of at least so many steps: 1 or 2.
 Groups fusion_groups(const Batch& batch, size_t least = 2);
 
 /// The batch in which each group is one step. Steps come in another order where groups ask for
