@@ -88,6 +88,7 @@ HWY_INLINE void run_streams(int64_t n, void* out, const BlockOperand* operands,
   constexpr bool kAnswers = std::is_same_v<Result, Truths<D>>;
   auto* HWY_RESTRICT to = static_cast<std::conditional_t<kAnswers, int8_t, T>*>(out);
   int64_t i = 0;
+#pragma GCC unroll 4
   for (; i + step <= n; i += step) store(Expression::apply(a.at(i), b.at(i), c.at(i), s), to + i);
   if (i == n) return;
   if (n >= step) {
