@@ -10,7 +10,7 @@ namespace rt::cpu {
 namespace {
 
 /// Bytes of the places that a block goes through in turn, which fit the first-level cache.
-constexpr int64_t kBlockBytes = 12 << 10;
+constexpr int64_t kBlockBytes = 24 << 10;
 constexpr int64_t kLeastBlock = 256, kMostBlock = 2048;
 
 /// Elements times instructions below which a second thread costs more than it brings.
