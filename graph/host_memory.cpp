@@ -2,7 +2,6 @@
 #include "graph/host_memory.h"
 
 #include <atomic>
-#include <bit>
 #include <cstdlib>
 #include <mutex>
 #include <new>
@@ -23,20 +22,6 @@ namespace rt {
 namespace {
 
 constexpr int64_t kLargestPooled = int64_t{32} << 20, kMostPooled = int64_t{128} << 20;
-
-/// Size classes: four between a power of two and the next, from 256 bytes on,
-/// all multiples of kAlignment.
-struct SizeClass {
-  int number;
-  int64_t bytes;
-};
-SizeClass size_class(int64_t bytes) {
-  if (bytes <= 256) return {0, 256};
-  const int power = std::bit_width(static_cast<uint64_t>(bytes - 1)) - 1;
-  const int64_t quarter = (int64_t{1} << power) / 4;
-  const int64_t quarters = (bytes + quarter - 1) / quarter;
-  return {(power - 8) * 4 + static_cast<int>(quarters) - 4, quarters * quarter};
-}
 
 /// A free block holds the link to the next.
 struct Block {

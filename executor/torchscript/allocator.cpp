@@ -5,10 +5,7 @@
 #include <c10/core/CPUAllocator.h>
 
 #include <array>
-#include <bit>
 #include <cstring>
-#include <mutex>
-#include <unordered_map>
 #include <utility>
 
 #include "graph/host_memory.h"
@@ -16,20 +13,21 @@
 namespace rt::torchscript {
 namespace {
 
-/// Small blocks are given back by a function that knows their size: a result of a small operator
-/// costs as much as the operator. Of larger ones the size is looked up.
-constexpr size_t kSmall = size_t{64} << 10, kMost = size_t{1} << 40;
-constexpr int kSmallSizes = 9;  ///< powers of two from 256 bytes on
+constexpr size_t kMost = size_t{1} << 40;
+constexpr int kSizes = size_class(int64_t{1} << 40).number + 1;
 
-template <size_t bytes>
-void give_small(void* block) {
-  give_block(block, static_cast<int64_t>(bytes));
+/// A block is given back by a function that knows its size, so that no list of blocks has to be
+/// kept, nor a lock that a forked child could find taken.
+template <int number>
+void give_back(void* block) {
+  give_block(block, class_bytes(number));
 }
-template <int... power>
-constexpr auto small_deleters(std::integer_sequence<int, power...>) {
-  return std::array<c10::DeleterFnPtr, sizeof...(power)>{give_small<size_t{256} << power>...};
+template <int... number>
+constexpr auto deleters(std::integer_sequence<int, number...>) {
+  static_assert(((size_class(class_bytes(number)).number == number) && ...));
+  return std::array<c10::DeleterFnPtr, sizeof...(number)>{give_back<number>...};
 }
-constexpr auto kGiveSmall = small_deleters(std::make_integer_sequence<int, kSmallSizes>());
+constexpr auto kGiveBack = deleters(std::make_integer_sequence<int, kSizes>());
 
 thread_local int scopes = 0;
 
@@ -42,50 +40,21 @@ class Pooling final : public c10::Allocator {
   }
   c10::DataPtr allocate(size_t bytes) override {
     if (scopes == 0 || bytes > kMost) return before_->allocate(bytes);
-    if (bytes <= kSmall) return small(bytes);
-    void* const block = take_block(static_cast<int64_t>(bytes));
+    const SizeClass size = size_class(static_cast<int64_t>(bytes));
+    void* const block = take_block(size.bytes);
     if (!block) return before_->allocate(bytes);  // its error is the one that users know
-    const std::lock_guard lock(mutex_);
-    blocks_[block] = static_cast<int64_t>(bytes);
-    return {block, block, give_back, c10::Device(c10::kCPU)};
+    return {block, block, kGiveBack[static_cast<size_t>(size.number)], c10::Device(c10::kCPU)};
   }
-  c10::DeleterFnPtr raw_deleter() const override {
-    return before_->raw_deleter() ? give_back : nullptr;
-  }
+  /// Where libtorch keeps no DataPtr: our blocks are malloc's, which before_ takes.
+  c10::DeleterFnPtr raw_deleter() const override { return before_->raw_deleter(); }
   void copy_data(void* to, const void* from, size_t count) const override {
     std::memcpy(to, from, count);
   }
 
  private:
-  c10::DataPtr small(size_t bytes) {
-    const int power = bytes <= 256 ? 0 : std::bit_width((bytes - 1) >> 8);
-    void* const block = take_block(int64_t{256} << power);
-    if (!block) return before_->allocate(bytes);
-    return {block, block, kGiveSmall[static_cast<size_t>(power)], c10::Device(c10::kCPU)};
-  }
-
   Pooling() : before_(c10::GetCPUAllocator()) { c10::SetCPUAllocator(this); }
 
-  /// Where libtorch keeps no DataPtr: of a large block of ours, or of one that malloc gave, as
-  /// before_ takes it and small ones of ours are, too.
-  static void give_back(void* block) {
-    Pooling& pooling = instance();
-    int64_t bytes = 0;
-    {
-      const std::lock_guard lock(pooling.mutex_);
-      const auto found = pooling.blocks_.find(block);
-      if (found != pooling.blocks_.end()) {
-        bytes = found->second;
-        pooling.blocks_.erase(found);
-      }
-    }
-    if (bytes > 0) give_block(block, bytes);
-    else pooling.before_->raw_deleter()(block);
-  }
-
   c10::Allocator* const before_;
-  std::mutex mutex_;
-  std::unordered_map<void*, int64_t> blocks_;  ///< in use
 };
 
 }  // namespace
