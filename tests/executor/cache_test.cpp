@@ -49,6 +49,24 @@ TEST(Cache, ConfirmsHitsByComparison) {
   EXPECT_EQ(cache.size(), 2u);
 }
 
+TEST(Cache, FindsByPathWhatWasLastUsedForIt) {
+  Cache cache(2, 1 << 20);
+  EXPECT_EQ(cache.likely(7), nullptr);
+  Cache::Entry& one = look_up(cache, 1);
+  cache.use(one, 7);
+  EXPECT_EQ(cache.likely(7), &one);
+  Cache::Entry& two = look_up(cache, 2);
+  cache.use(two, 7);
+  EXPECT_EQ(cache.likely(7), &two) << "the newest of a path";
+  cache.use(look_up(cache, 1), 8);
+  EXPECT_EQ(cache.likely(8), &one);
+  cache.use(two, 7);  // the most recently used one again
+  look_up(cache, 3);
+  cache.shrink();
+  EXPECT_EQ(cache.likely(8), nullptr) << "dropped, and its path with it";
+  EXPECT_EQ(cache.likely(7), &two);
+}
+
 TEST(Cache, DropsTheLeastRecentlyUsed) {
   Cache cache(3, 1 << 20);
   for (int64_t size : {1, 2, 3})

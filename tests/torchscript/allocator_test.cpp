@@ -11,7 +11,7 @@
 namespace rt::torchscript {
 namespace {
 
-/// Numbers of floats: what is given back by its size, at the edges of sizes, and what is looked up.
+/// Numbers of floats: at the edges of the sizes that blocks have, small and big.
 const int64_t kCounts[] = {1, 64, 65, 256, 1000, 16384, 16385, 1 << 20};
 
 class PooledMemoryOf : public testing::TestWithParam<int64_t> {};
@@ -53,20 +53,19 @@ TEST_P(PooledMemoryOf, MayOutliveItsScopeAndItsThread) {
 }
 
 TEST_P(PooledMemoryOf, IsGivenBackWithoutItsDataPtrToo) {
+  const PooledMemory first;  // so that the allocator is ours from here on
   c10::Allocator* const allocator = c10::GetCPUAllocator();
   const size_t bytes = static_cast<size_t>(GetParam()) * 4;
   void* outside = nullptr;
-  void* inside = nullptr;
-  {
-    const PooledMemory pooled;
-    c10::Allocator* const ours = c10::GetCPUAllocator();
-    inside = ours->raw_allocate(bytes);
-    outside = allocator->raw_allocate(bytes);
-    std::memset(inside, 1, bytes);
-    std::memset(outside, 2, bytes);
-    ours->raw_deallocate(outside);
-  }
-  c10::GetCPUAllocator()->raw_deallocate(inside);
+  std::thread([&] { outside = allocator->raw_allocate(bytes); }).join();  // no scope lives there
+  void* const inside = allocator->raw_allocate(bytes);
+  std::memset(inside, 1, bytes);
+  std::memset(outside, 2, bytes);
+  EXPECT_EQ(static_cast<char*>(inside)[bytes - 1], 1);
+  EXPECT_EQ(static_cast<char*>(outside)[bytes - 1], 2);
+  EXPECT_NE(allocator->raw_deleter(), nullptr);
+  allocator->raw_deallocate(outside);
+  std::thread([&] { allocator->raw_deallocate(inside); }).join();
 }
 
 }  // namespace

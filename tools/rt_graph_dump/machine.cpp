@@ -149,9 +149,12 @@ std::unique_ptr<Backend> open_backend(const std::string& name, const Setup& setu
   return make_reference_backend(memory, setup.threads);
 }
 
-std::string described(const Backend& backend) {
+std::string headline(const Subject& subject, const Backend& backend, const Inputs& inputs) {
   const std::string version = backend.version();
-  return version.starts_with(backend.name()) ? version : join(backend.name(), ' ', version);
+  const std::string name =
+      version.starts_with(backend.name()) ? version : join(backend.name(), ' ', version);
+  return join(subject.path, ": ", counted(std::ssize(subject.batch().steps), "node"), " on ", name,
+              ", ", inputs.origin);
 }
 
 bool holds_groups(const Batch& batch) {

@@ -20,8 +20,6 @@ struct Setup {
 std::unique_ptr<Backend> open_backend(const std::string& name, const Setup& setup,
                                       MemoryCount& memory);
 
-std::string described(const Backend& backend);  ///< name and version
-
 /// Whether some steps are fused already, as they are in programs and never in what was recorded.
 bool holds_groups(const Batch& batch);
 
@@ -33,6 +31,9 @@ struct Inputs {
   std::string origin;  ///< where they come from, for the reader
 };
 Inputs make_inputs(Backend& backend, const Subject& subject, const Setup& setup);
+
+/// What runs where and on which inputs: the first line of what a command tells.
+std::string headline(const Subject& subject, const Backend& backend, const Inputs& inputs);
 
 /// A batch while it runs step by step.
 class Walk {
