@@ -24,6 +24,10 @@ function(rt_add_tests folder)
                                           ${ARGN} GTest::gtest_main ${CMAKE_DL_LIBS})
   # Tests find entry points by name as well, which the linker does not see as a use.
   target_link_options(${target} PRIVATE -Wl,--no-as-needed)
+  # Under sanitizers most take longer to build than to run.
+  if(RT_SANITIZE AND NOT folder MATCHES "^(graph|executor|fuzz)$")
+    target_compile_options(${target} PRIVATE -O0)
+  endif()
 endfunction()
 
 # rt_run_tests(<folder> <label> [<backend>]): registers the folder's tests, to run on that backend.
@@ -36,7 +40,16 @@ function(rt_run_tests folder label)
       set(prefix libtorch.${folder}.)
     endif()
   endif()
-  # Sanitizers slow a test down by a factor of ten and more.
+  # A process takes longer to start under sanitizers than most tests. Those that a process may have
+  # one of only have programs of their own, or go through the ABI.
+  if(RT_SANITIZE AND folder MATCHES "^(graph|executor|files|fuzz|ops|autograd)$")
+    # What is left out takes minutes: tests of the fuzzer itself, and 30,000 steps of a training.
+    add_test(NAME ${folder}
+             COMMAND rt_test_${folder}
+                     --gtest_filter=-*.FindsARowThatIsWrong*:FuzzSelf.*:LongTraining.*)
+    set_tests_properties(${folder} PROPERTIES TIMEOUT 600 LABELS ${label} ${environment})
+    return()
+  endif()
   gtest_discover_tests(
     rt_test_${folder}
     TEST_PREFIX ${prefix}
@@ -48,6 +61,9 @@ endfunction()
 # White box: the archive, whose symbols the library hides. Black box: the library as clients get it.
 rt_add_tests(graph rt_core)
 rt_add_tests(executor rt_core)
+if(RT_SANITIZE)
+  set_source_files_properties(tests/executor/simd_math_test.cpp PROPERTIES COMPILE_OPTIONS "${RT_VECTORS}")
+endif()
 rt_add_tests(files rt_files)
 target_sources(rt_test_files PRIVATE tests/fuzz_files/readers.cpp)
 rt_add_tests(ops rt_torch)
@@ -94,11 +110,11 @@ endif()
 # The batch explorer, where there is a browser.
 find_program(RT_CHROMIUM NAMES chromium chromium-browser google-chrome)
 mark_as_advanced(RT_CHROMIUM)
-if(RT_CHROMIUM)
+if(RT_CHROMIUM AND NOT RT_SANITIZE)
   rt_add_tests(page rt_graph)
   target_compile_definitions(rt_test_page PRIVATE RT_CHROMIUM="${RT_CHROMIUM}")
   rt_run_tests(page shipped)
-else()
+elseif(NOT RT_CHROMIUM)
   message(STATUS "Chromium was not found: the pages are not tested (see tools/setup.sh)")
 endif()
 
@@ -144,7 +160,7 @@ endif()
 
 # rt_mutation: the golden cases against a core whose rows are changed one by one. The linker puts
 # the tool between the core and these functions; the core knows nothing of it.
-if(CLI11_FOUND)
+if(CLI11_FOUND AND NOT RT_SANITIZE)
   set(rt_infer _ZN2rt5inferERNS_4ArgsESt4spanIKNS_10TensorTypeELm18446744073709551615EE)
   set(rt_infer_alike _ZNK2rt5Graph11infer_alikeERNS_4ArgsE)
   set(rt_make_backend _ZN2rt22make_reference_backendERNS_11MemoryCountEib)
@@ -312,69 +328,71 @@ endif()
 
 # Loading and forking, each scenario in a process of its own: two programs that open the library at
 # run time, the test that arranges folders for them, and what may lie in such a folder.
-add_executable(rt_loading_host tests/loading/host.cpp)
-add_executable(rt_fork_host tests/loading/fork_host.cpp)
-foreach(host rt_loading_host rt_fork_host)
-  target_include_directories(${host} PRIVATE ${PROJECT_SOURCE_DIR} frontend_abi)
-  target_link_libraries(${host} PRIVATE rt_settings Threads::Threads ${CMAKE_DL_LIBS})
-  add_dependencies(${host} rt_torch)
-endforeach()
-add_library(rt_fake_plugin MODULE tests/loading/fake_plugin.cpp)
-target_link_libraries(rt_fake_plugin PRIVATE rt_settings)
-target_include_directories(rt_fake_plugin PRIVATE ${PROJECT_SOURCE_DIR})
-add_library(rt_marker MODULE tests/loading/marker.c)
-target_link_libraries(rt_marker PRIVATE rt_c99)
-add_executable(rt_test_loading tests/loading/fork_test.cpp tests/loading/loading_test.cpp
-                               tests/loading/trace_test.cpp)
-target_link_libraries(rt_test_loading PRIVATE rt_test_settings GTest::gtest_main)
-add_dependencies(rt_test_loading rt_torch rt_loading_host rt_fork_host rt_fake_plugin rt_marker)
-target_compile_definitions(
-  rt_test_loading
-  PRIVATE RT_TEST_LIBRARY="$<TARGET_FILE:rt_torch>" RT_TEST_HOST="$<TARGET_FILE:rt_loading_host>"
-          RT_TEST_FORK_HOST="$<TARGET_FILE:rt_fork_host>"
-          RT_TEST_FAKE_PLUGIN="$<TARGET_FILE:rt_fake_plugin>"
-          RT_TEST_MARKER_LIBRARY="$<TARGET_FILE:rt_marker>")
-if(RT_LIBTORCH_FOUND)
-  foreach(name rt_fake_libtorch rt_silent_libtorch)
-    add_library(${name} MODULE tests/loading/fake_libtorch.c)
-    target_link_libraries(${name} PRIVATE rt_c99)
-    target_link_options(${name} PRIVATE -Wl,-soname,libtorch_cpu.so)
+if(NOT RT_SANITIZE)
+  add_executable(rt_loading_host tests/loading/host.cpp)
+  add_executable(rt_fork_host tests/loading/fork_host.cpp)
+  foreach(host rt_loading_host rt_fork_host)
+    target_include_directories(${host} PRIVATE ${PROJECT_SOURCE_DIR} frontend_abi)
+    target_link_libraries(${host} PRIVATE rt_settings Threads::Threads ${CMAKE_DL_LIBS})
+    add_dependencies(${host} rt_torch)
   endforeach()
-  target_compile_definitions(rt_fake_libtorch PRIVATE FAKE_VERSION)
-  # The plugin itself, as another build makes it.
-  add_library(rt_other_plugin MODULE executor/torchscript/plugin.cpp)
-  target_compile_definitions(rt_other_plugin PRIVATE RT_TORCH_BUILD="another build")
-  target_link_libraries(rt_other_plugin PRIVATE rt_torchscript)
-  target_link_options(rt_other_plugin PRIVATE -Wl,-Bsymbolic -Wl,-z,nodelete -Wl,--exclude-libs,ALL)
-  add_dependencies(rt_test_loading rt_fake_libtorch rt_silent_libtorch rt_other_plugin)
+  add_library(rt_fake_plugin MODULE tests/loading/fake_plugin.cpp)
+  target_link_libraries(rt_fake_plugin PRIVATE rt_settings)
+  target_include_directories(rt_fake_plugin PRIVATE ${PROJECT_SOURCE_DIR})
+  add_library(rt_marker MODULE tests/loading/marker.c)
+  target_link_libraries(rt_marker PRIVATE rt_c99)
+  add_executable(rt_test_loading tests/loading/fork_test.cpp tests/loading/loading_test.cpp
+                                 tests/loading/trace_test.cpp)
+  target_link_libraries(rt_test_loading PRIVATE rt_test_settings GTest::gtest_main)
+  add_dependencies(rt_test_loading rt_torch rt_loading_host rt_fork_host rt_fake_plugin rt_marker)
   target_compile_definitions(
     rt_test_loading
-    PRIVATE RT_TEST_LIBTORCH="${RT_LIBTORCH_DIR}" RT_TEST_LIBTORCH_VERSION="${RT_LIBTORCH_VERSION}"
-            RT_TEST_PLUGIN="$<TARGET_FILE:rt_torch_torchscript>"
-            RT_TEST_OTHER_PLUGIN="$<TARGET_FILE:rt_other_plugin>"
-            RT_TEST_FAKE_LIBTORCH="$<TARGET_FILE:rt_fake_libtorch>"
-            RT_TEST_SILENT_LIBTORCH="$<TARGET_FILE:rt_silent_libtorch>")
+    PRIVATE RT_TEST_LIBRARY="$<TARGET_FILE:rt_torch>" RT_TEST_HOST="$<TARGET_FILE:rt_loading_host>"
+            RT_TEST_FORK_HOST="$<TARGET_FILE:rt_fork_host>"
+            RT_TEST_FAKE_PLUGIN="$<TARGET_FILE:rt_fake_plugin>"
+            RT_TEST_MARKER_LIBRARY="$<TARGET_FILE:rt_marker>")
+  if(RT_LIBTORCH_FOUND)
+    foreach(name rt_fake_libtorch rt_silent_libtorch)
+      add_library(${name} MODULE tests/loading/fake_libtorch.c)
+      target_link_libraries(${name} PRIVATE rt_c99)
+      target_link_options(${name} PRIVATE -Wl,-soname,libtorch_cpu.so)
+    endforeach()
+    target_compile_definitions(rt_fake_libtorch PRIVATE FAKE_VERSION)
+    # The plugin itself, as another build makes it.
+    add_library(rt_other_plugin MODULE executor/torchscript/plugin.cpp)
+    target_compile_definitions(rt_other_plugin PRIVATE RT_TORCH_BUILD="another build")
+    target_link_libraries(rt_other_plugin PRIVATE rt_torchscript)
+    target_link_options(rt_other_plugin PRIVATE -Wl,-Bsymbolic -Wl,-z,nodelete -Wl,--exclude-libs,ALL)
+    add_dependencies(rt_test_loading rt_fake_libtorch rt_silent_libtorch rt_other_plugin)
+    target_compile_definitions(
+      rt_test_loading
+      PRIVATE RT_TEST_LIBTORCH="${RT_LIBTORCH_DIR}" RT_TEST_LIBTORCH_VERSION="${RT_LIBTORCH_VERSION}"
+              RT_TEST_PLUGIN="$<TARGET_FILE:rt_torch_torchscript>"
+              RT_TEST_OTHER_PLUGIN="$<TARGET_FILE:rt_other_plugin>"
+              RT_TEST_FAKE_LIBTORCH="$<TARGET_FILE:rt_fake_libtorch>"
+              RT_TEST_SILENT_LIBTORCH="$<TARGET_FILE:rt_silent_libtorch>")
+    gtest_discover_tests(
+      rt_test_loading
+      TEST_FILTER *Libtorch*
+      TEST_PREFIX libtorch.loading.
+      DISCOVERY_MODE PRE_TEST
+      DISCOVERY_TIMEOUT 60
+      PROPERTIES TIMEOUT 300 LABELS libtorch)
+  endif()
   gtest_discover_tests(
     rt_test_loading
-    TEST_FILTER *Libtorch*
-    TEST_PREFIX libtorch.loading.
+    TEST_FILTER -*Libtorch*
+    TEST_PREFIX loading.
     DISCOVERY_MODE PRE_TEST
     DISCOVERY_TIMEOUT 60
-    PROPERTIES TIMEOUT 300 LABELS libtorch)
+    PROPERTIES TIMEOUT 300 LABELS shipped)
 endif()
-gtest_discover_tests(
-  rt_test_loading
-  TEST_FILTER -*Libtorch*
-  TEST_PREFIX loading.
-  DISCOVERY_MODE PRE_TEST
-  DISCOVERY_TIMEOUT 60
-  PROPERTIES TIMEOUT 300 LABELS shipped)
 
 # The examples judge themselves: what they reach, that each training step is one batch, and that
 # every handle was freed. A short run of the transformer learns more than how often letters occur.
-function(rt_run_example example)
+function(rt_run_example example label)
   add_test(NAME examples.${example} COMMAND ${example} ${ARGN})
-  set_tests_properties(examples.${example} PROPERTIES TIMEOUT 300 LABELS core ENVIRONMENT
+  set_tests_properties(examples.${example} PROPERTIES TIMEOUT 300 LABELS ${label} ENVIRONMENT
                                                       RT_TORCH_BACKEND=reference)
   if(RT_LIBTORCH_FOUND)
     add_test(NAME libtorch.examples.${example} COMMAND ${example} ${ARGN})
@@ -383,10 +401,10 @@ function(rt_run_example example)
                                               "RT_TORCH_BACKEND=libtorch;RT_TORCH_THREADS=1")
   endif()
 endfunction()
-rt_run_example(first)
-rt_run_example(digits)
-rt_run_example(convnet)
-rt_run_example(char_transformer --steps 100)
+rt_run_example(first core)
+rt_run_example(digits core)
+rt_run_example(convnet shipped)
+rt_run_example(char_transformer shipped --steps 100)
 
 # rt_bench: what it makes of numbers, and the program itself, as short as it can be. Its times are
 # not looked at.

@@ -137,6 +137,7 @@ Replacement::~Replacement() {
 }
 
 void Replacement::write(const void* data, int64_t bytes) {
+  if (bytes == 0) return;  // of an empty tensor, which has no data
   const auto size = static_cast<size_t>(bytes);
   if (std::fwrite(data, 1, size, stream_.get()) != size) fail_errno("cannot be written");
 }

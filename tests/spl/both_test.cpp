@@ -59,10 +59,7 @@ TEST_F(Both, HaveErrorsAndCountersOfTheirOwn) {
 
 TEST_F(Both, TakeTurnsOnTheSameBackend) {
   const auto work = [](const Library& library) {
-    const auto call = [&]<class Function>(Function*, const char* symbol) {
-      return reinterpret_cast<Function*>(library.entry(symbol));
-    };
-#define CALL(symbol) call(&symbol, #symbol)
+#define CALL(symbol) reinterpret_cast<decltype(&symbol)>(library.entry(#symbol))
     for (int round = 0; round < 20; ++round) {
       const int64_t a = CALL(rt_torch_tensor_full_2d)(32, 32, std::bit_cast<int64_t>(0.5));
       const int64_t b = CALL(rt_torch_torchtensor_matmul)(a, a);
