@@ -15,40 +15,20 @@
 #define HWY_TARGET_INCLUDE "fallback_cpu/block_kernels.cpp"
 #include <hwy/foreach_target.h>
 
-#include "fallback_cpu/simd_angles-inl.h"
-#include "fallback_cpu/simd_math-inl.h"
+#include "fallback_cpu/expressions-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace rt::cpu::HWY_NAMESPACE {
 namespace {
 
-template <class D>
-HWY_INLINE Lanes<D> cross_entropy_term(Lanes<D> p, Lanes<D> target) {
-  const Lanes<D> log_not = larger(log1p(-p), -100), log_p = larger(log(p), -100);
-  return (target - 1) * log_not - target * log_p;
-}
-
-/// The gradient of cross_entropy_term at p.
-template <class D>
-HWY_INLINE Lanes<D> cross_entropy_slope(Lanes<D> p, Lanes<D> target) {
-  return (p - target) / larger((1 - p) * p, hn::TFromD<D>(1e-12));
-}
-
-/// One operand: what lies in memory, or one element repeated as often as a vector is long. Of a
-/// choice the first is bools.
+/// One operand. Of a choice the first is bools.
 template <class D, bool truths, bool repeats>
 struct Stream {
   using T = std::conditional_t<truths, int8_t, hn::TFromD<D>>;
-  HWY_ALIGN T repeated[repeats ? hn::MaxLanes(D()) : 1];
   const T* from;
-  int64_t along = -1;  ///< 0 where one element is repeated
+  int64_t along;  ///< 0 where the same elements count again and again, else -1
   HWY_INLINE explicit Stream(const BlockOperand& operand)
-      : from(static_cast<const T*>(operand.data)) {
-    if (!repeats || !operand.same) return;
-    for (T& each : repeated) each = *from;
-    from = repeated;
-    along = 0;
-  }
+      : from(static_cast<const T*>(operand.data)), along(int64_t{operand.same} - 1) {}
   HWY_INLINE auto at(int64_t i) const {
     const T* const place = from + (repeats ? i & along : i);
     if constexpr (truths) return load_truths(D(), place);
@@ -109,57 +89,6 @@ void run(int64_t n, void* out, const BlockOperand* operands, int64_t scalar) {
   else run_streams<Expression, T, false>(n, out, operands, scalar);
 }
 
-enum Takes { Floats = 2, Numbers = 4, All = 5 };  ///< how many of the first DTypes
-
-#define RT_FORMULA_OF(Id, operands, choice, first, second, third, expression)   \
-  struct Id {                                                                   \
-    static constexpr int kOperands = operands;                                  \
-    static constexpr bool kChoice = choice;                                     \
-    template <class D>                                                          \
-    static HWY_INLINE auto apply(                                               \
-        [[maybe_unused]] std::conditional_t<choice, Truths<D>, Lanes<D>> first, \
-        [[maybe_unused]] Lanes<D> second, [[maybe_unused]] Lanes<D> third,      \
-        [[maybe_unused]] Lanes<D> s) {                                          \
-      using T [[maybe_unused]] = hn::TFromD<D>;                                 \
-      return expression;                                                        \
-    }                                                                           \
-  };
-#define RT_FORMULA(Id, operands, expression) RT_FORMULA_OF(Id, operands, false, a, b, c, expression)
-#define RT_FORMULA_TO_CHOOSE(Id, operands, expression) \
-  RT_FORMULA_OF(Id, operands, true, which, a, b, expression)
-
-#define RT_UNARY(Id, takes, expression) RT_EXPRESSION(RT_FORMULA, Id, takes, 1, expression)
-#define RT_BINARY(Id, takes, expression) RT_EXPRESSION(RT_FORMULA, Id, takes, 2, expression)
-#define RT_TERNARY(Id, takes, expression) RT_EXPRESSION(RT_FORMULA, Id, takes, 3, expression)
-#define RT_CHOICE(Id, takes, expression) \
-  RT_EXPRESSION(RT_FORMULA_TO_CHOOSE, Id, takes, 3, expression)
-#define RT_EXPRESSION(formula, Id, takes, operands, expression)            \
-  formula(FormulaOf##Id, operands, expression) struct Id : FormulaOf##Id { \
-    static constexpr Takes kTakes = takes;                                 \
-    template <class T>                                                     \
-    static constexpr BlockKernel kernel = run<Id, T>;                      \
-  };
-#define RT_LOOP(Id, takes, function)                   \
-  struct Id {                                          \
-    static constexpr Takes kTakes = takes;             \
-    static constexpr int kOperands = 1;                \
-    template <class T>                                 \
-    static constexpr BlockKernel kernel = function<T>; \
-  };
-
-/// The powers that PyTorch computes exactly rather than by logarithm.
-namespace powers {
-RT_FORMULA(Square, 1, (a * a))
-RT_FORMULA(Same, 1, a)
-RT_FORMULA(One, 1, Lanes<D>(1))
-RT_FORMULA(Cube, 1, (a * a * a))
-RT_FORMULA(Root, 1, sqrt(a))
-RT_FORMULA(OneByRoot, 1, 1 / sqrt(a))
-RT_FORMULA(OneBy, 1, 1 / a)
-RT_FORMULA(OneBySquare, 1, 1 / (a * a))
-RT_FORMULA(Any, 1, power(a, hn::GetLane(s.vector)))
-}  // namespace powers
-
 template <class T>
 void run_power(int64_t n, void* out, const BlockOperand* operands, int64_t scalar) {
   const T exponent = convert<T>(std::bit_cast<double>(scalar));
@@ -175,10 +104,6 @@ void run_power(int64_t n, void* out, const BlockOperand* operands, int64_t scala
   kernel(n, out, operands, scalar);
 }
 
-namespace expressions {
-#include "fallback_cpu/elementwise.def"
-}
-
 struct KernelRow {
   uint32_t operands = 0;
   BlockKernel kernels[5] = {};  ///< by DType; nullptr where it is not computed
@@ -186,7 +111,7 @@ struct KernelRow {
   template <class Expression, class T>
   constexpr void put() {
     if constexpr (static_cast<int>(kDTypeOf<T>) < Expression::kTakes)
-      kernels[static_cast<size_t>(kDTypeOf<T>)] = Expression::template kernel<T>;
+      kernels[static_cast<size_t>(kDTypeOf<T>)] = run<Expression, T>;
   }
 };
 
@@ -213,7 +138,8 @@ constexpr std::array<KernelRow, kOpCount> kernel_rows() {
 #define RT_BINARY RT_UNARY
 #define RT_TERNARY RT_UNARY
 #define RT_CHOICE RT_UNARY
-#define RT_LOOP RT_UNARY
+#define RT_LOOP(Id, function) \
+  rows[static_cast<size_t>(Op::Id)] = {1, {function<float>, function<double>}};
 #include "fallback_cpu/elementwise.def"
   return rows;
 }
@@ -228,7 +154,6 @@ constexpr std::array<KernelRow, kOpCount> kKernels = kernel_rows();
 #define RT_INTERNAL(Id, params, doc, ...) RT_CHECK(Id, __VA_ARGS__)
 #include "graph/ops.def"
 #undef RT_CHECK
-#undef RT_EXPRESSION
 
 const KernelRow& kernels_of(Op op) { return kKernels[static_cast<size_t>(op)]; }
 

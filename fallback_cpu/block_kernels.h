@@ -6,7 +6,11 @@ namespace rt::cpu {
 
 inline constexpr uint32_t kMostOperands = 3;  ///< of an elementwise op
 
-/// One operand of a block: its elements, or one that stands for all of them.
+/// Elements that one lies in memory as often as, where it stands for all of a block: no kernel
+/// reads more in one go.
+inline constexpr int64_t kRepeats = 128;
+
+/// One operand of a block: its elements, or kRepeats times the one that stands for all of them.
 struct BlockOperand {
   const void* data;
   bool same;

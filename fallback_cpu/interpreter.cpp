@@ -1,5 +1,5 @@
 // interpreter.cpp -- the block interpreter: the walk over broadcast operands and the loop over
-// instructions.
+// steps and chains.
 #include "fallback_cpu/interpreter.h"
 
 #include <algorithm>
@@ -165,7 +165,8 @@ struct BlockRun {
   /// What one thread has: where each place's elements are for the present block, and memory.
   struct Thread {
     std::array<BlockOperand, kMostRegisters> places;
-    std::array<char*, kMostRegisters> stores;  ///< where the first element of all would be
+    std::array<char*, kMostRegisters> targets;  ///< of chains, by place
+    std::array<char*, kMostRegisters> stores;   ///< where the first element of all would be
     char* memory;
   };
 
@@ -182,6 +183,7 @@ struct BlockRun {
       gather(walk, operand, item_size(code.inputs_[i]), begin, n, memory);
     } else {
       operand.convert(1, memory, operand.data + offset_of(begin, walk, operand) * operand.item, 1);
+      fill(kRepeats, item_size(code.inputs_[i]), memory, memory);
     }
   }
   /// An operand's elements of the walk's [begin, begin + n), one after the other: where they lie,
@@ -196,25 +198,58 @@ struct BlockRun {
   }
   int64_t place_bytes() const { return code.place_bytes_ * held; }
 
+  /// Where a step's store is, or nullptr.
+  static char* store_of(const Thread& thread, const BlockCode::Step& step, int64_t begin) {
+    return step.store < 0 ? nullptr
+                          : thread.stores[static_cast<size_t>(step.store)] + begin * step.item;
+  }
+
+  void compute(Thread& thread, const BlockCode::Step& step, int64_t begin, int64_t n) const {
+    BlockOperand taken[kMostOperands];
+    bool same = true;
+    for (uint32_t k = 0; k < step.operands; ++k) {
+      const BlockOperand& place = thread.places[step.sources[k]];
+      taken[k].data = place.data;
+      taken[k].same = place.same;
+      same = same && place.same;
+    }
+    char* const stored = store_of(thread, step, begin);
+    char* const out = stored && !same ? stored : thread.memory + step.target * place_bytes();
+    const int64_t count = same ? 1 : n;
+    if (step.kernel) step.kernel(count, out, taken, scalars[step.scalar]);
+    else step.cast(count, out, taken[0].data, 1);
+    thread.places[step.target] = {out, same};
+    if (!same) return;
+    fill(kRepeats, step.item, out, out);
+    if (stored) fill(n, step.item, stored, out);
+  }
+
+  void compute(Thread& thread, const BlockCode::Chain& chain, int64_t begin, int64_t n) const {
+    for (uint32_t i = chain.first_target; i < chain.last_target; ++i) {
+      const BlockCode::Step& step = code.steps_[code.targets_[i]];
+      char* const stored = store_of(thread, step, begin);
+      char* const out = stored ? stored : thread.memory + step.target * place_bytes();
+      thread.places[step.target] = {out, false};
+      thread.targets[step.target] = out;
+    }
+    chain.run(&code.links_[chain.first_link],
+              {thread.places.data(), thread.targets.data(), scalars}, n);
+  }
+
   /// Computes the walk's [begin, begin + n). In a walk by rows that is part of one row.
   void compute(Thread& thread, int64_t begin, int64_t n) const {
     for (uint32_t i = 0; i < operands.size(); ++i) load(thread, i, begin, n);
-    for (const BlockCode::Step& step : code.steps_) {
-      BlockOperand taken[kMostOperands];
-      bool same = true;
-      for (uint32_t k = 0; k < step.operands; ++k) {
-        taken[k] = thread.places[step.sources[k]];
-        same = same && taken[k].same;
+    for (uint32_t i = 0; i < code.steps_.size();) {
+      const BlockCode::Step& step = code.steps_[i];
+      const BlockCode::Chain* const chain =
+          step.chain == BlockCode::kNoChain ? nullptr : &code.chains_[step.chain];
+      if (chain && n >= chain->tile) {
+        compute(thread, *chain, begin, n);
+        i = chain->last_step;
+      } else {
+        compute(thread, step, begin, n);
+        ++i;
       }
-      char* const stored = step.store < 0
-                               ? nullptr
-                               : thread.stores[static_cast<size_t>(step.store)] + begin * step.item;
-      char* const out = stored && !same ? stored : thread.memory + step.target * place_bytes();
-      const int64_t count = same ? 1 : n;
-      if (step.kernel) step.kernel(count, out, taken, scalars[step.scalar]);
-      else step.cast(count, out, taken[0].data, 1);
-      thread.places[step.target] = {out, same};
-      if (stored && same) fill(n, step.item, stored, out);
     }
   }
 
@@ -290,75 +325,6 @@ struct BlockRun {
   }
 };
 
-BlockCode::BlockCode(const BlockProgram& program) {
-  const auto registers = program.registers.size();
-  std::vector<uint32_t> last(registers, 0);
-  std::vector<int16_t> store_of(registers, -1);
-  std::vector<uint8_t> place_of(registers, 0);
-  Small<uint8_t, 8> free;
-  const auto inputs = registers - program.code.size();
-  const auto store = [&](uint16_t of, int16_t output) {
-    if (store_of[of] < 0) {
-      store_of[of] = static_cast<int16_t>(stores_.size());
-      stores_.push_back({output, static_cast<uint8_t>(item_size(program.registers[of]))});
-    }
-    return static_cast<uint16_t>(store_of[of]);
-  };
-  for (uint32_t i = 0; i < program.outputs.size(); ++i)
-    store(program.outputs[i], static_cast<int16_t>(i));
-  outputs_ = program.outputs.size();
-  for (const BlockProgram::Fold& fold : program.folds) {
-    const DType dtype = program.registers[fold.source];
-    const int input = fold.source < inputs ? static_cast<int>(fold.source) : -1;
-    folds_.push_back({fold.op, store(fold.source, -1), input, dtype, fold.dtype,
-                      fold_kernels(rt::cpu::Fold::Sum, dtype).run});
-  }
-  place_bytes_ = 1;
-  const auto place = [&](uint32_t of) {
-    place_bytes_ = std::max(place_bytes_, item_size(program.registers[of]));
-    if (free.empty() || of < inputs || store_of[of] >= 0) {
-      if (places_ == kMostRegisters) fail("a program of more than ", kMostRegisters, " registers");
-      return place_of[of] = static_cast<uint8_t>(places_++);
-    }
-    place_of[of] = free.back();
-    free.resize(free.size() - 1);
-    return place_of[of];
-  };
-  for (uint32_t i = 0; i < inputs; ++i) {
-    inputs_.push_back(program.registers[i]);
-    place(i);
-  }
-  for (uint32_t i = 0; i < program.code.size(); ++i)
-    for (uint32_t k = 0; k < block_operands(program.code[i].op); ++k)
-      last[program.code[i].sources[k]] = i;
-  for (uint32_t i = 0; i < program.code.size(); ++i) {
-    const BlockProgram::Instruction& from = program.code[i];
-    const uint32_t count = block_operands(from.op);
-    const DType dtype = program.registers[from.sources[count - 1]];
-    const bool cast = from.op == Op::Cast;
-    Step step{cast ? nullptr : block_kernel(from.op, dtype),
-              cast ? convert_kernel(program.registers[from.target], dtype) : nullptr,
-              static_cast<uint8_t>(count),
-              0,
-              {},
-              static_cast<uint8_t>(item_size(program.registers[from.target])),
-              store_of[from.target],
-              from.scalar};
-    // No kernel reads where it writes, so operands give their places back after it has one.
-    step.target = place(from.target);
-    for (uint32_t k = 0; k < count; ++k) {
-      const uint16_t source = from.sources[k];
-      step.sources[k] = place_of[source];
-      const bool again = std::find(from.sources, from.sources + k, source) != from.sources + k;
-      if (!again && last[source] == i && source >= inputs && store_of[source] < 0)
-        free.push_back(place_of[source]);
-    }
-    steps_.push_back(step);
-  }
-}
-
-size_t BlockCode::bytes() const { return sizeof *this + steps_.size() * sizeof(Step); }
-
 void BlockCode::run(Sizes sizes, std::span<const Source> sources, std::span<const int64_t> scalars,
                     std::span<char* const> outputs, const Team& team) const {
   constexpr int64_t kNone[] = {0};
@@ -385,10 +351,11 @@ void BlockCode::run(Sizes sizes, std::span<const Source> sources, std::span<cons
   run.folded.resize(static_cast<uint32_t>(run.runs) * folds_.size());
   const int64_t fits = kBlockBytes / (place_bytes_ * std::max(1u, places_));
   run.block = run.held = std::clamp(fits / kLeastBlock * kLeastBlock, kLeastBlock, kMostBlock);
-  // What goes from memory to memory needs places for single elements only.
+  // What goes from memory to memory needs places for repeated elements only, and for the blocks
+  // that are too short for chains.
   const auto in_memory = [](const Operand& operand) { return operand.mode != Operand::kGathered; };
-  if (stores_.size() == steps_.size() && std::ranges::all_of(run.operands, in_memory))
-    run.block = kFoldRun, run.held = 8;
+  if (kept_ == 0 && std::ranges::all_of(run.operands, in_memory))
+    run.block = kFoldRun, run.held = kRepeats;
   run.compute_all(team);
   for (uint32_t i = 0; i < folds_.size(); ++i) {
     const Fold& fold = folds_[i];
@@ -397,7 +364,5 @@ void BlockCode::run(Sizes sizes, std::span<const Source> sources, std::span<cons
     finish(fold.op, fold.source, fold.dtype, runs, count, outputs[outputs_ + i]);
   }
 }
-
-bool computes(Op op, DType dtype) { return op == Op::Cast || block_kernel(op, dtype) != nullptr; }
 
 }  // namespace rt::cpu

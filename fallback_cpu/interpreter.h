@@ -2,6 +2,7 @@
 // first-level cache.
 #pragma once
 #include "fallback_cpu/block_kernels.h"
+#include "fallback_cpu/chain_kernels.h"
 #include "fallback_cpu/copy.h"
 #include "fallback_cpu/fold_kernels.h"
 #include "graph/fuse.h"
@@ -55,10 +56,13 @@ class BlockCode {
 
  private:
   friend struct BlockRun;
+  friend class BlockCoding;
 
+  /// A step can be computed alone, block by block, or as a part of a chain.
   struct Step {
     BlockKernel kernel;  ///< nullptr: by `cast`
     ConvertKernel cast;
+    uint16_t chain;  ///< number of the chain that begins with it, or kNoChain
     uint8_t operands, target;
     uint8_t sources[kMostOperands];
     uint8_t item;   ///< bytes of the target's element
@@ -77,11 +81,23 @@ class BlockCode {
     DType source, dtype;
     decltype(FoldKernels::run) kernel;
   };
+  static constexpr uint16_t kNoChain = 0xffff;
+  /// Steps that follow each other, as links.
+  struct Chain {
+    uint32_t last_step, first_link;      ///< the first step is past its last one
+    uint32_t first_target, last_target;  ///< in targets_
+    int64_t tile;                        ///< elements that it needs at least
+    decltype(ChainKernels::run) run;
+  };
   Small<Step, 2> steps_;
+  Small<Chain, 1> chains_;
+  Small<ChainLink, 4> links_;
+  Small<uint32_t, 2> targets_;  ///< steps of chains whose results go to memory
   Small<Store, 2> stores_;
   Small<Fold, 2> folds_;
   Small<DType, 8> inputs_;
   uint32_t outputs_ = 0, places_ = 0;
+  uint32_t kept_ = 0;        ///< results that lie in memory for other steps, and are no store
   int64_t place_bytes_ = 8;  ///< of the widest element
 };
 

@@ -31,6 +31,10 @@ struct Truths {
   friend HWY_INLINE Lanes<D> select(Truths which, Lanes<D> yes, Lanes<D> no) {
     return hn::IfThenElse(which.mask, yes.vector, no.vector);
   }
+  /// Zero where the answer is yes.
+  friend HWY_INLINE Lanes<D> clear(Truths which, Lanes<D> a) {
+    return hn::IfThenZeroElse(which.mask, a.vector);
+  }
 };
 
 /// As many numbers as a vector of Highway's tag D holds. Numbers stand for vectors of them.
