@@ -163,7 +163,7 @@ endif()
 if(CLI11_FOUND AND NOT RT_SANITIZE)
   set(rt_infer _ZN2rt5inferERNS_4ArgsESt4spanIKNS_10TensorTypeELm18446744073709551615EE)
   set(rt_infer_alike _ZNK2rt5Graph11infer_alikeERNS_4ArgsE)
-  set(rt_make_backend _ZN2rt22make_reference_backendERNS_11MemoryCountEib)
+  set(rt_make_backend _ZN2rt22make_reference_backendERNS_11MemoryCountEiNS_13OptimizationsE)
   file(GLOB mutation_sources CONFIGURE_DEPENDS tests/mutation/*.cpp)
   add_executable(rt_mutation ${mutation_sources} $<TARGET_OBJECTS:rt_torch>)
   # The library's own objects, whose calls are found by name.

@@ -53,11 +53,6 @@ bool is_device(std::string_view text) {
   return text.starts_with("cuda:") && read_number(text.substr(5), index) && index <= INT8_MAX;
 }
 
-/// A variable that is checked now and read by what comes later.
-Variable later(const char* name) {
-  return {name, "0 or 1", [](Config&, const std::string& text) { return is_switch(text); }};
-}
-
 std::vector<Variable> variables() {
   return {
       {"RT_TORCH_POLICY", "observe, data or eager",
@@ -98,10 +93,14 @@ std::vector<Variable> variables() {
       whole("RT_TORCH_MAX_PENDING_BYTES", &Config::max_pending_bytes, 1),
       {"RT_TORCH_FUSE", "0 or 1",
        [](Config& config, const std::string& text) {
-         config.fuse = text == "1";
+         config.use.fuse = text == "1";
          return is_switch(text);
        }},
-      later("RT_TORCH_REUSE"),
+      {"RT_TORCH_REUSE", "0 or 1",
+       [](Config& config, const std::string& text) {
+         config.use.reuse = text == "1";
+         return is_switch(text);
+       }},
       {"RT_TORCH_ASYNC", "0 or 1",
        [](Config& config, const std::string& text) {
          config.async = text == "1";

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "executor/policy.h"
-#include "graph/types.h"
+#include "graph/backend.h"
 
 namespace rt {
 
@@ -22,7 +22,7 @@ struct Config {
   int64_t cache_bytes = int64_t{256} << 20;
   int64_t max_pending_nodes = 65536;
   int64_t max_pending_bytes = int64_t{1} << 30;
-  bool fuse = true;    ///< elementwise steps in groups
+  Optimizations use;
   int64_t forbid = 0;  ///< 0: nothing is forbidden
   int debug = 0;
   std::string dump;  ///< folder, "": none

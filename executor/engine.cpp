@@ -128,7 +128,7 @@ Backend& Engine::backend() {
   if (backend_) return *backend_;
   if (config_.backend != "reference") {
     try {
-      backend_ = make_libtorch_backend(memory_, config_.threads, config_.libtorch, config_.fuse);
+      backend_ = make_libtorch_backend(memory_, config_.threads, config_.libtorch, config_.use);
     } catch (const Error& error) {
       if (config_.backend == "libtorch")
         fail("the libtorch backend is not to be had: ", error.text());
@@ -136,7 +136,7 @@ Backend& Engine::backend() {
         std::cerr << "rt_torch: the reference executor serves: " << error.text() << '\n';
     }
   }
-  if (!backend_) backend_ = make_reference_backend(memory_, config_.threads, config_.fuse);
+  if (!backend_) backend_ = make_reference_backend(memory_, config_.threads, config_.use);
   if (forked_) backend_->after_fork();
   if (trace_) backend_->observe(*trace_);
   backend_->seed(config_.seed);
@@ -257,7 +257,7 @@ std::string Engine::dump(const Submission& submission, std::string_view format) 
   if (format == "dot") return to_dot(batch, &notes);
   if (format == "html") {
     const std::string title = "Batch " + to_string(key_of(batch)).substr(0, 8);
-    const Groups groups = config_.fuse ? fusion_groups(batch) : Groups{};
+    const Groups groups = config_.use.fuse ? fusion_groups(batch) : Groups{};
     return to_html(batch, {.notes = notes, .groups = groups.of_step, .title = title});
   }
   fail("\"", format, "\" is no such format; there are text, json, dot, html and torchscript");

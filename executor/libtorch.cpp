@@ -62,9 +62,9 @@ class LibtorchRandomState final : public RandomState {
 
 class LibtorchBackend final : public Backend {
  public:
-  LibtorchBackend(plugin::Entry open, MemoryCount& memory, int threads, bool fuse)
-      : host_(make_reference_backend(memory, threads, fuse)), fuse_(fuse) {
-    const plugin::Host host{plugin::kInterface, RT_TORCH_BUILD, threads, &memory, fuse};
+  LibtorchBackend(plugin::Entry open, MemoryCount& memory, int threads, Optimizations use)
+      : host_(make_reference_backend(memory, threads, use)), fuse_(use.fuse) {
+    const plugin::Host host{plugin::kInterface, RT_TORCH_BUILD, threads, &memory, use};
     Words error;
     executor_ = open(&host, error.sink());
     if (!executor_) throw Error(error.text());
@@ -218,8 +218,8 @@ void LibtorchBackend::run_step(const Batch& batch, uint32_t step, Frame& frame) 
 }  // namespace
 
 std::unique_ptr<Backend> make_libtorch_backend(MemoryCount& memory, int threads,
-                                               const std::string& folder, bool fuse) {
-  return std::make_unique<LibtorchBackend>(load_libtorch(folder), memory, threads, fuse);
+                                               const std::string& folder, Optimizations use) {
+  return std::make_unique<LibtorchBackend>(load_libtorch(folder), memory, threads, use);
 }
 
 }  // namespace rt

@@ -13,8 +13,8 @@ namespace rt {
 plugin::Entry load_libtorch(const std::string& folder);
 
 /// The libtorch backend; throws as load_libtorch does. `memory` outlives every buffer.
-/// `threads` <= 0: as libtorch chooses. `fuse`: as of make_reference_backend.
+/// `threads` <= 0: as libtorch chooses.
 std::unique_ptr<Backend> make_libtorch_backend(MemoryCount& memory, int threads,
-                                               const std::string& folder, bool fuse = true);
+                                               const std::string& folder, Optimizations use = {});
 
 }  // namespace rt

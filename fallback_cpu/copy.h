@@ -9,6 +9,8 @@ struct Source {
   const char* data;
   DType dtype;
   Sizes strides;
+  /// Of the block interpreter: an output lies over them, element by element.
+  bool overwritten = false;
 };
 inline Source source_of(const Buffer& buffer) {
   return {buffer.data(), buffer.dtype(), buffer.strides()};

@@ -72,7 +72,19 @@ void run_blocks(const BlockProgram& program, Sizes sizes, std::span<const Source
 }
 
 void fused(const Machine& machine, const FusedGroup& group, std::span<const uint32_t> operands,
-           std::span<const int64_t> scalars, std::span<BufferRef> values, uint32_t result) {
+           std::span<const uint32_t> dying, std::span<const int64_t> scalars,
+           std::span<BufferRef> values, uint32_t result) {
+  Small<int32_t, 8> places;
+  if (machine.use.reuse && group.large() && !dying.empty()) {
+    Small<bool, 8> free;
+    for (const uint32_t number : operands) {
+      const Buffer& operand = *values[number];
+      free.push_back(std::ranges::find(dying, number) != dying.end() && operand.unique() &&
+                     operand.contiguous() &&
+                     operand.storage()->bytes() == operand.numel() * item_size(operand.dtype()));
+    }
+    places = group.places(free);
+  }
   Small<FusedGroup::Input, 8> inputs;
   std::vector<BufferRef> copies;
   for (const uint32_t number : operands) {
@@ -85,7 +97,13 @@ void fused(const Machine& machine, const FusedGroup& group, std::span<const uint
   }
   Small<char*, 8> results;
   for (const FusedGroup::Result& type : group.results()) {
-    values[result] = allocate(type.dtype, type.sizes, machine.memory);
+    const int32_t place = places.empty() ? -1 : places[results.size()];
+    if (place >= 0) {
+      values[result] = values[operands[static_cast<size_t>(place)]];
+      inputs[static_cast<uint32_t>(place)].overwritten = true;
+    } else {
+      values[result] = allocate(type.dtype, type.sizes, machine.memory);
+    }
     results.push_back(values[result++]->data());
   }
   group.run(inputs, scalars, results, {machine.threads, each_piece});

@@ -9,6 +9,9 @@
 namespace rt::cpu {
 namespace {
 
+/// Bytes below which a result finds room in the caches anyway.
+constexpr int64_t kLarge = 256 << 10;
+
 bool is_fold(Op op) { return op == Op::Sum || op == Op::Mean; }
 
 /// The size that a group's steps have in common.
@@ -111,11 +114,13 @@ FusedGroup::FusedGroup(const Batch& group) : sizes_(sizes_of(group)) {
     const uint32_t root = group.roots[i];
     const DType dtype = group.values[root].dtype;
     results_.push_back({dtype, Shape(group.sizes(root))});
+    large_ = large_ || numel(group.sizes(root)) * item_size(dtype) >= kLarge;
     const Batch::Step& step = group.maker(root);
     if (is_fold(step.op)) {
       const uint32_t source = group.operands_of(step)[0];
       writing.program.folds.push_back(
           {step.op, writing.of(source, group.values[source].dtype), dtype});
+      if (group.is_input(source)) folded_.push_back(number[source]);
       folds.push_back(i);
     } else {
       writing.program.outputs.push_back(writing.of(root, dtype));
@@ -136,13 +141,31 @@ void FusedGroup::run(std::span<const Input> inputs, std::span<const int64_t> sca
   for (const Operand& operand : operands_) {
     int64_t* const to = strides.data() + sources.size() * rank;
     broadcast_strides(operand.sizes, inputs[operand.input].strides, sizes_, to);
-    sources.push_back({inputs[operand.input].data, operand.dtype, {to, rank}});
+    const Input& input = inputs[operand.input];
+    sources.push_back({input.data, operand.dtype, {to, rank}, input.overwritten});
   }
   Small<int64_t, 64> all(scalars);
   all.append(constants_);
   Small<char*, 8> outputs;
   for (const uint32_t result : order_) outputs.push_back(results[result]);
   code_.run(sizes_, sources, all, outputs, team);
+}
+
+Small<int32_t, 8> FusedGroup::places(std::span<const bool> free) const {
+  Small<int32_t, 8> places;
+  for (const Result& result : results_) {
+    int32_t place = -1;
+    for (const Operand& operand : operands_) {
+      const auto input = static_cast<int32_t>(operand.input);
+      if (free[operand.input] && operand.dtype == result.dtype &&
+          std::ranges::equal(Sizes(operand.sizes), Sizes(result.sizes)) &&
+          std::ranges::find(folded_, operand.input) == folded_.end() &&
+          std::ranges::find(places, input) == places.end())
+        place = input;
+    }
+    places.push_back(place);
+  }
+  return places;
 }
 
 size_t FusedGroup::bytes() const {

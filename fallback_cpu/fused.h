@@ -13,7 +13,8 @@ class FusedGroup {
 
   struct Input {
     const char* data;
-    Sizes strides;  ///< its own, in elements
+    Sizes strides;             ///< its own, in elements
+    bool overwritten = false;  ///< a result lies in its place
   };
   struct Result {
     DType dtype;
@@ -26,6 +27,11 @@ class FusedGroup {
   /// each contiguous.
   void run(std::span<const Input> inputs, std::span<const int64_t> scalars,
            std::span<char* const> results, const Team& team) const;
+  /// For each result the number of an input whose memory it can have, or -1. `free` says of each
+  /// input whether it is contiguous and nobody else needs its memory.
+  Small<int32_t, 8> places(std::span<const bool> free) const;
+  /// Whether that is worth asking.
+  bool large() const { return large_; }
   size_t bytes() const;
 
  private:
@@ -37,8 +43,10 @@ class FusedGroup {
   Shape sizes_;
   std::vector<Operand> operands_;  ///< by register
   std::vector<Result> results_;
-  std::vector<uint32_t> order_;  ///< results as the code has them: outputs, then folds
+  std::vector<uint32_t> order_;   ///< results as the code has them: outputs, then folds
+  std::vector<uint32_t> folded_;  ///< inputs that are read once more when all else is done
   std::vector<int64_t> constants_;
+  bool large_ = false;
   BlockCode code_;
 };
 

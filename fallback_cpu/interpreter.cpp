@@ -344,7 +344,10 @@ void BlockCode::run(Sizes sizes, std::span<const Source> sources, std::span<cons
   }
   run.walk = join_dims(sizes, sources, run.operands);
   const int64_t count = run.walk.count;
-  for (Operand& operand : run.operands) operand.mode = mode_of(operand, run.walk);
+  for (uint32_t i = 0; i < sources.size(); ++i) {
+    Operand::Mode& mode = run.operands[i].mode = mode_of(run.operands[i], run.walk);
+    if (sources[i].overwritten && mode == Operand::kDirect) mode = Operand::kGathered;
+  }
   // An empty sum is a sum as well.
   run.runs = folds_.empty() ? (count + kFoldRun - 1) / kFoldRun
                             : std::max<int64_t>(1, (count + kFoldRun - 1) / kFoldRun);

@@ -48,7 +48,9 @@ class BlockCode {
 
   /// Runs the program for all elements of `sizes`. The sources are broadcast to it: as many
   /// strides, 0 where a source has one element for many. `outputs` are where the outputs go, which
-  /// are contiguous and of their register's dtype, and behind them one element for each fold.
+  /// are contiguous and of their register's dtype, and behind them one element for each fold. An
+  /// output may lie over a source that says so, has all its elements in its order, and is not
+  /// folded itself.
   /// `scalars` are the bits of doubles.
   void run(Sizes sizes, std::span<const Source> sources, std::span<const int64_t> scalars,
            std::span<char* const> outputs, const Team& team) const;

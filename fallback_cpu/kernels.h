@@ -14,7 +14,7 @@ struct Machine {
   MemoryCount& memory;
   int threads;
   Generator& random;
-  bool fuse = true;  ///< programs compute groups of steps in one go
+  Optimizations use;
 };
 
 /// One step to be run now.
@@ -66,10 +66,11 @@ BufferRef reduce_dims(const Call& call);
 BufferRef linalg(const Call& call);
 BufferRef dropout(const Call& call);
 
-/// Computes a group: the values from number `result` on. `operands` are numbers of values, too;
-/// `scalars` the bits of those that the group takes.
+/// Computes a group: the values from number `result` on. `operands` are numbers of values, too, and
+/// so are those that nobody needs after it; `scalars` the bits of those that the group takes.
 void fused(const Machine& machine, const FusedGroup& group, std::span<const uint32_t> operands,
-           std::span<const int64_t> scalars, std::span<BufferRef> values, uint32_t result);
+           std::span<const uint32_t> dying, std::span<const int64_t> scalars,
+           std::span<BufferRef> values, uint32_t result);
 
 /// Sizes seen as [outer, count, inner], count being dimension `dim`, or all of them when dim < 0.
 /// A 0-d tensor has one element along dimension 0.

@@ -57,13 +57,13 @@ BufferRef call_kernel(const Call& call) {
   fail(call.row.name, " has no kernel");
 }
 
-/// Computes the group of a step.
+/// Computes the group of a step, after which nobody needs the values `dying`.
 void run_group(const Machine& machine, const Batch& batch, const Batch::Step& step,
-               const FusedGroup& group, const Frame& frame) {
+               const FusedGroup& group, std::span<const uint32_t> dying, const Frame& frame) {
   Small<int64_t, 64> scalars;
   for (const int64_t number : batch.words_of(step).list(0))
     scalars.push_back(frame.scalars[static_cast<size_t>(number)]);
-  fused(machine, group, batch.operands_of(step), scalars, frame.values, step.result);
+  fused(machine, group, batch.operands_of(step), dying, scalars, frame.values, step.result);
 }
 
 /// Runs a step whose row has a kernel.
@@ -124,7 +124,7 @@ class ReferenceProgram final : public Program {
  private:
   static Batch prepared(const Machine& machine, const Batch& batch) {
     Batch flat = merge_common(rt::decompose(batch));
-    return machine.fuse ? fuse(flat) : flat;
+    return machine.use.fuse ? fuse(flat) : flat;
   }
   /// Runs all steps, letting go of each value after its last use.
   void run_all(const Frame& frame) const {
@@ -133,7 +133,7 @@ class ReferenceProgram final : public Program {
     auto group = groups_.begin();
     for (uint32_t i = 0; i < batch_.steps.size(); ++i) {
       const Batch::Step& step = batch_.steps[i];
-      if (step.op == Op::Fused) run_group(machine_, batch_, step, *group++, frame);
+      if (step.op == Op::Fused) run_group(machine_, batch_, step, *group++, uses_.after(i), frame);
       else run_kernel(machine_, batch_, step, frame);
       for (uint32_t value : uses_.after(i)) frame.values[value] = BufferRef();
       if (observer_) times.push_back(now_ns());
@@ -179,8 +179,8 @@ int thread_count(int wanted) {
 
 }  // namespace
 
-ReferenceBackend::ReferenceBackend(MemoryCount& memory, int threads, bool fuse)
-    : machine_{memory, thread_count(threads), random_, fuse} {}
+ReferenceBackend::ReferenceBackend(MemoryCount& memory, int threads, Optimizations use)
+    : machine_{memory, thread_count(threads), random_, use} {}
 
 std::string ReferenceBackend::version() const { return "reference " RT_TORCH_VERSION; }
 
@@ -188,7 +188,8 @@ void ReferenceBackend::run_step(const Batch& batch, uint32_t step, Frame& frame)
   try {
     with_words([&] {
       const Batch::Step& at = batch.steps[step];
-      if (at.op == Op::Fused) run_group(machine_, batch, at, FusedGroup(batch.group_of(at)), frame);
+      if (at.op == Op::Fused)
+        run_group(machine_, batch, at, FusedGroup(batch.group_of(at)), {}, frame);
       else if (info(at.op).rules.kernel == Kernel::None)
         run_composite(machine_, batch, step, frame);
       else run_kernel(machine_, batch, at, frame);
@@ -238,8 +239,9 @@ void ReferenceBackend::restore(const RandomState& state) {
 
 namespace rt {
 
-std::unique_ptr<Backend> make_reference_backend(MemoryCount& memory, int threads, bool fuse) {
-  return std::make_unique<cpu::ReferenceBackend>(memory, threads, fuse);
+std::unique_ptr<Backend> make_reference_backend(MemoryCount& memory, int threads,
+                                                Optimizations use) {
+  return std::make_unique<cpu::ReferenceBackend>(memory, threads, use);
 }
 
 }  // namespace rt

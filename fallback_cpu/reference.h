@@ -8,7 +8,7 @@ namespace rt::cpu {
 
 class ReferenceBackend final : public Backend {
  public:
-  ReferenceBackend(MemoryCount& memory, int threads, bool fuse);
+  ReferenceBackend(MemoryCount& memory, int threads, Optimizations use);
   std::string_view name() const override { return "reference"; }
   std::string version() const override;
   int device_count() const override { return 0; }

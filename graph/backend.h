@@ -230,8 +230,14 @@ class Backend {
   virtual void after_fork() = 0;
 };
 
-/// The reference executor, plain C++; `threads` <= 0: all cores. `fuse`: programs compute groups of
-/// elementwise steps in one go.
-std::unique_ptr<Backend> make_reference_backend(MemoryCount& memory, int threads, bool fuse = true);
+/// What programs may do to be quicker. No result depends on it.
+struct Optimizations {
+  bool fuse = true;   ///< compute groups of elementwise steps in one go
+  bool reuse = true;  ///< put results where others were that nobody needs any more
+};
+
+/// The reference executor, plain C++; `threads` <= 0: all cores.
+std::unique_ptr<Backend> make_reference_backend(MemoryCount& memory, int threads,
+                                                Optimizations use = {});
 
 }  // namespace rt

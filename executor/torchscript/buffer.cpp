@@ -59,6 +59,13 @@ at::Tensor tensor_over(const Buffer& buffer) {
   return tensor;
 }
 
+bool is_alone(const at::Tensor& tensor) {
+  if (tensor.use_count() != 1 || !tensor.is_contiguous()) return false;
+  const c10::Storage& storage = tensor.storage();
+  return storage.use_count() == 1 && storage.nbytes() == tensor.nbytes() &&
+         storage.data_ptr().get_deleter() != drop_storage;
+}
+
 Buffer* buffer_of(const at::Tensor& tensor, DType dtype, Device device, Sizes sizes,
                   MemoryCount& memory) {
   if (!std::ranges::equal(tensor.sizes(), sizes) || tensor.scalar_type() != scalar_type(dtype) ||

@@ -42,8 +42,8 @@ Sizes sizes_of(at::IntArrayRef list) { return {list.data(), list.size()}; }
 
 }  // namespace
 
-FusedOperator::FusedOperator(const Batch& batch, const Batch::Step& step)
-    : group_(batch.group_of(step)) {
+FusedOperator::FusedOperator(const Batch& batch, const Batch::Step& step, bool reuse)
+    : group_(batch.group_of(step)), reuse_(reuse) {
   [[maybe_unused]] static const bool registered = register_fused();
   for (const uint32_t operand : batch.operands_of(step))
     inputs_.push_back({scalar_type(batch.values[operand].dtype), Shape(batch.sizes(operand))});
@@ -61,6 +61,7 @@ void FusedOperator::run(jit::Stack& stack) const {
   const size_t count = inputs_.size();
   const size_t first = stack.size() - count;
   Small<cpu::FusedGroup::Input, 8> inputs;
+  Small<bool, 8> free;
   for (size_t i = 0; i < count; ++i) {
     at::Tensor& tensor = stack[first + i].toTensor();
     const Sizes sizes = sizes_of(tensor.sizes());
@@ -71,16 +72,27 @@ void FusedOperator::run(jit::Stack& stack) const {
     if (cpu::crosswise(sizes, sizes_of(tensor.strides()))) tensor = tensor.contiguous();
     inputs.push_back(
         {static_cast<const char*>(tensor.const_data_ptr()), sizes_of(tensor.strides())});
+    // The interpreter moves a value here where it is used for the last time.
+    if (reuse_ && group_.large()) free.push_back(is_alone(tensor));
   }
   Small<int64_t, 64> scalars;
   for (const uint32_t number : scalars_) scalars.push_back(bound[number]);
+  const Small<int32_t, 8> places =
+      free.empty() ? Small<int32_t, 8>() : group_.places(std::span<const bool>(free));
   jit::Stack results;
   Small<char*, 8> outputs;
   for (const cpu::FusedGroup::Result& result : group_.results()) {
-    const at::Tensor tensor = at::detail::empty_cpu({result.sizes.data(), result.sizes.size()},
-                                                    scalar_type(result.dtype));
+    const int32_t place = places.empty() ? -1 : places[outputs.size()];
+    at::Tensor tensor;
+    if (place >= 0) {
+      tensor = stack[first + static_cast<size_t>(place)].toTensor();
+      inputs[static_cast<uint32_t>(place)].overwritten = true;
+    } else {
+      tensor = at::detail::empty_cpu({result.sizes.data(), result.sizes.size()},
+                                     scalar_type(result.dtype));
+    }
     outputs.push_back(static_cast<char*>(tensor.mutable_data_ptr()));
-    results.emplace_back(tensor);
+    results.emplace_back(std::move(tensor));
   }
   group_.run(inputs, scalars, outputs, {at::get_num_threads(), each_piece});
   stack.resize(first);

@@ -11,7 +11,7 @@ namespace rt::torchscript {
 /// A group, and the batch's scalars that it takes. Nodes name it by its address.
 class FusedOperator {
  public:
-  FusedOperator(const Batch& batch, const Batch::Step& step);
+  FusedOperator(const Batch& batch, const Batch::Step& step, bool reuse);
   FusedOperator(const FusedOperator&) = delete;
   FusedOperator& operator=(const FusedOperator&) = delete;
   virtual ~FusedOperator() = default;
@@ -31,6 +31,7 @@ class FusedOperator {
   std::vector<Input> inputs_;
   std::vector<uint32_t> scalars_;
   cpu::FusedGroup group_;
+  const bool reuse_;  ///< results may take the memory of operands
 };
 
 /// While one lives, the operators that this thread runs take these scalars.

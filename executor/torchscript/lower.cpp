@@ -30,10 +30,44 @@ std::vector<uint32_t> ends_of_use(const Batch& batch) {
   return ends;
 }
 
+/// Bytes up to which to ask for memory takes as long as what is computed there.
+constexpr int64_t kMostPlanned = 64 << 10;
+
+/// Whether a step's result never shares memory with its operands.
+bool makes_its_own(Op op) {
+  if (op == Op::Fused) return true;
+  switch (info(op).rules.kernel) {
+    case Kernel::Elementwise:
+    case Kernel::Reduce:
+    case Kernel::ReduceDims:
+    case Kernel::ArgReduce:
+    case Kernel::Softmax:
+    case Kernel::LayerNorm:
+    case Kernel::Matmul:
+    case Kernel::Conv2d:
+    case Kernel::Pool:
+    case Kernel::NllLoss: return op != Op::Cast;
+    default: return false;
+  }
+}
+
+/// Whether the step's operator does nothing with the memory for its result but write that. Losses
+/// resize it for what they reduce.
+bool only_writes(Op op) {
+  switch (info(op).rules.kernel) {
+    case Kernel::Matmul:
+    case Kernel::Reduce:
+    case Kernel::ReduceDims:
+    case Kernel::IndexSelect:
+    case Kernel::Gather: return true;
+    default: return false;
+  }
+}
+
 class Lowering {
  public:
-  Lowering(const Batch& batch, Purpose purpose)
-      : batch_(batch), purpose_(purpose), values_(batch.values.size()) {
+  Lowering(const Batch& batch, Purpose purpose, Optimizations use)
+      : batch_(batch), purpose_(purpose), use_(use), values_(batch.values.size()) {
     part_.graph = std::make_shared<jit::Graph>();
   }
 
@@ -49,9 +83,12 @@ class Lowering {
         known[batch_.steps[step].result + i] = true;
     }
     const std::vector<uint32_t> ends = ends_of_use(batch_);
+    if (use_.reuse && purpose_ == Purpose::Running) find_planned(begin, end, ends);
     for (uint32_t step = begin; step < end; ++step) {
       if (batch_.steps[step].op == Op::Fused) add_group(batch_.steps[step]);
       else add_node(batch_.steps[step]);
+      for (uint32_t operand : batch_.operands_of(batch_.steps[step]))
+        if (operand != kNone.number && ends[operand] == step + 1) give_back(operand);
     }
     for (uint32_t step = begin; step < end; ++step) {
       for (uint32_t i = 0; i < batch_.steps[step].results; ++i) {
@@ -87,12 +124,12 @@ class Lowering {
   }
 
   jit::Value* scalar(uint32_t number, const Source& source, DType result) {
-    Part::Scalar input{number, source.floating ? Part::Input::Number : Part::Input::Integer,
-                       result};
+    Part::Further input{number, source.floating ? Part::Input::Number : Part::Input::Integer,
+                        result};
     if (source.from == From::ScalarTensor && purpose_ == Purpose::Running)
       input.form = Part::Input::NumberTensor;
-    part_.scalars.push_back(input);
-    jit::Value* value = part_.graph->addInput(join("s", part_.scalars.size() - 1));
+    part_.further.push_back(input);
+    jit::Value* value = part_.graph->addInput(join("s", part_.further.size() - 1));
     if (input.form == Part::Input::Number) value->setType(c10::FloatType::get());
     if (input.form == Part::Input::Integer) value->setType(c10::IntType::get());
     return value;
@@ -153,6 +190,7 @@ class Lowering {
     const Rules& rules = info(step.op).rules;
     if (rules.view || purpose_ != Purpose::Running) return false;
     if (rules.kernel == Kernel::Linalg) return true;  // columns side by side
+    if (product_of(step)) return false;
     if (rules.kernel == Kernel::Matmul && batch_.sizes(step.result).size() > 2) return true;
     for (const uint32_t operand : batch_.operands_of(step))  // elementwise operators keep theirs
       if (operand != kNone.number && has_strides(operand)) return true;
@@ -180,10 +218,70 @@ class Lowering {
     }
   }
 
+  /// What aten::matmul comes to for operands of these dimensions.
+  struct Product {
+    const char* aten;
+    bool has_out;
+  };
+  const Product* product_of(const Batch::Step& step) const {
+    if (step.op != Op::Matmul || purpose_ != Purpose::Running) return nullptr;
+    const auto product = [](const char* aten) {
+      return Product{aten,
+                     has_out(c10::Dispatcher::singleton().findSchemaOrThrow(aten, "").schema())};
+    };
+    static const Product matrices = product("aten::mm"), stacks = product("aten::bmm");
+    const Sizes a = batch_.sizes(batch_.operands_of(step)[0]);
+    const Sizes b = batch_.sizes(batch_.operands_of(step)[1]);
+    if (a.size() == 2 && b.size() == 2) return &matrices;
+    return a.size() == 3 && b.size() == 3 && a[0] == b[0] ? &stacks : nullptr;
+  }
+
+  /// Marks the results that may lie in planned memory: no other value shares it, and none of them
+  /// leaves the part.
+  void find_planned(uint32_t begin, uint32_t end, const std::vector<uint32_t>& ends) {
+    plannable_.resize(batch_.values.size());
+    for (uint32_t step = begin; step < end; ++step) {
+      const Batch::Step& at = batch_.steps[step];
+      if (at.op == Op::Fused || !only_writes(at.op)) continue;
+      const Batch::Item& item = batch_.values[at.result];
+      plannable_[at.result] =
+          ends[at.result] <= end && item.device < 0 && !leaves_strides(at) &&
+          info(at.op).rules.then.empty() &&
+          numel(batch_.sizes(at.result)) * item_size(item.dtype) <= kMostPlanned;
+    }
+    for (uint32_t step = begin; step < end; ++step)
+      if (!makes_its_own(batch_.steps[step].op))
+        for (const uint32_t operand : batch_.operands_of(batch_.steps[step]))
+          if (operand != kNone.number) plannable_[operand] = false;
+  }
+
+  /// Planned memory of the value's type that nobody uses at this step.
+  jit::Value* planned(uint32_t value) {
+    const at::ScalarType type = scalar_type(batch_.values[value].dtype);
+    const Sizes sizes = batch_.sizes(value);
+    for (Memory& memory : memory_) {
+      const Part::Planned& is = part_.planned[memory.number];
+      if (memory.value != kNone.number || is.type != type ||
+          !std::ranges::equal(Sizes(is.sizes), sizes))
+        continue;
+      memory.value = value;
+      return memory.input;
+    }
+    const auto number = static_cast<uint32_t>(part_.planned.size());
+    part_.planned.push_back({type, Shape(sizes)});
+    part_.further.push_back({number, Part::Input::Memory, {}});
+    memory_.push_back({number, value, part_.graph->addInput(join("m", number))});
+    return memory_.back().input;
+  }
+  void give_back(uint32_t value) {
+    for (Memory& memory : memory_)
+      if (memory.value == value) memory.value = kNone.number;
+  }
+
   void add_group(const Batch::Step& step) {
     std::vector<jit::Value*> inputs;
     for (const uint32_t operand : batch_.operands_of(step)) inputs.push_back(values_[operand]);
-    part_.groups.push_back(std::make_unique<FusedOperator>(batch_, step));
+    part_.groups.push_back(std::make_unique<FusedOperator>(batch_, step, use_.reuse));
     jit::Node* node = part_.groups.back()->node(*part_.graph, inputs);
     for (uint32_t i = 0; i < step.results; ++i) values_[step.result + i] = node->outputs()[i];
   }
@@ -200,15 +298,31 @@ class Lowering {
     std::vector<jit::Value*> inputs;
     for (const Source& source : plan.sources) inputs.push_back(argument(step, source));
     const Rules& rules = plan.row->rules;
-    const std::string_view aten = purpose_ == Purpose::Running ? plan.name : rules.aten;
+    std::string_view aten = purpose_ == Purpose::Running ? plan.name : rules.aten;
+    bool has_out = plan.has_out;
+    if (const Product* product = product_of(step)) {
+      aten = product->aten;
+      has_out = product->has_out;
+    }
+    if (has_out && !plannable_.empty() && plannable_[step.result])
+      inputs.push_back(planned(step.result));
     jit::Value* result = append(aten, inputs, plan.schema().returns().size(), rules.result);
     if (!rules.then.empty()) result = append(rules.then, {result});
     values_[step.result] = leaves_strides(step) ? contiguous(result) : result;
   }
 
+  /// Planned memory, and the value that lies there now.
+  struct Memory {
+    uint32_t number, value;
+    jit::Value* input;
+  };
+
   const Batch& batch_;
   Purpose purpose_;
+  Optimizations use_;
   Part part_;
+  std::vector<Memory> memory_;
+  std::vector<bool> plannable_;  ///< by value; empty where nothing is planned
   std::vector<jit::Value*> values_;
   std::vector<RangeCheck> checks_;
   jit::Value* none_ = nullptr;
@@ -222,7 +336,7 @@ Part lower_for_people(const Batch& batch) {
   return lower(batch, 0, static_cast<uint32_t>(batch.steps.size()), Purpose::Reading);
 }
 
-c10::IValue recorded(const Batch& batch, const Part::Scalar& scalar) {
+c10::IValue recorded(const Batch& batch, const Part::Further& scalar) {
   const int64_t bits = batch.scalars[scalar.number];
   if (scalar.form == Part::Input::Integer) return bits;
   return std::bit_cast<double>(bits);
@@ -235,7 +349,7 @@ c10::FunctionSchema schema_of(const Batch& batch, const Part& part, const jit::G
     const jit::Value* input = graph.inputs()[i];
     std::optional<c10::IValue> value;
     if (const size_t tensors = 1 + part.inputs.size(); i >= tensors)
-      value = recorded(batch, part.scalars[i - tensors]);
+      value = recorded(batch, part.further[i - tensors]);
     arguments.emplace_back(input->debugNameBase(), input->type(), std::nullopt, std::move(value));
   }
   return {"forward", "", std::move(arguments), {c10::Argument("", graph.outputs()[0]->type())}};
@@ -243,8 +357,8 @@ c10::FunctionSchema schema_of(const Batch& batch, const Part& part, const jit::G
 
 }  // namespace
 
-Part lower(const Batch& batch, uint32_t begin, uint32_t end, Purpose purpose) {
-  return Lowering(batch, purpose).run(begin, end);
+Part lower(const Batch& batch, uint32_t begin, uint32_t end, Purpose purpose, Optimizations use) {
+  return Lowering(batch, purpose, use).run(begin, end);
 }
 
 std::string ir_text(const Batch& batch) { return lower_for_people(batch).graph->toString(false); }

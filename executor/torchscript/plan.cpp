@@ -1,6 +1,11 @@
 // plan.cpp -- matches the parameters of rows to aten's schemas, by name.
 #include "executor/torchscript/plan.h"
 
+#include <torch/csrc/jit/runtime/operator.h>
+
+#include <algorithm>
+#include <span>
+
 #include "executor/torchscript/buffer.h"
 #include "executor/torchscript/operators.h"
 #include "graph/error.h"
@@ -114,6 +119,7 @@ Plan make_plan(const OpInfo& row) {
         fail("it has no argument ", param.name);
     if (row.rules.result >= plan.schema().returns().size())
       fail("it has no result ", static_cast<int>(row.rules.result));
+    plan.has_out = has_out(plan.schema());
     if (!row.rules.then.empty()) {
       plan.then = c10::Dispatcher::singleton().findSchema(operator_name(row.rules.then));
       if (!plan.then) fail("this libtorch does not have ", row.rules.then);
@@ -125,6 +131,29 @@ Plan make_plan(const OpInfo& row) {
 }
 
 }  // namespace
+
+bool has_out(const c10::FunctionSchema& schema) {
+  if (schema.returns().size() != 1) return false;
+  const auto& wanted = schema.arguments();
+  const auto takes = [&](const std::vector<c10::Argument>& arguments) {
+    return arguments.size() == wanted.size() + 1 &&
+           arguments.back().type()->kind() == c10::TypeKind::TensorType &&
+           std::ranges::equal(wanted, std::span(arguments).first(wanted.size()),
+                              [](const auto& a, const auto& b) { return *a.type() == *b.type(); });
+  };
+  bool found = false;
+  const auto symbol = c10::Symbol::fromQualString(schema.name());
+  for (const auto& overload : torch::jit::getAllOperatorsFor(symbol)) {
+    const c10::FunctionSchema& other = overload->schema();
+    if (!takes(other.arguments())) continue;
+    // A graph tells overloads by the types of their arguments: max(self, other) would be taken
+    // where the second tensor is for the result.
+    if (!other.arguments().back().is_out()) return false;
+    const auto handle = c10::Dispatcher::singleton().findSchema(other.operator_name());
+    found = handle && handle->hasKernelForDispatchKey(c10::DispatchKey::CPU);
+  }
+  return found;
+}
 
 c10::OperatorName operator_name(std::string_view aten) {
   const size_t dot = aten.find('.');

@@ -36,6 +36,8 @@ struct Plan {
   std::string name;  ///< of the operator: the row's .aten, or our own in its place
   std::optional<c10::OperatorHandle> aten;
   std::optional<c10::OperatorHandle> then;  ///< what the result goes through, see Rules
+  bool has_out =
+      false;  ///< it has an overload that writes its result to memory given behind the rest
   std::vector<Source> sources;
   std::string problem;  ///< why this libtorch cannot run the row; empty when it can
 
@@ -49,6 +51,10 @@ const Plan& plan_of(Op op);
 /// this result.
 c10::IValue attribute(const Source& source, const WordsView& words, DType dtype, Device device,
                       Sizes sizes);
+
+/// Whether an operator that takes these arguments has an overload with one more, the tensor for its
+/// result, and a kernel for that on the CPU: else it would copy there what it computes elsewhere.
+bool has_out(const c10::FunctionSchema& schema);
 
 /// "aten::add.Tensor" as name and overload.
 c10::OperatorName operator_name(std::string_view aten);

@@ -129,7 +129,7 @@ class Torchscript final : public plugin::Executor {
     guarded(error, [&] {
       const Batch merged = merge_common(batch_of(lists));
       // Alone, too, a step is computed by the code of groups: the same bits, and it costs less.
-      made = new Compiled(host_, host_.fuse ? fuse(merged, 1) : merged, observer_);
+      made = new Compiled(host_, host_.use.fuse ? fuse(merged, 1) : merged, observer_);
     });
     return made;
   }

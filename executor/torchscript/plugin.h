@@ -103,7 +103,7 @@ struct Host {
   const char* build;    ///< see RT_TORCH_BUILD in CMakeLists.txt
   int threads;          ///< 0: as libtorch chooses
   MemoryCount* memory;  ///< lasts as long as any buffer
-  bool fuse;            ///< programs compute groups of elementwise steps in one go
+  Optimizations use;
 };
 
 }  // namespace rt::plugin

@@ -147,13 +147,15 @@ struct CompiledBatch::Piece {
   };
   jit::Code code;
   std::vector<Input> inputs;
-  std::vector<Part::Scalar> scalars;
+  std::vector<Part::Further> further;
+  std::vector<Part::Planned> planned;
   std::vector<uint32_t> results;  ///< slots
   std::vector<std::unique_ptr<FusedOperator>> groups;
 };
 
-struct CompiledBatch::Numbers {
-  std::vector<at::Tensor> tensors;  ///< one for every NumberTensor, in the order of the pieces
+struct CompiledBatch::Kept {
+  std::vector<at::Tensor> numbers;  ///< one for every NumberTensor, in the order of the pieces
+  std::vector<at::Tensor> planned;  ///< likewise
 };
 
 CompiledBatch::CompiledBatch(const plugin::Host& host, const Batch& batch)
@@ -170,10 +172,12 @@ CompiledBatch::CompiledBatch(const plugin::Host& host, const Batch& batch)
   }
   const auto steps = static_cast<uint32_t>(batch.steps.size());
   for (uint32_t begin = 0; begin < steps; begin += kMostSteps) {
-    Part part = lower(batch, begin, std::min(steps, begin + kMostSteps), Purpose::Running);
+    Part part =
+        lower(batch, begin, std::min(steps, begin + kMostSteps), Purpose::Running, host.use);
     Piece piece{.code = jit::Code(part.graph, "rt_torch"),
                 .inputs = {},
-                .scalars = part.scalars,
+                .further = part.further,
+                .planned = part.planned,
                 .results = {},
                 .groups = std::move(part.groups)};
     for (uint32_t value : part.inputs) piece.inputs.push_back({slot(value), false});
@@ -193,44 +197,49 @@ CompiledBatch::CompiledBatch(const plugin::Host& host, const Batch& batch)
   }
 }
 
-CompiledBatch::~CompiledBatch() { delete numbers_.load(); }
+CompiledBatch::~CompiledBatch() { delete kept_.load(); }
 
-std::unique_ptr<CompiledBatch::Numbers> CompiledBatch::make_numbers() const {
-  auto made = std::make_unique<Numbers>();
-  for (const Piece& piece : pieces_)
-    for (const Part::Scalar& scalar : piece.scalars)
-      if (scalar.form == Part::Input::NumberTensor)
-        made->tensors.push_back(make_number(scalar.dtype));
+std::unique_ptr<CompiledBatch::Kept> CompiledBatch::make_kept() const {
+  auto made = std::make_unique<Kept>();
+  for (const Piece& piece : pieces_) {
+    for (const Part::Further& input : piece.further)
+      if (input.form == Part::Input::NumberTensor)
+        made->numbers.push_back(make_number(input.dtype));
+    for (const Part::Planned& planned : piece.planned)
+      made->planned.push_back(
+          at::detail::empty_cpu({planned.sizes.data(), planned.sizes.size()}, planned.type));
+  }
   return made;
 }
 
 void CompiledBatch::run(const BufferRef* inputs, const int64_t* scalars, BufferRef* roots) {
   const RunScope scope;
   const BoundScalars bound(scalars);
-  std::unique_ptr<Numbers> numbers(numbers_.exchange(nullptr));
-  if (!numbers) numbers = make_numbers();
+  std::unique_ptr<Kept> kept(kept_.exchange(nullptr));
+  if (!kept) kept = make_kept();
 
   std::vector<c10::IValue> slots(slots_);
-  auto number = numbers->tensors.begin();
+  auto number = kept->numbers.begin();
+  auto planned = kept->planned.begin();
   jit::Stack stack;
   for (const Piece& piece : pieces_) {
     stack.clear();
-    stack.reserve(piece.inputs.size() + piece.scalars.size());
+    stack.reserve(piece.inputs.size() + piece.further.size());
     for (const Piece::Input& input : piece.inputs) {
       c10::IValue& value = slots[input.slot];
       if (value.isNone()) value = tensor_over(*inputs[input.slot]);
       if (input.last) stack.push_back(std::move(value));
       else stack.push_back(value);
     }
-    for (const Part::Scalar& scalar : piece.scalars) {
-      const int64_t bits = scalars[scalar.number];
-      switch (scalar.form) {
-        case Part::Input::Integer: stack.emplace_back(bits); break;
+    for (const Part::Further& input : piece.further) {
+      switch (input.form) {
+        case Part::Input::Memory: stack.emplace_back(*planned++); break;
+        case Part::Input::Integer: stack.emplace_back(scalars[input.number]); break;
         case Part::Input::NumberTensor:
-          set_number(*number, std::bit_cast<double>(bits));
+          set_number(*number, std::bit_cast<double>(scalars[input.number]));
           stack.emplace_back(*number++);
           break;
-        default: stack.emplace_back(std::bit_cast<double>(bits));
+        default: stack.emplace_back(std::bit_cast<double>(scalars[input.number]));
       }
     }
     jit::InterpreterState(piece.code).run(stack);
@@ -241,16 +250,19 @@ void CompiledBatch::run(const BufferRef* inputs, const int64_t* scalars, BufferR
     const at::Tensor tensor = laid_out(slots[root.slot].toTensor(), *root.row);
     roots[i] = BufferRef(buffer_of(tensor, root.dtype, root.device, root.sizes, *host_.memory));
   }
-  delete numbers_.exchange(numbers.release());
+  delete kept_.exchange(kept.release());
 }
 
 size_t CompiledBatch::bytes() const {
   // Measured over cached chains of 1000 and 10,000 adds, as growth of resident memory.
   constexpr size_t kPerStep = 850;
-  size_t groups = 0;
-  for (const Piece& piece : pieces_)
-    for (const auto& group : piece.groups) groups += group->bytes();
-  return sizeof *this + groups + steps_ * kPerStep;
+  size_t bytes = sizeof *this + steps_ * kPerStep;
+  for (const Piece& piece : pieces_) {
+    for (const auto& group : piece.groups) bytes += group->bytes();
+    for (const Part::Planned& planned : piece.planned)
+      bytes += static_cast<size_t>(numel(planned.sizes)) * c10::elementSize(planned.type);
+  }
+  return bytes;
 }
 
 }  // namespace rt::torchscript

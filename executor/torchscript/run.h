@@ -26,8 +26,8 @@ class CompiledBatch {
   FusedCount fused() const { return fused_; }
 
  private:
-  struct Piece;    ///< one graph, its code, and where its values stand
-  struct Numbers;  ///< 0-d tensors for the scalars of one run at a time
+  struct Piece;  ///< one graph, its code, and where its values stand
+  struct Kept;   ///< tensors for the scalars and the planned memory of one run at a time
   struct Root {
     const OpInfo* row;  ///< that computes it
     uint32_t slot;
@@ -36,7 +36,7 @@ class CompiledBatch {
     Shape sizes;
   };
 
-  std::unique_ptr<Numbers> make_numbers() const;
+  std::unique_ptr<Kept> make_kept() const;
 
   const plugin::Host& host_;
   std::vector<Piece> pieces_;
@@ -45,7 +45,7 @@ class CompiledBatch {
   size_t steps_ = 0;
   bool uses_cuda_ = false;
   FusedCount fused_;
-  std::atomic<Numbers*> numbers_{nullptr};  ///< those of the newest run, for the next
+  std::atomic<Kept*> kept_{nullptr};  ///< those of the newest run, for the next
 };
 
 }  // namespace rt::torchscript

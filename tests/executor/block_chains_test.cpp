@@ -147,6 +147,39 @@ TEST(BlockChains, OfManyThreadsAreTheSame) {
   expect_alike(drawn, draw_inputs(drawn, kCount, 1), kCount, SIZE_MAX, 3);
 }
 
+TEST(BlockChains, AnOutputMayLieOverASource) {
+  for_targets([] {
+    for (uint64_t seed = 100; seed < 130; ++seed) {
+      SCOPED_TRACE(seed);
+      std::mt19937_64 draw(seed);
+      const Drawn drawn = draw_program(draw, 1 + draw() % 30);
+      const BlockProgram& program = drawn.program;
+      const uint16_t output = program.outputs[0];
+      const uint32_t over = program.registers[output] == DType::F64 ? 2 : 0;
+      if (program.registers[output] != program.registers[over]) continue;
+      for (const int64_t count : {1, 63, 64, 100, 5001, 40'000}) {
+        const Elements inputs = draw_inputs(drawn, count, seed);
+        Elements changed = inputs, results = run_whole(drawn, inputs, count, SIZE_MAX, 1), others;
+        const int64_t sizes[] = {count}, along[] = {1};
+        std::vector<Source> sources;
+        for (uint32_t i = 0; i < drawn.inputs; ++i)
+          sources.push_back({changed[i].data(), program.registers[i], along, i == over});
+        std::vector<char*> outputs;
+        for (size_t i = 0; i < results.size(); ++i) {
+          others.emplace_back(results[i].size());
+          outputs.push_back(i == 0 ? changed[over].data() : others[i].data());
+        }
+        run_blocks(program, sizes, sources, kScalars, outputs, 2);
+        others[0] = changed[over];
+        for (size_t i = 0; i < results.size(); ++i) {
+          const DType dtype = program.registers[program.outputs[static_cast<uint32_t>(i)]];
+          ASSERT_TRUE(bits_of(others[i], dtype) == bits_of(results[i], dtype)) << "output " << i;
+        }
+      }
+    }
+  });
+}
+
 /// Sums of all that was read: a chain keeps each operand's place to its end, and there are too few.
 TEST(BlockChains, EndWherePlacesRunOut) {
   Drawn drawn;

@@ -74,14 +74,15 @@ TEST_F(ConfigTest, EveryVariableIsRead) {
   set("POLICY", "data"), set("BACKEND", "reference"), set("DEVICE", "cuda:1"), set("SEED", "-1");
   set("THREADS", "3"), set("COMPILE_AFTER", "0"), set("CACHE_ENTRIES", "7");
   set("CACHE_BYTES", "12345678901"), set("MAX_PENDING_NODES", "9"), set("MAX_PENDING_BYTES", "10");
-  set("FUSE", "0"), set("REUSE", "1"), set("ASYNC", "1"), set("LIBTORCH", "somewhere");
+  set("FUSE", "0"), set("REUSE", "0"), set("ASYNC", "1"), set("LIBTORCH", "somewhere");
   set("FORBID", "2"), set("DEBUG", "4"), set("DUMP", "folder"), set("DUMP_INPUTS", "1");
   set("TRACE", "trace.json");
   const Config config = read();
   EXPECT_EQ(complaint_, "");
   EXPECT_EQ(config.policy, Policy::Data);
   EXPECT_EQ(config.backend, "reference");
-  EXPECT_FALSE(config.fuse);
+  EXPECT_FALSE(config.use.fuse);
+  EXPECT_FALSE(config.use.reuse);
   EXPECT_EQ(config.device, "cuda:1");
   EXPECT_TRUE(config.device_is_order);
   EXPECT_EQ(config.seed, UINT64_MAX);

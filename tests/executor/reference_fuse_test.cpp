@@ -5,7 +5,7 @@
 
 #include "fallback_cpu/fused.h"
 #include "graph/fuse.h"
-#include "tests/executor/reference_rig.h"
+#include "tests/executor/reuse_cases.h"
 
 namespace rt::test {
 namespace {
@@ -182,9 +182,30 @@ TEST(FusedProgram, WhatIsNoGroupIsRefused) {
   EXPECT_THROW(cpu::FusedGroup{sizes.batch}, Error);
 }
 
+TEST(FusedProgram, ResultsTakeTheMemoryOfWhatNobodyNeeds) {
+  for (const ReuseCase& each : kReuseCases) {
+    SCOPED_TRACE(each.name);
+    MemoryCount memory;
+    std::vector<std::vector<char>> results[2];
+    int64_t peaks[2];
+    for (const bool reuse : {false, true}) {
+      Rig rig(make_reference_backend(memory, 2, {.reuse = reuse}));
+      build(each, rig);
+      const auto program = rig.backend->compile(rig.batch);
+      memory.peak = memory.live.load();
+      std::vector<BufferRef> roots(rig.batch.roots.size());
+      program->run(rig.inputs, rig.batch.scalars, roots);
+      peaks[reuse] = memory.peak;
+      for (const BufferRef& root : roots) results[reuse].push_back(rig.bytes(*root));
+    }
+    EXPECT_TRUE(results[0] == results[1]);
+    EXPECT_EQ(peaks[0] - peaks[1], each.takes ? 300 * 300 * 4 : 0);
+  }
+}
+
 TEST(FusedProgram, TheVariableTurnsItOff) {
   MemoryCount memory;
-  Rig rig(make_reference_backend(memory, 1, false)), fusing;
+  Rig rig(make_reference_backend(memory, 1, {.fuse = false})), fusing;
   for (Rig* each : {&rig, &fusing}) {
     const Value x = each->input({2}, Floats{1, 2});
     each->batch.roots = {each->step(Op::Neg, {each->step(Op::Exp, {x})}).number};

@@ -22,10 +22,10 @@ using rt::TensorType;
 // See real_infer.
 void wrapped_infer(Args& args, std::span<const TensorType> types) __asm__("__wrap_" RT_INFER);
 bool wrapped_infer_alike(const rt::Graph& graph, Args& args) __asm__("__wrap_" RT_INFER_ALIKE);
-std::unique_ptr<Backend> real_make_backend(MemoryCount& memory, int threads,
-                                           bool fuse) __asm__("__real_" RT_MAKE_BACKEND);
-std::unique_ptr<Backend> wrapped_make_backend(MemoryCount& memory, int threads,
-                                              bool fuse) __asm__("__wrap_" RT_MAKE_BACKEND);
+std::unique_ptr<Backend> real_make_backend(
+    MemoryCount& memory, int threads, rt::Optimizations use) __asm__("__real_" RT_MAKE_BACKEND);
+std::unique_ptr<Backend> wrapped_make_backend(
+    MemoryCount& memory, int threads, rt::Optimizations use) __asm__("__wrap_" RT_MAKE_BACKEND);
 
 namespace {
 
@@ -182,8 +182,9 @@ class MutatedBackend final : public Backend {
 
 }  // namespace
 
-std::unique_ptr<Backend> wrapped_make_backend(MemoryCount& memory, int threads, bool fuse) {
-  return std::make_unique<MutatedBackend>(real_make_backend(memory, threads, fuse));
+std::unique_ptr<Backend> wrapped_make_backend(MemoryCount& memory, int threads,
+                                              rt::Optimizations use) {
+  return std::make_unique<MutatedBackend>(real_make_backend(memory, threads, use));
 }
 
 StepRun::StepRun(Backend& backend, const Batch& batch, uint32_t step, Frame& frame)

@@ -16,7 +16,7 @@ using testing::HasSubstr;
 
 std::unique_ptr<Backend> libtorch() {
   static MemoryCount memory;
-  return make_libtorch_backend(memory, 1, "", /*fuse=*/false);
+  return make_libtorch_backend(memory, 1, "", {.fuse = false});
 }
 
 /// Deterministic operands for a batch's inputs that no row refuses: numbers between 0 and 1, bools

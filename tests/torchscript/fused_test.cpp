@@ -1,6 +1,8 @@
 // fused_test.cpp -- groups as operators of libtorch's graphs, against the same graphs without them.
+#include <thread>
+
 #include "executor/libtorch.h"
-#include "tests/executor/reference_rig.h"
+#include "tests/executor/reuse_cases.h"
 
 namespace rt::test {
 namespace {
@@ -25,7 +27,7 @@ TEST(Fused, GroupsGiveWhatSingleOperatorsGive) {
   MemoryCount memory;
   std::vector<Floats> results[2];
   for (const bool fuse : {false, true}) {
-    Rig rig(make_libtorch_backend(memory, 2, "", fuse));
+    Rig rig(make_libtorch_backend(memory, 2, "", {.fuse = fuse}));
     for (const Value root : build(rig)) rig.batch.roots.push_back(root.number);
     const auto program = rig.backend->compile(rig.batch);
     EXPECT_EQ(program->fused().groups, fuse ? 2 : 0);
@@ -42,6 +44,70 @@ TEST(Fused, GroupsGiveWhatSingleOperatorsGive) {
       ASSERT_NEAR(results[1][root][i], results[0][root][i],
                   1e-5 + 1.3e-6 * std::abs(results[0][root][i]))
           << "root " << root << ", element " << i;
+}
+
+TEST(Fused, ReuseOfMemoryDoesNotShow) {
+  for (const ReuseCase& each : kReuseCases) {
+    SCOPED_TRACE(each.name);
+    MemoryCount memory;
+    std::vector<std::vector<char>> results[2], inputs[2];
+    for (const bool reuse : {false, true}) {
+      Rig rig(make_libtorch_backend(memory, 2, "", {.reuse = reuse}));
+      build(each, rig);
+      const auto program = rig.backend->compile(rig.batch);
+      std::vector<BufferRef> roots(rig.batch.roots.size());
+      program->run(rig.inputs, rig.batch.scalars, roots);
+      for (const BufferRef& root : roots) results[reuse].push_back(rig.bytes(*root));
+      for (const BufferRef& input : rig.inputs) inputs[reuse].push_back(rig.bytes(*input));
+    }
+    EXPECT_TRUE(results[0] == results[1]);
+    EXPECT_TRUE(inputs[0] == inputs[1]);
+  }
+}
+
+/// Small products and sums go to memory that every run of the program has; what leaves does not.
+TEST(Fused, PlannedMemoryIsOfOneRun) {
+  MemoryCount memory;
+  Rig rig(make_libtorch_backend(memory, 1, ""));
+  Floats numbers(8 * 8);
+  for (size_t i = 0; i < numbers.size(); ++i) numbers[i] = std::cos(static_cast<float>(i));
+  const Value x = rig.input({8, 8}, numbers);
+  const Value first = rig.step(Op::Matmul, {x, x}), second = rig.step(Op::Matmul, {first, x});
+  const Value third = rig.step(Op::Matmul, {second, first});
+  const Value seen = rig.step(Op::Matmul, {third, x});  // its view leaves
+  const Value sums = rig.step(Op::SumDim, {third}, {1, 0});
+  for (const Value root : {third, rig.step(Op::T, {seen}), rig.step(Op::Relu, {sums})})
+    rig.batch.roots.push_back(root.number);
+  std::sort(rig.batch.roots.begin(), rig.batch.roots.end());
+  const auto run = [&](Program& program, float factor) {
+    Floats scaled = numbers;
+    for (float& number : scaled) number *= factor;
+    const BufferRef inputs[] = {rig.buffer<float>(Shape{8, 8}, scaled)};
+    std::vector<BufferRef> roots(rig.batch.roots.size());
+    program.run(inputs, rig.batch.scalars, roots);
+    return roots;
+  };
+  const auto bytes = [&](const std::vector<BufferRef>& roots) {
+    std::vector<std::vector<char>> list;
+    for (const BufferRef& root : roots) list.push_back(rig.bytes(*root));
+    return list;
+  };
+  const auto program = rig.backend->compile(rig.batch);
+  const auto without = make_libtorch_backend(memory, 1, "", {.reuse = false});
+  const auto plain = without->compile(rig.batch);
+  EXPECT_GT(program->bytes(), plain->bytes());  // the memory is the program's
+  const auto once = run(*program, 1), twice = run(*program, 2);
+  EXPECT_EQ(bytes(once), bytes(run(*plain, 1)));
+  EXPECT_EQ(bytes(twice), bytes(run(*plain, 2)));
+  // Runs at the same time do not share it.
+  std::vector<std::thread> threads;
+  for (int i = 1; i <= 4; ++i)
+    threads.emplace_back([&, i] {
+      const auto wanted = bytes(run(*plain, static_cast<float>(i)));
+      for (int k = 0; k < 100; ++k) ASSERT_EQ(bytes(run(*program, static_cast<float>(i))), wanted);
+    });
+  for (std::thread& thread : threads) thread.join();
+  rig.inputs.clear();
 }
 
 TEST(Fused, ScalarsAreThoseOfTheRun) {

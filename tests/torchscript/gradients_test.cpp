@@ -13,7 +13,7 @@ using Floats = std::vector<float>;
 
 std::unique_ptr<Backend> libtorch() {
   static MemoryCount memory;
-  return make_libtorch_backend(memory, 1, "", /*fuse=*/false);
+  return make_libtorch_backend(memory, 1, "", {.fuse = false});
 }
 
 TEST(Expand, GoesInAndOutWithItsStrides) {

@@ -25,7 +25,9 @@ TEST_P(PlanOfRow, LowersToTheOverloadThatItNames) {
   for (const Purpose purpose : {Purpose::Running, Purpose::Reading}) {
     const bool running = purpose == Purpose::Running;
     const auto wanted =
-        operator_name(running ? plan_of(GetParam()->op).name : GetParam()->rules.aten);
+        operator_name(!running                       ? GetParam()->rules.aten
+                      : GetParam()->op == Op::Matmul ? "aten::mm"  // of matrices
+                                                     : plan_of(GetParam()->op).name);
     const Part part = lower(batch, 0, 1, purpose);
     part.graph->lint();
     const auto nodes = part.graph->nodes();
@@ -35,12 +37,39 @@ TEST_P(PlanOfRow, LowersToTheOverloadThatItNames) {
     ASSERT_NE(node, nodes.end()) << *part.graph;
     const auto& schema = node->schema();
     // A scalar that is a number takes the overload for numbers.
-    const bool number = purpose == Purpose::Reading && !part.scalars.empty();
+    const bool number = purpose == Purpose::Reading && !part.further.empty();
     EXPECT_TRUE(schema.overload_name() == wanted.overload_name ||
                 (number && schema.overload_name() == "Scalar"))
         << schema;
     EXPECT_EQ(part.results.size(), 1u);
   }
+}
+
+/// Where only another step takes the result.
+TEST_P(PlanOfRow, WritesToPlannedMemoryByTheOverloadForThat) {
+  Batch batch = test::sample(*GetParam());
+  const uint32_t root = batch.roots[0];
+  if (GetParam()->rules.view || batch.values[root].dtype == DType::Bool) GTEST_SKIP();
+  batch.roots = {batch.add_step(Op::Neg, std::span(&root, 1), {}, batch.values[root].dtype, {},
+                                Shape(batch.sizes(root)))};
+  const auto steps = static_cast<uint32_t>(batch.steps.size());
+  EXPECT_TRUE(lower(batch, 0, steps, Purpose::Running, {.reuse = false}).planned.empty());
+  EXPECT_TRUE(lower(batch, 0, steps, Purpose::Reading).planned.empty());
+  const Part part = lower(batch, 0, steps, Purpose::Running);
+  part.graph->lint();
+  const torch::jit::Code code(part.graph, "compiles");
+  for (const torch::jit::Node* node : part.graph->nodes()) {
+    const auto& schema = node->maybeSchema();
+    if (!schema) continue;
+    const auto& arguments = schema->arguments();
+    const bool planned = std::ranges::any_of(node->inputs(), [](const torch::jit::Value* value) {
+      return value->debugNameBase().starts_with('m');
+    });
+    EXPECT_EQ(planned, !arguments.empty() && arguments.back().is_out()) << *node;
+    EXPECT_TRUE(!planned || node->inputs().back()->debugNameBase().starts_with('m')) << *node;
+  }
+  const bool known = GetParam()->op == Op::Matmul || GetParam()->op == Op::SumDim;
+  EXPECT_GE(part.planned.size(), size_t{known});
 }
 
 TEST_P(PlanOfRow, LowersForCudaWithWhatCudaWouldNotSurviveChecked) {
