@@ -1,8 +1,6 @@
 // block_code.cpp -- a program of the block interpreter made ready: kernels found, chains formed,
 // registers put into places.
 #include <algorithm>
-#include <optional>
-#include <vector>
 
 #include "fallback_cpu/interpreter.h"
 #include "graph/error.h"
@@ -21,7 +19,7 @@ class BlockCoding {
     place_of_.resize(registers, 0);
     begins_.resize(size(), true);
     find_stores();
-    find_chains();
+    if (size() > 1) find_chains();
     for (uint32_t i = 0; i < inputs_; ++i) {
       code_.inputs_.push_back(program.registers[i]);
       if (!place(i)) too_many();
@@ -200,10 +198,12 @@ class BlockCoding {
   BlockCode& code_;
   const BlockProgram& program_;
   uint32_t inputs_ = 0;
-  std::vector<uint32_t> last_use_, uses_;  ///< by register: the last instruction, and operands
-  std::vector<int16_t> store_of_;
-  std::vector<uint8_t> place_of_;
-  std::vector<bool> begins_;  ///< by instruction: not the next link of the chain before it
+  // By register. Programs of one instruction are made for every op that is run by itself.
+  Small<uint32_t, 8> last_use_;  ///< the last instruction
+  Small<uint32_t, 8> uses_;      ///< as operands
+  Small<int16_t, 8> store_of_;
+  Small<uint8_t, 8> place_of_;
+  Small<bool, 8> begins_;  ///< by instruction: not the next link of the chain before it
   Small<uint8_t, 8> free_, held_;
 };
 
