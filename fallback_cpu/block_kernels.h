@@ -10,7 +10,8 @@ inline constexpr uint32_t kMostOperands = 3;  ///< of an elementwise op
 /// reads more in one go.
 inline constexpr int64_t kRepeats = 128;
 
-/// One operand of a block: its elements, or kRepeats times the one that stands for all of them.
+/// One operand of a block: its elements, or the one that stands for all of them, kRepeats times or
+/// as often as the block is long.
 struct BlockOperand {
   const void* data;
   bool same;

@@ -183,7 +183,7 @@ struct BlockRun {
       gather(walk, operand, item_size(code.inputs_[i]), begin, n, memory);
     } else {
       operand.convert(1, memory, operand.data + offset_of(begin, walk, operand) * operand.item, 1);
-      fill(kRepeats, item_size(code.inputs_[i]), memory, memory);
+      fill(std::min(n, kRepeats), item_size(code.inputs_[i]), memory, memory);
     }
   }
   /// An operand's elements of the walk's [begin, begin + n), one after the other: where they lie,
@@ -220,7 +220,7 @@ struct BlockRun {
     else step.cast(count, out, taken[0].data, 1);
     thread.places[step.target] = {out, same};
     if (!same) return;
-    fill(kRepeats, step.item, out, out);
+    fill(std::min(n, kRepeats), step.item, out, out);
     if (stored) fill(n, step.item, stored, out);
   }
 

@@ -7,17 +7,6 @@
 #include <new>
 #include <utility>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define RT_POOLED 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define RT_POOLED 0
-#endif
-#endif
-#ifndef RT_POOLED
-#define RT_POOLED 1
-#endif
-
 namespace rt {
 namespace {
 
@@ -33,7 +22,7 @@ struct Block {
 class Pool {
  public:
   void* take(SizeClass size) {
-    if (!RT_POOLED || size.bytes > kLargestPooled) return nullptr;
+    if (!kPooled || size.bytes > kLargestPooled) return nullptr;
     List& list = lists_[size.number];
     if (!list.mutex.try_lock()) return nullptr;
     Block* block = list.first;
@@ -43,7 +32,7 @@ class Pool {
     return block;
   }
   bool give(void* memory, SizeClass size) {
-    if (!RT_POOLED || size.bytes > kLargestPooled) return false;
+    if (!kPooled || size.bytes > kLargestPooled) return false;
     if (bytes_.load(std::memory_order_relaxed) + size.bytes > kMostPooled) return false;
     List& list = lists_[size.number];
     if (!list.mutex.try_lock()) return false;
@@ -118,7 +107,7 @@ struct OwnAtExit {
 
 Own& new_own() {
   constexpr int64_t kMostOwn = int64_t{4} << 20;
-  if (!RT_POOLED) return nothing();
+  if (!kPooled) return nothing();
   own = new (std::nothrow) Own(kMostOwn);
   if (!own) return nothing();
   static thread_local OwnAtExit at_exit;

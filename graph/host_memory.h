@@ -34,6 +34,16 @@ void* take_block(int64_t bytes) noexcept;
 /// Takes back a block that take_block gave for as many bytes.
 void give_block(void* block, int64_t bytes) noexcept;
 
+/// Whether blocks that were given back are kept at all: not where the address sanitizer is to see
+/// the end of each.
+#if defined(__SANITIZE_ADDRESS__)
+inline constexpr bool kPooled = false;
+#elif defined(__has_feature)
+inline constexpr bool kPooled = !__has_feature(address_sanitizer);
+#else
+inline constexpr bool kPooled = true;
+#endif
+
 /// The bytes kept for this thread's next allocations, over all sizes.
 int64_t pooled_bytes();
 
