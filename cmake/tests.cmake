@@ -1,15 +1,17 @@
 # tests.cmake -- one program per folder of tests/, and the checks on what is shipped.
 include(GoogleTest)
 
-# Tests look for their data (golden cases) from the root of the sources.
 add_library(rt_test_settings INTERFACE)
-target_compile_definitions(rt_test_settings INTERFACE RT_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
 target_include_directories(rt_test_settings INTERFACE ${PROJECT_SOURCE_DIR})
 target_link_libraries(rt_test_settings INTERFACE rt_settings GTest::gtest GTest::gmock
                                                  nlohmann_json::nlohmann_json Threads::Threads)
 
 file(GLOB support_sources CONFIGURE_DEPENDS tests/support/*.cpp)
 if(support_sources)
+  # Tests look for their data (golden cases) from the root of the sources.
+  set_source_files_properties(
+    tests/support/source_dir.cpp PROPERTIES COMPILE_DEFINITIONS
+                                            RT_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   add_library(rt_test_support STATIC ${support_sources})
   target_include_directories(rt_test_support PRIVATE frontend_abi)
   target_link_libraries(rt_test_support PUBLIC rt_test_settings)
@@ -261,7 +263,7 @@ add_library(rt_test_spl OBJECT ${spl_sources})
 target_include_directories(rt_test_spl PRIVATE frontend_abi)
 target_compile_definitions(rt_test_spl PRIVATE RT_TEST_SPL_LIBRARY="$<TARGET_FILE:spl_torch>"
                                                RT_TEST_C_LIBRARY="$<TARGET_FILE:rt_torch>")
-target_link_libraries(rt_test_spl PUBLIC rt_test_settings GTest::gtest_main ${CMAKE_DL_LIBS})
+target_link_libraries(rt_test_spl PUBLIC rt_test_support GTest::gtest_main ${CMAKE_DL_LIBS})
 foreach(host exporting silent)
   add_executable(rt_test_spl_${host} tests/spl/hosts/${host}.cpp)
   target_include_directories(rt_test_spl_${host} PRIVATE frontend_abi)

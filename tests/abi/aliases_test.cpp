@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "rt_torch.h"
+#include "tests/support/source_dir.h"
 
 namespace {
 
@@ -277,7 +278,7 @@ TEST_F(Aliases, OfCopies) {
 }
 
 bool has_golden_cases(const std::string& symbol) {
-  const std::string folder = std::string(RT_SOURCE_DIR) + "/tests/golden";
+  const std::string folder = source_dir() + "/tests/golden";
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     if (entry.path().extension() != ".json") continue;
     for (const Json& one : Json::parse(std::ifstream(entry.path())))
@@ -292,7 +293,7 @@ class EveryAliasWasCompared : public testing::Environment {
     if (compared().empty()) return;
     const auto* test = testing::UnitTest::GetInstance();
     if (test->test_to_run_count() < test->total_test_count()) return;
-    std::ifstream file(std::string(RT_SOURCE_DIR) + "/frontend_abi/rt_torch.json");
+    std::ifstream file(source_dir() + "/frontend_abi/rt_torch.json");
     const std::set<std::string> groups = {"all-i64", "device", "later-client", "tensor-loss"};
     const Json all = Json::parse(file);
     for (const Json& row : all["symbols"])

@@ -11,10 +11,12 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/source_dir.h"
+
 namespace {
 
 using Json = nlohmann::json;
-const std::filesystem::path kSources = RT_SOURCE_DIR;
+const std::filesystem::path kSources = source_dir();
 
 std::vector<std::string> split(const std::string& text, const std::string& separator) {
   std::vector<std::string> parts;

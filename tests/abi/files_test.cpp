@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "tests/abi/rig.h"
+#include "tests/support/source_dir.h"
 
 namespace rt_test {
 namespace {
@@ -17,7 +18,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::StartsWith;
 
-const std::string kData = std::string(RT_SOURCE_DIR) + "/tests/files/data/";
+const std::string kData = source_dir() + "/tests/files/data/";
 
 class Files : public AbiTest {
  protected:

@@ -14,6 +14,7 @@
 
 #include "graph/error.h"
 #include "graph/types.h"
+#include "tests/support/source_dir.h"
 
 namespace rt::test {
 
@@ -21,7 +22,7 @@ namespace fs = std::filesystem;
 
 /// A file of tests/files/data, which make/fixtures.py wrote.
 inline std::string fixture(const std::string& name) {
-  return std::string(RT_SOURCE_DIR) + "/tests/files/data/" + name;
+  return source_dir() + "/tests/files/data/" + name;
 }
 
 inline std::string bytes_of(const std::string& path) {

@@ -10,7 +10,7 @@ namespace {
 /// Runs `fuzz` on every file of the folder; returns how many there are.
 int replay(const std::string& folder, void (*fuzz)(Bytes)) {
   int count = 0;
-  for (const auto& entry : fs::directory_iterator(std::string(RT_SOURCE_DIR) + "/" + folder)) {
+  for (const auto& entry : fs::directory_iterator(source_dir() + "/" + folder)) {
     SCOPED_TRACE(entry.path().string());
     const std::string bytes = bytes_of(entry.path().string());
     fuzz({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()});

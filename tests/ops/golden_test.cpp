@@ -13,6 +13,7 @@
 
 #include "rt_torch.h"
 #include "tests/support/golden.h"
+#include "tests/support/source_dir.h"
 
 namespace {
 
@@ -103,7 +104,7 @@ INSTANTIATE_TEST_SUITE_P(Calls, Golden, testing::ValuesIn(symbols()),
                          [](const auto& test) { return test.param; });
 
 TEST(GoldenData, CoversEveryCallThatRecords) {
-  const auto path = std::filesystem::path(RT_SOURCE_DIR) / "frontend_abi/rt_torch.json";
+  const auto path = std::filesystem::path(source_dir()) / "frontend_abi/rt_torch.json";
   std::ifstream file(path);
   ASSERT_TRUE(file) << path;
   // tests/abi/aliases_test.cpp compares these with calls that have cases.

@@ -14,11 +14,12 @@
 
 #include "rt_torch.h"
 #include "tests/support/call_by_name.h"
+#include "tests/support/source_dir.h"
 
 namespace rt_test {
 namespace {
 
-const std::filesystem::path kDataDir = std::filesystem::path(RT_SOURCE_DIR) / "tests/golden";
+const std::filesystem::path kDataDir = std::filesystem::path(source_dir()) / "tests/golden";
 constexpr int kMaxDims = 64;
 
 // ---- The data ---------------------------------------------------------------

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/source_dir.h"
+
 namespace rt_test {
 
 /// Integers and pointers travel in one sort of register and doubles in another, so one type of
@@ -72,7 +74,7 @@ inline std::vector<Nasty> nasty_values(std::vector<int64_t> live, size_t lists) 
 
 /// The calls of a flavor, as rt_torch.json has them.
 inline std::vector<nlohmann::json> rows_of_flavor(const std::string& flavor) {
-  std::ifstream file(std::string(RT_SOURCE_DIR) + "/frontend_abi/rt_torch.json");
+  std::ifstream file(source_dir() + "/frontend_abi/rt_torch.json");
   std::vector<nlohmann::json> rows;
   const auto all = nlohmann::json::parse(file);
   for (const auto& row : all["symbols"])
