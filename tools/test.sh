@@ -27,29 +27,41 @@ while [ $# -gt 0 ]; do
 done
 [ ${#presets[@]} -gt 0 ] || presets=(release asan)
 
-doing=starting
-# shellcheck disable=SC2154  # status is set in the trap itself
-trap 'status=$?; [ $status -eq 0 ] || echo "test: FAILED while $doing ($SECONDS s)" >&2' EXIT
-
 step() {
-  doing=$1
   echo
-  echo "== $SECONDS s: $doing"
+  echo "== $SECONDS s: $1"
+}
+
+# attempt DOING COMMAND...: a failure is kept for the end, so that one does not hide others.
+failures=()
+attempt() {
+  step "$1"
+  "${@:2}" && return
+  failures+=("$1")
+  return 1
 }
 
 if [ $setup -eq 1 ]; then
   step "installing what is missing"
-  tools/setup.sh --test --libtorch
+  tools/setup.sh --test --libtorch || {
+    echo "test: FAILED, for what is missing could not be installed" >&2
+    exit 1
+  }
 fi
-step "checking the format"
-tools/format.sh --check
+attempt "checking the format" tools/format.sh --check || true
 for preset in "${presets[@]}"; do
-  step "configuring $preset"
-  cmake --preset "$preset" --log-level=WARNING
-  step "building $preset"
-  cmake --build --preset "$preset"
-  step "testing $preset"
-  ctest --preset "$preset" --parallel "$(nproc)" "${filter[@]}"
+  attempt "configuring $preset" cmake --preset "$preset" --log-level=WARNING || continue
+  # What can be built is, and is tested.
+  attempt "building $preset" cmake --build --preset "$preset" -- -k 0 || true
+  list=build/$preset/Testing/Temporary/LastTestsFailed.log
+  rm -f "$list"
+  attempt "testing $preset" ctest --preset "$preset" --parallel "$(nproc)" "${filter[@]}" ||
+    [ ! -e "$list" ] || mapfile -t -O ${#failures[@]} failures < <(sed 's/^[0-9]*:/  /' "$list")
 done
 echo
+if [ ${#failures[@]} -gt 0 ]; then
+  echo "test: FAILED (${presets[*]}) in $SECONDS s:" >&2
+  printf '  %s\n' "${failures[@]}" >&2
+  exit 1
+fi
 echo "test: PASSED (${presets[*]}) in $SECONDS s"
