@@ -390,6 +390,32 @@ if(NOT RT_SANITIZE)
     PROPERTIES TIMEOUT 300 LABELS shipped)
 endif()
 
+# How programs and threads end, each scenario in a process of its own, as a client that links the
+# library.
+add_executable(rt_end_host tests/loading/end_host.cpp)
+target_link_libraries(rt_end_host PRIVATE rt_settings rt_torch Threads::Threads)
+add_executable(rt_test_end tests/loading/end_test.cpp)
+target_link_libraries(rt_test_end PRIVATE rt_test_settings GTest::gtest_main)
+target_compile_definitions(rt_test_end PRIVATE RT_TEST_END_HOST="$<TARGET_FILE:rt_end_host>")
+add_dependencies(rt_test_end rt_end_host)
+gtest_discover_tests(
+  rt_test_end
+  TEST_FILTER OnReference/*
+  TEST_PREFIX end.
+  DISCOVERY_MODE PRE_TEST
+  DISCOVERY_TIMEOUT 60
+  PROPERTIES TIMEOUT 300 LABELS core)
+if(RT_LIBTORCH_FOUND)
+  target_compile_definitions(rt_test_end PRIVATE RT_TEST_LIBTORCH)
+  gtest_discover_tests(
+    rt_test_end
+    TEST_FILTER OnLibtorch/*
+    TEST_PREFIX libtorch.end.
+    DISCOVERY_MODE PRE_TEST
+    DISCOVERY_TIMEOUT 60
+    PROPERTIES TIMEOUT 300 LABELS libtorch)
+endif()
+
 # The examples judge themselves: what they reach, that each training step is one batch, and that
 # every handle was freed. A short run of the transformer learns more than how often letters occur.
 function(rt_run_example example label)

@@ -7,34 +7,18 @@
 #include <iostream>
 
 #include "executor/libtorch.h"
+#include "executor/uncancelled.h"
 #include "files/safetensors.h"
 #include "graph/diff.h"
 #include "graph/error.h"
 #include "graph/fuse.h"
 #include "graph/html.h"
+#include "graph/thread_end.h"
 
 namespace rt {
 
-/// Lives as long as its thread and submits what the thread leaves pending.
-struct ThreadExit {
-  Thread* thread = nullptr;
-  ~ThreadExit();
-};
-
-namespace {
-thread_local ThreadExit at_exit;
-}  // namespace
-
 std::atomic<Engine*> Engine::instance_{nullptr};
 thread_local Thread* Engine::current_ = nullptr;
-
-ThreadExit::~ThreadExit() {
-  if (!thread) return;
-  Engine::instance().leave(*thread);
-  Engine::current_ = nullptr;
-  delete thread;
-  thread = nullptr;
-}
 
 Engine& Engine::make_instance() {
   static Engine* const engine = [] {
@@ -68,6 +52,7 @@ void Engine::after_fork_in_child() {
   mutex_.after_fork();
   new (&landed_) std::condition_variable_any;  // it may count waiters that do not exist here
   forget_jobs();
+  if (current_) graph_.close_all_but(current_->tape);
   graph_.abandon(std::make_shared<const std::string>(
       "the value was being computed by another thread when this process was forked; sync before "
       "fork"));
@@ -77,15 +62,12 @@ void Engine::after_fork_in_child() {
   mutex_.unlock();
 }
 
+/// A thread that calls again at its very end, from a destructor of its client, is a new one.
 Thread& Engine::new_thread() {
-  current_ = new Thread;
-  at_exit.thread = current_;
+  static const ThreadEnd end([](void* ended) { instance().leave(static_cast<Thread*>(ended)); });
+  current_ = new Thread(graph_);
+  end.expect(current_);
   return *current_;
-}
-
-void Engine::greet(Thread& thread) {
-  graph_.add_tape(thread.tape);
-  thread.ready = true;
 }
 
 Engine::Engine()
@@ -109,23 +91,22 @@ void Engine::begin_watched() {
   if (!complaint_.empty()) throw Error(std::exchange(complaint_, {}));
 }
 
-void Engine::leave(Thread& thread) {
-  if (!thread.ready) return;
+/// Runs nothing: what a kernel needs of this thread may be gone. What it leaves pending waits for
+/// whoever reads it.
+void Engine::leave(Thread* thread) noexcept {
   {
-    Turn turn(*this);
-    try {
-      submit(turn, thread.tape, Reason::Flush);
-    } catch (const std::exception& error) {
-      if (config_.debug > 0) std::cerr << "rt_torch: a thread ended: " << error.what() << '\n';
-    }
-    land_jobs(turn.lock);
-    graph_.remove_tape(thread.tape);
+    const std::lock_guard lock(mutex_);
+    current_ = nullptr;
+    graph_.close(thread->tape);
+    thread->ended = true;
+    if (thread->in_flight == 0) delete thread;
   }
   mutex_.forget_this_thread();
 }
 
 Backend& Engine::backend() {
   if (backend_) return *backend_;
+  const Uncancelled uncancelled;
   if (config_.backend != "reference") {
     try {
       backend_ = make_libtorch_backend(memory_, config_.threads, config_.libtorch, config_.use);
@@ -301,6 +282,7 @@ void Engine::tell_capture() {
 
 void Engine::finish() {
   if (trace_) trace_->finish();
+  const std::lock_guard lock(mutex_);
   report_leaks();
 }
 

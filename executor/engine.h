@@ -30,13 +30,15 @@ using OpenFile = std::shared_ptr<const files::Safetensors>;
 
 /// What belongs to one calling thread. Errors and text results are its own.
 struct Thread {
-  Tape tape;
+  explicit Thread(Graph& graph) : tape(graph.open_tape()) {}
+  Tape& tape;
   std::string last_error;
   std::string text;        ///< the newest text result
   std::string unreported;  ///< first failure of a batch that no call has told yet
   uint32_t place = 0;      ///< of the nodes recorded next
   int64_t no_grad = 0;     ///< calls of no_grad_begin that wait for their end
-  bool ready = false;      ///< registered with the engine
+  int64_t in_flight = 0;   ///< batches that it submitted and that have not landed
+  bool ended = false;      ///< its last batch takes it along
 };
 
 class Engine;
@@ -45,8 +47,8 @@ class Engine;
 /// runs.
 struct Turn {
   Engine& engine;
-  Thread& thread;
   std::unique_lock<EngineLock> lock;
+  Thread& thread;
   explicit Turn(Engine& engine);
 };
 
@@ -72,7 +74,7 @@ class Engine {
     Engine* const engine = instance_.load(std::memory_order_acquire);
     return engine ? *engine : make_instance();
   }
-  static Thread& this_thread() { return current_ ? *current_ : new_thread(); }
+  static Thread* this_thread() { return current_; }  ///< nullptr ahead of its first turn
 
   /// Every call begins here: tells once, by throwing, what is wrong with the environment.
   void begin(Turn&) {
@@ -157,11 +159,9 @@ class Engine {
  private:
   friend struct Turn;
   friend class TapeBuilder;
-  friend struct ThreadExit;
   Engine();
   static Engine& make_instance();
-  static Thread& new_thread();
-  void greet(Thread& thread);
+  Thread& new_thread();
 
   // record.cpp
   Value append(Turn& turn, Call& call, bool graded);
@@ -200,7 +200,7 @@ class Engine {
   int64_t submit(Turn& turn, Tape& tape, Reason reason);
   using Message = std::shared_ptr<const std::string>;
   struct Job {                 ///< a batch taken off its tape, to be run
-    Thread* thread = nullptr;  ///< that submitted it, and does not end before it has landed
+    Thread* thread = nullptr;  ///< that submitted it
     Submission submission;
     std::shared_ptr<Program> program;  ///< null: step by step
     Key key;                           ///< where it has a program
@@ -228,12 +228,11 @@ class Engine {
   bool start_worker();
   void work();
   void land_jobs(std::unique_lock<EngineLock>& lock);
-  void stop_overlap();
   void forget_jobs();
 
   // engine.cpp
   void begin_watched();
-  void leave(Thread& thread);
+  void leave(Thread* thread) noexcept;
   void announce(Job& job, Reason reason);
   void tell_capture();
   void explain_miss(const Submission& submission, const Cache::Entry& entry);
@@ -246,9 +245,8 @@ class Engine {
   void report_leaks() const;
 
   static std::atomic<Engine*> instance_;
-  // A client's static destructors may call in after their thread's exit: it gets another Thread,
-  // which stays. The library is linked to its clients or loaded early; one pointer finds room in
-  // the memory that such variables are kept in.
+  // The library is linked to its clients or loaded early; one pointer finds room in the memory that
+  // such variables are kept in.
   [[gnu::tls_model("initial-exec")]] static thread_local Thread* current_;
 
   EngineLock mutex_;
@@ -283,9 +281,8 @@ class Engine {
 };
 
 inline Turn::Turn(Engine& the_engine)
-    : engine(the_engine), thread(Engine::this_thread()), lock(the_engine.mutex_) {
-  if (!thread.ready) [[unlikely]]
-    engine.greet(thread);
-}
+    : engine(the_engine),
+      lock(the_engine.mutex_),
+      thread(Engine::current_ ? *Engine::current_ : the_engine.new_thread()) {}
 
 }  // namespace rt

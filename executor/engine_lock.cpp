@@ -4,6 +4,8 @@
 #include <chrono>
 #include <thread>
 
+#include "executor/uncancelled.h"
+
 #ifdef __linux__
 #include <linux/membarrier.h>
 #include <sys/syscall.h>
@@ -31,21 +33,28 @@ constexpr uint32_t kOften = 256;
 #if RT_FAST_WAY
 bool membarrier(int command) { return syscall(SYS_membarrier, command, 0, 0) == 0; }
 bool announce_barriers() { return membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED); }
-/// Every thread of the process passes a memory barrier before it returns.
-void barrier_everywhere() {
+/// Every thread of the process passes a memory barrier before it returns. False where the kernel
+/// refuses.
+bool barrier_everywhere() {
+  if (membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED)) return true;
   // A kernel that forgets the announcement in a forked child is told again.
-  while (!membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED)) announce_barriers();
+  return announce_barriers() && membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
 }
 #else
 bool announce_barriers() { return false; }
-void barrier_everywhere() {}
+bool barrier_everywhere() { return false; }
 #endif
+
+/// Longer than a processor keeps a store to itself, and than a thread that was about to look goes
+/// without an interrupt.
+constexpr std::chrono::milliseconds kSurelySeen{50};
 
 }  // namespace
 
 EngineLock::EngineLock() : barriers_(announce_barriers()) {}
 
 void EngineLock::lock_slowly(const void* self) {
+  const Uncancelled uncancelled;
   mutex_.lock();
   take_fast_way();
   in_a_row_ = last_ == self ? in_a_row_ + 1 : 0;
@@ -57,7 +66,10 @@ void EngineLock::lock_slowly(const void* self) {
 void EngineLock::take_fast_way() {
   if (!owner_.load(std::memory_order_relaxed)) return;
   owner_.store(nullptr, std::memory_order_relaxed);
-  barrier_everywhere();
+  if (!barrier_everywhere()) {
+    barriers_ = false;
+    std::this_thread::sleep_for(kSurelySeen);
+  }
   // It records a call, or hands a batch over: microseconds.
   for (int tries = 0; inside_.load(std::memory_order_acquire); ++tries) {
     if (tries < 100) std::this_thread::yield();

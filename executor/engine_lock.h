@@ -13,7 +13,8 @@ namespace rt {
 /// has the kernel run a memory barrier on all threads of the process (membarrier), after which
 /// either the owner has seen that, or is seen to be inside and is waited for. It pays for both.
 /// (Biased locking, with the asymmetric form of Dekker's algorithm.)
-/// Where the kernel has no such barrier, and under the thread sanitizer, it is a mutex.
+/// Where the kernel has no such barrier, and under the thread sanitizer, it is a mutex; from the
+/// first time on that a kernel refuses it, as a sandbox makes it do that closes later.
 /// A thread must not take it twice. For std::unique_lock and std::condition_variable_any.
 class EngineLock {
  public:
@@ -52,8 +53,8 @@ class EngineLock {
   void lock_slowly(const void* self);
   void take_fast_way();
 
-  const bool barriers_;  ///< without them nobody gets the fast way
   std::mutex mutex_;
+  bool barriers_;  ///< without them nobody gets the fast way; with mutex_ held
   std::atomic<const void*> owner_{nullptr};  ///< of the fast way; changed with mutex_ held
   std::atomic<bool> inside_{false};          ///< the owner holds the lock or is about to look
   bool held_fast_ = false;                   ///< these are the holder's

@@ -3,6 +3,7 @@
 
 #include <bit>
 
+#include "executor/libtorch_visit.h"
 #include "graph/error.h"
 #include "graph/fuse.h"
 
@@ -31,21 +32,30 @@ plugin::BatchLists lists_of(const Batch& batch) {
           batch.dims,   batch.roots, batch.scalars,  batch.free_scalars};
 }
 
+constexpr const char* kClosed =
+    "libtorch is closed: this thread or the process ends; compute on CUDA devices before that";
+
 class LibtorchProgram final : public Program {
  public:
-  explicit LibtorchProgram(plugin::Program* compiled) : compiled_(compiled) {}
-  ~LibtorchProgram() override { compiled_->destroy(); }
+  LibtorchProgram(plugin::Program* compiled, const OpSet& ops) : compiled_(compiled), ops_(ops) {}
+  ~LibtorchProgram() override {
+    if (const LibtorchVisit visit; visit) compiled_->destroy();
+  }
   void run(std::span<const BufferRef> inputs, std::span<const int64_t> scalars,
            std::span<BufferRef> roots) override {
+    LibtorchVisit visit;
+    if (!visit) fail(kClosed);
     Words error;
-    if (!compiled_->run(inputs.data(), scalars.data(), roots.data(), error.sink()))
-      throw Error(error.text());
+    const bool done = compiled_->run(inputs.data(), scalars.data(), roots.data(), error.sink());
+    visit.ran(ops_);
+    if (!done) throw Error(error.text());
   }
   size_t bytes() const override { return sizeof *this + compiled_->bytes(); }
   FusedCount fused() const override { return compiled_->fused(); }
 
  private:
   plugin::Program* compiled_;
+  const OpSet ops_;
 };
 
 class LibtorchRandomState final : public RandomState {
@@ -77,10 +87,12 @@ class LibtorchBackend final : public Backend {
 
   void run_step(const Batch& batch, uint32_t step, Frame& frame) override;
   std::unique_ptr<Program> compile(const Batch& batch) override {
+    const LibtorchVisit visit;
+    if (!visit) return host_->compile(batch);
     Words error;
     plugin::Program* compiled = executor_->compile(lists_of(batch), error.sink());
     if (!compiled) throw Error(error.text());
-    return std::make_unique<LibtorchProgram>(compiled);
+    return std::make_unique<LibtorchProgram>(compiled, ops_of(batch));
   }
 
   void observe(RunObserver& observer) override {
@@ -105,7 +117,8 @@ class LibtorchBackend final : public Backend {
 
   void seed(uint64_t seed) override {
     Words error;
-    if (!executor_->seed(seed, error.sink())) throw Error(error.text());
+    if (const LibtorchVisit visit; visit && !executor_->seed(seed, error.sink()))
+      throw Error(error.text());
     host_->seed(seed);
   }
   std::unique_ptr<RandomState> random_state() override {
@@ -117,30 +130,41 @@ class LibtorchBackend final : public Backend {
 
   void synchronize(Device device) override {
     Words error;
-    if (!executor_->synchronize(device, error.sink())) throw Error(error.text());
+    if (const LibtorchVisit visit; visit && !executor_->synchronize(device, error.sink()))
+      throw Error(error.text());
   }
   bool idle(Device device) override {
     Words error;
     bool answer = true;
-    if (!executor_->idle(device, &answer, error.sink())) throw Error(error.text());
+    if (const LibtorchVisit visit; visit && !executor_->idle(device, &answer, error.sink()))
+      throw Error(error.text());
     return answer;
   }
-  DeviceMemory memory(Device device) override { return executor_->memory(device); }
-  void empty_cache() override { executor_->empty_cache(); }
+  DeviceMemory memory(Device device) override {
+    const LibtorchVisit visit;
+    return visit ? executor_->memory(device) : DeviceMemory{};
+  }
+  void empty_cache() override {
+    if (const LibtorchVisit visit; visit) executor_->empty_cache();
+  }
   int64_t fallback_nodes() const override { return fallback_nodes_; }
   std::string script(const Batch& batch, ScriptForm form) override {
+    const LibtorchVisit visit;
+    if (!visit) return Backend::script(batch, form);
     Words text, error;
     if (!executor_->script(lists_of(batch), form, text.sink(), error.sink()))
       throw Error(error.text());
     return text.text();
   }
   void after_fork() override {
+    LibtorchVisit::after_fork();
     executor_->after_fork();
     host_->after_fork();
   }
 
  private:
   BufferRef moved(const Buffer& buffer, Device device);
+  void run_on_host(const Batch& batch, uint32_t step, Frame& frame, const std::string& why);
   std::string refusal(const Batch& batch, uint32_t step, const Frame& frame,
                       const std::string& otherwise);
 
@@ -152,6 +176,8 @@ class LibtorchBackend final : public Backend {
 
 /// A copy on another device; waits for it where that is the CPU.
 BufferRef LibtorchBackend::moved(const Buffer& buffer, Device device) {
+  LibtorchVisit visit;
+  if (!visit) fail(kClosed);
   const Buffer* const operand = &buffer;
   const plugin::StepCall call{.op = Op::Move,
                               .dtype = buffer.dtype(),
@@ -161,8 +187,9 @@ BufferRef LibtorchBackend::moved(const Buffer& buffer, Device device) {
                               .sizes = buffer.sizes()};
   BufferRef result;
   Words error;
-  if (executor_->run_step(call, &result, error.sink()) != plugin::Outcome::Done)
-    throw Error(error.text());
+  const plugin::Outcome outcome = executor_->run_step(call, &result, error.sink());
+  visit.ran(Op::Move);
+  if (outcome != plugin::Outcome::Done) throw Error(error.text());
   return result;
 }
 
@@ -185,11 +212,25 @@ std::string LibtorchBackend::refusal(const Batch& batch, uint32_t step, const Fr
   return otherwise;
 }
 
+/// By the reference executor, which has no CUDA devices: `why` it is not done by libtorch.
+void LibtorchBackend::run_on_host(const Batch& batch, uint32_t step, Frame& frame,
+                                  const std::string& why) {
+  const Batch::Step& at = batch.steps[step];
+  bool on_cuda = batch.values[at.result].device >= 0;
+  for (uint32_t operand : batch.operands_of(at))
+    on_cuda = on_cuda || (operand != kNone.number && batch.values[operand].device >= 0);
+  if (on_cuda) throw StepError(step, why);
+  host_->run_step(batch, step, frame);
+  ++fallback_nodes_;
+}
+
 void LibtorchBackend::run_step(const Batch& batch, uint32_t step, Frame& frame) {
   const Batch::Step& at = batch.steps[step];
   // By the same code as in groups, so with the same bits. Groups come only from tools.
   if (at.op == Op::Fused || (fuse_ && fusible(batch, at)))
     return host_->run_step(batch, step, frame);
+  LibtorchVisit visit;
+  if (!visit) return run_on_host(batch, step, frame, kClosed);
   const Batch::Item& item = batch.values[at.result];
   Small<const Buffer*, 6> operands;
   for (uint32_t operand : batch.operands_of(at))
@@ -205,13 +246,12 @@ void LibtorchBackend::run_step(const Batch& batch, uint32_t step, Frame& frame) 
                               .words = words,
                               .sizes = batch.sizes(at.result)};
   Words error;
-  switch (executor_->run_step(call, &frame.values[at.result], error.sink())) {
+  const auto outcome = executor_->run_step(call, &frame.values[at.result], error.sink());
+  visit.ran(at.op);
+  switch (outcome) {
     case plugin::Outcome::Done: return;
     case plugin::Outcome::Failed: throw StepError(step, refusal(batch, step, frame, error.text()));
-    case plugin::Outcome::Missing:
-      if (item.device >= 0) throw StepError(step, error.text());
-      host_->run_step(batch, step, frame);
-      ++fallback_nodes_;
+    case plugin::Outcome::Missing: run_on_host(batch, step, frame, error.text());
   }
 }
 

@@ -23,11 +23,12 @@ constexpr std::string_view kVersion = RT_LIBTORCH_VERSION;
 
 /// The folder of the library that holds this function. Taken when the library is loaded, while a
 /// relative path still leads there.
-const fs::path own_folder = [] {
+const fs::path& own_folder = *[] {
   Dl_info info{};
   std::error_code ignored;
-  if (!dladdr(reinterpret_cast<void*>(&load_libtorch), &info) || !info.dli_fname) return fs::path();
-  return fs::canonical(info.dli_fname, ignored).parent_path();
+  if (!dladdr(reinterpret_cast<void*>(&load_libtorch), &info) || !info.dli_fname)
+    return new fs::path;
+  return new fs::path(fs::canonical(info.dli_fname, ignored).parent_path());
 }();
 
 /// A path that cannot even be looked at is not there: the variables may hold anything.

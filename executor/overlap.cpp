@@ -2,10 +2,10 @@
 #include <pthread.h>
 #include <signal.h>
 
-#include <cstdlib>
 #include <thread>
 
 #include "executor/engine.h"
+#include "executor/uncancelled.h"
 
 namespace rt {
 namespace {
@@ -52,9 +52,7 @@ bool Engine::start_worker() {
     overlaps_ = false;
   }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  // Registered after the backend is loaded, so that it runs before what the backend does at exit.
-  static const bool registered = std::atexit([] { instance().stop_overlap(); }) == 0;
-  return has_worker_ && registered;
+  return has_worker_;
 }
 
 void Engine::work() {
@@ -71,15 +69,9 @@ void Engine::work() {
 
 /// Until all that has been handed over so far is down.
 void Engine::land_jobs(std::unique_lock<EngineLock>& lock) {
+  const Uncancelled uncancelled;
   const uint64_t handed = jobs_handed_;
   landed_.wait(lock, [&] { return jobs_landed_ >= handed; });
-}
-
-/// At exit: what comes now runs on the thread that asks.
-void Engine::stop_overlap() {
-  std::unique_lock lock(mutex_);
-  overlaps_ = false;
-  land_jobs(lock);
 }
 
 /// In a forked child, which has no worker.

@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "executor/engine.h"
+#include "executor/uncancelled.h"
 #include "graph/dump.h"
 #include "graph/error.h"
 #include "graph/passes.h"
@@ -41,7 +42,7 @@ bool draws_numbers(const Batch& batch) {
 /// What every batch keeps to: it is well formed, and its dumps read back to it. The second is
 /// looked at once for equal batches, under the engine's lock.
 void check(const Batch& batch) {
-  static std::unordered_set<uint64_t> known;
+  static auto& known = *new std::unordered_set<uint64_t>;
   verify(batch, true);
   if (!known.insert(key_of(batch).low).second) return;
   verify_scalars(batch);
@@ -177,6 +178,7 @@ Engine::JobRef Engine::new_job() {
 
 int64_t Engine::submit(Turn& turn, Tape& tape, Reason reason) {
   if (tape.nodes == 0) return 0;
+  const Uncancelled uncancelled;
   if (trace_ && &tape == &turn.thread.tape) trace_->recorded(tape.nodes);
   const TraceScope force(trace_.get(), Track::Forces, words_for(reason),
                          places_.text(turn.thread.place));
@@ -194,7 +196,7 @@ int64_t Engine::submit(Turn& turn, Tape& tape, Reason reason) {
     entry = nullptr;
     for (Value waited; (waited = graph_.build(tape, submission)) != kNone;) {
       wait_for(turn, waited);
-      if (!graph_.has(tape) || tape.nodes == 0) return 0;  // somebody else submitted it meanwhile
+      if (tape.nodes == 0) return 0;  // somebody else submitted it meanwhile
     }
   }
 #ifndef NDEBUG
@@ -213,6 +215,7 @@ int64_t Engine::submit(Turn& turn, Tape& tape, Reason reason) {
 
   // One-step batches are not worth a program; run_step is one.
   job->thread = &turn.thread;
+  ++turn.thread.in_flight;
   job->random = entry ? entry->random : draws_numbers(submission.built);
   int64_t last_ns = -1;
   if (submission.nodes > 1) {
@@ -294,6 +297,7 @@ void Engine::run_and_deliver(std::unique_lock<EngineLock>& lock, JobRef job) {
     }
   }
   if (failed) count(Counter::errors);
+  if (--job->thread->in_flight == 0 && job->thread->ended) delete job->thread;
   if (own && capture_.wanted()) {
     capture_.failed(job->noted, *own, places_, *backend_);
     tell_capture();
@@ -315,6 +319,7 @@ void Engine::trace_batch(const Submission& submission, bool compiled, int64_t st
 }
 
 void Engine::wait_for(Turn& turn, Value value) {
+  const Uncancelled uncancelled;
   const TraceScope wait(trace_.get(), Track::Forces, "wait for a batch");
   graph_.hold(value);
   landed_.wait(turn.lock, [&] { return graph_[value].state != State::InFlight; });
@@ -352,6 +357,7 @@ int64_t Engine::flush(Turn& turn) {
 /// Until no thread runs a batch. What batches left to do on CUDA devices goes on.
 void Engine::flush_and_land(Turn& turn) {
   flush(turn);
+  const Uncancelled uncancelled;
   landed_.wait(turn.lock, [&] { return in_flight_nodes_ == 0; });
 }
 

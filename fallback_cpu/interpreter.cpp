@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <array>
-#include <memory>
+#include <atomic>
+#include <new>
+
+#include "graph/host_memory.h"
 
 namespace rt::cpu {
 namespace {
@@ -291,37 +294,43 @@ struct BlockRun {
     for (const BlockCode::Store& store : code.stores_) scratch += store.output < 0;
     return static_cast<size_t>(code.places_ * place_bytes()) + scratch * kFoldRun * 8;
   }
-  /// Memory for one thread: on the stack where it is little.
+  /// Memory for one thread: on the stack where it is little. False when there is none.
   template <class Body>
-  void with_memory(const Body& body) const {
+  bool with_memory(const Body& body) const {
     constexpr size_t kOnStack = 48 << 10;
     const size_t bytes = thread_bytes();
     alignas(64) char little[kOnStack];
-    if (bytes <= kOnStack) return body(little);
-    thread_local std::unique_ptr<char[]> much;
-    thread_local size_t size = 0;
-    if (size < bytes) much = std::make_unique<char[]>(size = bytes);
-    body(much.get());
+    void* const memory = bytes <= kOnStack ? little : take_block(static_cast<int64_t>(bytes));
+    if (!memory) return false;
+    body(static_cast<char*>(memory));
+    if (memory != little) give_block(memory, static_cast<int64_t>(bytes));
+    return true;
   }
 
   void compute_all(const Team& team) {
     const auto work = std::max<int64_t>(1, std::ssize(code.steps_)) * walk.count;
-    if (team.threads <= 1 || runs < 2 || work < kParallelFrom)
-      return with_memory([&](char* memory) { compute_runs(0, runs, memory); });
+    if (team.threads <= 1 || runs < 2 || work < kParallelFrom) {
+      if (!with_memory([&](char* memory) { compute_runs(0, runs, memory); }))
+        throw std::bad_alloc();
+      return;
+    }
     // Which runs a piece has does not show in the results.
     struct Pieces {
       BlockRun& run;
       int64_t length;
+      std::atomic<bool> failed = false;  ///< exceptions end at the edge of a thread's work
     } pieces{*this, std::clamp<int64_t>(runs / (4 * team.threads), 1, 4)};
     team.each((runs + pieces.length - 1) / pieces.length, team.threads,
               [](void* context, int64_t piece) {
-                const Pieces& of = *static_cast<Pieces*>(context);
+                Pieces& of = *static_cast<Pieces*>(context);
                 const int64_t first = piece * of.length;
-                of.run.with_memory([&](char* memory) {
+                const bool done = of.run.with_memory([&](char* memory) {
                   of.run.compute_runs(first, std::min(of.run.runs, first + of.length), memory);
                 });
+                if (!done) of.failed = true;
               },
               &pieces);
+    if (pieces.failed) throw std::bad_alloc();
   }
 };
 

@@ -82,7 +82,7 @@ void tell(Turn* turn, std::string_view call) {
     message += ": an unknown failure";
   }
   if (turn) turn->engine.report(*turn, message);
-  else Engine::this_thread().last_error = message;
+  else if (Thread* const thread = Engine::this_thread()) thread->last_error = message;
 }
 
 }  // namespace rt::abi

@@ -1,5 +1,8 @@
 // boundary.h -- the edge of the ABI: arguments checked and converted, every exception caught.
 #pragma once
+#include <cxxabi.h>
+#include <pthread.h>
+
 #include <bit>
 #include <cstdint>
 #include <span>
@@ -250,10 +253,18 @@ template <class Raws>
   }
 }
 
+/// Calls that neither make nor free anything, among them all that read numbers: pthread_cancel may
+/// end their thread ahead of them.
+constexpr bool is_cancellation_point(Kind result) {
+  return result != Kind::Tensor && result != Kind::Handle && result != Kind::Void;
+}
+
 /// Runs a body with the engine locked and its arguments converted. Flavor says how results cross.
+/// Nothing is thrown but what unwinds a thread that is cancelled.
 template <Kind kind, class Flavor, class... Raws, class Body>
 typename Flavor::template CResult<kind> guarded(const char* symbol, std::tuple<Raws...> raws,
-                                                Body body) noexcept {
+                                                Body body) {
+  if constexpr (is_cancellation_point(kind)) pthread_testcancel();
   const auto run = [&](Turn& turn) {
     return std::apply([&](Raws&... raw) { return body(turn, raw.get()...); }, raws);
   };
@@ -263,9 +274,13 @@ typename Flavor::template CResult<kind> guarded(const char* symbol, std::tuple<R
       turn.engine.begin(turn);
       if constexpr (kind == Kind::Void) return run(turn);
       else return Flavor::template give<kind>(turn, run(turn), raws);
+    } catch (const __cxxabiv1::__forced_unwind&) {
+      throw;
     } catch (...) {
       explain(&turn, symbol, raws);
     }
+  } catch (const __cxxabiv1::__forced_unwind&) {
+    throw;
   } catch (...) {
     explain(nullptr, symbol, raws);
   }

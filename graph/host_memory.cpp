@@ -3,9 +3,10 @@
 
 #include <atomic>
 #include <cstdlib>
-#include <mutex>
 #include <new>
 #include <utility>
+
+#include "graph/thread_end.h"
 
 namespace rt {
 namespace {
@@ -24,10 +25,10 @@ class Pool {
   void* take(SizeClass size) {
     if (!kPooled || size.bytes > kLargestPooled) return nullptr;
     List& list = lists_[size.number];
-    if (!list.mutex.try_lock()) return nullptr;
+    if (list.held.test_and_set(std::memory_order_acquire)) return nullptr;
     Block* block = list.first;
     if (block) list.first = block->next;
-    list.mutex.unlock();
+    list.held.clear(std::memory_order_release);
     if (block) bytes_.fetch_sub(size.bytes, std::memory_order_relaxed);
     return block;
   }
@@ -35,9 +36,9 @@ class Pool {
     if (!kPooled || size.bytes > kLargestPooled) return false;
     if (bytes_.load(std::memory_order_relaxed) + size.bytes > kMostPooled) return false;
     List& list = lists_[size.number];
-    if (!list.mutex.try_lock()) return false;
+    if (list.held.test_and_set(std::memory_order_acquire)) return false;
     list.first = new (memory) Block{list.first};
-    list.mutex.unlock();
+    list.held.clear(std::memory_order_release);
     bytes_.fetch_add(size.bytes, std::memory_order_relaxed);
     return true;
   }
@@ -45,18 +46,15 @@ class Pool {
 
  private:
   struct List {
-    std::mutex mutex;
+    std::atomic_flag held;
     Block* first = nullptr;
   };
   List lists_[80];
   std::atomic<int64_t> bytes_{0};
 };
 
-/// Never destroyed: buffers may be given back while the process ends.
-Pool& pool() {
-  static Pool* const pool = new Pool;
-  return *pool;
-}
+/// Nothing to destroy: buffers may be given back while the process ends.
+constinit Pool pool;
 
 /// Free small blocks of one thread, which no other sees: nothing to lock.
 class Own {
@@ -97,22 +95,20 @@ Own& nothing() {
 // One pointer, which finds room where such variables of late loaded libraries are kept.
 [[gnu::tls_model("initial-exec")]] thread_local Own* own = nullptr;
 
-struct OwnAtExit {
-  ~OwnAtExit() {
-    Own* const mine = std::exchange(own, &nothing());
-    mine->free_all();
-    delete mine;
-  }
-};
+void free_own(void*) {
+  Own* const mine = std::exchange(own, &nothing());
+  mine->free_all();
+  delete mine;
+}
 
 Own& new_own() {
   constexpr int64_t kMostOwn = int64_t{4} << 20;
+  static const ThreadEnd end(free_own);
   if (!kPooled) return nothing();
-  own = new (std::nothrow) Own(kMostOwn);
-  if (!own) return nothing();
-  static thread_local OwnAtExit at_exit;
-  (void)at_exit;
-  return *own;
+  auto* const made = new (std::nothrow) Own(kMostOwn);
+  if (made && end.expect(made)) return *(own = made);
+  delete made;
+  return nothing();
 }
 
 Own& mine() { return own ? *own : new_own(); }
@@ -122,15 +118,15 @@ Own& mine() { return own ? *own : new_own(); }
 void* take_block(int64_t bytes) noexcept {
   const SizeClass size = size_class(bytes);
   if (void* const block = mine().take(size)) return block;
-  if (void* const block = pool().take(size)) return block;
+  if (void* const block = pool.take(size)) return block;
   return std::aligned_alloc(kAlignment, static_cast<size_t>(size.bytes));
 }
 
 void give_block(void* block, int64_t bytes) noexcept {
   const SizeClass size = size_class(bytes);
-  if (!mine().give(block, size) && !pool().give(block, size)) std::free(block);
+  if (!mine().give(block, size) && !pool.give(block, size)) std::free(block);
 }
 
-int64_t pooled_bytes() { return pool().bytes() + mine().bytes(); }
+int64_t pooled_bytes() { return pool.bytes() + mine().bytes(); }
 
 }  // namespace rt

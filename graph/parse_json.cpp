@@ -30,7 +30,7 @@ struct At {
     return *this;
   }
   At member(std::string_view name) const {
-    static const Json nothing;
+    static const Json& nothing = *new Json;
     need(json.is_object(), "an object");
     const auto found = json.find(std::string(name));
     return {found == json.end() ? nothing : *found, this, name};

@@ -1,8 +1,6 @@
 // tape.cpp -- recording, holding and releasing values.
 #include "graph/tape.h"
 
-#include <algorithm>
-
 namespace rt {
 
 uint32_t Graph::new_slot() {
@@ -215,17 +213,33 @@ std::string Graph::label(Value value) const {
   return found == labels_.end() ? "" : found->second;
 }
 
-void Graph::add_tape(Tape& tape) {
-  const auto gap = std::find(tapes_.begin(), tapes_.end(), nullptr);
-  tape.number = static_cast<uint32_t>(gap - tapes_.begin());
-  if (gap == tapes_.end()) tapes_.push_back(&tape);
-  else *gap = &tape;
+Tape& Graph::open_tape() {
+  if (empty_tapes_.empty() && tapes_.size() >= most_tapes_) {
+    // With twice as many tapes as were needed last time, so that a thread looks at two on average.
+    for (const auto& tape : tapes_)
+      if (!tape->open && tape->nodes == 0) empty_tapes_.push_back(tape->number);
+    most_tapes_ = 2 * (tapes_.size() - empty_tapes_.size()) + 1;
+  }
+  if (empty_tapes_.empty()) {
+    auto made = std::make_unique<Tape>();
+    made->number = static_cast<uint32_t>(tapes_.size());
+    tapes_.push_back(std::move(made));
+    empty_tapes_.reserve(tapes_.capacity());  // close() must not fail
+    empty_tapes_.push_back(tapes_.back()->number);
+  }
+  Tape& tape = *tapes_[empty_tapes_.back()];
+  empty_tapes_.pop_back();
+  return tape = {.number = tape.number, .open = true};
 }
 
-bool Graph::has(const Tape& tape) const {
-  return std::find(tapes_.begin(), tapes_.end(), &tape) != tapes_.end();
+void Graph::close(Tape& tape) noexcept {
+  tape.open = false;
+  if (tape.nodes == 0) empty_tapes_.push_back(tape.number);  // there is room for all
 }
 
-void Graph::remove_tape(Tape& tape) { tapes_[tape.number] = nullptr; }
+void Graph::close_all_but(const Tape& tape) noexcept {
+  for (const auto& other : tapes_)
+    if (other->open && other.get() != &tape) close(*other);
+}
 
 }  // namespace rt

@@ -55,9 +55,11 @@ struct Place {
 };
 
 /// The pending nodes of one thread in record order. All of them are live: a node that nothing can
-/// need any more is unlinked at once.
+/// need any more is unlinked at once. What a thread leaves pending stays on its tape when it ends,
+/// until somebody reads it; an empty tape then serves another thread.
 struct Tape {
   uint32_t number = 0;
+  bool open = false;  ///< its thread lives
   uint32_t first = kNone.number, last = kNone.number;
   int64_t nodes = 0;
   int64_t bytes = 0;   ///< of pending results that are not views
@@ -99,10 +101,10 @@ class Graph {
     return {.dtype = node.dtype, .device = node.device, .none = false, .sizes = node.shape};
   }
 
-  void add_tape(Tape& tape);  ///< gives it its number
-  void remove_tape(Tape& tape);
+  Tape& open_tape();                ///< for a thread that begins
+  void close(Tape& tape) noexcept;  ///< its thread has ended
+  void close_all_but(const Tape& tape) noexcept;
   Tape& tape(uint32_t number) { return *tapes_[number]; }
-  bool has(const Tape& tape) const;  ///< whether its thread still lives
 
   /// What infer() makes of calls of rows that keep the type of operands that are alike, as most
   /// are; false for all others.
@@ -189,7 +191,9 @@ class Graph {
   void end_pass(std::span<const uint32_t> records);
 
   std::vector<std::unique_ptr<Node[]>> chunks_;
-  std::vector<Tape*> tapes_;
+  std::vector<std::unique_ptr<Tape>> tapes_;
+  std::vector<uint32_t> empty_tapes_;  ///< closed ones that wait for a thread
+  size_t most_tapes_ = 0;              ///< from here on, closed ones are looked through for more
   uint32_t free_ = kNone.number;
   uint32_t used_ = 0;
   uint32_t stamp_ = 0;

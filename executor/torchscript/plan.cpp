@@ -4,6 +4,7 @@
 #include <torch/csrc/jit/runtime/operator.h>
 
 #include <algorithm>
+#include <memory>
 #include <span>
 
 #include "executor/torchscript/buffer.h"
@@ -184,11 +185,11 @@ c10::IValue attribute(const Source& source, const WordsView& words, DType dtype,
 }
 
 const Plan& plan_of(Op op) {
-  static const std::vector<Plan> plans = [] {
+  static const std::vector<Plan>& plans = *[] {
     register_operators();
-    std::vector<Plan> made;
-    for (const OpInfo& row : all_ops()) made.push_back(make_plan(row));
-    return made;
+    auto made = std::make_unique<std::vector<Plan>>();
+    for (const OpInfo& row : all_ops()) made->push_back(make_plan(row));
+    return made.release();
   }();
   return plans[static_cast<size_t>(op)];
 }

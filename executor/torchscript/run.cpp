@@ -35,8 +35,8 @@ class Silence final : public c10::WarningHandler {
 /// MKL keep for each thread that calls them.
 class RunScope {
   static Silence& silence() {
-    static Silence handler;
-    return handler;
+    static auto* const handler = new Silence;
+    return *handler;
   }
   static bool set_threads() {
     thread_local const bool done = (at::init_num_threads(), true);
@@ -88,8 +88,8 @@ class Operands {
     for (const Buffer* buffer : std::span<const Buffer* const>(call_.operands))
       types.push_back(buffer ? TensorType{buffer->dtype(), buffer->device(), false, buffer->sizes()}
                              : TensorType{DType::F32, Device{}, true, {}});
-    static const auto handle =
-        c10::Dispatcher::singleton().findSchemaOrThrow("rt_torch::check_range", "");
+    static const auto& handle = *new c10::OperatorHandle(
+        c10::Dispatcher::singleton().findSchemaOrThrow("rt_torch::check_range", ""));
     for (const RangeCheck& check : range_checks(row, {row, call_.words}, types)) {
       jit::Stack stack{tensors_[check.operand], check.low, check.high, check.ignored};
       handle.callBoxed(stack);

@@ -41,10 +41,9 @@ class TapeRecorder final : public Builder {
 
 struct GradTest : testing::Test {
   Graph graph;
-  Tape tape;
+  Tape& tape = graph.open_tape();
   TapeRecorder build{graph, tape};
 
-  GradTest() { graph.add_tape(tape); }
   ~GradTest() override {
     EXPECT_EQ(graph.pending_nodes, 0) << "everything was released, so nothing may be needed still";
   }
@@ -182,9 +181,7 @@ TEST(GradOfLongChains, AreRecordedGoneThroughAndReleasedOnASmallStack) {
   const auto body = [](void*) -> void* {
     for (const bool through : {false, true}) {
       Graph graph;
-      Tape tape;
-      graph.add_tape(tape);
-      TapeRecorder build(graph, tape);
+      TapeRecorder build(graph, graph.open_tape());
       Args args;
       args.op = Op::Full;
       args.words = {build.constant(1)};

@@ -24,8 +24,7 @@ class Memory final : public Storage {
 
 struct Recording {
   Graph graph;
-  Tape tape;
-  Recording() { graph.add_tape(tape); }
+  Tape& tape = graph.open_tape();
 
   Value input(DType dtype, Shape sizes, Strides strides) {
     const Layout layout{std::move(sizes), std::move(strides), 0};

@@ -11,10 +11,8 @@ namespace {
 
 struct TapeTest : testing::Test {
   Graph graph;
-  Tape tape;
+  Tape& tape = graph.open_tape();
   Submission submission;
-
-  TapeTest() { graph.add_tape(tape); }
 
   Value record(Op op, std::initializer_list<Value> operands, Shape sizes = {2, 3},
                std::initializer_list<int64_t> words = {}) {
