@@ -65,7 +65,6 @@ void Engine::set_requires_grad(Turn& turn, int64_t handle, bool wanted) {
 }
 
 bool Engine::requires_grad(Turn& turn, int64_t handle) {
-  count(Counter::calls);
   return graph_.takes_part(value_of(turn, handle));
 }
 

@@ -9,6 +9,7 @@ void rt_torch_autograd_set_requires_grad(Turn& turn, int64_t handle, bool requir
 }
 
 bool rt_torch_autograd_requires_grad(Turn& turn, int64_t handle) {
+  turn.engine.count(Counter::calls);
   return turn.engine.requires_grad(turn, handle);
 }
 

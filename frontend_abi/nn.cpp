@@ -26,21 +26,25 @@ struct BatchNorm {
   }
 };
 
+/// Statistics are counted, not trained: as in PyTorch no gradient flows to them.
+void check_statistic(Turn& turn, const char* name, int64_t handle) {
+  if (turn.thread.no_grad == 0 && turn.engine.requires_grad(turn, handle))
+    fail(name, " is #", handle,
+         ", which takes part in gradients, and batch_norm has none for it; give what "
+         "rt_torch_autograd_detach makes of it");
+}
+
 int64_t batch_norm(Turn& turn, const BatchNorm& norm, bool training) {
   if ((norm.running_mean == 0) != (norm.running_var == 0))
     fail("running_mean and running_var must both be given or both be 0");
   const bool running = norm.running_mean != 0;
-  if (!running && !training)
-    fail("without training there must be a running_mean and a running_var to normalize by");
-  // As in PyTorch, an input without elements teaches nothing, and has nothing to normalize.
-  const bool empty = numel(turn.engine.type(turn, norm.input).sizes) == 0;
-  if (empty && running) training = false;
-  Call call = norm.call(training ? Op::BatchNormOfBatch : Op::BatchNorm);
-  if (empty && !running && norm.eps > 0) {
-    call.args.op = Op::Clone;
-    call.args.words.clear();
-    call.handles = {norm.input};
+  if (running) {
+    check_statistic(turn, "running_mean", norm.running_mean);
+    check_statistic(turn, "running_var", norm.running_var);
   }
+  // As in PyTorch, an input without elements teaches nothing.
+  if (numel(turn.engine.type(turn, norm.input).sizes) == 0) training = false;
+  Call call = norm.call(training ? Op::BatchNormOfBatch : Op::BatchNorm);
   if (!training || !running) return turn.engine.record(turn, call);
   Update update{norm.call(Op::BatchNorm),
                 {norm.running_mean, norm.running_var},

@@ -97,6 +97,9 @@ void check_batch_norm(const Inference& call) {
   if (call.operands.size() < 5) return;
   for (uint32_t i = 3; i < 5; ++i) {
     const Sizes sizes = call.operand(i).sizes;
+    if (call.operand(i).none && numel(input) == 0) continue;
+    if (call.operand(i).none)
+      fail("without training there must be a running_mean and a running_var to normalize by");
     if (sizes.size() != 1 || sizes[0] != channels)
       fail(i == 3 ? "running_mean" : "running_var", " is ", to_string(sizes), "; it must be [",
            channels, "], the channels of input ", to_string(input));

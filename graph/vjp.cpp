@@ -5,6 +5,16 @@
 
 namespace rt {
 
+Expr Vjp::zeros(uint32_t i) const {
+  Args args;
+  args.op = Op::Full;
+  args.words = {build.constant(0)};
+  args.shape = sizes(i);
+  args.dtype = types[i].dtype;
+  args.device = types[i].device;
+  return {build, build.append(args)};
+}
+
 Expr fitted(Expr gradient, const TensorType& type) {
   const Shape from = gradient.sizes(), to(type.sizes);
   if (!std::ranges::equal(Sizes(from), Sizes(to))) {

@@ -11,7 +11,9 @@ namespace rt {
 /// .saves names for the operand in question, of all of them the types.
 /// A rule gives the gradient of that operand in any size that the result broadcasts it to, and in
 /// any float dtype: what broadcasting and conversion did is undone in one place, see fitted().
-/// An empty Expr is a gradient of zeros. Rules are asked only for operands of a float dtype.
+/// An empty Expr says that nothing flows to the operand: a leaf there stays without a gradient, and
+/// an optimizer leaves it as it is. Where the slope is 0 the rule gives zeros(), as PyTorch does.
+/// Rules are asked only for operands of a float dtype.
 struct Vjp {
   Builder& build;
   const OpInfo& row;
@@ -28,6 +30,8 @@ struct Vjp {
   Expr other() const { return operand(1); }
   Expr result() const { return {build, result_value}; }
   Shape sizes(uint32_t i) const { return Shape(types[i].sizes); }
+  Expr zeros(
+      uint32_t i) const;  ///< the gradient of an operand that the result does not change with
   WordsView word() const { return {row, words}; }
   double number(uint32_t i) const { return std::bit_cast<double>(words[i]); }
 };

@@ -58,7 +58,7 @@ Expr broadcast(const Vjp& of, uint32_t operand) {
 
 // ---- Arithmetic.
 
-Expr zeros(const Vjp&, uint32_t) { return {}; }
+Expr zeros(const Vjp& of, uint32_t operand) { return of.zeros(operand); }
 Expr same(const Vjp& of, uint32_t) { return of.grad(); }
 Expr sub(const Vjp& of, uint32_t operand) { return operand == 0 ? of.grad() : -of.grad(); }
 Expr mul(const Vjp& of, uint32_t operand) { return of.grad() * of.operand(1 - operand); }
@@ -66,9 +66,9 @@ Expr div(const Vjp& of, uint32_t operand) {
   if (operand == 0) return of.grad() / of.other();
   return -of.grad() * (of.self() / of.other() / of.other());
 }
-Expr pow(const Vjp& of, uint32_t) {
+Expr pow(const Vjp& of, uint32_t operand) {
   const double exponent = of.number(0);
-  if (exponent == 0) return {};  // of 0 and infinity, too
+  if (exponent == 0) return of.zeros(operand);  // of 0 and infinity, too
   return of.grad() * (of.self().pow(exponent - 1) * exponent);
 }
 Expr neg(const Vjp& of, uint32_t) { return -of.grad(); }

@@ -75,7 +75,7 @@ Expr embedding(const Vjp& of, uint32_t) {
 }
 
 Expr conv2d(const Vjp& of, uint32_t operand) {
-  if (numel(of.result_type.sizes) == 0) return {};
+  if (numel(of.result_type.sizes) == 0) return of.zeros(operand);
   const bool one_image = of.result_type.sizes.size() == 3;
   if (operand == 2) return of.grad().sum(one_image ? Shape{1, 2} : Shape{0, 2, 3}, false);
   const auto batched = [one_image](Expr images) {
@@ -109,15 +109,15 @@ Expr layer_norm(const Vjp& of, uint32_t operand) {
 }
 
 Expr batch_norm(const Vjp& of, uint32_t operand) {
+  if (operand > 2) return {};  // statistics are numbers that were counted, as in PyTorch
+  if (numel(of.types[0].sizes) == 0) return of.zeros(operand);
   const Norm norm{of, channels(of)};
   if (operand == 2) return norm.to_affine(norm.grad(), 2);
   const auto given = [&](uint32_t i) { return widened(of.operand(i)).reshape(norm.affine); };
   const Expr scale = norm.inverse_root(given(4));
   if (operand == 0) return norm.slope() * scale;
-  if (operand == 3) return norm.to_affine(-norm.slope() * scale, 3);
   const Expr normal = (norm.input() - given(3)) * scale;
-  if (operand == 1) return norm.to_affine(norm.grad() * normal, 1);
-  return norm.to_affine(norm.slope() * normal * scale * scale * -0.5, 4);
+  return norm.to_affine(norm.grad() * normal, 1);
 }
 
 Expr batch_norm_of_batch(const Vjp& of, uint32_t operand) {

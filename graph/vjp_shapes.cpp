@@ -18,8 +18,6 @@ Expr one_matrix(Expr a) {
   return a.reshape(Shape{rows, sizes.back()});
 }
 
-Expr zeros(const Vjp& of) { return of.grad().filled(0, of.sizes(0)); }
-
 /// grad[..., start:end, ...] along dim.
 Expr part(const Vjp& of, int64_t dim, int64_t start, int64_t end) {
   Builder& build = of.build;
@@ -77,14 +75,14 @@ Expr slice(const Vjp& of, uint32_t) {
 }
 
 Expr index_select(const Vjp& of, uint32_t) {
-  return zeros(of).apply(Op::IndexAdd, of.other(), of.grad(), {of.word().integer(0)});
+  return of.zeros(0).apply(Op::IndexAdd, of.other(), of.grad(), {of.word().integer(0)});
 }
 Expr gather(const Vjp& of, uint32_t) {
-  return zeros(of).apply(Op::ScatterAdd, of.other(), of.grad(), {of.word().integer(0)});
+  return of.zeros(0).apply(Op::ScatterAdd, of.other(), of.grad(), {of.word().integer(0)});
 }
 
 Expr cat(const Vjp& of, uint32_t operand) {
-  if (skipped(of.types[operand])) return {};
+  if (skipped(of.types[operand])) return of.zeros(operand);
   const int64_t dim = of.word().integer(0);
   const auto size = [&](uint32_t i) {
     return skipped(of.types[i]) ? 0 : of.types[i].sizes[static_cast<size_t>(dim)];
@@ -100,7 +98,7 @@ Expr stack(const Vjp& of, uint32_t operand) {
 Expr most_along_dim(const Vjp& of, uint32_t) {
   const int64_t dim = of.word().integer(0);
   const Expr index = of.self().apply(of.row.op == Op::MaxDim ? Op::Argmax : Op::Argmin, {dim, 1});
-  return zeros(of).apply(Op::ScatterAdd, index, of.grad().reshape(index.sizes()), {dim});
+  return of.zeros(0).apply(Op::ScatterAdd, index, of.grad().reshape(index.sizes()), {dim});
 }
 
 Expr det(const Vjp& of, uint32_t) { return of.grad().apply(Op::DetBackward, of.self()); }

@@ -129,6 +129,18 @@ TEST_P(Backward, LeavesNoGradientWhereNoneIsDue) {
   EXPECT_EQ(last_error(), "") << "none is no error";
 }
 
+TEST_P(Backward, OfWhatDoesNotChangeIsZerosAndNotNone) {
+  int64_t w = leaf({1, 2});
+  for (int step = 0; step < 3; ++step) {
+    backward_of_sum(keep(rt_torch_torchtensor_pow(w, 0)));
+    const int64_t gradient = keep(rt_torch_autograd_grad(w));
+    EXPECT_THAT(read(gradient), near({0, 0}));
+    w = mark(
+        keep(rt_torch_autograd_detach(keep(rt_torch_torchtensor_sub(w, scaled(gradient, 0.5))))));
+  }
+  EXPECT_THAT(read(w), near({1, 2}));
+}
+
 TEST_P(Backward, OfALeafItselfIsOne) {
   const int64_t x = leaf({3}, {1, 1});
   rt_torch_autograd_backward(x);
@@ -264,6 +276,17 @@ TEST_P(Backward, LeavesRunningStatisticsAlone) {
   EXPECT_EQ(rt_torch_autograd_grad(mean), 0);
   const double small = 1 / (1 + 1e-5), large = 100 / (100 + 1e-5);
   EXPECT_THAT(grad(weight), near({16 * small, 16 * large}));
+}
+
+TEST_P(Backward, RunningStatisticsHaveNone) {
+  const int64_t x = leaf({1, 10, 3, 30}, {2, 2}), mean = leaf({0, 0}), var = tensor({1, 1}, {2});
+  for (const int64_t training : {0, 1}) {
+    EXPECT_EQ(rt_torch_nn_batch_norm(x, mean, var, 0, 0, training, 0.5, 1e-5), 0);
+    expect_error({"rt_torch_nn_batch_norm", "running_mean", "rt_torch_autograd_detach"});
+  }
+  rt_torch_autograd_no_grad_begin();
+  EXPECT_FALSE(takes_part(keep(rt_torch_nn_batch_norm(x, mean, var, 0, 0, 0, 0.5, 1e-5))));
+  rt_torch_autograd_no_grad_end();
 }
 
 // ---- no_grad, detach --------------------------------------------------------

@@ -3,6 +3,7 @@
 import torch
 
 from golden_calls import Net
+from golden_slopes import SLOPES
 from golden_values import FLOATS, tensor_json
 
 # ---- Fully connected: each loss, each activation
@@ -454,6 +455,7 @@ NETWORKS = (
     used_twice,
     in_vain,
     shared_trunk,
+    *SLOPES,
 )
 
 

@@ -23,6 +23,12 @@ def model(n, late):
     return n.mse_loss_tensor(out, p["y"])
 
 
+def still(n, moves):
+    """A gradient of zeros where it does not move: momentum and weight decay go on."""
+    p = n.tensors
+    return n.sum_tensor(n.pow(p["w"], 2.0 if moves else 0.0))
+
+
 def new_net(dtype):
     n = Net("optimizers", dtype)
     n.input("x", 6, 3)
@@ -42,8 +48,9 @@ def torch_settings(names, values):
     return settings
 
 
-def trajectory(symbol, name, dtype, values, phases):
-    """phases: (steps, learning rate or None for the one before, whether `late` takes part)."""
+def trajectory(symbol, name, dtype, values, phases, model=model):
+    """phases: (steps, learning rate or None for the one before, whether `late` takes part or `w`
+    moves)."""
     n = new_net(dtype)
     make, names = OPTIMIZERS[symbol]
     optimizer = make([leaf.value for leaf in n.leaves], **torch_settings(names, values))
@@ -89,11 +96,15 @@ TRAJECTORIES = (
     ("rt_torch_adamw_new", "adamw", (0.02, 0.9, 0.999, 1e-8, 0.0), CHANGING),
     ("rt_torch_adamw_new", "adamw_weight_decay", (0.05, 0.8, 0.99, 1e-6, 0.1), STEADY),
     ("rt_torch_adamw_new", "adamw_changing", (0.03, 0.9, 0.95, 1e-7, 0.02), CHANGING),
+    ("rt_torch_sgd_new", "sgd_weight_decay_still", (0.1, 0.0, 0.05), CHANGING, still),
+    ("rt_torch_sgd_new", "sgd_momentum_still", (0.05, 0.9, 0.0), CHANGING, still),
+    ("rt_torch_adam_new", "adam_still", (0.02, 0.9, 0.99, 1e-8, 0.1), CHANGING, still),
+    ("rt_torch_adamw_new", "adamw_still", (0.02, 0.9, 0.99, 1e-8, 0.1), CHANGING, still),
 )
 
 
 def optimizers(book):
     book.open("training/optimizers")
-    for symbol, name, values, phases in TRAJECTORIES:
+    for symbol, name, values, phases, *other_model in TRAJECTORIES:
         for dtype in FLOATS:
-            book.cases.append(trajectory(symbol, name, dtype, values, phases))
+            book.cases.append(trajectory(symbol, name, dtype, values, phases, *other_model))

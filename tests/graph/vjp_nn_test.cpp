@@ -27,6 +27,7 @@ TEST(Conv2dGradient, TakesStridesPaddingDilationGroupsAndOneImage) {
   check({{{3, 5, 4}}, {{2, 3, 2, 3}}, {.sizes = {}, .none = true}}, 1, 2, 0, 1);
   check({{{2, 3, 3, 2}}, {{2, 3, 1, 1}}, {{2}}}, 1, 1, 0, 1);
   check({{{0, 2, 4, 4}}, {{3, 2, 3, 2}}, {{3}}}, 1, 1, 0, 1);
+  check({{{0, 4, 4}}, {{3, 0, 3, 2}}, {{3}}}, 1, 1, 0, 1);
   check({{{2, 0, 4, 4}}, {{3, 0, 3, 2}}, {{3}}}, 1, 1, 0, 1);
 }
 
@@ -39,6 +40,8 @@ TEST(PoolGradient, TakesWindowsThatOverlapAndReachOverTheEdge) {
     }
 }
 
+const GradOperand kStatistic{.sizes = {3}, .constant = true};
+
 TEST(NormGradient, TakesWeightAndBiasOrNeither) {
   const GradOperand none{.sizes = {}, .none = true};
   expect_gradients(grad_case(Op::LayerNorm, {{{2, 3, 4}}, {{4}}, {{4}}}, {0.1, 1, 4}));
@@ -48,8 +51,13 @@ TEST(NormGradient, TakesWeightAndBiasOrNeither) {
   expect_gradients(grad_case(Op::BatchNormOfBatch, {{{4, 3}}, {{3}}, {{3}}}, {0.1}));
   expect_gradients(grad_case(Op::BatchNormOfBatch, {{{2, 3, 2, 2}}, {{3}}, none}, {0.1}));
   expect_gradients(grad_case(Op::BatchNormOfBatch, {{{2, 3, 4}}, none, {{3, 1}}}, {0.1}));
-  expect_gradients(grad_case(Op::BatchNorm, {{{4, 3}}, {{3}}, {{3}}, {{3}}, {{3}}}, {0.1}));
-  expect_gradients(grad_case(Op::BatchNorm, {{{1, 3, 2, 2}}, none, {{1, 3}}, {{3}}, {{3}}}, {0.1}));
+  expect_gradients(
+      grad_case(Op::BatchNorm, {{{4, 3}}, {{3}}, {{3}}, kStatistic, kStatistic}, {0.1}));
+  expect_gradients(
+      grad_case(Op::BatchNorm, {{{1, 3, 2, 2}}, none, {{1, 3}}, kStatistic, kStatistic}, {0.1}));
+  expect_gradients(
+      grad_case(Op::BatchNorm, {{{0, 3, 2, 2}}, {{3}}, {{3}}, kStatistic, kStatistic}, {0.1}));
+  expect_gradients(grad_case(Op::BatchNorm, {{{0, 3}}, {{3}}, {{3}}, none, none}, {0.1}));
 }
 
 TEST(DropoutGradient, IsTheMask) {

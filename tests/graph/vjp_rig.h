@@ -50,9 +50,8 @@ inline GradCase grad_case(Op op, std::vector<GradOperand> operands,
   return made;
 }
 
-/// The row on the operands of its sample, in f64, and with numbers of which little is special.
-inline GradCase sampled_case(const OpInfo& row) {
-  const Batch batch = sample(row);
+/// The row on the operands of a sample of it, in f64, and with numbers of which little is special.
+inline GradCase sampled_case(const OpInfo& row, const Batch& batch) {
   const Batch::Step& step = batch.steps.at(0);
   const auto in_f64 = [](DType dtype) { return dtype == DType::F32 ? DType::F64 : dtype; };
   GradCase made;
@@ -76,6 +75,8 @@ inline GradCase sampled_case(const OpInfo& row) {
   }
   return made;
 }
+
+inline GradCase sampled_case(const OpInfo& row) { return sampled_case(row, sample(row)); }
 
 /// Appends to a batch, and refuses what a rule must not do: use a value that its row does not save.
 /// Where a row is recorded as a decomposition for the sake of its gradient, so it is here.
@@ -137,10 +138,14 @@ class VjpRig {
     const GradOperand& given = case_.operands[operand];
     return !given.none && !given.constant && is_float(given.dtype);
   }
-  /// By the rule; zeros where it gives none.
+  /// A gradient is recorded for it.
+  bool gets_gradient(uint32_t operand) const {
+    return static_cast<bool>(gradients_[args_.operands[operand].number]);
+  }
+  /// By the rule, which has to give one.
   std::vector<double> gradient(uint32_t operand) {
     const Expr found = gradients_[args_.operands[operand].number];
-    if (!found) return std::vector<double>(count_of(args_.operands[operand].number));
+    if (!found) fail("operand ", operand, " gets no gradient");
     return numbers_of(*run(batch_.steps.size())[found.value().number]);
   }
   std::vector<double> differences(uint32_t operand) {

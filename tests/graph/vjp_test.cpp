@@ -2,6 +2,8 @@
 // keep what they use and no more.
 #include <gmock/gmock.h>
 
+#include <optional>
+
 #include "tests/graph/vjp_rig.h"
 
 namespace rt::test {
@@ -18,6 +20,51 @@ INSTANTIATE_TEST_SUITE_P(Rows, GradientOfRow, testing::ValuesIn(rows_with_gradie
                          name_of_row);
 
 TEST_P(GradientOfRow, IsThatOfDifferences) { expect_gradients(sampled_case(*GetParam())); }
+
+/// The case with 0 for every size that is `size`, and for every word that is, where asked for.
+GradCase emptied(GradCase of, int64_t size, bool words) {
+  for (GradOperand& operand : of.operands) std::ranges::replace(operand.sizes, size, 0);
+  std::ranges::replace(of.args.shape, size, 0);
+  const auto scalars = info(of.args.op).scalars;
+  for (uint32_t i = scalars; words && i < of.args.words.size(); ++i)
+    if (of.args.words[i] == size) of.args.words[i] = 0;
+  return of;
+}
+
+/// The case with 0 for every number that it is called with: an exponent, a slope, a probability.
+GradCase zeroed(GradCase of) {
+  for (uint32_t i = 0; i < info(of.args.op).scalars; ++i) of.args.words[i] = 0;
+  return of;
+}
+
+/// Expects a gradient for each operand of a case; false where inference refuses the case.
+bool expect_all_gradients(const GradCase& of) {
+  std::optional<VjpRig> rig;
+  try {
+    rig.emplace(of);
+  } catch (const Error&) {
+    return false;
+  }
+  for (uint32_t i = 0; i < rig->operands(); ++i) {
+    if (!rig->has_gradient(i)) continue;
+    EXPECT_TRUE(rig->gets_gradient(i)) << "operand " << i << " " << to_string(of.operands[i].sizes);
+  }
+  return true;
+}
+
+// What has no gradient is no zero: an optimizer leaves it as it is, and grad() has none to give.
+TEST_P(GradientOfRow, IsThereAlsoOfNothingAndByZero) {
+  int empty = 0;
+  for (const Batch& batch : samples(*GetParam(), 40)) {
+    const GradCase sampled = sampled_case(*GetParam(), batch);
+    expect_all_gradients(zeroed(sampled));
+    for (const int64_t size : {1, 2, 3, 4})
+      for (const bool words : {false, true})
+        empty += expect_all_gradients(emptied(sampled, size, words));
+    if (HasFailure()) return;
+  }
+  EXPECT_GT(empty, 0);
+}
 
 TEST_P(GradientOfRow, KeepsNoMoreThanItUses) {
   const GradCase sampled = sampled_case(*GetParam());
