@@ -148,16 +148,36 @@ if(TARGET rt_graph_dump)
   endif()
 endif()
 
-# Likewise, one process each: it ends with batches under way.
-add_executable(rt_test_overlap tests/overlap/overlap_test.cpp)
-target_link_libraries(rt_test_overlap PRIVATE rt_test_settings rt_torch)
-add_test(NAME overlap COMMAND rt_test_overlap)
-set_tests_properties(overlap PROPERTIES TIMEOUT 300 LABELS core ENVIRONMENT
-                                        RT_TORCH_BACKEND=reference)
-if(RT_LIBTORCH_FOUND)
-  add_test(NAME libtorch.overlap COMMAND rt_test_overlap)
-  set_tests_properties(libtorch.overlap PROPERTIES TIMEOUT 300 LABELS libtorch ENVIRONMENT
-                                                   RT_TORCH_BACKEND=libtorch)
+# Likewise, one process each: one ends with batches under way, one begins with many first calls.
+foreach(name overlap waiting)
+  add_executable(rt_test_${name} tests/overlap/${name}_test.cpp)
+  target_link_libraries(rt_test_${name} PRIVATE rt_test_settings rt_torch)
+  add_test(NAME ${name} COMMAND rt_test_${name})
+  set_tests_properties(${name} PROPERTIES TIMEOUT 300 LABELS core ENVIRONMENT
+                                          RT_TORCH_BACKEND=reference)
+  if(RT_LIBTORCH_FOUND)
+    add_test(NAME libtorch.${name} COMMAND rt_test_${name})
+    set_tests_properties(libtorch.${name} PROPERTIES TIMEOUT 300 LABELS libtorch ENVIRONMENT
+                                                     RT_TORCH_BACKEND=libtorch)
+  endif()
+endforeach()
+target_link_libraries(rt_test_waiting PRIVATE GTest::gtest_main)
+
+# Allocations that fail, in turn: malloc's kin are the program's own, which sanitizers have, too.
+if(NOT RT_SANITIZE)
+  add_executable(rt_test_memory tests/memory/failing_malloc.cpp tests/memory/out_of_memory_test.cpp)
+  target_link_libraries(rt_test_memory PRIVATE rt_test_settings rt_torch GTest::gtest_main)
+  foreach(backend reference libtorch)
+    if(backend STREQUAL reference OR RT_LIBTORCH_FOUND)
+      foreach(async 0 1)
+        add_test(NAME memory.${backend}.async_${async} COMMAND rt_test_memory)
+        set_tests_properties(
+          memory.${backend}.async_${async}
+          PROPERTIES TIMEOUT 600 LABELS core ENVIRONMENT
+                     "RT_TORCH_BACKEND=${backend};RT_TORCH_ASYNC=${async};RT_TORCH_THREADS=1")
+      endforeach()
+    endif()
+  endforeach()
 endif()
 
 # rt_mutation: the golden cases against a core whose rows are changed one by one. The linker puts

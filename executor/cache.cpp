@@ -23,12 +23,12 @@ Cache::Entry& Cache::find_or_add(Key key, const Batch& batch) {
     entries_.splice(entries_.begin(), entries_, place->second);
     return entries_.front();
   }
-  Entry fresh;
-  fresh.key = key;
-  fresh.batch = std::make_shared<const Batch>(batch);
-  entries_.push_front(std::move(fresh));
-  by_key_.emplace(key, entries_.begin());
-  Entry& entry = entries_.front();
+  List fresh(1);
+  Entry& entry = fresh.front();
+  entry.key = key;
+  entry.batch = std::make_shared<const Batch>(batch);
+  by_key_.emplace(key, fresh.begin());
+  entries_.splice(entries_.begin(), fresh);
   entry.bytes = static_cast<int64_t>(sizeof(Entry) + entry.batch->bytes()) + kOverhead;
   bytes_ += entry.bytes;
   return entry;
@@ -57,7 +57,7 @@ void Cache::forget_path(const Entry& entry) {
   if (known != by_path_.end() && &*known->second == &entry) by_path_.erase(known);
 }
 
-const Cache::Entry* Cache::nearest(const Entry& entry) const {
+Cache::Sighted Cache::nearest(const Entry& entry) const {
   const Entry* found = nullptr;
   size_t most = 0, compared = 0;
   for (const Entry& other : entries_) {
@@ -68,7 +68,8 @@ const Cache::Entry* Cache::nearest(const Entry& entry) const {
     found = &other;
     most = alike;
   }
-  return found;
+  if (!found) return {};
+  return {found->key, found->batch, found->sightings};
 }
 
 void Cache::set_program(Entry& entry, std::shared_ptr<Program> program) {
@@ -83,12 +84,15 @@ void Cache::set_program(Entry& entry, std::shared_ptr<Program> program) {
   bytes_ += entry.bytes;
 }
 
-void Cache::note_run(Key key, int64_t ns) {
-  if (const auto found = by_key_.find(key); found != by_key_.end()) found->second->run_ns = ns;
+Cache::Entry* Cache::find(Key key, const Batch& batch) {
+  const auto [begin, end] = by_key_.equal_range(key);
+  for (auto place = begin; place != end; ++place)
+    if (place->second->batch.get() == &batch) return &*place->second;
+  return nullptr;
 }
 
-int64_t Cache::shrink() {
-  int64_t programs = 0;
+Cache::List Cache::shrink() {
+  List gone;
   while (!entries_.empty() &&
          (static_cast<int64_t>(entries_.size()) > max_entries_ || bytes_ > max_bytes_)) {
     const auto last = std::prev(entries_.end());
@@ -97,17 +101,16 @@ int64_t Cache::shrink() {
     by_key_.erase(place);
     forget_path(*last);
     bytes_ -= last->bytes;
-    programs += last->program != nullptr;
-    entries_.erase(last);
+    gone.splice(gone.end(), entries_, last);
   }
-  return programs;
+  return gone;
 }
 
-void Cache::clear() {
+Cache::List Cache::clear() {
   by_key_.clear();
   by_path_.clear();
-  entries_.clear();
   bytes_ = 0;
+  return std::exchange(entries_, {});
 }
 
 }  // namespace rt

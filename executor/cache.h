@@ -19,10 +19,13 @@ class Cache {
     int64_t sightings = 0;
     std::shared_ptr<Program> program;  ///< shared with the runs under way
     int64_t bytes = 0;
-    uint64_t path = 0;    ///< see likely()
-    bool random = false;  ///< it draws numbers
-    int64_t run_ns = -1;  ///< of the newest run, -1: there was none
+    uint64_t path = 0;         ///< see likely()
+    bool random = false;       ///< it draws numbers
+    int64_t run_ns = -1;       ///< of the newest run, -1: there was none
+    uint64_t compiled_by = 0;  ///< the ticket of the batch that makes the program or has made it
   };
+
+  using List = std::list<Entry>;  ///< most recently used first
 
   Cache(int64_t max_entries, int64_t max_bytes)
       : max_entries_(max_entries), max_bytes_(max_bytes) {}
@@ -36,15 +39,21 @@ class Cache {
   Entry* likely(uint64_t path);
   /// Makes the entry the most recently used one, to be found by this path.
   void use(Entry& entry, uint64_t path);
+  /// What there is to tell of an entry that may be gone by then.
+  struct Sighted {
+    Key key;
+    std::shared_ptr<const Batch> batch;
+    int64_t sightings = 0;
+  };
   /// Of the other entries, as many of the newest as are looked at, the one whose batch is most like
-  /// that of `entry`; nullptr when none has anything of it.
-  const Entry* nearest(const Entry& entry) const;
+  /// that of `entry`; without a batch when none has anything of it.
+  Sighted nearest(const Entry& entry) const;
   void set_program(Entry& entry, std::shared_ptr<Program> program);
-  /// Notes how long a run took. Of several entries of one key any may be taken for the others.
-  void note_run(Key key, int64_t ns);
-  /// Drops the least recently used entries beyond the bounds; returns how many held a program.
-  int64_t shrink();
-  void clear();
+  /// The entry that has this very batch; nullptr when it has been dropped.
+  Entry* find(Key key, const Batch& batch);
+  /// Takes out the least recently used entries beyond the bounds. Their end takes a while.
+  [[nodiscard]] List shrink();
+  [[nodiscard]] List clear();  ///< likewise of all entries
   size_t size() const { return entries_.size(); }
   int64_t bytes() const { return bytes_; }
 
@@ -52,7 +61,6 @@ class Cache {
   struct KeyHash {
     size_t operator()(const Key& key) const { return static_cast<size_t>(key.low); }
   };
-  using List = std::list<Entry>;  ///< most recently used first
 
   void forget_path(const Entry& entry);
 

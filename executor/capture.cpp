@@ -55,9 +55,7 @@ bool Capture::wants(const BufferRef& input) const {
 }
 
 void Capture::write(const std::string& stem, const Noted& noted, const std::string& error,
-                    const Places& places, Backend& backend) const {
-  std::vector<std::string> texts;
-  for (const uint32_t place : noted.places) texts.push_back(places.text(place));
+                    Backend& backend) const {
   std::vector<Range> ranges(noted.inputs.size());
   for (size_t i = 0; i < ranges.size(); ++i)
     if (noted.inputs[i] && !is_float(noted.inputs[i]->dtype()))
@@ -70,7 +68,7 @@ void Capture::write(const std::string& stem, const Noted& noted, const std::stri
   }
   const std::string path = stem + ".json";
   files::naming(path, [&] {
-    const DumpNotes notes{texts, noted.labels, ranges, inputs, error};
+    const DumpNotes notes{noted.places, noted.labels, ranges, inputs, error};
     const std::string text = to_json(noted.batch, &notes);
     files::Replacement file(path);
     file.write(text.data(), static_cast<int64_t>(text.size()));
@@ -78,13 +76,15 @@ void Capture::write(const std::string& stem, const Noted& noted, const std::stri
   });
 }
 
-int64_t Capture::note(const Submission& submission, const Places& places, Backend& backend) {
+int64_t Capture::note(const Submission& submission, std::span<const std::string> places,
+                      Backend& backend) {
+  const std::lock_guard lock(mutex_);
   ++noted_;
   try {
     Noted noted{noted_,
                 key_of(submission.batch()),
                 submission.whole(),
-                submission.places,
+                {places.begin(), places.end()},
                 submission.labels,
                 submission.inputs};
     for (BufferRef& input : noted.inputs)
@@ -94,7 +94,7 @@ int64_t Capture::note(const Submission& submission, const Places& places, Backen
     const fs::path stem = fs::path(folder_) / ("batch-" + to_string(last_.back().key));
     if (fs::exists(stem.string() + ".json")) return noted_;
     fs::create_directories(folder_);
-    write(stem.string(), last_.back(), "", places, backend);
+    write(stem.string(), last_.back(), "", backend);
   } catch (const std::exception& error) {
     complaint_ = error.what();
   }
@@ -109,8 +109,8 @@ std::string Capture::new_folder() {
   }
 }
 
-void Capture::failed(int64_t number, const std::string& error, const Places& places,
-                     Backend& backend) {
+void Capture::failed(int64_t number, const std::string& error, Backend& backend) {
+  const std::lock_guard lock(mutex_);
   if (failures_ == kMostFailures) return;
   ++failures_;
   const auto has_failed = [number](const Noted& noted) { return noted.number == number; };
@@ -121,7 +121,7 @@ void Capture::failed(int64_t number, const std::string& error, const Places& pla
     for (const Noted& noted : last_) {
       const bool it = has_failed(noted);
       const std::string name = join(++place, '-', to_string(noted.key), it ? "-failed" : "");
-      write((fs::path(folder) / name).string(), noted, it ? error : "", places, backend);
+      write((fs::path(folder) / name).string(), noted, it ? error : "", backend);
     }
   } catch (const std::exception& problem) {
     complaint_ = problem.what();

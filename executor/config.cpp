@@ -118,6 +118,11 @@ std::vector<Variable> variables() {
          config.dump_inputs = text == "1";
          return is_switch(text);
        }},
+      {"RT_TORCH_HOLDS", "a file",
+       [](Config& config, const std::string& text) {
+         config.holds = text;
+         return true;
+       }},
       {"RT_TORCH_TRACE", "a file",
        [](Config& config, const std::string& text) {
          config.trace = text;

@@ -28,6 +28,7 @@ struct Config {
   std::string dump;  ///< folder, "": none
   bool dump_inputs = false;
   std::string trace;  ///< file, "": none
+  std::string holds;  ///< likewise, see Engine::tell_hold()
   bool async = false;
 };
 

@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include <cstdlib>
+#include <fstream>
 #include <iostream>
 
 #include "executor/libtorch.h"
@@ -34,25 +35,30 @@ Engine& Engine::make_instance() {
 }
 
 void Engine::before_fork() {
-  // What this thread has submitted is there in the child, as if it had run at once.
-  std::unique_lock lock(mutex_);
-  land_jobs(lock);
-  lock.release();
+  mutex_.lock();
+  // No thread is in the child to end what it has begun to load. And what this thread has submitted
+  // is there, as if it had run at once.
+  landed_.wait(mutex_, [&] { return !loading_; });
+  land_jobs();
+  capture_.before_fork();
   if (trace_) trace_->before_fork();
 }
 
 void Engine::after_fork() {
   if (trace_) trace_->after_fork();
+  capture_.after_fork();
   mutex_.unlock();
 }
 
 /// The locks are this thread's, the other threads are gone and with them their batches.
 void Engine::after_fork_in_child() {
   if (trace_) trace_->after_fork_in_child();
+  capture_.after_fork();
   mutex_.after_fork();
   new (&landed_) std::condition_variable_any;  // it may count waiters that do not exist here
   forget_jobs();
   if (current_) graph_.close_all_but(current_->tape);
+  unlocked_ = 0;
   graph_.abandon(std::make_shared<const std::string>(
       "the value was being computed by another thread when this process was forked; sync before "
       "fork"));
@@ -83,6 +89,8 @@ Engine::Engine()
   }
   is_watched_ = trace_ || !complaint_.empty();
   overlaps_ = config_.async;
+  if (!config_.holds.empty()) mutex_.watch();
+  out_of_memory();
 }
 
 void Engine::begin_watched() {
@@ -104,44 +112,79 @@ void Engine::leave(Thread* thread) noexcept {
   mutex_.forget_this_thread();
 }
 
+void Turn::take_back() noexcept {
+  engine.graph_.take_back(thread.tape, engine.graph_.recorded_nodes - recorded);
+  try {
+    throw;
+  } catch (const std::bad_alloc&) {
+    engine.graph_.sweep();
+  } catch (const std::exception&) {
+  }
+}
+
 Backend& Engine::backend() {
   if (backend_) return *backend_;
   const Uncancelled uncancelled;
-  if (config_.backend != "reference") {
+  landed_.wait(mutex_, [&] { return backend_ || !loading_; });
+  if (!backend_) backend_ = load_backend(config_.backend);
+  return *backend_;
+}
+
+/// Makes a backend with the engine's lock let go: libtorch takes seconds. One thread does so at a
+/// time, see loading_.
+std::unique_ptr<Backend> Engine::load_backend(std::string name) {
+  struct Loading {
+    Engine& engine;
+    explicit Loading(Engine& the_engine) : engine(the_engine) {
+      engine.loading_ = true;
+      engine.mutex_.unlock();
+    }
+    ~Loading() {
+      engine.mutex_.lock();
+      engine.loading_ = false;
+      engine.landed_.notify_all();
+    }
+  } const loading(*this);
+  std::unique_ptr<Backend> made;
+  if (name != "reference") {
     try {
-      backend_ = make_libtorch_backend(memory_, config_.threads, config_.libtorch, config_.use);
+      made = make_libtorch_backend(memory_, config_.threads, config_.libtorch, config_.use);
     } catch (const Error& error) {
-      if (config_.backend == "libtorch")
-        fail("the libtorch backend is not to be had: ", error.text());
+      if (name == "libtorch") fail("the libtorch backend is not to be had: ", error.text());
       if (config_.debug > 0)
         std::cerr << "rt_torch: the reference executor serves: " << error.text() << '\n';
     }
   }
-  if (!backend_) backend_ = make_reference_backend(memory_, config_.threads, config_.use);
-  if (forked_) backend_->after_fork();
-  if (trace_) backend_->observe(*trace_);
-  backend_->seed(config_.seed);
-  return *backend_;
+  if (!made) made = make_reference_backend(memory_, config_.threads, config_.use);
+  if (forked_) made->after_fork();
+  if (trace_) made->observe(*trace_);
+  made->seed(config_.seed);
+  return made;
 }
 
-void Engine::set_backend(Turn& turn, std::string_view name) {
+void Engine::check_no_tensors() const {
+  if (handles_.live() > 0 || graph_.pending_nodes > 0 || in_flight_nodes_ > 0 || unlocked_ > 0)
+    fail("tensors exist; choose the backend before the first one or after the last is freed");
+}
+
+void Engine::set_backend(Turn&, std::string_view name) {
+  const Uncancelled uncancelled;
   if (name != "auto" && name != "libtorch" && name != "reference")
     fail("\"", name, "\" is no backend; use auto, libtorch or reference");
-  land_jobs(turn.lock);
-  if (handles_.live() > 0 || graph_.pending_nodes > 0 || in_flight_nodes_ > 0)
-    fail("tensors exist; choose the backend before the first one or after the last is freed");
-  const std::string before = std::exchange(config_.backend, name);
-  capture_.forget();  // it holds buffers of the old one
-  auto old = std::move(backend_);
-  try {
-    backend();
-  } catch (const Error&) {
-    config_.backend = before;
-    backend_ = std::move(old);
-    throw;
-  }
-  cache_.clear();  // programs belong to their backend
+  land_jobs();
+  landed_.wait(mutex_, [&] { return !loading_; });
+  check_no_tensors();
+  std::string chosen(name);
+  std::unique_ptr<Backend> made = load_backend(chosen);
+  check_no_tensors();  // others had the one before meanwhile
+  config_.backend = std::move(chosen);
+  const std::unique_ptr<Backend> old = std::exchange(backend_, std::move(made));
   if (old) fallback_nodes_ += old->fallback_nodes();
+  Cache::List programs = cache_.clear();  // they belong to their backend
+  programs.splice(programs.end(), dropped_);
+  const Unlocked unlocked(*this);
+  capture_.forget();  // likewise the buffers that it holds
+  programs.clear();
 }
 
 Device Engine::device(int64_t index) {
@@ -171,8 +214,10 @@ Device Engine::default_device() {
 
 void Engine::seed(Turn& turn, uint64_t seed) {
   flush(turn);
-  land_jobs(turn.lock);
-  backend().seed(seed);
+  land_jobs();
+  Backend& drawing = backend();
+  const Unlocked unlocked(*this);  // another thread may be drawing, which is waited for
+  drawing.seed(seed);
 }
 
 void Engine::set_policy(Turn& turn, Policy policy) {
@@ -205,34 +250,41 @@ void Engine::reset_counters() {
   memory_.peak = memory_.live.load();
 }
 
-void Engine::report(Turn& turn, const std::string& message) {
-  turn.thread.last_error = message;
+void Engine::report(Turn& turn, std::string message) noexcept {
+  turn.thread.last_error = std::move(message);
   count(Counter::errors);
 }
 
 std::string Engine::dump(Turn& turn, std::string_view format) {
+  if (format.starts_with("torchscript")) backend();
+  Submission shown;
   if (turn.thread.tape.nodes == 0) {
-    land_jobs(turn.lock);
-    return dump(newest_ ? newest_->submission : Submission{}, format);
+    land_jobs();
+    if (newest_) shown = newest_->submission;
+  } else {
+    for (Value waited; (waited = graph_.build(turn.thread.tape, shown)) != kNone;)
+      wait_for(turn, waited);
   }
-  Submission pending;
-  for (Value waited; (waited = graph_.build(turn.thread.tape, pending)) != kNone;)
-    wait_for(turn, waited);
-  return dump(pending, format);
+  const std::vector<std::string> places = places_of(shown);
+  mutex_.begin_anew();  // that was building a batch
+  const Unlocked unlocked(*this);
+  return dump(shown, places, format);
 }
 
-/// The notes of a batch's steps; `places` keeps what they point to.
-DumpNotes Engine::notes_of(const Submission& submission, std::vector<std::string>& places) const {
-  for (uint32_t place : submission.places) places.push_back(places_.text(place));
-  return {.places = places, .labels = submission.labels};
-}
-
-std::string Engine::dump(const Submission& submission, std::string_view format) {
-  const Batch batch = submission.whole();
-  if (format == "torchscript") return backend().script(batch, ScriptForm::Ir);
-  if (format == "torchscript module") return backend().script(batch, ScriptForm::Module);
+/// The texts of the places that its steps come from.
+std::vector<std::string> Engine::places_of(const Submission& submission) const {
   std::vector<std::string> places;
-  const DumpNotes notes = notes_of(submission, places);
+  places.reserve(submission.places.size());
+  for (const uint32_t place : submission.places) places.push_back(places_.text(place));
+  return places;
+}
+
+std::string Engine::dump(const Submission& submission, std::span<const std::string> places,
+                         std::string_view format) {
+  const Batch batch = submission.whole();
+  if (format == "torchscript") return backend_->script(batch, ScriptForm::Ir);
+  if (format == "torchscript module") return backend_->script(batch, ScriptForm::Module);
+  const DumpNotes notes{.places = places, .labels = submission.labels};
   if (format == "text") return to_text(batch, &notes);
   if (format == "json") return to_json(batch, &notes);
   if (format == "dot") return to_dot(batch, &notes);
@@ -245,32 +297,34 @@ std::string Engine::dump(const Submission& submission, std::string_view format) 
 }
 
 /// Why a batch has no program yet: what sets it apart from the most like of those seen before.
-void Engine::explain_miss(const Submission& submission, const Cache::Entry& entry) {
-  const Cache::Entry* nearest = cache_.nearest(entry);
-  if (!nearest) return;
-  std::vector<std::string> places;
-  const DumpNotes notes = notes_of(submission, places);
-  // One write, lest the lines of several threads mix.
-  std::cerr << join("rt_torch: batch ", to_string(entry.key),
-                    " (B) is new; nearest of those in the cache is ", to_string(nearest->key),
-                    " (A), seen ", nearest->sightings,
-                    nearest->sightings == 1 ? " time\n" : " times\n",
-                    explain_difference(*nearest->batch, submission.batch(), nullptr, &notes, 1));
+std::string Engine::miss_of(const Job& job, const DumpNotes& notes) {
+  if (!job.nearest.batch) return "";
+  return join("rt_torch: batch ", to_string(job.key),
+              " (B) is new; nearest of those in the cache is ", to_string(job.nearest.key),
+              " (A), seen ", job.nearest.sightings,
+              job.nearest.sightings == 1 ? " time\n" : " times\n",
+              explain_difference(*job.nearest.batch, job.submission.batch(), nullptr, &notes, 1));
 }
 
 /// What RT_TORCH_DEBUG and RT_TORCH_DUMP ask to be told of a batch.
-void Engine::announce(Job& job, Reason reason) {
+void Engine::announce(Job& job, Reason reason) noexcept try {
   const Submission& submission = job.submission;
+  const std::vector<std::string> places = places_of(submission);
+  const Unlocked unlocked(*this);
+  // One write, or the lines of several threads mix.
+  std::string told = miss_of(job, {.places = places, .labels = submission.labels});
   if (config_.debug > 0)
-    std::cerr << "rt_torch: batch " << to_string(key_of(submission.batch())) << ", "
-              << submission.nodes << " nodes, " << submission.roots.size() << " roots, "
-              << name(forced_by(reason)) << (job.program ? ", compiled\n" : ", step by step\n");
-  if (config_.debug > 1) std::cerr << dump(submission, "text");
+    told += join("rt_torch: batch ", to_string(key_of(submission.batch())), ", ", submission.nodes,
+                 " nodes, ", submission.roots.size(), " roots, ", name(forced_by(reason)),
+                 job.program || job.compiles ? ", compiled\n" : ", step by step\n");
+  if (config_.debug > 1) told += dump(submission, places, "text");
   if (config_.debug > 2 && backend_->name() == "libtorch")
-    std::cerr << dump(submission, "torchscript");
+    told += dump(submission, places, "torchscript");
+  std::cerr << told;
   if (!capture_.wanted()) return;
-  job.noted = capture_.note(submission, places_, *backend_);
+  job.noted = capture_.note(submission, places, *backend_);
   tell_capture();
+} catch (const std::exception&) {  // no memory for it
 }
 
 /// Why something that RT_TORCH_DUMP asks for could not be written.
@@ -282,8 +336,14 @@ void Engine::tell_capture() {
 
 void Engine::finish() {
   if (trace_) trace_->finish();
+  if (!config_.holds.empty()) tell_hold();
   const std::lock_guard lock(mutex_);
   report_leaks();
+}
+
+/// How long the lock was held: other threads may have waited for as long.
+void Engine::tell_hold() const {
+  std::ofstream(config_.holds, std::ios::app) << mutex_.longest_hold_ns() << '\n';
 }
 
 /// When RT_TORCH_DEBUG asks: what was never freed.

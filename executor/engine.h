@@ -1,7 +1,6 @@
 // engine.h -- the one object: tapes, handles, policy, cache, backend, counters.
 #pragma once
 #include <condition_variable>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -34,7 +33,8 @@ struct Thread {
   Tape& tape;
   std::string last_error;
   std::string text;        ///< the newest text result
-  std::string unreported;  ///< first failure of a batch that no call has told yet
+  Message unreported;      ///< first failure of a batch that no call has told yet
+  uint64_t ticket = 0;     ///< of the newest batch that it has submitted
   uint32_t place = 0;      ///< of the nodes recorded next
   int64_t no_grad = 0;     ///< calls of no_grad_begin that wait for their end
   int64_t in_flight = 0;   ///< batches that it submitted and that have not landed
@@ -43,13 +43,35 @@ struct Thread {
 
 class Engine;
 
-/// One call's turn: the engine, locked, and the calling thread. The lock is let go while a batch
-/// runs.
+/// What a client's stream stands for.
+struct Stream {
+  Device device;
+  uint64_t awaited = 0;  ///< the ticket that queries ask about, 0: none does
+};
+
+/// One call's turn: the engine, locked, and the calling thread. The lock guards the engine's state
+/// and nothing else: whatever takes long lets it go, see Unlocked.
 struct Turn {
   Engine& engine;
   std::unique_lock<EngineLock> lock;
   Thread& thread;
+  const int64_t recorded;  ///< by all calls before this one
   explicit Turn(Engine& engine);
+  /// After a failure in the middle of the call: takes back what it has recorded.
+  void take_back() noexcept;
+};
+
+/// Lets go of the engine's lock for as long as it lives: around copies, files, long texts and waits.
+/// The backend stays meanwhile; handles and values that nobody holds may go.
+class Unlocked {
+ public:
+  explicit Unlocked(Engine& engine);
+  Unlocked(const Unlocked&) = delete;
+  Unlocked& operator=(const Unlocked&) = delete;
+  ~Unlocked();
+
+ private:
+  Engine& engine_;
 };
 
 /// A call that records an op, unpacked from the ABI.
@@ -117,6 +139,7 @@ class Engine {
   // Streams (streams.cpp). All of these calls submit what is pending.
   int64_t add_stream(Turn& turn, Device device);
   Device stream(Turn& turn, int64_t handle);  ///< of a live stream; submits nothing
+  /// Both are about what was submitted before, by any thread.
   void sync_stream(Turn& turn, int64_t handle);
   bool stream_is_idle(Turn& turn, int64_t handle);
   void free_stream(Turn& turn, int64_t handle);
@@ -128,13 +151,15 @@ class Engine {
 
   // Batches.
   int64_t flush(Turn& turn);  ///< number of nodes submitted
-  bool sync(Turn& turn);      ///< false, with the thread's error set, when a batch failed
+  /// Waits for all that was submitted before. False, with the thread's error set, when a batch
+  /// failed.
+  bool sync(Turn& turn);
   void seed(Turn& turn, uint64_t seed);
   void set_policy(Turn& turn, Policy policy);
   Policy policy() const { return policy_; }
   /// Chooses the backend by name; throws when it cannot be had or a tensor exists already.
   void set_backend(Turn& turn, std::string_view name);
-  Backend& backend();       ///< made at its first use
+  Backend& backend();       ///< made at its first use, for which the lock is let go
   Device default_device();  ///< throws when RT_TORCH_DEVICE names one that is not there
   /// CPU for index < 0, else CUDA `index`; throws when it is not there.
   Device device(int64_t index);
@@ -154,10 +179,11 @@ class Engine {
   Places& places() { return places_; }
   const Config& config() const { return config_; }
   /// Sets the thread's error from a failure and counts it.
-  void report(Turn& turn, const std::string& message);
+  void report(Turn& turn, std::string message) noexcept;
 
  private:
   friend struct Turn;
+  friend class Unlocked;
   friend class TapeBuilder;
   Engine();
   static Engine& make_instance();
@@ -198,51 +224,83 @@ class Engine {
 
   // submit.cpp
   int64_t submit(Turn& turn, Tape& tape, Reason reason);
-  using Message = std::shared_ptr<const std::string>;
+  struct Job;
+  using JobRef = std::unique_ptr<Job>;
   struct Job {                 ///< a batch taken off its tape, to be run
     Thread* thread = nullptr;  ///< that submitted it
     Submission submission;
     std::shared_ptr<Program> program;  ///< null: step by step
-    Key key;                           ///< where it has a program
+    Key key;                           ///< where the cache has it
+    bool compiles = false;             ///< its program is to be made first
     bool random = false;               ///< it draws numbers
+    Cache::Sighted nearest;            ///< of those in the cache, where a miss is to be explained
     int64_t noted = 0;                 ///< its number in capture_
-    std::vector<BufferRef> results;    ///< of the roots, once it has run
-    std::vector<Message> failures;     ///< null where a root has a result
+    int64_t compile_ns = 0, run_ns = 0;
+    std::vector<BufferRef> results;  ///< of the roots, once it has run
+    std::vector<Message> failures;   ///< null where a root has a result
+    uint64_t ticket = 0;             ///< grows from batch to batch
+    Job* before = nullptr;           ///< the batch in flight with the next smaller ticket
+    Job* after = nullptr;            ///< likewise
+    JobRef next;                     ///< in a queue, or of those to be used again
   };
-  using JobRef = std::unique_ptr<Job>;
+  /// Jobs in a row, without an allocation.
+  struct Queue {
+    JobRef first;
+    Job* last = nullptr;
+    void put(JobRef job) noexcept;
+    JobRef take() noexcept;
+  };
   JobRef new_job();
+  /// A batch between its tape and its landing: however this ends, it lands.
+  struct Flight {
+    Engine& engine;
+    JobRef job;
+    ~Flight() {
+      if (job) engine.land(std::move(job));
+    }
+  };
+  bool prepare(Turn& turn, Tape& tape, Job& job, Cache::Entry*& entry);
+  void take_off(Tape& tape, Job& job, Reason reason) noexcept;
+  void drop_beyond_bounds() noexcept;
+  void run_and_deliver(Flight& flight);
+  void execute(Job& job);
+  void compile(Job& job);
   void run(Job& job);
   void run_steps(Job& job);
-  void trace_steps(const Submission& submission, std::span<const int64_t> times);
-  void trace_batch(const Submission& submission, bool compiled, int64_t start, int64_t end);
+  void land(JobRef job) noexcept;
+  bool has_landed(uint64_t ticket) const { return !oldest_ || oldest_->ticket > ticket; }
+  void wait_until_landed(uint64_t ticket);
+  void trace_steps(const Submission& submission, std::span<const int64_t> times) noexcept;
+  void trace_batch(const Job& job, int64_t start, int64_t end) noexcept;
   BufferRef settle(Turn& turn, Value value);
-  void flush_and_land(Turn& turn);
   void wait_for(Turn& turn, Value value);
-  void run_and_deliver(std::unique_lock<EngineLock>& lock, JobRef job);
-  std::shared_ptr<const std::string> failure(const Submission& submission, uint32_t step,
-                                             std::string_view cause);
+  Message failure(const Submission& submission, uint32_t step, std::string_view cause);
 
   // overlap.cpp
   bool is_worth_a_thread(Reason reason, int64_t last_ns, int64_t bytes) const;
-  bool hand_over(Turn& turn, JobRef& job);
+  bool hand_over(JobRef& job);
   bool start_worker();
   void work();
-  void land_jobs(std::unique_lock<EngineLock>& lock);
+  void land_jobs();
   void forget_jobs();
 
   // engine.cpp
   void begin_watched();
   void leave(Thread* thread) noexcept;
-  void announce(Job& job, Reason reason);
+  std::unique_ptr<Backend> load_backend(std::string name);
+  void check_no_tensors() const;
+  void announce(Job& job, Reason reason) noexcept;
   void tell_capture();
-  void explain_miss(const Submission& submission, const Cache::Entry& entry);
-  DumpNotes notes_of(const Submission& submission, std::vector<std::string>& places) const;
-  std::string dump(const Submission& submission, std::string_view format);
+  static std::string miss_of(const Job& job, const DumpNotes& notes);
+  std::vector<std::string> places_of(const Submission& submission) const;
+  std::string dump(const Submission& submission, std::span<const std::string> places,
+                   std::string_view format);
   void before_fork();
   void after_fork();
   void after_fork_in_child();
   void finish();
   void report_leaks() const;
+  void tell_hold() const;
 
   static std::atomic<Engine*> instance_;
   // The library is linked to its clients or loaded early; one pointer finds room in the memory that
@@ -262,27 +320,43 @@ class Engine {
   Graph graph_;
   Handles handles_;
   Slots<Optimizer> optimizers_;
-  Slots<Device> streams_;
+  Slots<Stream> streams_;
   Slots<OpenFile> files_;
   Places places_;
   Cache cache_;
+  Cache::List dropped_;  ///< out of the cache; its programs end while the lock is let go
   CounterValues counters_{};
   JobRef newest_;  ///< the newest batch, for dumps
   int64_t batches_since_flush_ = 0;
   int64_t in_flight_nodes_ = 0;
   int64_t fallback_nodes_ = 0;  ///< of backends before this one, less those of before a reset
-  std::deque<JobRef> jobs_;     ///< to be run by the worker, in this order
+  uint64_t tickets_ = 0;        ///< the newest
+  Job* oldest_ = nullptr;       ///< of the batches in flight, by tickets
+  Job* youngest_ = nullptr;
+  Queue jobs_;  ///< to be run by the worker, in this order
   std::condition_variable_any job_there_;
-  std::vector<JobRef> spare_;  ///< whose memory the next batches use
+  JobRef spare_;  ///< jobs whose memory the next batches use
   uint64_t jobs_handed_ = 0, jobs_landed_ = 0;
-  bool overlaps_;  ///< batches may be handed over
+  int64_t unlocked_ = 0;  ///< calls that use the backend with the lock let go
+  bool overlaps_;         ///< batches may be handed over
   bool has_worker_ = false;
-  bool forked_ = false;  ///< this process came from a fork of one that had an engine
+  bool loading_ = false;  ///< some thread loads a backend
+  bool forked_ = false;   ///< this process came from a fork of one that had an engine
 };
 
 inline Turn::Turn(Engine& the_engine)
     : engine(the_engine),
       lock(the_engine.mutex_),
-      thread(Engine::current_ ? *Engine::current_ : the_engine.new_thread()) {}
+      thread(Engine::current_ ? *Engine::current_ : the_engine.new_thread()),
+      recorded(the_engine.graph_.recorded_nodes) {}
+
+inline Unlocked::Unlocked(Engine& engine) : engine_(engine) {
+  ++engine.unlocked_;
+  engine.mutex_.unlock();
+}
+inline Unlocked::~Unlocked() {
+  engine_.mutex_.lock();
+  --engine_.unlocked_;
+}
 
 }  // namespace rt

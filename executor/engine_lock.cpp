@@ -1,6 +1,9 @@
 // engine_lock.cpp -- the slow way into the lock, and how the fast way changes hands.
 #include "executor/engine_lock.h"
 
+#include <time.h>
+
+#include <algorithm>
 #include <chrono>
 #include <thread>
 
@@ -59,8 +62,17 @@ void EngineLock::lock_slowly(const void* self) {
   take_fast_way();
   in_a_row_ = last_ == self ? in_a_row_ + 1 : 0;
   last_ = self;
-  if (in_a_row_ >= kOften && barriers_) owner_.store(self, std::memory_order_release);
+  if (watched_) began_ns_ = thread_ns();
+  else if (in_a_row_ >= kOften && barriers_) owner_.store(self, std::memory_order_release);
 }
+
+int64_t EngineLock::thread_ns() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return now.tv_sec * int64_t{1'000'000'000} + now.tv_nsec;
+}
+
+void EngineLock::note_hold() { longest_ns_ = std::max(longest_ns_, thread_ns() - began_ns_); }
 
 /// With mutex_ held: nobody is in by the fast way after this, nor comes in by it.
 void EngineLock::take_fast_way() {

@@ -37,8 +37,19 @@ class EngineLock {
       held_fast_ = false;
       inside_.store(false, std::memory_order_release);
     } else {
+      if (watched_) [[unlikely]]
+        note_hold();
       mutex_.unlock();
     }
+  }
+  /// From here on nobody gets the fast way, and the longest time that a thread computed with the
+  /// lock held is noted. For tests; not while another thread holds the lock.
+  void watch() { watched_ = true; }
+  int64_t longest_hold_ns() const { return longest_ns_; }
+  /// The holder's hold so far does not count: what it did has to be done under the lock.
+  void begin_anew() {
+    if (watched_) [[unlikely]]
+      began_ns_ = thread_ns();
   }
   /// The calling thread, which does not hold the lock, ends: its fast way ends, too.
   void forget_this_thread();
@@ -52,6 +63,10 @@ class EngineLock {
   }
   void lock_slowly(const void* self);
   void take_fast_way();
+  void note_hold();
+  /// What the calling thread has computed so far. Waiting for a processor does not count, so that
+  /// a busy machine changes no figure.
+  static int64_t thread_ns();
 
   std::mutex mutex_;
   bool barriers_;  ///< without them nobody gets the fast way; with mutex_ held
@@ -60,6 +75,8 @@ class EngineLock {
   bool held_fast_ = false;                   ///< these are the holder's
   const void* last_ = nullptr;
   uint32_t in_a_row_ = 0;
+  bool watched_ = false;
+  int64_t began_ns_ = 0, longest_ns_ = 0;
 };
 
 }  // namespace rt

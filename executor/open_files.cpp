@@ -5,6 +5,7 @@ namespace rt {
 
 int64_t Engine::add_file(Turn&, OpenFile file) {
   count(Counter::calls);
+  handles_.make_room();
   return handles_.add(HandleKind::File, files_.add(std::move(file)));
 }
 
@@ -15,8 +16,12 @@ OpenFile Engine::file(Turn&, int64_t handle) {
 
 void Engine::close_file(Turn&, int64_t handle) {
   count(Counter::calls);
-  files_.remove(handles_.at(handle, HandleKind::File).value);
+  const Value number = handles_.at(handle, HandleKind::File).value;
+  OpenFile closed = files_[number];
+  files_.remove(number);
   handles_.remove(handle);
+  const Unlocked unlocked(*this);
+  closed.reset();
 }
 
 }  // namespace rt

@@ -90,6 +90,7 @@ int64_t Engine::add_optimizer(Turn& turn, Optimizer optimizer, Sizes handles) {
       if (handles[k] == handles[i]) fail(text(), " is also parameter ", k, "; name it once");
     optimizer.parameters.push_back({.handle = handles[i]});
   }
+  handles_.make_room();
   return handles_.add(HandleKind::Optimizer, optimizers_.add(std::move(optimizer)));
 }
 

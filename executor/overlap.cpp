@@ -28,10 +28,10 @@ bool Engine::is_worth_a_thread(Reason reason, int64_t last_ns, int64_t bytes) co
 }
 
 /// Takes the batch for the worker; false when there is none to be had.
-bool Engine::hand_over(Turn& turn, JobRef& job) {
+bool Engine::hand_over(JobRef& job) {
   if (!start_worker()) return false;
-  landed_.wait(turn.lock, [&] { return jobs_handed_ - jobs_landed_ < kMostJobs; });
-  jobs_.push_back(std::move(job));
+  landed_.wait(mutex_, [&] { return jobs_handed_ - jobs_landed_ < kMostJobs; });
+  jobs_.put(std::move(job));
   ++jobs_handed_;
   job_there_.notify_one();
   return true;
@@ -56,28 +56,28 @@ bool Engine::start_worker() {
 }
 
 void Engine::work() {
-  std::unique_lock lock(mutex_);
+  mutex_.lock();
   for (;;) {
-    job_there_.wait(lock, [&] { return !jobs_.empty(); });
-    JobRef job = std::move(jobs_.front());
-    jobs_.pop_front();
-    run_and_deliver(lock, std::move(job));
+    job_there_.wait(mutex_, [&] { return jobs_.first != nullptr; });
+    Flight flight{*this, jobs_.take()};
+    run_and_deliver(flight);
     ++jobs_landed_;
     landed_.notify_all();
   }
 }
 
 /// Until all that has been handed over so far is down.
-void Engine::land_jobs(std::unique_lock<EngineLock>& lock) {
+void Engine::land_jobs() {
   const Uncancelled uncancelled;
   const uint64_t handed = jobs_handed_;
-  landed_.wait(lock, [&] { return jobs_landed_ >= handed; });
+  landed_.wait(mutex_, [&] { return jobs_landed_ >= handed; });
 }
 
-/// In a forked child, which has no worker.
+/// In a forked child, which has no worker, nor a thread that would land what is in flight.
 void Engine::forget_jobs() {
   new (&job_there_) std::condition_variable_any;
-  jobs_.clear();
+  while (jobs_.first) jobs_.take();
+  oldest_ = youngest_ = nullptr;
   jobs_handed_ = jobs_landed_ = 0;
   has_worker_ = overlaps_ = false;
 }

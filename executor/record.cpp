@@ -183,9 +183,18 @@ Value Engine::append_inferred(Turn& turn, const Args& args, bool graded) {
 int64_t Engine::record(Turn& turn, Call& call) {
   count(Counter::calls);
   check_limits(turn);
+  handles_.make_room();
   const Value value = append(turn, call, true);
   const int64_t handle = handle_to(value);
-  if (policy_ == Policy::Eager) submit(turn, turn.thread.tape, Reason::Eager);
+  if (policy_ != Policy::Eager) [[likely]]
+    return handle;
+  try {
+    submit(turn, turn.thread.tape, Reason::Eager);
+  } catch (...) {
+    handles_.remove(handle);
+    graph_.release(value);
+    throw;
+  }
   return handle;
 }
 
@@ -194,12 +203,15 @@ double Engine::record_and_read(Turn& turn, Call& call) {
   const Value value = append(turn, call, false);
   const BufferRef buffer = settle(turn, value);
   double result = 0;
-  backend().to_host(*buffer, DType::F64, &result);
+  Backend& reading = backend();
+  const Unlocked unlocked(*this);
+  reading.to_host(*buffer, DType::F64, &result);
   return result;
 }
 
 int64_t Engine::add_tensor(Turn& turn, BufferRef buffer) {
   count(Counter::calls);
+  handles_.make_room();
   return handle_to(graph_.concrete(std::move(buffer), turn.thread.place));
 }
 
@@ -217,7 +229,11 @@ void Engine::free(Turn& turn, int64_t handle) {
                       node.holders == 1 && node.consumers == 0;
   Tape* tape = node.state == State::Pending ? &graph_.tape(node.tape) : nullptr;
   graph_.release(entry.value);
-  if (forces) submit(turn, *tape, Reason::Free);
+  if (!forces) return;
+  try {
+    submit(turn, *tape, Reason::Free);
+  } catch (const std::bad_alloc&) {  // the handle is gone, and the work stays pending
+  }
 }
 
 TensorType Engine::type(Turn& turn, int64_t handle) { return graph_.type(value_of(turn, handle)); }

@@ -12,21 +12,21 @@ template <class T>
 class Slots {
  public:
   Value add(T thing) {
-    uint32_t number = static_cast<uint32_t>(things_.size());
     if (free_.empty()) {
+      if (free_.capacity() == things_.size()) free_.reserve(2 * things_.size() + 1);
       things_.emplace_back();
-    } else {
-      number = free_.back();
-      free_.pop_back();
+      free_.push_back(static_cast<uint32_t>(things_.size() - 1));
     }
+    const uint32_t number = free_.back();
     things_[number].emplace(std::move(thing));
+    free_.pop_back();
     return {number};
   }
   T& operator[](Value value) { return *things_[value.number]; }
   const T& operator[](Value value) const { return *things_[value.number]; }
-  void remove(Value value) {
+  void remove(Value value) noexcept {
     things_[value.number].reset();
-    free_.push_back(value.number);
+    free_.push_back(value.number);  // there is room for all numbers
   }
 
  private:

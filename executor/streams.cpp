@@ -1,5 +1,7 @@
 // streams.cpp -- the calls about streams. A device runs its work in the order of the batches, so a
 // stream stands for its device.
+#include <algorithm>
+
 #include "executor/engine.h"
 
 namespace rt {
@@ -7,25 +9,39 @@ namespace rt {
 int64_t Engine::add_stream(Turn& turn, Device device) {
   count(Counter::calls);
   flush(turn);
-  return handles_.add(HandleKind::Stream, streams_.add(device));
+  handles_.make_room();
+  return handles_.add(HandleKind::Stream, streams_.add({device}));
 }
 
 Device Engine::stream(Turn&, int64_t handle) {
-  return streams_[handles_.at(handle, HandleKind::Stream).value];
+  return streams_[handles_.at(handle, HandleKind::Stream).value].device;
 }
 
 void Engine::sync_stream(Turn& turn, int64_t handle) {
   count(Counter::calls);
   const Device device = stream(turn, handle);
-  flush_and_land(turn);
-  if (backend_) backend_->synchronize(device);
+  flush(turn);
+  wait_until_landed(tickets_);
+  if (!backend_) return;
+  const Unlocked unlocked(*this);
+  backend_->synchronize(device);
 }
 
+/// Asked again and again, it is about what had been submitted when it was first asked, and what the
+/// asking thread has submitted since: other threads at work do not keep it from ever being true.
 bool Engine::stream_is_idle(Turn& turn, int64_t handle) {
   count(Counter::calls);
-  const Device device = stream(turn, handle);
+  stream(turn, handle);
   flush(turn);
-  return in_flight_nodes_ == 0 && (!backend_ || backend_->idle(device));
+  Stream& asked = streams_[handles_.at(handle, HandleKind::Stream).value];
+  if (asked.awaited == 0) asked.awaited = tickets_;
+  asked.awaited = std::max(asked.awaited, turn.thread.ticket);
+  if (!has_landed(asked.awaited)) return false;
+  asked.awaited = 0;
+  if (!backend_) return true;
+  const Device device = asked.device;
+  const Unlocked unlocked(*this);
+  return backend_->idle(device);
 }
 
 void Engine::free_stream(Turn& turn, int64_t handle) {

@@ -1,4 +1,6 @@
 // submit.cpp -- the way of one batch: tape to batch to key to cache, run without the lock, deliver.
+// Whatever can fail comes before the batch is taken off its tape, or ends in values that are
+// poisoned: a batch that was taken off lands, always.
 #include <algorithm>
 #include <chrono>
 #include <iostream>
@@ -54,8 +56,7 @@ void check(const Batch& batch) {
 
 /// "rt_torch_x(self: f32[3,4], dim=0) at train.c:12", and the cause, for a step that failed when
 /// it ran.
-std::shared_ptr<const std::string> Engine::failure(const Submission& submission, uint32_t step,
-                                                   std::string_view cause) {
+Message Engine::failure(const Submission& submission, uint32_t step, std::string_view cause) {
   const Batch& batch = submission.batch();
   const Batch::Step& at = batch.steps[step];
   const OpInfo& row = info(at.op);
@@ -119,6 +120,8 @@ void Engine::run_steps(Job& job) {
     if (!outcome) {
       try {
         backend_->run_step(batch, step, frame);
+      } catch (const std::bad_alloc&) {
+        outcome = failure(submission, step, *out_of_memory());
       } catch (const std::exception& error) {
         outcome = failure(submission, step, error.what());
       }
@@ -139,14 +142,15 @@ void Engine::run_steps(Job& job) {
   }
 }
 
-void Engine::trace_steps(const Submission& submission, std::span<const int64_t> times) {
+void Engine::trace_steps(const Submission& submission, std::span<const int64_t> times) noexcept
+    try {
   std::vector<std::string> places;
-  DumpNotes notes;
   {
     const std::lock_guard lock(mutex_);
-    notes = notes_of(submission, places);
+    places = places_of(submission);
   }
-  trace_->ran_steps(submission.batch(), times, notes);
+  trace_->ran_steps(submission.batch(), times, {.places = places, .labels = submission.labels});
+} catch (const std::exception&) {  // no memory: the batch goes on without
 }
 
 /// The whole batch through its program; step by step where there is none, where an input is
@@ -168,11 +172,23 @@ void Engine::run(Job& job) {
   }
 }
 
+void Engine::Queue::put(JobRef job) noexcept {
+  Job* const added = job.get();
+  (first ? last->next : first) = std::move(job);
+  last = added;
+}
+
+Engine::JobRef Engine::Queue::take() noexcept {
+  JobRef job = std::move(first);
+  first = std::move(job->next);
+  return job;
+}
+
 /// With the memory of one that has landed.
 Engine::JobRef Engine::new_job() {
-  if (spare_.empty()) return std::make_unique<Job>();
-  JobRef job = std::move(spare_.back());
-  spare_.pop_back();
+  if (!spare_) return std::make_unique<Job>();
+  JobRef job = std::move(spare_);
+  spare_ = std::move(job->next);
   return job;
 }
 
@@ -183,146 +199,207 @@ int64_t Engine::submit(Turn& turn, Tape& tape, Reason reason) {
   const TraceScope force(trace_.get(), Track::Forces, words_for(reason),
                          places_.text(turn.thread.place));
   backend();
+  JobRef prepared = new_job();
+  Job& job = *prepared;
+  Cache::Entry* entry = nullptr;
+  if (!prepare(turn, tape, job, entry)) return 0;
   if (config_.forbid > 0 && batches_since_flush_ >= config_.forbid && reason != Reason::Flush)
     fail("RT_TORCH_FORBID=", config_.forbid, " allows no further batch before the next flush, and ",
          words_for(reason), " asks for one of ", tape.nodes,
          " nodes; move it behind the flush, or raise the variable");
-  JobRef job = new_job();
-  Submission& submission = job->submission;
-  Cache::Entry* entry = cache_.likely(tape.path);
+  // A loop cut at the place where it was cut before comes by here again with the same work.
+  const bool repeats = reason == Reason::Limit && tape.trail == tape.began;
+  const int64_t bytes = tape.bytes, nodes = job.submission.nodes;
+  take_off(tape, job, reason);
+  job.thread = &turn.thread;
+  ++turn.thread.in_flight;
+  turn.thread.ticket = job.ticket;
+  Flight flight{*this, std::move(prepared)};
+  mutex_.begin_anew();  // that was building a batch
+  int64_t last_ns = -1;
+  if (entry) {
+    last_ns = entry->run_ns;
+    ++entry->sightings;
+    count(entry->program ? Counter::cache_hits : Counter::cache_misses);
+    job.compiles = !entry->program && has_landed(entry->compiled_by) &&
+                   config_.debug < kTellSteps &&
+                   (repeats || entry->sightings > config_.compile_after);
+    if (job.compiles) entry->compiled_by = job.ticket;
+    if (config_.debug > 1 && entry->sightings == 1) job.nearest = cache_.nearest(*entry);
+    drop_beyond_bounds();
+  }
+  if (config_.debug > 0 || capture_.wanted()) announce(job, reason);
+  if (is_worth_a_thread(reason, last_ns, bytes) && hand_over(flight.job)) return nodes;
+  // Numbers are drawn in the order of the batches.
+  if (jobs_handed_ != jobs_landed_ && job.random) land_jobs();
+  run_and_deliver(flight);
+  return nodes;
+}
+
+/// Makes all that a batch of what is on the tape needs until it lands. False when another thread
+/// has submitted the tape meanwhile.
+bool Engine::prepare(Turn& turn, Tape& tape, Job& job, Cache::Entry*& entry) {
+  Submission& submission = job.submission;
+  if (tape.nodes == 0) return false;
+  entry = cache_.likely(tape.path);
   if (entry && graph_.matches(tape, *entry->batch, submission)) {
     submission.known = entry->batch;
   } else {
     entry = nullptr;
     for (Value waited; (waited = graph_.build(tape, submission)) != kNone;) {
       wait_for(turn, waited);
-      if (tape.nodes == 0) return 0;  // somebody else submitted it meanwhile
+      if (tape.nodes == 0) return false;
     }
   }
 #ifndef NDEBUG
   check(submission.batch());
 #endif
-  // A loop cut at the place where it was cut before comes by here again with the same work.
-  const bool repeats = reason == Reason::Limit && tape.trail == tape.began;
-  const uint64_t path = tape.path;
-  const int64_t bytes = tape.bytes;
+  job.results.assign(submission.roots.size(), {});
+  job.failures.assign(submission.roots.size(), nullptr);
+  job.nearest = {};
+  job.compiles = false;
+  job.compile_ns = job.run_ns = 0;
+  job.random = entry ? entry->random : draws_numbers(submission.built);
+  if (submission.nodes == 1) return true;  // not worth a program: run_step is one
+  if (!entry) {
+    entry = &cache_.find_or_add(key_of(submission.built), submission.built);
+    entry->random = job.random;
+    submission.known = entry->batch;
+  }
+  cache_.use(*entry, tape.path);
+  job.program = entry->program;
+  job.key = entry->key;
+  return true;
+}
+
+void Engine::take_off(Tape& tape, Job& job, Reason reason) noexcept {
   graph_.detach(tape);
-  in_flight_nodes_ += submission.nodes;
+  in_flight_nodes_ += job.submission.nodes;
   ++batches_since_flush_;
   if (reason == Reason::Flush) batches_since_flush_ = 0;
   count(Counter::batches);
   count(forced_by(reason));
-
-  // One-step batches are not worth a program; run_step is one.
-  job->thread = &turn.thread;
-  ++turn.thread.in_flight;
-  job->random = entry ? entry->random : draws_numbers(submission.built);
-  int64_t last_ns = -1;
-  if (submission.nodes > 1) {
-    if (!entry) {
-      entry = &cache_.find_or_add(key_of(submission.built), submission.built);
-      entry->random = job->random;
-    }
-    cache_.use(*entry, path);
-    ++entry->sightings;
-    count(entry->program ? Counter::cache_hits : Counter::cache_misses);
-    if (config_.debug > 1 && entry->sightings == 1) explain_miss(submission, *entry);
-    if (!entry->program && config_.debug < kTellSteps &&
-        (repeats || entry->sightings > config_.compile_after)) {
-      const TraceScope compile(trace_.get(), Track::Compile, "compile");
-      const int64_t start = now_ns();
-      try {
-        cache_.set_program(*entry, backend_->compile(*entry->batch));
-      } catch (const std::exception& error) {
-        if (config_.debug > 0)
-          std::cerr << "rt_torch: batch " << to_string(entry->key)
-                    << " does not compile: " << error.what() << '\n';
-      }
-      count(Counter::compile_ns, now_ns() - start);
-    }
-    job->program = entry->program;
-    job->key = entry->key;
-    last_ns = entry->run_ns;
-    count(Counter::cache_evictions, cache_.shrink());
-  }
-  if (config_.debug > 0 || capture_.wanted()) announce(*job, reason);
-
-  const int64_t nodes = submission.nodes;
-  if (is_worth_a_thread(reason, last_ns, bytes) && hand_over(turn, job)) return nodes;
-  // Numbers are drawn in the order of the batches.
-  if (jobs_handed_ != jobs_landed_ && job->random) land_jobs(turn.lock);
-  run_and_deliver(turn.lock, std::move(job));
-  return nodes;
+  job.ticket = ++tickets_;
+  job.before = youngest_;
+  job.after = nullptr;
+  (youngest_ ? youngest_->after : oldest_) = &job;
+  youngest_ = &job;
 }
 
-/// Runs a detached batch with the lock let go and hands the results to whoever holds the roots.
-void Engine::run_and_deliver(std::unique_lock<EngineLock>& lock, JobRef job) {
-  Submission& submission = job->submission;
-  std::vector<BufferRef>& results = job->results;
-  std::vector<Message>& failures = job->failures;
-  lock.unlock();
+/// Takes what the cache has room for no more out of it; it ends when the lock is let go.
+void Engine::drop_beyond_bounds() noexcept {
+  Cache::List dropped = cache_.shrink();
+  for (const Cache::Entry& entry : dropped)
+    if (entry.program) count(Counter::cache_evictions);
+  dropped_.splice(dropped_.end(), dropped);
+}
+
+/// Runs a batch that was taken off with the lock let go, and hands the results to whoever holds the
+/// roots.
+void Engine::run_and_deliver(Flight& flight) {
+  {
+    Cache::List dropped = std::exchange(dropped_, {});
+    const Unlocked unlocked(*this);
+    dropped.clear();
+    execute(*flight.job);
+  }
+  land(std::move(flight.job));
+  if (dropped_.empty()) return;
+  Cache::List dropped = std::exchange(dropped_, {});
+  const Unlocked unlocked(*this);
+  dropped.clear();
+}
+
+/// A root without a result and without a failure is one for which there was no memory.
+void Engine::execute(Job& job) {
+  try {
+    if (job.compiles) compile(job);
+    const int64_t start = now_ns();
+    run(job);
+    const int64_t end = trace_ ? trace_->end_of_run() : now_ns();
+    job.run_ns = end - start;
+    if (trace_) trace_batch(job, start, end);
+  } catch (const std::exception&) {
+    job.results.assign(job.results.size(), {});
+    job.failures.assign(job.failures.size(), nullptr);
+  }
+  job.submission.inputs.clear();
+  if (!capture_.wanted()) return;
+  const auto own = std::ranges::find_if(job.failures, [&](const Message& failure) {
+    return failure && !std::ranges::count(job.submission.poison, failure);
+  });
+  if (own != job.failures.end()) capture_.failed(job.noted, **own, *backend_);
+  tell_capture();
+}
+
+void Engine::compile(Job& job) {
+  const TraceScope compile(trace_.get(), Track::Compile, "compile");
   const int64_t start = now_ns();
   try {
-    results.assign(submission.roots.size(), {});
-    failures.assign(submission.roots.size(), nullptr);
-    run(*job);
+    job.program = backend_->compile(job.submission.batch());
   } catch (const std::exception& error) {
-    // No memory even to note which step failed: every root has failed.
-    results.assign(submission.roots.size(), {});
-    failures.assign(submission.roots.size(), std::make_shared<const std::string>(error.what()));
+    if (config_.debug > 0)
+      std::cerr << join("rt_torch: batch ", to_string(job.key), " does not compile: ", error.what(),
+                        '\n');
   }
-  const int64_t end = trace_ ? trace_->end_of_run() : now_ns();
-  if (trace_) trace_batch(submission, job->program != nullptr, start, end);
-  lock.lock();
+  job.compile_ns = now_ns() - start;
+}
 
-  count(Counter::run_ns, end - start);
+void Engine::land(JobRef job) noexcept {
+  Submission& submission = job->submission;
+  (job->before ? job->before->after : oldest_) = job->after;
+  (job->after ? job->after->before : youngest_) = job->before;
+  in_flight_nodes_ -= submission.nodes;
   count(Counter::batch_nodes, submission.nodes);
+  count(Counter::run_ns, job->run_ns);
+  count(Counter::compile_ns, job->compile_ns);
   if (job->program && submission.poison.empty()) {
     const FusedCount fused = job->program->fused();
     count(Counter::fused_groups, fused.groups);
     count(Counter::fused_nodes, fused.steps);
   }
-  if (job->program && overlaps_) cache_.note_run(job->key, end - start);
-  in_flight_nodes_ -= submission.nodes;
-  bool failed = false;
-  Message own;  ///< a failure of this batch, not of one before
-  for (size_t i = 0; i < submission.roots.size(); ++i) {
-    if (failures[i]) {
-      if (job->thread->unreported.empty()) job->thread->unreported = *failures[i];
-      if (!own && !std::ranges::count(submission.poison, failures[i])) own = failures[i];
-      graph_.poison(submission.roots[i], failures[i]);
-      failed = true;
-    } else {
-      graph_.deliver(submission.roots[i], std::move(results[i]));
+  if (job->program && (job->compiles || overlaps_))
+    if (Cache::Entry* const entry = cache_.find(job->key, submission.batch())) {
+      entry->run_ns = job->run_ns;
+      if (job->compiles) cache_.set_program(*entry, job->program);
+      drop_beyond_bounds();
     }
+  bool failed = false;
+  for (size_t i = 0; i < submission.roots.size(); ++i) {
+    if (job->results[i]) {
+      graph_.deliver(submission.roots[i], std::move(job->results[i]));
+      continue;
+    }
+    const Message& failure = job->failures[i] ? job->failures[i] : out_of_memory();
+    if (!job->thread->unreported) job->thread->unreported = failure;
+    graph_.poison(submission.roots[i], failure);
+    failed = true;
   }
   if (failed) count(Counter::errors);
   if (--job->thread->in_flight == 0 && job->thread->ended) delete job->thread;
-  if (own && capture_.wanted()) {
-    capture_.failed(job->noted, *own, places_, *backend_);
-    tell_capture();
-  }
-  submission.inputs.clear();
   job->program.reset();
   std::swap(newest_, job);
-  if (job) spare_.push_back(std::move(job));
+  if (job) {
+    job->next = std::move(spare_);
+    spare_ = std::move(job);
+  }
   landed_.notify_all();
 }
 
-void Engine::trace_batch(const Submission& submission, bool compiled, int64_t start, int64_t end) {
-  const std::string key = to_string(key_of(submission.batch()));
-  trace_->slice(Track::Batches, compiled ? "compiled batch" : "batch, step by step", start, end,
-                {{"key", key},
-                 {"nodes", submission.nodes},
-                 {"roots", static_cast<int64_t>(submission.roots.size())}});
+void Engine::trace_batch(const Job& job, int64_t start, int64_t end) noexcept try {
+  trace_->slice(Track::Batches, job.program ? "compiled batch" : "batch, step by step", start, end,
+                {{"key", to_string(key_of(job.submission.batch()))},
+                 {"nodes", job.submission.nodes},
+                 {"roots", static_cast<int64_t>(job.submission.roots.size())}});
   trace_->flush();
+} catch (const std::exception&) {  // no memory: the batch goes on without
 }
 
-void Engine::wait_for(Turn& turn, Value value) {
+void Engine::wait_for(Turn&, Value value) {
   const Uncancelled uncancelled;
   const TraceScope wait(trace_.get(), Track::Forces, "wait for a batch");
   graph_.hold(value);
-  landed_.wait(turn.lock, [&] { return graph_[value].state != State::InFlight; });
+  landed_.wait(mutex_, [&] { return graph_[value].state != State::InFlight; });
   graph_.release(value);
 }
 
@@ -336,7 +413,8 @@ BufferRef Engine::settle(Turn& turn, Value value) {
     if (graph_[value].state == State::InFlight) wait_for(turn, value);
     if (graph_[value].state == State::Poisoned) {
       const Message message = graph_.poison_of(value);
-      if (turn.thread.unreported == *message) turn.thread.unreported.clear();
+      if (turn.thread.unreported && *turn.thread.unreported == *message)
+        turn.thread.unreported = nullptr;
       throw Error(*message, true);
     }
   } catch (...) {
@@ -354,19 +432,23 @@ int64_t Engine::flush(Turn& turn) {
   return nodes;
 }
 
-/// Until no thread runs a batch. What batches left to do on CUDA devices goes on.
-void Engine::flush_and_land(Turn& turn) {
-  flush(turn);
+/// Until all batches with tickets up to this one are down, whatever is submitted meanwhile. What
+/// they left to do on CUDA devices goes on.
+void Engine::wait_until_landed(uint64_t ticket) {
   const Uncancelled uncancelled;
-  landed_.wait(turn.lock, [&] { return in_flight_nodes_ == 0; });
+  landed_.wait(mutex_, [&] { return has_landed(ticket); });
 }
 
 bool Engine::sync(Turn& turn) {
-  flush_and_land(turn);
-  for (int i = 0; backend_ && i < backend_->device_count(); ++i)
-    backend_->synchronize(Device{static_cast<int8_t>(i)});
-  if (turn.thread.unreported.empty()) return true;
-  throw Error(std::exchange(turn.thread.unreported, {}), true);
+  flush(turn);
+  wait_until_landed(tickets_);
+  if (backend_) {
+    const Unlocked unlocked(*this);
+    for (int i = 0; i < backend_->device_count(); ++i)
+      backend_->synchronize(Device{static_cast<int8_t>(i)});
+  }
+  if (!turn.thread.unreported) return true;
+  throw Error(*std::exchange(turn.thread.unreported, nullptr), true);
 }
 
 }  // namespace rt

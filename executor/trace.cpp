@@ -14,7 +14,6 @@
 namespace rt {
 namespace {
 
-constexpr size_t kBuffer = 64 * 1024;
 /// A kill may cut a write short, at the end of a page of the file.
 constexpr int64_t kPage = 4096;
 /// Of a text; a step may have a million operands.
@@ -52,16 +51,31 @@ Trace::Mine& Trace::mine() {
   return mine;
 }
 
-Trace::Trace(std::string_view file) : file_(std::filesystem::absolute(file)) { open(false); }
+Trace::Trace(std::string_view file) : file_(std::filesystem::absolute(file)) {
+  begin();
+  open(false);
+  if (!write_out(std::exchange(buffer_, {})))
+    fail(file_.string(), " cannot be written: ", static_cast<const char*>(std::strerror(errno)));
+}
 Trace::~Trace() { finish(); }
 
 // ---- The file.
 
+/// Begins what is to be the text of a file.
+void Trace::begin() {
+  process_ = getpid();
+  ++files_;
+  begun_ = true;
+  buffer_ = R"([{"ph":"M","name":"process_name","pid":)" + std::to_string(process_) +
+            R"(,"args":{"name":)";
+  put_text(buffer_, join(program_invocation_short_name, " (", process_, ')'));
+  buffer_ += "}}";
+  put_ = 0;
+}
+
 /// Opens the file, or the first beside it that is not in use. Throws when there is none.
 void Trace::open(bool beside) {
   is_due_ = false;
-  process_ = getpid();
-  ++files_;
   std::filesystem::path file = file_;
   for (int other = beside ? 1 : 0;; ++other) {
     if (other > 0)
@@ -70,12 +84,6 @@ void Trace::open(bool beside) {
     if (take(file)) break;
   }
   written_ = 0;
-  buffer_ = R"([{"ph":"M","name":"process_name","pid":)" + std::to_string(process_) +
-            R"(,"args":{"name":)";
-  put_text(buffer_, join(program_invocation_short_name, " (", process_, ')'));
-  buffer_ += "}}";
-  if (!write_out())
-    fail(file.string(), " cannot be written: ", static_cast<const char*>(std::strerror(errno)));
 }
 
 /// False when it is in use by another trace.
@@ -95,12 +103,11 @@ bool Trace::take(const std::string& file) {
 void Trace::close() {
   if (descriptor_ >= 0) ::close(descriptor_);
   descriptor_ = -1;
-  buffer_.clear();
 }
 
-/// Writes the buffer. On an error, with errno set, the trace ends behind its last whole event.
-bool Trace::write_out() {
-  std::string_view rest = buffer_;
+/// Writes whole events. On an error, with errno set, the trace ends behind the last one before.
+bool Trace::write_out(std::string_view events) {
+  std::string_view rest = events;
   while (!rest.empty()) {
     const ssize_t count = write(descriptor_, rest.data(), rest.size());
     if (count < 0 && errno == EINTR) continue;
@@ -113,36 +120,55 @@ bool Trace::write_out() {
     }
     rest.remove_prefix(static_cast<size_t>(count));
   }
-  written_ += static_cast<int64_t>(buffer_.size());
-  buffer_.clear();
+  written_ += static_cast<int64_t>(events.size());
   return true;
 }
 
 void Trace::flush() {
+  const std::lock_guard writing(file_mutex_);
+  if (descriptor_ < 0 && !is_due_) return;
+  std::string events;
+  {
+    const std::lock_guard lock(mutex_);
+    put_ += static_cast<int64_t>(buffer_.size());
+    events = std::exchange(buffer_, {});
+  }
+  try {
+    if (is_due_) open(true);
+    if (write_out(events)) return;
+  } catch (const Error&) {  // no file for a child: work goes on without
+  }
   const std::lock_guard lock(mutex_);
-  if (descriptor_ >= 0) write_out();
+  begun_ = false;
 }
 
 void Trace::finish() {
-  const std::lock_guard lock(mutex_);
+  flush();
+  const std::lock_guard writing(file_mutex_);
+  {
+    const std::lock_guard lock(mutex_);
+    begun_ = false;
+  }
   is_due_ = false;
   if (descriptor_ < 0) return;
-  buffer_ += "\n]\n";
-  write_out();
+  write_out("\n]\n");
   close();
 }
 
-/// The file is the parent's, and the threads that the lock was for are gone.
+/// The file is the parent's, and the threads that the locks were for are gone.
 void Trace::after_fork_in_child() {
   new (&mutex_) std::mutex;
-  is_due_ = is_due_ || descriptor_ >= 0;
+  new (&file_mutex_) std::mutex;
   close();
+  if (!begun_) return;
+  is_due_ = true;
+  begin();
 }
 
 // ---- Events.
 
 void Trace::put(std::string_view event) {
-  const int64_t at = (written_ + static_cast<int64_t>(buffer_.size())) % kPage;
+  const int64_t at = (put_ + static_cast<int64_t>(buffer_.size())) % kPage;
   const auto size = static_cast<int64_t>(event.size()) + 2;
   buffer_.reserve(buffer_.size() + kPage + event.size());  // no event is left half put
   if (at + size > kPage && size <= kPage) buffer_.append(static_cast<size_t>(kPage - at), ' ');
@@ -188,12 +214,10 @@ void Trace::slice(Track track, std::string_view name, int64_t start, int64_t end
   event += join(R"(},"tid":)", mine().track(track), R"(,"pid":)");
 
   const std::lock_guard lock(mutex_);
-  if (is_due_) open(true);
-  if (descriptor_ < 0) return;
+  if (!begun_) return;
   name_track(track);
   put(join(event, process_, '}'));
-  if (buffer_.size() >= kBuffer) write_out();
-} catch (const std::exception&) {  // no memory, or no file for a child: work goes on without
+} catch (const std::exception&) {  // no memory: work goes on without
 }
 
 void Trace::call() {

@@ -16,9 +16,9 @@ namespace rt {
 /// or one after the other.
 enum class Track : uint8_t { Recording, Forces, Batches, Compile, Nodes };
 
-/// A file in the JSON array format of Chrome's trace events. Only whole events leave the buffer,
-/// when it is full and at flush(), so that the file of a killed process lacks its last `]` and
-/// nothing else, which the format allows.
+/// A file in the JSON array format of Chrome's trace events. Only whole events leave the buffer, at
+/// flush(), so that the file of a killed process lacks its last `]` and nothing else, which the
+/// format allows. Noting an event writes nothing: it may be done under a lock.
 ///
 /// Each engine has a file of its own: one that finds its file in use by another, of this process or
 /// not, writes beside it, to "name.PID.json", and so does the child of a fork from its first event
@@ -67,20 +67,26 @@ class Trace final : public RunObserver {
  private:
   struct Mine;
   static Mine& mine();
+  void begin();
   void open(bool beside);
   bool take(const std::string& file);
   void put(std::string_view event);
   void name_track(Track track);
-  bool write_out();
+  bool write_out(std::string_view events);
   void close();
 
   const std::filesystem::path file_;  ///< absolute: the program may change its folder
-  std::mutex mutex_;                  ///< guards what follows
+
+  std::mutex file_mutex_;  ///< guards what follows; taken before the other where both are
+  int64_t written_ = 0;    ///< bytes in the file, all of whole events
+  int descriptor_ = -1;    ///< -1: closed
+  bool is_due_ = false;    ///< it is to be opened at the next flush
+
+  std::mutex mutex_;  ///< guards what follows, and nothing is written with it held
   std::string buffer_;
-  int64_t written_ = 0;  ///< bytes in the file, all of whole events
-  int descriptor_ = -1;  ///< -1: closed
-  bool is_due_ = false;  ///< it is to be opened at the next event
-  uint32_t files_ = 0;   ///< how many there were, so that tracks get their names in each
+  int64_t put_ = 0;     ///< bytes that have left the buffer
+  bool begun_ = false;  ///< events are wanted
+  uint32_t files_ = 0;  ///< how many there were, so that tracks get their names in each
   int64_t process_ = 0;
 };
 

@@ -67,7 +67,7 @@ template struct Pointer<int64_t>;
 template struct Pointer<float>;
 template struct Pointer<void>;
 
-void tell(Turn* turn, std::string_view call) {
+void tell(std::string_view call) {
   std::string message(call);
   try {
     throw;
@@ -75,14 +75,20 @@ void tell(Turn* turn, std::string_view call) {
     if (error.complete()) message = error.text();
     else message += ": " + error.text();
   } catch (const std::bad_alloc&) {
-    message += ": out of memory";
+    message += ": " + *out_of_memory();
   } catch (const std::exception& error) {
     message += std::string(": ") + error.what();
   } catch (...) {
     message += ": an unknown failure";
   }
-  if (turn) turn->engine.report(*turn, message);
-  else if (Thread* const thread = Engine::this_thread()) thread->last_error = message;
+  Turn turn(Engine::instance());
+  turn.engine.report(turn, std::move(message));
+}
+
+void tell_without_words() noexcept try {
+  Turn turn(Engine::instance());
+  turn.engine.report(turn, *out_of_memory());  // so short that it takes no memory
+} catch (...) {  // no engine, even: the result alone says that the call failed
 }
 
 }  // namespace rt::abi

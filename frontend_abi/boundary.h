@@ -233,12 +233,13 @@ using Raw = typename RawOf<kind>::type;
 // ---- The guard.
 
 /// Makes the exception being handled the thread's last error. `call` is put in front unless the
-/// error opens with a call already. `turn` is null when there was none to be had.
-void tell(Turn* turn, std::string_view call);
+/// error opens with a call already.
+void tell(std::string_view call);
+/// The same where there is no memory for words: the last error is "out of memory".
+void tell_without_words() noexcept;
 
 template <class Raws>
-[[gnu::cold, gnu::noinline]] void explain(Turn* turn, const char* symbol,
-                                          const Raws& raws) noexcept {
+[[gnu::cold, gnu::noinline]] void explain(const char* symbol, const Raws& raws) noexcept {
   try {
     std::string call = std::string(symbol) + "(";
     const auto show = [&](const auto& raw) {
@@ -248,8 +249,9 @@ template <class Raws>
       call += argument;
     };
     std::apply([&](const auto&... raw) { (show(raw), ...); }, raws);
-    tell(turn, call + ")");
-  } catch (...) {  // no memory for the message: the result alone says that the call failed
+    tell(call + ")");
+  } catch (...) {
+    tell_without_words();
   }
 }
 
@@ -259,30 +261,35 @@ constexpr bool is_cancellation_point(Kind result) {
   return result != Kind::Tensor && result != Kind::Handle && result != Kind::Void;
 }
 
-/// Runs a body with the engine locked and its arguments converted. Flavor says how results cross.
-/// Nothing is thrown but what unwinds a thread that is cancelled.
+/// Runs a body with the engine locked. Arguments and results are converted before and after, since
+/// lists may be long. Flavor says how results cross. Nothing is thrown but what unwinds a thread
+/// that is cancelled.
 template <Kind kind, class Flavor, class... Raws, class Body>
 typename Flavor::template CResult<kind> guarded(const char* symbol, std::tuple<Raws...> raws,
                                                 Body body) {
   if constexpr (is_cancellation_point(kind)) pthread_testcancel();
-  const auto run = [&](Turn& turn) {
-    return std::apply([&](Raws&... raw) { return body(turn, raw.get()...); }, raws);
-  };
-  try {
+  const auto run = [&](const auto&... arguments) {
     Turn turn(Engine::instance());
     try {
       turn.engine.begin(turn);
-      if constexpr (kind == Kind::Void) return run(turn);
-      else return Flavor::template give<kind>(turn, run(turn), raws);
+      return body(turn, arguments...);
     } catch (const __cxxabiv1::__forced_unwind&) {
       throw;
     } catch (...) {
-      explain(&turn, symbol, raws);
+      turn.take_back();
+      throw;
     }
+  };
+  try {
+    const auto result = [&] {
+      return std::apply([&](Raws&... raw) { return run(raw.get()...); }, raws);
+    };
+    if constexpr (kind == Kind::Void) return result();
+    else return Flavor::template give<kind>(result(), raws);
   } catch (const __cxxabiv1::__forced_unwind&) {
     throw;
   } catch (...) {
-    explain(nullptr, symbol, raws);
+    explain(symbol, raws);
   }
   return Flavor::template failed<kind>();
 }

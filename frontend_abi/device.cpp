@@ -58,6 +58,7 @@ void rt_torch_stream_free(Turn& turn, int64_t handle) { turn.engine.free_stream(
 static DeviceMemory memory_of(Turn& turn, int32_t device_id) {
   Backend& backend = turn.engine.backend();
   if (device_id < 0 || device_id >= backend.device_count()) return {};
+  const Unlocked unlocked(turn.engine);
   return backend.memory(Device{static_cast<int8_t>(device_id)});
 }
 
@@ -67,6 +68,10 @@ int64_t rt_torch_cuda_memory_allocated(Turn& turn, int32_t device_id) {
 int64_t rt_torch_cuda_max_memory_allocated(Turn& turn, int32_t device_id) {
   return memory_of(turn, device_id).peak;
 }
-void rt_torch_cuda_empty_cache(Turn& turn) { turn.engine.backend().empty_cache(); }
+void rt_torch_cuda_empty_cache(Turn& turn) {
+  Backend& backend = turn.engine.backend();
+  const Unlocked unlocked(turn.engine);
+  backend.empty_cache();
+}
 
 }  // namespace rt::call

@@ -6,18 +6,6 @@
 namespace rt::call {
 namespace {
 
-/// Other threads go on meanwhile: the engine's lock is let go.
-class Unlocked {
- public:
-  explicit Unlocked(Turn& turn) : turn_(turn) { turn_.lock.unlock(); }
-  Unlocked(const Unlocked&) = delete;
-  Unlocked& operator=(const Unlocked&) = delete;
-  ~Unlocked() { turn_.lock.lock(); }
-
- private:
-  Turn& turn_;
-};
-
 /// All elements, row-major and on the host.
 BufferRef on_host(Backend& backend, const BufferRef& buffer, DType dtype) {
   if (!buffer->device().is_cuda() && buffer->contiguous() && buffer->dtype() == dtype)
@@ -30,8 +18,11 @@ BufferRef on_host(Backend& backend, const BufferRef& buffer, DType dtype) {
 /// A handle to a tensor on the default device, of which `buffer` is the whole storage on the host.
 int64_t add(Turn& turn, BufferRef buffer, const Layout& layout) {
   Engine& engine = turn.engine;
-  if (const Device device = engine.default_device(); device.is_cuda())
-    buffer = engine.backend().from_host(buffer->data(), buffer->dtype(), buffer->sizes(), device);
+  if (const Device device = engine.default_device(); device.is_cuda()) {
+    Backend& backend = engine.backend();
+    const Unlocked unlocked(engine);
+    buffer = backend.from_host(buffer->data(), buffer->dtype(), buffer->sizes(), device);
+  }
   return engine.add_tensor(turn, BufferRef(new Buffer(buffer->storage(), buffer->dtype(), layout)));
 }
 
@@ -40,25 +31,35 @@ int64_t add(Turn& turn, BufferRef buffer, const Layout& layout) {
 void rt_torch_tensor_save(Turn& turn, int64_t handle, std::string_view path) {
   Engine& engine = turn.engine;
   const BufferRef read = engine.read(turn, handle);
-  const BufferRef buffer = on_host(engine.backend(), read, read->dtype());
-  const Unlocked unlocked(turn);
+  Backend& backend = engine.backend();
+  const Unlocked unlocked(engine);
+  const BufferRef buffer = on_host(backend, read, read->dtype());
   files::save_torch_file(std::string(path), buffer->dtype(), buffer->sizes(), buffer->data());
 }
 
 int64_t rt_torch_tensor_load(Turn& turn, std::string_view path) {
   Engine& engine = turn.engine;
   engine.seam(turn);
+  Backend& backend = engine.backend();
   BufferRef storage;
-  const Layout layout =
-      files::load_torch_file(std::string(path), [&](DType dtype, int64_t elements) {
-        storage = engine.backend().allocate(dtype, std::array{elements}, Device{});
-        return storage->data();
-      });
+  Layout layout;
+  {
+    const Unlocked unlocked(engine);
+    layout = files::load_torch_file(std::string(path), [&](DType dtype, int64_t elements) {
+      storage = backend.allocate(dtype, std::array{elements}, Device{});
+      return storage->data();
+    });
+  }
   return add(turn, std::move(storage), layout);
 }
 
 int64_t rt_torch_safetensors_open(Turn& turn, std::string_view path) {
-  return turn.engine.add_file(turn, std::make_shared<files::Safetensors>(std::string(path)));
+  OpenFile file;
+  {
+    const Unlocked unlocked(turn.engine);
+    file = std::make_shared<files::Safetensors>(std::string(path));
+  }
+  return turn.engine.add_file(turn, std::move(file));
 }
 void rt_torch_safetensors_close(Turn& turn, int64_t handle) {
   turn.engine.close_file(turn, handle);
@@ -67,7 +68,9 @@ int64_t rt_torch_safetensors_num_tensors(Turn& turn, int64_t handle) {
   return static_cast<int64_t>(turn.engine.file(turn, handle)->tensors().size());
 }
 std::string rt_torch_safetensors_list_names(Turn& turn, int64_t handle) {
-  return turn.engine.file(turn, handle)->names();
+  const OpenFile file = turn.engine.file(turn, handle);
+  const Unlocked unlocked(turn.engine);
+  return file->names();
 }
 
 int64_t rt_torch_safetensors_get_tensor(Turn& turn, int64_t handle, std::string_view name) {
@@ -76,10 +79,14 @@ int64_t rt_torch_safetensors_get_tensor(Turn& turn, int64_t handle, std::string_
   const files::Safetensors::Tensor& tensor = file->at(name);
   const DType dtype = file->dtype(tensor);
   engine.seam(turn);
-  BufferRef buffer = engine.backend().allocate(dtype, tensor.sizes, Device{});
-  file->read(tensor, buffer->data());
-  if (dtype == DType::F16 || dtype == DType::BF16)
-    buffer = on_host(engine.backend(), buffer, DType::F32);
+  Backend& backend = engine.backend();
+  BufferRef buffer;
+  {
+    const Unlocked unlocked(engine);
+    buffer = backend.allocate(dtype, tensor.sizes, Device{});
+    file->read(tensor, buffer->data());
+    if (dtype == DType::F16 || dtype == DType::BF16) buffer = on_host(backend, buffer, DType::F32);
+  }
   return add(turn, buffer, buffer->layout());
 }
 

@@ -49,13 +49,13 @@ struct FlavorC {
   using Raw = std::conditional_t<ListOf<kind>::value, CList<kind>, abi::Raw<kind>>;
 
   template <Kind kind, class Raws>
-  static CResult<kind> give(Turn& turn, [[maybe_unused]] Result<kind> result,
-                            [[maybe_unused]] const Raws& raws) {
+  static CResult<kind> give(Result<kind> result, [[maybe_unused]] const Raws& raws) {
     if constexpr (kind == Kind::Text) {
-      turn.thread.text = std::move(result);
-      return turn.thread.text.c_str();
+      std::string& text = Engine::this_thread()->text;
+      text = std::move(result);
+      return text.c_str();
     } else if constexpr (kind == Kind::TextBits) {
-      return reinterpret_cast<int64_t>(give<Kind::Text>(turn, std::move(result), raws));
+      return reinterpret_cast<int64_t>(give<Kind::Text>(std::move(result), raws));
     } else {
       return as_word<kind>(result);
     }

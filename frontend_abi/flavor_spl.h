@@ -47,12 +47,9 @@ struct SplRoom {
 };
 
 struct FlavorSpl {
-  /// Makes what the host owns with the engine unlocked: the host's functions may call in again.
-  template <class Make>
-  static auto made(Turn& turn, const Make& make) {
-    turn.lock.unlock();
-    auto* const thing = make();
-    turn.lock.lock();
+  /// What the host owns. It is made with the engine unlocked: the host's functions may call in.
+  template <class Thing>
+  static Thing* made(Thing* thing) {
     if (!thing) throw std::bad_alloc();
     return thing;
   }
@@ -65,14 +62,12 @@ struct FlavorSpl {
   using Raw = std::conditional_t<ListOf<kind>::value, SplList<kind>, abi::Raw<kind>>;
 
   template <Kind kind, class Raws>
-  static CResult<kind> give(Turn& turn, Result<kind> result, const Raws& raws) {
-    if constexpr (kind == Kind::Text)
-      return made(turn, [&] { return spl::make_text(result.c_str()); });
+  static CResult<kind> give(Result<kind> result, const Raws& raws) {
+    if constexpr (kind == Kind::Text) return made(spl::make_text(result.c_str()));
     else if constexpr (kind == Kind::TextBits)
-      return reinterpret_cast<int64_t>(give<Kind::Text>(turn, std::move(result), raws));
+      return reinterpret_cast<int64_t>(give<Kind::Text>(std::move(result), raws));
     else if constexpr (ListOf<kind>::value)
-      return made(turn,
-                  [&] { return spl::make_list(std::get<std::tuple_size_v<Raws> - 1>(raws).list); });
+      return made(spl::make_list(std::get<std::tuple_size_v<Raws> - 1>(raws).list));
     else return as_word<kind>(result);
   }
   template <Kind kind>

@@ -17,10 +17,28 @@ int64_t checked_size(Sizes sizes) {
   fail("the sizes ", to_string(sizes), " multiply to more than any tensor can hold");
 }
 
-int64_t add(Turn& turn, const void* data, DType dtype, Sizes sizes, Device device) {
+/// A handle to numbers of the host, of the dtype `given`, as a tensor of `dtype`.
+int64_t add(Turn& turn, const void* data, DType given, Sizes sizes, DType dtype, Device device) {
   Engine& engine = turn.engine;
   engine.seam(turn);
-  return engine.add_tensor(turn, engine.backend().from_host(data, dtype, sizes, device));
+  Backend& backend = engine.backend();
+  BufferRef buffer;
+  {
+    const Unlocked unlocked(engine);
+    if (given == dtype) {
+      buffer = backend.from_host(data, dtype, sizes, device);
+    } else {  // converted by the backend, so that it is done as a cast would do it
+      const BufferRef here = backend.from_host(data, given, sizes, Device{});
+      buffer = backend.allocate(dtype, sizes, Device{});
+      if (here->numel() > 0) backend.to_host(*here, dtype, buffer->data());
+      if (device.is_cuda()) buffer = backend.from_host(buffer->data(), dtype, sizes, device);
+    }
+  }
+  return engine.add_tensor(turn, std::move(buffer));
+}
+/// The same without a conversion.
+int64_t add(Turn& turn, const void* data, DType dtype, Sizes sizes, Device device) {
+  return add(turn, data, dtype, sizes, dtype, device);
 }
 
 /// Checks that `given` numbers make a tensor of `sizes`.
@@ -40,7 +58,10 @@ int64_t copy(Turn& turn, int64_t handle, void* out, int64_t capacity, DType dtyp
   if (capacity < count) fail("capacity is ", capacity, ", the tensor has ", count, " elements");
   check_pointer("buffer", out, count);
   const BufferRef buffer = engine.read(turn, handle);
-  if (count > 0) engine.backend().to_host(*buffer, dtype, out);
+  if (count == 0) return 0;
+  Backend& backend = engine.backend();
+  const Unlocked unlocked(engine);
+  backend.to_host(*buffer, dtype, out);
   return count;
 }
 
@@ -95,15 +116,7 @@ int64_t rt_torch_tensor(Turn& turn, const double* data, int64_t data_len, const 
   const Sizes sizes = sizes_at("shape", shape, shape_len);
   abi::check_list("data", data, data_len, INT64_MAX);
   check_count(data_len, sizes);
-  const DType wanted = loader_dtype(dtype);
-  const Device place = loader_device(device);
-  if (wanted == DType::F64) return add(turn, data, wanted, sizes, place);
-  // Converted by the backend, so that it is done as a cast would do it.
-  Backend& backend = turn.engine.backend();
-  const BufferRef given = backend.from_host(data, DType::F64, sizes, Device{});
-  std::vector<char> converted(static_cast<size_t>(data_len * item_size(wanted)));
-  if (data_len > 0) backend.to_host(*given, wanted, converted.data());
-  return add(turn, converted.data(), wanted, sizes, place);
+  return add(turn, data, DType::F64, sizes, loader_dtype(dtype), loader_device(device));
 }
 
 int64_t rt_dyn_torch_tensor_from_bits_1d(Turn& turn, const int64_t* bits, int64_t len) {
@@ -202,8 +215,11 @@ int64_t rt_torch_copy_data_to_cpu(Turn& turn, int64_t handle, float* buffer, int
 namespace {
 template <class T>
 int64_t put_all(Turn& turn, int64_t handle, DType dtype, abi::Room<T> out) {
-  std::vector<T> elements(static_cast<size_t>(numel(turn.engine.type(turn, handle).sizes)));
-  copy(turn, handle, elements.data(), static_cast<int64_t>(elements.size()), dtype);
+  const BufferRef buffer = turn.engine.read(turn, handle);
+  Backend& backend = turn.engine.backend();
+  const Unlocked unlocked(turn.engine);
+  std::vector<T> elements(static_cast<size_t>(buffer->numel()));
+  if (!elements.empty()) backend.to_host(*buffer, dtype, elements.data());
   for (const T element : elements) out.put(element);
   return out.count();
 }

@@ -10,13 +10,14 @@
 namespace rt {
 
 uint32_t GradRecords::add() {
-  uint32_t number = static_cast<uint32_t>(records_.size());
-  if (free_.empty()) {
+  uint32_t number = free_;
+  if (number == 0) {
+    number = static_cast<uint32_t>(records_.size());
     records_.emplace_back();
   } else {
-    number = free_.back();
-    free_.pop_back();
+    free_ = records_[number].next;
   }
+  ++live_;
   GradRecord& record = records_[number];
   record.leaf = record.released = record.zeros = false;
   record.wanted = true;
@@ -27,7 +28,10 @@ uint32_t GradRecords::add() {
   return number;
 }
 
-void GradRecords::remove(uint32_t number) { free_.push_back(number); }
+void GradRecords::remove(uint32_t number) noexcept {
+  records_[number].next = std::exchange(free_, number);
+  --live_;
+}
 
 bool Graph::is_leaf(Value value) const {
   const uint32_t record = (*this)[value].grad;
@@ -55,7 +59,7 @@ void Graph::unlink_gradient(Node& node) {
 }
 
 void Graph::drop(uint32_t record) {
-  if (--records_[record].references == 0) dying_.push_back(record);
+  if (--records_[record].references == 0) records_[record].next = std::exchange(dying_, record);
 }
 
 /// Lets go of what a record had saved.
@@ -73,10 +77,10 @@ void Graph::release_saved(GradRecord& record) {
 
 /// Frees the records that nothing needs any more, and what only they held.
 void Graph::bury() {
-  while (!dying_.empty()) {
-    const uint32_t number = dying_.back();
-    dying_.pop_back();
+  while (dying_ != 0) {
+    const uint32_t number = dying_;
     GradRecord& record = records_[number];
+    dying_ = record.next;
     release_saved(record);
     if (record.gradient != kNone) release_value(std::exchange(record.gradient, kNone));
     for (const GradRecord::Operand& operand : record.operands)
@@ -89,16 +93,24 @@ void Graph::track(Value result, const Args& args) {
   const Rules& rules = info(args.op).rules;
   const uint32_t number = records_.add();
   GradRecord& record = records_[number];
-  record.op = args.op;
-  record.words.assign(args.words);
-  record.result_sizes.assign(args.shape);
-  record.result_type = {.dtype = args.dtype, .device = args.device, .sizes = {}};
-  record.operands.resize(args.operands.size());
+  try {
+    record.op = args.op;
+    record.words.assign(args.words);
+    record.result_sizes.assign(args.shape);
+    record.result_type = {.dtype = args.dtype, .device = args.device, .sizes = {}};
+    record.operands.resize(args.operands.size());
+    for (uint32_t i = 0; i < args.operands.size(); ++i) {
+      GradRecord::Operand& operand = record.operands[i];
+      operand = {.record = 0, .saved = kNone, .type = type(args.operands[i]), .sizes = {}};
+      operand.sizes.assign(operand.type.sizes);
+    }
+  } catch (...) {
+    records_.remove(number);
+    throw;
+  }
   int saves = kNothing;
   for (uint32_t i = 0; i < args.operands.size(); ++i) {
     GradRecord::Operand& operand = record.operands[i];
-    operand = {.record = 0, .saved = kNone, .type = type(args.operands[i]), .sizes = {}};
-    operand.sizes.assign(operand.type.sizes);
     if (args.operands[i] == kNone || !takes_part(args.operands[i])) continue;
     operand.record = (*this)[args.operands[i]].grad;
     ++records_[operand.record].references;
@@ -184,6 +196,11 @@ void Graph::differentiate(Builder& build, const GradRecord& record) {
   }
 }
 
+/// Whether a pass that is through has something for a leaf.
+static bool takes_gradient(const GradRecord& record) {
+  return record.leaf && record.incoming != kNone && record.wanted;
+}
+
 void Graph::backward(Builder& build, Value value, std::span<const uint32_t> records) {
   try {
     const TensorType root = type(value);
@@ -200,18 +217,20 @@ void Graph::backward(Builder& build, Value value, std::span<const uint32_t> reco
       differentiate(build, record);
       release_value(std::exchange(record.incoming, kNone));
     }
-    // Only now, so that a pass that fails has changed no leaf.
-    for (const uint32_t number : records) {
-      GradRecord& record = records_[number];
-      if (!record.leaf || record.incoming == kNone || !record.wanted) continue;
-      if (record.gradient != kNone) add_incoming(build, number, record.gradient);
-      if (record.gradient != kNone) release_value(record.gradient);
-      record.gradient = std::exchange(record.incoming, kNone);
-      record.zeros = false;
-    }
+    for (const uint32_t number : records)
+      if (const GradRecord& record = records_[number]; takes_gradient(record))
+        if (record.gradient != kNone) add_incoming(build, number, record.gradient);
   } catch (...) {
     end_pass(records);
     throw;
+  }
+  // Only now, so that a pass that fails has changed no leaf.
+  for (const uint32_t number : records) {
+    GradRecord& record = records_[number];
+    if (!takes_gradient(record)) continue;
+    if (record.gradient != kNone) release_value(record.gradient);
+    record.gradient = std::exchange(record.incoming, kNone);
+    record.zeros = false;
   }
   for (const uint32_t number : records) release_saved(records_[number]);
   end_pass(records);

@@ -24,6 +24,7 @@ struct GradRecord {
   bool zeros = false;     ///< a leaf's gradient is zeros that nobody has asked for yet
   Op op{};
   uint32_t references = 0;
+  uint32_t next = 0;       ///< links the records that are free, and those that are to go
   uint32_t stamp = 0;      ///< of the pass that reached it last
   uint64_t order = 0;      ///< grows with every record, so that results come after operands
   Value gradient = kNone;  ///< of a leaf, held: what all passes so far have added up
@@ -40,13 +41,14 @@ class GradRecords {
  public:
   GradRecord& operator[](uint32_t number) { return records_[number]; }
   const GradRecord& operator[](uint32_t number) const { return records_[number]; }
-  bool empty() const { return free_.size() + 1 == records_.size(); }
+  bool empty() const { return live_ == 0; }
   uint32_t add();
-  void remove(uint32_t number);
+  void remove(uint32_t number) noexcept;
 
  private:
   std::deque<GradRecord> records_{1};
-  std::vector<uint32_t> free_;
+  uint32_t free_ = 0;
+  uint32_t live_ = 0;
   uint64_t order_ = 0;
 };
 

@@ -16,11 +16,11 @@ const char* article_and_name(HandleKind kind) {
 }
 }  // namespace
 
-uint32_t Handles::new_slot() {
+void Handles::new_slot() {
   if (entries_.size() >= kSlots)
     fail("there are ", live_, " live handles and no more can be given out; free some");
   entries_.emplace_back();
-  return static_cast<uint32_t>(entries_.size() - 1);
+  free_ = static_cast<uint32_t>(entries_.size() - 1);
 }
 
 void Handles::refuse(int64_t handle, HandleKind kind) const {

@@ -24,11 +24,16 @@ class Handles {
     uint32_t next_free = 0;
   };
 
+  /// After it the next add() does not fail. Throws when no more can be given out.
+  void make_room() {
+    if (free_ == 0) [[unlikely]]
+      new_slot();
+  }
   int64_t add(HandleKind kind, Value value) {
-    uint32_t slot = free_;
-    if (slot == 0) slot = new_slot();
-    else free_ = entries_[slot].next_free;
+    make_room();
+    const uint32_t slot = free_;
     Entry& entry = entries_[slot];
+    free_ = entry.next_free;
     entry.handle =
         (int64_t{entry.generation} << kKindBits | static_cast<int64_t>(kind)) << kSlotBits | slot;
     entry.value = value;
@@ -79,7 +84,7 @@ class Handles {
   static uint32_t generation_of(int64_t handle) {
     return static_cast<uint32_t>(handle >> (kSlotBits + kKindBits) & (kGenerations - 1));
   }
-  uint32_t new_slot();
+  void new_slot();
   [[noreturn]] void refuse(int64_t handle, HandleKind kind) const;
 
   std::vector<Entry> entries_{1};

@@ -147,7 +147,7 @@ bool Graph::matches(const Tape& tape, const Batch& batch, Submission& out) {
   return out.roots.size() == batch.roots.size();
 }
 
-void Graph::detach(Tape& tape) {
+void Graph::detach(Tape& tape) noexcept {
   for (uint32_t slot = tape.first; slot != kNone.number;) {
     Node& node = (*this)[Value{slot}];
     const uint32_t next = node.next;

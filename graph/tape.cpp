@@ -3,9 +3,18 @@
 
 namespace rt {
 
-uint32_t Graph::new_slot() {
+const Message& out_of_memory() {
+  static const Message* const message =
+      new Message(std::make_shared<const std::string>("out of memory"));
+  return *message;
+}
+
+void Graph::new_slot() {
   if (used_ % kChunk == 0) chunks_.push_back(std::make_unique<Node[]>(kChunk));
-  return used_++;
+  Node& node = (*this)[Value{used_}];
+  node.state = State::Free;
+  node.next = free_;
+  free_ = used_++;
 }
 
 void Graph::vacate(uint32_t slot) {
@@ -36,8 +45,12 @@ bool Graph::infer_alike(Args& args) const {
 }
 
 Value Graph::append(Tape& tape, const Args& args, uint32_t place) {
-  const uint32_t slot = allocate();
+  const uint32_t slot = free_slot();
   Node& node = (*this)[Value{slot}];
+  node.shape.assign(args.shape);
+  node.words.assign(args.words);
+  node.operands.assign(args.operands);
+  take(slot);
   node.op = args.op;
   node.state = State::Pending;
   node.dtype = args.dtype;
@@ -48,9 +61,6 @@ Value Graph::append(Tape& tape, const Args& args, uint32_t place) {
   node.place = place;
   node.stamp = 0;
   node.grad = 0;
-  node.shape.assign(args.shape);
-  node.words.assign(args.words);
-  node.operands.assign(args.operands);
   node.family = info(args.op).rules.view ? (*this)[args.operands[0]].family : ++families_;
   for (Value operand : args.operands)
     if (operand != kNone) ++(*this)[operand].consumers;
@@ -73,8 +83,10 @@ Value Graph::append(Tape& tape, const Args& args, uint32_t place) {
 }
 
 Value Graph::concrete(BufferRef buffer, uint32_t place) {
-  const uint32_t slot = allocate();
+  const uint32_t slot = free_slot();
   Node& node = (*this)[Value{slot}];
+  node.shape.assign(buffer->sizes());
+  take(slot);
   node.state = State::Concrete;
   node.dtype = buffer->dtype();
   node.device = buffer->device();
@@ -84,7 +96,6 @@ Value Graph::concrete(BufferRef buffer, uint32_t place) {
   node.stamp = 0;
   node.grad = 0;
   node.family = ++families_;
-  node.shape.assign(buffer->sizes());
   node.buffer = std::move(buffer);
   return Value{slot};
 }
@@ -124,9 +135,9 @@ bool Graph::let_go(uint32_t slot, uint32_t& work) {
   return false;
 }
 
-void Graph::release(Value value) {
+void Graph::release(Value value) noexcept {
   release_value(value);
-  if (!dying_.empty()) bury();
+  if (dying_ != 0) bury();
 }
 
 void Graph::release_value(Value value) {
@@ -136,6 +147,11 @@ void Graph::release_value(Value value) {
   if (--released.holders == (released.keeps_itself ? 1 : 0)) unlink_gradient(released);
   uint32_t work = kNone.number;
   let_go(value.number, work);
+  dispose(work);
+}
+
+/// Frees the nodes of a work list, and what only they needed.
+void Graph::dispose(uint32_t work) {
   while (work != kNone.number) {
     const uint32_t slot = work;
     Node& node = (*this)[Value{slot}];
@@ -147,6 +163,31 @@ void Graph::release_value(Value value) {
       }
     vacate(slot);
   }
+}
+
+void Graph::take_back(Tape& tape, int64_t nodes) noexcept {
+  for (; nodes > 0 && tape.last != kNone.number; --nodes) {
+    const uint32_t slot = tape.last;
+    Node& node = (*this)[Value{slot}];
+    if (node.holders != (node.keeps_itself ? 1 : 0) || node.consumers != 0) break;
+    if (info(node.op).rules.effect == Effect::None) {
+      hold(Value{slot});
+      release(Value{slot});
+      continue;
+    }
+    unlink(tape, node);
+    ++dead_nodes;
+    node.next = kNone.number;
+    dispose(slot);
+    bury();
+  }
+}
+
+void Graph::sweep() noexcept {
+  uint32_t none = kNone.number;
+  for (uint32_t slot = 0; slot < used_; ++slot)
+    if ((*this)[Value{slot}].state >= State::Concrete) let_go(slot, none);
+  bury();
 }
 
 Place Graph::place(Value value) const {
@@ -177,7 +218,7 @@ Place Graph::place(Value value) const {
   return place;
 }
 
-void Graph::deliver(Value root, BufferRef buffer) {
+void Graph::deliver(Value root, BufferRef buffer) noexcept {
   Node& node = (*this)[root];
   node.state = State::Concrete;
   node.words.clear();
@@ -187,25 +228,28 @@ void Graph::deliver(Value root, BufferRef buffer) {
   bury();
 }
 
-void Graph::poison(Value root, std::shared_ptr<const std::string> message) {
+void Graph::poison(Value root, Message message) noexcept {
   Node& node = (*this)[root];
   node.state = State::Poisoned;
-  poison_[root.number] = std::move(message);
+  try {
+    poison_[root.number] = std::move(message);
+  } catch (const std::bad_alloc&) {  // poison_of() knows
+  }
   uint32_t work = kNone.number;
   let_go(root.number, work);
   bury();
 }
 
-void Graph::abandon(const std::shared_ptr<const std::string>& message) {
+void Graph::abandon(const Message& message) {
   for (uint32_t slot = 0; slot < used_; ++slot)
     if ((*this)[Value{slot}].state == State::InFlight) poison(Value{slot}, message);
 }
 
 void Graph::set_label(Value value, std::string label) {
-  Node& node = (*this)[value];
-  node.labelled = !label.empty();
-  if (node.labelled) labels_[value.number] = std::move(label);
+  const bool labelled = !label.empty();
+  if (labelled) labels_[value.number] = std::move(label);
   else labels_.erase(value.number);
+  (*this)[value].labelled = labelled;
 }
 
 std::string Graph::label(Value value) const {

@@ -12,6 +12,11 @@
 
 namespace rt {
 
+/// What is wrong with a value, for all that depend on it.
+using Message = std::shared_ptr<const std::string>;
+/// "out of memory", made before memory is short.
+const Message& out_of_memory();
+
 enum class State : uint8_t { Free, Pending, InFlight, Concrete, Poisoned };
 
 /// A value, and while it is pending the node that computes it.
@@ -79,7 +84,7 @@ struct Submission {
   std::vector<std::string> labels;     ///< of the steps; empty when no step has one
   int64_t nodes = 0;
   /// Messages of the poisoned inputs, by input; empty when there are none.
-  std::vector<std::shared_ptr<const std::string>> poison;
+  std::vector<Message> poison;
   const Batch& batch() const { return known ? *known : built; }
   Batch whole() const;  ///< a copy with these scalars
   void clear();
@@ -118,7 +123,12 @@ class Graph {
 
   void hold(Value value) { ++(*this)[value].holders; }
   /// Takes one holder away; what nothing can need any more goes, with all that only it needed.
-  void release(Value value);
+  void release(Value value) noexcept;
+  /// After a call that failed: takes back what it had recorded, of the tape's last `nodes` nodes
+  /// those that nothing needs.
+  void take_back(Tape& tape, int64_t nodes) noexcept;
+  /// Lets go of concrete values that a call had made when it ran out of memory: nothing needs them.
+  void sweep() noexcept;
 
   /// Where a value lies or will lie: views of a pending value are followed to their origin.
   Place place(Value value) const;
@@ -130,15 +140,17 @@ class Graph {
   /// Whether that batch would be `batch`; fills in all but it then. Costs less than building.
   bool matches(const Tape& tape, const Batch& batch, Submission& out);
   /// Takes what build() saw off the tape: roots become in flight, all else goes.
-  void detach(Tape& tape);
-  /// Ends a flight: a buffer for a root, or a message that poisons it.
-  void deliver(Value root, BufferRef buffer);
-  void poison(Value root, std::shared_ptr<const std::string> message);
+  void detach(Tape& tape) noexcept;
+  /// Ends a flight: a buffer for a root, or a message that poisons it. Where there is no memory to
+  /// keep the message, it is out_of_memory().
+  void deliver(Value root, BufferRef buffer) noexcept;
+  void poison(Value root, Message message) noexcept;
   /// Ends every flight, with this message for all.
-  void abandon(const std::shared_ptr<const std::string>& message);
+  void abandon(const Message& message);
 
-  const std::shared_ptr<const std::string>& poison_of(Value value) const {
-    return poison_.at(value.number);
+  const Message& poison_of(Value value) const {
+    const auto found = poison_.find(value.number);
+    return found == poison_.end() ? out_of_memory() : found->second;
   }
   // Gradients (grad.cpp).
   bool takes_part(Value value) const {
@@ -169,17 +181,18 @@ class Graph {
  private:
   static constexpr uint32_t kChunk = 512;
 
-  uint32_t allocate() {
+  /// A free slot. It stays free until it is taken, so that a failure in between changes nothing.
+  uint32_t free_slot() {
     if (free_ == kNone.number) [[unlikely]]
-      return new_slot();
-    const uint32_t slot = free_;
-    free_ = (*this)[Value{slot}].next;
-    return slot;
+      new_slot();
+    return free_;
   }
-  uint32_t new_slot();
+  void take(uint32_t slot) { free_ = (*this)[Value{slot}].next; }
+  void new_slot();
   void vacate(uint32_t slot);
   void unlink(Tape& tape, Node& node);
   bool let_go(uint32_t slot, uint32_t& work);
+  void dispose(uint32_t work);
   void release_value(Value value);
   void link(Value value, uint32_t record);
   void unlink_gradient(Node& node);
@@ -198,10 +211,10 @@ class Graph {
   uint32_t used_ = 0;
   uint32_t stamp_ = 0;
   uint32_t families_ = 0;
-  std::unordered_map<uint32_t, std::shared_ptr<const std::string>> poison_;
+  std::unordered_map<uint32_t, Message> poison_;
   std::unordered_map<uint32_t, std::string> labels_;
   GradRecords records_;
-  std::vector<uint32_t> dying_;    ///< records without references, for bury()
+  uint32_t dying_ = 0;             ///< records without references, for bury()
   std::vector<TensorType> types_;  ///< scratch of differentiate()
   uint32_t passes_ = 0;
 };
