@@ -31,29 +31,30 @@ void widen(void* out, int64_t elements) {
 constexpr auto kToBool = widen<uint8_t, bool>;
 
 constexpr Element kElements[] = {
-    {"F32", "FloatStorage", 32, DType::F32, nullptr},
-    {"F64", "DoubleStorage", 64, DType::F64, nullptr},
-    {"I32", "IntStorage", 32, DType::I32, nullptr},
-    {"I64", "LongStorage", 64, DType::I64, nullptr},
-    {"BOOL", "BoolStorage", 8, DType::Bool, kToBool},
-    {"F16", "HalfStorage", 16, DType::F16, nullptr},
-    {"BF16", "BFloat16Storage", 16, DType::BF16, nullptr},
-    {"U8", "ByteStorage", 8, DType::I32, widen<uint8_t, int32_t>},
-    {"I8", "CharStorage", 8, DType::I32, widen<int8_t, int32_t>},
-    {"I16", "ShortStorage", 16, DType::I32, widen<int16_t, int32_t>},
-    {"U16", "", 16, DType::I32, widen<uint16_t, int32_t>},
-    {"U32", "", 32, DType::I64, widen<uint32_t, int64_t>},
-    {"U64", "", 64, {}, nullptr},
-    {"C64", "ComplexFloatStorage", 64, {}, nullptr},
-    {"", "ComplexDoubleStorage", 128, {}, nullptr},
-    {"F4", "", 4, {}, nullptr},
-    {"F6_E2M3", "", 6, {}, nullptr},
-    {"F6_E3M2", "", 6, {}, nullptr},
-    {"F8_E4M3", "", 8, {}, nullptr},
-    {"F8_E4M3FNUZ", "", 8, {}, nullptr},
-    {"F8_E5M2", "", 8, {}, nullptr},
-    {"F8_E5M2FNUZ", "", 8, {}, nullptr},
-    {"F8_E8M0", "", 8, {}, nullptr},
+    {"F32", "FloatStorage", "float32", 32, DType::F32, nullptr},
+    {"F64", "DoubleStorage", "float64", 64, DType::F64, nullptr},
+    {"I32", "IntStorage", "int32", 32, DType::I32, nullptr},
+    {"I64", "LongStorage", "int64", 64, DType::I64, nullptr},
+    {"BOOL", "BoolStorage", "bool", 8, DType::Bool, kToBool},
+    {"F16", "HalfStorage", "float16", 16, DType::F16, nullptr},
+    {"BF16", "BFloat16Storage", "bfloat16", 16, DType::BF16, nullptr},
+    {"U8", "ByteStorage", "uint8", 8, DType::I32, widen<uint8_t, int32_t>},
+    {"I8", "CharStorage", "int8", 8, DType::I32, widen<int8_t, int32_t>},
+    {"I16", "ShortStorage", "int16", 16, DType::I32, widen<int16_t, int32_t>},
+    {"U16", "UInt16Storage", "uint16", 16, DType::I32, widen<uint16_t, int32_t>},
+    {"U32", "UInt32Storage", "uint32", 32, DType::I64, widen<uint32_t, int64_t>},
+    {"U64", "UInt64Storage", "uint64", 64, {}, nullptr},
+    {"", "ComplexHalfStorage", "complex32", 32, {}, nullptr},
+    {"C64", "ComplexFloatStorage", "complex64", 64, {}, nullptr},
+    {"", "ComplexDoubleStorage", "complex128", 128, {}, nullptr},
+    {"F4", "", "", 4, {}, nullptr},
+    {"F6_E2M3", "", "", 6, {}, nullptr},
+    {"F6_E3M2", "", "", 6, {}, nullptr},
+    {"F8_E4M3", "Float8_e4m3fnStorage", "float8_e4m3fn", 8, {}, nullptr},
+    {"F8_E4M3FNUZ", "Float8_e4m3fnuzStorage", "float8_e4m3fnuz", 8, {}, nullptr},
+    {"F8_E5M2", "Float8_e5m2Storage", "float8_e5m2", 8, {}, nullptr},
+    {"F8_E5M2FNUZ", "Float8_e5m2fnuzStorage", "float8_e5m2fnuz", 8, {}, nullptr},
+    {"F8_E8M0", "Float8_e8m0fnuStorage", "float8_e8m0fnu", 8, {}, nullptr},
 };
 
 constexpr bool opens_with_all_dtypes() {
@@ -68,12 +69,29 @@ const Element* find(std::string_view Element::*name, std::string_view wanted) {
   return wanted.empty() || found == std::end(kElements) ? nullptr : found;
 }
 
+/// Takes the disguise off the `elements` elements at `at`, as they lie in the file.
+void unveil(const Element& element, char* at, int64_t elements, Disguise disguise) {
+  if (!disguise.big_endian && !disguise.negated) return;
+  const bool floating = is_float(held(element));
+  const auto size = static_cast<size_t>(element.bits / 8);
+  for (const char* end = at + elements * element.bits / 8; at != end; at += size) {
+    if (disguise.big_endian) std::reverse(at, at + size);
+    if (!disguise.negated) continue;
+    uint64_t number = 0;
+    std::memcpy(&number, at, size);
+    number = floating ? number ^ uint64_t { 1 } << (element.bits - 1) : -number;
+    std::memcpy(at, &number, size);
+  }
+}
+
 }  // namespace
 
 const Element* find_by_safetensors(std::string_view name) {
   return find(&Element::safetensors, name);
 }
 const Element* find_by_storage(std::string_view name) { return find(&Element::storage, name); }
+
+const Element* find_by_torch(std::string_view name) { return find(&Element::torch, name); }
 
 const Element& element_of(DType dtype) { return kElements[static_cast<size_t>(dtype)]; }
 
@@ -85,9 +103,11 @@ DType held(const Element& element) {
 }
 
 void read_elements(const Element& element, int64_t elements, void* out,
-                   const std::function<void(void* to, int64_t bytes)>& read) {
+                   const std::function<void(void* to, int64_t bytes)>& read, Disguise disguise) {
   const int64_t bytes = elements * element.bits / 8;
-  read(static_cast<char*>(out) + elements * item_size(held(element)) - bytes, bytes);
+  char* in_file = static_cast<char*>(out) + elements * item_size(held(element)) - bytes;
+  read(in_file, bytes);
+  unveil(element, in_file, elements, disguise);
   if (element.widen) element.widen(out, elements);
 }
 

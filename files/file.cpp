@@ -2,7 +2,9 @@
 #include "files/file.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -28,8 +30,8 @@ struct stat status_of(int descriptor) {
 class Descriptor {
  public:
   explicit Descriptor(int number) : number_(number) {}
-  Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
+  Descriptor(Descriptor&& other) noexcept : number_(other.take()) {}
   ~Descriptor() {
     if (number_ >= 0) ::close(number_);
   }
@@ -59,9 +61,50 @@ std::filesystem::path folder_of(const std::string& path) {
   return folder.empty() ? "." : folder;
 }
 
+// ---- Files that are not in their place yet. While one is locked its process lives.
+
+constexpr std::string_view kTemporary = ".rt_torch-", kTemporaryEnd = ".tmp";
+
+struct Temporary {
+  std::string name;
+  Descriptor file;
+};
+
+Temporary make_temporary(const std::filesystem::path& folder, mode_t mode) {
+  static std::atomic<uint64_t> count{0};
+  while (true) {
+    const std::string name = folder / join(kTemporary, ::getpid(), '-', count++, kTemporaryEnd);
+    Descriptor file(::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
+    if (file.get() < 0 && errno == EEXIST) continue;
+    if (file.get() < 0) fail_errno("no file can be made beside it");
+    // Not every file system has locks, and none is needed to write. Another process may have taken
+    // the file for one that was left behind before it was locked: it is gone then.
+    while (::flock(file.get(), LOCK_EX) != 0 && errno == EINTR) {
+    }
+    if (status_of(file.get()).st_nlink > 0) return {name, std::move(file)};
+  }
+}
+
+/// Removes the files that processes left behind when they were killed.
+void remove_abandoned(const std::filesystem::path& folder) {
+  std::error_code error;
+  for (std::filesystem::directory_iterator at(folder, error), end; !error && at != end;
+       at.increment(error)) {
+    const std::string name = at->path().filename();
+    if (!name.starts_with(kTemporary) || !name.ends_with(kTemporaryEnd)) continue;
+    const Descriptor file(
+        ::open(at->path().c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW));
+    struct stat status;
+    if (file.get() >= 0 && ::fstat(file.get(), &status) == 0 && S_ISREG(status.st_mode) &&
+        ::flock(file.get(), LOCK_EX | LOCK_NB) == 0)
+      ::unlink(at->path().c_str());
+  }
+}
+
 }  // namespace
 
-void fail_errno(const char* what) { fail(what, ": ", std::string_view(std::strerror(errno))); }
+// The system's words are in the language and the encoding of the process.
+void fail_errno(const char* what) { fail(what, ": ", printable(std::strerror(errno))); }
 
 File::File(const std::string& path) {
   // O_NONBLOCK: opening a pipe must not wait for somebody to write into it.
@@ -95,15 +138,30 @@ void File::read(int64_t offset, void* out, int64_t bytes) const {
   }
 }
 
-Stream File::stream() const {
-  const int copy = ::fcntl(descriptor_, F_DUPFD_CLOEXEC, 0);
-  if (copy < 0) fail_errno("cannot be opened");
-  return to_stream(Descriptor(copy), "rb");
+std::string read_text(const std::string& path, int64_t most) {
+  const File file(path);
+  if (file.size() > most)
+    fail("has ", file.size(), " bytes, more than the ", most, " that are read of it");
+  std::string text(static_cast<size_t>(file.size()), '\0');
+  file.read(0, text.data(), file.size());
+  return text;
+}
+
+// ---- Replacing.
+
+/// Gives the new file what others may do with the old one. A group that cannot be kept, or whose
+/// rights an access list says, gets none: the mode's would go to others than they were meant for.
+void Replacement::take_permissions(const struct stat& old) {
+  constexpr mode_t kAll = 0777;  // not the bits that run a program as the file's owner
+  const int file = ::fileno(stream_.get());
+  mode_t mode = old.st_mode & kAll;
+  const bool listed = ::getxattr(path_.c_str(), "system.posix_acl_access", nullptr, 0) > 0;
+  if (listed || ::fchown(file, static_cast<uid_t>(-1), old.st_gid) != 0) mode &= ~mode_t{S_IRWXG};
+  if (::fchmod(file, mode) != 0) fail_errno("the new file cannot get its permissions");
 }
 
 Replacement::Replacement(std::string path) : path_(std::move(path)) {
-  static std::atomic<uint64_t> count{0};
-  constexpr mode_t kAnyone = 0666;  // less the process's mask
+  constexpr mode_t kOwner = 0600, kAnyone = 0666;  // less the process's mask
   std::error_code ignored;
   if (std::filesystem::is_symlink(path_, ignored)) {
     const auto target = std::filesystem::canonical(path_, ignored);
@@ -113,19 +171,12 @@ Replacement::Replacement(std::string path) : path_(std::move(path)) {
   struct stat old;
   const bool replaces = ::stat(path_.c_str(), &old) == 0;
   if (replaces) check_regular(old.st_mode);
-  const std::filesystem::path folder = folder_of(path_);
-  int made = -1;
-  do {
-    temporary_ = folder / join(".rt_torch-", ::getpid(), "-", count++, ".tmp");
-    made = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, kAnyone);
-  } while (made < 0 && errno == EEXIST);
-  if (made < 0) fail_errno("no file can be made beside it");
-  Descriptor descriptor(made);
+  // Nobody else may open it before it has the old file's permissions.
+  Temporary made = make_temporary(folder_of(path_), replaces ? kOwner : kAnyone);
+  temporary_ = std::move(made.name);
   try {
-    constexpr mode_t kPermissions = 07777;
-    if (replaces && ::fchmod(made, old.st_mode & kPermissions) != 0)
-      fail_errno("the new file cannot get its permissions");
-    stream_ = to_stream(Descriptor(descriptor.take()), "wb");
+    stream_ = to_stream(std::move(made.file), "wb");
+    if (replaces) take_permissions(old);
   } catch (...) {
     ::unlink(temporary_.c_str());
     throw;
@@ -151,8 +202,10 @@ void Replacement::replace() {
 void Replacement::commit() {
   if (std::fflush(stream_.get()) != 0 || ::fsync(::fileno(stream_.get())) != 0)
     fail_errno("cannot be written");
+  const std::filesystem::path folder = folder_of(path_);
+  remove_abandoned(folder);
   replace();
-  synchronize_folder(folder_of(path_));
+  synchronize_folder(folder);
 }
 
 }  // namespace rt::files

@@ -7,6 +7,9 @@
 #include <utility>
 
 #include "graph/error.h"
+#include "graph/printable.h"
+
+struct stat;
 
 namespace rt::files {
 
@@ -16,7 +19,7 @@ auto naming(const std::string& path, F run) {
   try {
     return run();
   } catch (const Error& error) {
-    fail(path, ": ", error.text());
+    fail(printable(path), ": ", error.text());
   }
 }
 
@@ -42,16 +45,19 @@ class File {
   void check_size() const;
   /// Reads exactly `bytes` bytes from `offset` on. Throws where they are not there.
   void read(int64_t offset, void* out, int64_t bytes) const;
-  /// The same file for libraries that read streams.
-  Stream stream() const;
 
  private:
   int descriptor_;
   int64_t size_;
 };
 
+/// All of a regular file of at most `most` bytes. Throws where it is another, or cannot be read.
+std::string read_text(const std::string& path, int64_t most);
+
 /// A new file under a name of its own, in the folder of `path`, until it is put in the place of
-/// `path`. Without that it goes, and `path` stays what it was.
+/// `path`. Without that it goes, and `path` stays what it was. It has the permissions and the group
+/// of the file that it replaces, as far as they can be had; a file of a new name has what the
+/// process's mask leaves.
 class Replacement {
  public:
   /// A link is followed: what it leads to is replaced. Throws where `path` is no regular file.
@@ -62,12 +68,15 @@ class Replacement {
 
   std::FILE* stream() { return stream_.get(); }
   void write(const void* data, int64_t bytes);
-  /// Brings all that was written to the disk, and then renames.
+  /// Brings all that was written to the disk, and then renames. Removes what processes that were
+  /// killed left behind in the folder.
   void commit();
   /// Renames at once: after a crash of the system the file may be empty.
   void replace();
 
  private:
+  void take_permissions(const struct stat& old);
+
   std::string path_, temporary_;
   Stream stream_;
 };

@@ -1,51 +1,18 @@
 // pickle.cpp -- a machine for the opcodes of a saved tensor; what they make is data in one list.
-#include "files/pickle.h"
-
-#include <bit>
 #include <cstring>
-#include <limits>
+#include <deque>
+#include <initializer_list>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "files/opcodes.h"
+#include "files/pickle.h"
 #include "graph/error.h"
+#include "graph/printable.h"
 
 namespace rt::files {
 namespace {
-
-enum class Opcode : char {
-  Proto = '\x80',
-  Stop = '.',
-  Mark = '(',
-  Global = 'c',
-  Reduce = 'R',
-  Build = 'b',
-  NewObject = '\x81',
-  PersistentId = 'Q',
-  None = 'N',
-  True = '\x88',
-  False = '\x89',
-  Int1 = 'K',
-  Int2 = 'M',
-  Int4 = 'J',
-  Long = '\x8a',
-  Text = 'X',
-  EmptyTuple = ')',
-  Tuple = 't',
-  Tuple1 = '\x85',
-  Tuple2 = '\x86',
-  Tuple3 = '\x87',
-  EmptyList = ']',
-  Append = 'a',
-  Appends = 'e',
-  EmptyDict = '}',
-  SetItem = 's',
-  SetItems = 'u',
-  Put = 'q',
-  LongPut = 'r',
-  Get = 'h',
-  LongGet = 'j',
-};
 
 enum class What : uint8_t {
   None,
@@ -55,13 +22,23 @@ enum class What : uint8_t {
   Tuple,
   List,
   Dict,
+  Set,
+  Plain,  ///< what only attributes are made of: its value is not kept
   Storage,
   Tensor,
   Module,
+  // Classes and functions.
   StorageClass,
-  RebuildTensor,
+  TorchType,
+  TensorClass,
+  RebuildTensor1,
+  RebuildTensor2,
+  RebuildTensor3,
   RebuildParameter,
+  RebuildFromType,
   OrderedDict,
+  Size,
+  MakePlain,
   ModuleClass,
 };
 
@@ -74,6 +51,8 @@ constexpr const char* name(What what) {
     case What::Tuple: return "a tuple";
     case What::List: return "a list";
     case What::Dict: return "a dict";
+    case What::Set: return "a set";
+    case What::Plain: return "a plain object";
     case What::Storage: return "a storage";
     case What::Tensor: return "a tensor";
     case What::Module: return "a module";
@@ -81,28 +60,70 @@ constexpr const char* name(What what) {
   }
 }
 
-/// What the pickles of tensors name; torch's storages are in the table of elements.
+/// What the pickles of tensors and of their attributes name; torch's storages and types are in the
+/// table of elements. Python 2, whose names protocol 2 has, calls builtins __builtin__.
 struct Known {
   std::string_view module, name;
   What what;
 };
 constexpr Known kKnown[] = {
-    {"torch._utils", "_rebuild_tensor_v2", What::RebuildTensor},
+    {"torch._utils", "_rebuild_tensor", What::RebuildTensor1},
+    {"torch._utils", "_rebuild_tensor_v2", What::RebuildTensor2},
+    {"torch._utils", "_rebuild_tensor_v3", What::RebuildTensor3},
     {"torch._utils", "_rebuild_parameter", What::RebuildParameter},
+    {"torch._utils", "_rebuild_parameter_with_state", What::RebuildParameter},
+    {"torch._tensor", "_rebuild_from_type_v2", What::RebuildFromType},
+    {"torch", "Tensor", What::TensorClass},
+    {"torch.nn.parameter", "Parameter", What::TensorClass},
+    {"torch.nn.parameter", "Buffer", What::TensorClass},
+    {"torch", "Size", What::Size},
+    {"torch", "device", What::MakePlain},
+    {"torch.serialization", "_get_layout", What::MakePlain},
     {"collections", "OrderedDict", What::OrderedDict},
+    {"collections", "Counter", What::MakePlain},
+    {"_codecs", "encode", What::MakePlain},
+    {"builtins", "bytearray", What::MakePlain},
+    {"builtins", "complex", What::MakePlain},
+    {"builtins", "frozenset", What::MakePlain},
+    {"builtins", "set", What::MakePlain},
+    {"__builtin__", "bytearray", What::MakePlain},
+    {"__builtin__", "complex", What::MakePlain},
+    {"__builtin__", "frozenset", What::MakePlain},
+    {"__builtin__", "set", What::MakePlain},
     {"__torch__", "Module", What::ModuleClass},
+};
+
+/// Tensors that are not what this library has, by the functions of torch._utils that make them.
+struct Foreign {
+  std::string_view maker, what;
+};
+constexpr Foreign kForeign[] = {
+    {"_rebuild_sparse_tensor", "a sparse tensor; save tensor.to_dense()"},
+    {"_rebuild_qtensor", "a quantized tensor; save tensor.dequantize()"},
+    {"_rebuild_nested_tensor", "a nested tensor; save tensor.to_padded_tensor(0)"},
+    {"_rebuild_meta_tensor_no_storage", "a tensor on the device meta, which has no values"},
+    {"_rebuild_wrapper_subclass", "a tensor of a class that keeps its values elsewhere"},
+    {"_rebuild_device_tensor_from_numpy", "a tensor of a device of its own; save tensor.cpu()"},
+    {"_rebuild_device_tensor_from_cpu_tensor",
+     "a tensor of a device of its own; save tensor.cpu()"},
 };
 
 /// An object by its place in the list of all. Objects name each other only so: a pickle may make
 /// circles, and no depth of nesting costs stack.
 using Id = uint32_t;
 
+/// A tensor and its attributes have few objects, and each object takes room here.
+constexpr size_t kMostObjects = 1 << 16;
+
 struct Object {
   What what;
-  int64_t number = 0;                ///< of a Number, a Flag; of a Tensor, its place among tensors
-  std::string_view text;             ///< of a Text
-  const Element* element = nullptr;  ///< of a StorageClass
-  std::vector<Id> items;  ///< of a Tuple, a List; keys and values in turn of a Dict, a Module
+  bool negated = false;     ///< a Tensor
+  int64_t number = 0;       ///< of a Number, a Flag; a Storage's elements; a Tensor's offset
+  std::string_view text{};  ///< of a Text; the key of a Storage
+  const Element* element = nullptr;  ///< of a StorageClass, a Storage, a TorchType, a Tensor
+  /// Of a Tuple, a List; keys and values in turn of a Dict; the state of a Module; storage, sizes
+  /// and strides of a Tensor.
+  std::vector<Id> items{};
 };
 
 class Machine {
@@ -112,15 +133,23 @@ class Machine {
 
  private:
   // What is read.
-  std::string_view take(size_t bytes);
+  std::string_view take(uint64_t bytes);
   std::string_view line();
   template <class Number>
   Number number();
+  template <class Length>
+  std::string_view counted() {
+    return take(number<Length>());
+  }
 
   // Objects and the stack.
   void push(Object object);
-  void push(What what, int64_t number = 0) { push(Object{what, number, {}, nullptr, {}}); }
-  void push_items(What what, std::vector<Id> items);
+  void push(What what, int64_t number = 0) { push(Object{.what = what, .number = number}); }
+  void push_text(std::string_view text) { push(Object{.what = What::Text, .text = text}); }
+  void push_items(What what, std::vector<Id> items) {
+    push(Object{.what = what, .items = std::move(items)});
+  }
+  Id top();
   Id pop();
   std::vector<Id> pop(size_t count);
   std::vector<Id> pop_to_mark();
@@ -129,33 +158,36 @@ class Machine {
 
   // Opcodes.
   bool step();
-  void push_global();
-  void push_long();
+  void push_global(std::string_view module, std::string_view name);
+  void push_stack_global();
+  void push_long(std::string_view bytes);
   void push_storage();
   void reduce();
   void make_object();
   void build();
-  void put(uint32_t place);
+  void put(uint64_t place);
   void get(uint32_t place);
-  void append(std::vector<Id> items);
+  void append(const std::vector<Id>& items);
   void set(const std::vector<Id>& items);
 
-  Object rebuilt_tensor(const Object& arguments);
+  Object rebuilt_tensor(What how, const std::vector<Id>& parts) const;
+  bool is_negated(Id metadata, const Element& element) const;
+  void check_attributes(Id state) const;
   Shape shape(Id id) const;
+  PickledTensor tensor(const Object& object) const;
   PickledTensor result();
 
   std::string_view in_;
   size_t at_ = 0;
-  std::vector<Object> objects_;
-  std::vector<PickledTensor> tensors_;
+  std::deque<Object> objects_;  ///< which stay where they are while others are added
   std::vector<Id> stack_;
   std::vector<size_t> marks_;
-  std::unordered_map<uint32_t, Id> memo_;
+  std::unordered_map<uint64_t, Id> memo_;
 };
 
 // ---- What is read.
 
-std::string_view Machine::take(size_t bytes) {
+std::string_view Machine::take(uint64_t bytes) {
   if (bytes > in_.size() - at_) fail("ends in the middle of an opcode");
   at_ += bytes;
   return in_.substr(at_ - bytes, bytes);
@@ -179,12 +211,17 @@ Number Machine::number() {
 // ---- Objects and the stack.
 
 void Machine::push(Object object) {
+  if (objects_.size() == kMostObjects)
+    fail("has more than ", kMostObjects, " objects, more than one tensor's; save tensor.detach()",
+         ".clone(), which has no attributes");
   objects_.push_back(std::move(object));
   stack_.push_back(static_cast<Id>(objects_.size() - 1));
 }
 
-void Machine::push_items(What what, std::vector<Id> items) {
-  push(Object{what, 0, {}, nullptr, std::move(items)});
+Id Machine::top() {
+  const Id id = pop();
+  stack_.push_back(id);
+  return id;
 }
 
 Id Machine::pop() { return pop(1)[0]; }
@@ -212,30 +249,45 @@ const Object& Machine::wanted(Id id, What what, const char* use) const {
 
 /// The object on top, which stays there and is about to get more items.
 Object& Machine::changeable(What what, const char* use) {
-  const Id id = pop();
-  stack_.push_back(id);
+  const Id id = top();
   wanted(id, what, use);
   return objects_[id];
 }
 
 // ---- Opcodes.
 
-void Machine::push_global() {
-  const std::string_view module = line(), global = line();
+void Machine::push_global(std::string_view module, std::string_view name) {
   for (const Known& known : kKnown)
-    if (known.module == module && known.name == global) return push(known.what);
-  if (const Element* element = find_by_storage(global); element && module == "torch")
-    return push(Object{What::StorageClass, 0, {}, element, {}});
-  fail("names ", module, ".", global, ", which the file of one tensor has no use for; nothing is ",
-       "called, and only what tensors are made of is read");
+    if (known.module == module && known.name == name) return push(known.what);
+  const bool torch = module == "torch";
+  if (const Element* element = find_by_storage(name); element && torch)
+    return push(Object{.what = What::StorageClass, .element = element});
+  if (const Element* element = find_by_torch(name); element && torch)
+    return push(Object{.what = What::TorchType, .element = element});
+  // Bytes, whose type is said elsewhere.
+  if (name == "UntypedStorage" && (torch || module == "torch.storage"))
+    return push(Object{.what = What::StorageClass, .element = find_by_torch("uint8")});
+  for (const Foreign& foreign : kForeign)
+    if (foreign.maker == name && module == "torch._utils")
+      fail("holds what ", module, '.', name, " makes: ", foreign.what);
+  fail(
+      "names ", printable(module), '.', printable(name),
+      ", which the file of one tensor has no use for; nothing is called, and only what tensors are",
+      " made of is read");
 }
 
-void Machine::push_long() {
-  const std::string_view bytes = take(number<uint8_t>());
+void Machine::push_stack_global() {
+  const Id name = pop(), module = pop();
+  push_global(wanted(module, What::Text, "the name of a module").text,
+              wanted(name, What::Text, "a name in a module").text);
+}
+
+/// Two's complement, the lowest byte first.
+void Machine::push_long(std::string_view bytes) {
   int64_t value = 0;
-  if (bytes.size() > sizeof value) fail("has a number of more than 64 bits");
-  // Two's complement, so that the highest byte says what those beyond it are.
-  if (!bytes.empty() && bytes.back() < 0) value = -1;
+  if (bytes.size() > sizeof value) return push(What::Plain);
+  // The highest byte says what those beyond it are.
+  if (!bytes.empty() && static_cast<signed char>(bytes.back()) < 0) value = -1;
   std::memcpy(&value, bytes.data(), bytes.size());
   push(What::Number, value);
 }
@@ -245,13 +297,146 @@ void Machine::push_storage() {
   const std::vector<Id>& parts = wanted(pop(), What::Tuple, "the name of a storage").items;
   if (parts.size() != 5 || wanted(parts[0], What::Text, "a sort of object").text != "storage")
     fail("names an object outside that is no storage");
-  Object storage{What::Storage, 0, {}, nullptr, {}};
+  Object storage{.what = What::Storage};
   storage.element = wanted(parts[1], What::StorageClass, "the class of a storage").element;
   storage.text = wanted(parts[2], What::Text, "the key of a storage").text;
   storage.number = wanted(parts[4], What::Number, "the size of a storage").number;
   if (storage.number < 0) fail("has a storage of ", storage.number, " elements");
   push(std::move(storage));
 }
+
+void Machine::reduce() {
+  Id arguments = pop(), callable = pop();
+  // A call that makes a tensor of a Python class has the call that makes its values inside.
+  while (objects_[callable].what == What::RebuildFromType) {  // (function, class, arguments, state)
+    const std::vector<Id>& parts = wanted(arguments, What::Tuple, "arguments").items;
+    if (parts.size() != 4) fail("makes a tensor of a class from ", parts.size(), " things, not 4");
+    wanted(parts[1], What::TensorClass, "the class of a tensor");
+    check_attributes(parts[3]);
+    callable = parts[0];
+    arguments = parts[2];
+  }
+  const std::vector<Id>& parts = wanted(arguments, What::Tuple, "arguments").items;
+  switch (const What how = objects_[callable].what) {
+    case What::RebuildTensor1:
+    case What::RebuildTensor2:
+    case What::RebuildTensor3: return push(rebuilt_tensor(how, parts));
+    case What::RebuildParameter:  // (tensor, requires_grad, hooks), and a state where it has one
+      if (parts.size() != 3 && parts.size() != 4)
+        fail("makes a parameter from ", parts.size(), " things where 3 are needed");
+      wanted(parts[0], What::Tensor, "the data of a parameter");
+      if (parts.size() == 4) check_attributes(parts[3]);
+      return stack_.push_back(parts[0]);
+    case What::OrderedDict:
+      if (!parts.empty()) fail("makes an OrderedDict in a way that tensors do not need");
+      return push(What::Dict);
+    case What::Size:
+      if (parts.size() != 1) fail("makes a torch.Size from ", parts.size(), " things, not 1");
+      wanted(parts[0], What::Tuple, "sizes");
+      return stack_.push_back(parts[0]);
+    case What::MakePlain: return push(What::Plain);
+    default: fail("calls ", name(objects_[callable].what), ", which is not to be called");
+  }
+}
+
+void Machine::make_object() {
+  wanted(pop(), What::Tuple, "arguments");
+  wanted(pop(), What::ModuleClass, "a class to make an object of");
+  push(What::Module);
+}
+
+/// What a dict among the attributes gets here is Python's, and no item.
+void Machine::build() {
+  const Id state = pop();
+  wanted(state, What::Dict, "the state of a module");
+  if (objects_[top()].what == What::Dict) return;
+  changeable(What::Module, "an object with a state").items = {state};
+}
+
+void Machine::put(uint64_t place) {
+  if (memo_.size() == kMostObjects) fail("numbers more than ", kMostObjects, " objects");
+  memo_[place] = top();
+}
+
+void Machine::get(uint32_t place) {
+  const auto found = memo_.find(place);
+  if (found == memo_.end()) fail("asks for object ", place, " before it is there");
+  stack_.push_back(found->second);
+}
+
+void Machine::append(const std::vector<Id>& items) {
+  std::vector<Id>& list = changeable(What::List, "a list to append to").items;
+  list.insert(list.end(), items.begin(), items.end());
+}
+
+void Machine::set(const std::vector<Id>& items) {
+  if (items.size() % 2 != 0) fail("has a key without a value");
+  std::vector<Id>& dict = changeable(What::Dict, "a dict to put items in").items;
+  dict.insert(dict.end(), items.begin(), items.end());
+}
+
+/// One opcode; false at the end.
+bool Machine::step() {
+  const auto opcode = static_cast<Opcode>(take(1)[0]);
+  switch (opcode) {
+    case Opcode::Proto: take(1); break;
+    case Opcode::Frame: number<uint64_t>(); break;
+    case Opcode::Stop: return false;
+    case Opcode::Mark: marks_.push_back(stack_.size()); break;
+    case Opcode::Global: {
+      const std::string_view module = line();
+      push_global(module, line());
+      break;
+    }
+    case Opcode::StackGlobal: push_stack_global(); break;
+    case Opcode::Reduce: reduce(); break;
+    case Opcode::Build: build(); break;
+    case Opcode::NewObject: make_object(); break;
+    case Opcode::PersistentId: push_storage(); break;
+    case Opcode::None: push(What::None); break;
+    case Opcode::True: push(What::Flag, 1); break;
+    case Opcode::False: push(What::Flag, 0); break;
+    case Opcode::Int1: push(What::Number, number<uint8_t>()); break;
+    case Opcode::Int2: push(What::Number, number<uint16_t>()); break;
+    case Opcode::Int4: push(What::Number, number<int32_t>()); break;
+    case Opcode::Long: push_long(counted<uint8_t>()); break;
+    case Opcode::LongLong: push_long(counted<uint32_t>()); break;
+    case Opcode::Float: take(sizeof(double)), push(What::Plain); break;
+    case Opcode::Text: push_text(counted<uint32_t>()); break;
+    case Opcode::ShortText:
+    case Opcode::ShortString: push_text(counted<uint8_t>()); break;
+    case Opcode::LongText: push_text(counted<uint64_t>()); break;
+    case Opcode::ShortBytes: counted<uint8_t>(), push(What::Plain); break;
+    case Opcode::Bytes: counted<uint32_t>(), push(What::Plain); break;
+    case Opcode::LongBytes:
+    case Opcode::ByteArray: counted<uint64_t>(), push(What::Plain); break;
+    case Opcode::EmptyTuple: push(What::Tuple); break;
+    case Opcode::Tuple: push_items(What::Tuple, pop_to_mark()); break;
+    case Opcode::Tuple1: push_items(What::Tuple, pop(1)); break;
+    case Opcode::Tuple2: push_items(What::Tuple, pop(2)); break;
+    case Opcode::Tuple3: push_items(What::Tuple, pop(3)); break;
+    case Opcode::EmptyList: push(What::List); break;
+    case Opcode::Append: append(pop(1)); break;
+    case Opcode::Appends: append(pop_to_mark()); break;
+    case Opcode::EmptyDict: push(What::Dict); break;
+    case Opcode::SetItem: set(pop(2)); break;
+    case Opcode::SetItems: set(pop_to_mark()); break;
+    case Opcode::EmptySet: push(What::Set); break;
+    case Opcode::AddItems: pop_to_mark(), changeable(What::Set, "a set to add to"); break;
+    case Opcode::FrozenSet: pop_to_mark(), push(What::Set); break;
+    case Opcode::Put: put(number<uint8_t>()); break;
+    case Opcode::LongPut: put(number<uint32_t>()); break;
+    case Opcode::Memoize: put(memo_.size()); break;
+    case Opcode::Get: get(number<uint8_t>()); break;
+    case Opcode::LongGet: get(number<uint32_t>()); break;
+    default:
+      fail("has the opcode ", static_cast<int>(static_cast<uint8_t>(opcode)), " at byte ", at_ - 1,
+           ", which the pickles of tensors do not have");
+  }
+  return true;
+}
+
+// ---- Tensors.
 
 Shape Machine::shape(Id id) const {
   constexpr size_t kMostDims = 64;
@@ -288,129 +473,91 @@ void check(const Layout& layout, int64_t elements) {
   if (*count > 0 && last >= elements) refuse("it ends outside");
 }
 
-/// (storage, offset, sizes, strides, requires_grad, hooks), and metadata after that in newer files.
-Object Machine::rebuilt_tensor(const Object& arguments) {
-  const std::vector<Id>& parts = arguments.items;
-  if (parts.size() != 6 && parts.size() != 7)
-    fail("makes a tensor from ", parts.size(), " things where 6 are needed");
+/// A dict of what PyTorch has not carried out yet on the elements that are stored.
+bool Machine::is_negated(Id metadata, const Element& element) const {
+  if (objects_[metadata].what == What::None) return false;
+  bool negated = false;
+  const std::vector<Id>& items = wanted(metadata, What::Dict, "the metadata of a tensor").items;
+  for (size_t i = 0; i < items.size(); i += 2) {
+    const std::string_view key = wanted(items[i], What::Text, "a name in metadata").text;
+    if (key != "neg" || element.held == DType::Bool ||
+        !wanted(items[i + 1], What::Flag, "the metadata neg").number)
+      fail("has a tensor with the metadata ", printable(key),
+           ", which is not known of its type; save tensor.resolve_conj().resolve_neg().clone()");
+    negated = true;
+  }
+  return negated;
+}
+
+/// Attributes do not say what a tensor's elements are, but for those that PyTorch's class sets.
+void Machine::check_attributes(Id state) const {
+  std::vector<Id> parts = {state};
+  if (objects_[state].what == What::Tuple) parts = objects_[state].items;  // of a dict and of slots
+  for (const Id part : parts) {
+    if (objects_[part].what == What::None) continue;
+    const std::vector<Id>& items = wanted(part, What::Dict, "the attributes of a tensor").items;
+    for (size_t i = 0; i < items.size(); i += 2)
+      for (const std::string_view name : {"data", "real", "imag"})
+        if (wanted(items[i], What::Text, "the name of an attribute").text == name)
+          fail("gives its tensor the attribute ", name, ", which changes what its elements are");
+  }
+}
+
+/// Of version 1, (storage, offset, sizes, strides); of 2, with requires_grad and hooks, which say
+/// nothing of the elements, after that; of 3, with a type after those, by which the storage's bytes
+/// are read. 2 and 3 may have metadata at the end.
+Object Machine::rebuilt_tensor(What how, const std::vector<Id>& parts) const {
+  const size_t needed = how == What::RebuildTensor1 ? 4 : how == What::RebuildTensor2 ? 6 : 7;
+  const bool more = how != What::RebuildTensor1 && parts.size() == needed + 1;
+  if (parts.size() != needed && !more)
+    fail("makes a tensor from ", parts.size(), " things where ", needed, " are needed");
   const Object& storage = wanted(parts[0], What::Storage, "the storage of a tensor");
-  wanted(parts[4], What::Flag, "requires_grad");
+  Object object{.what = What::Tensor, .element = storage.element};
+  object.number = wanted(parts[1], What::Number, "the offset of a tensor").number;
+  object.items = {parts[0], parts[2], parts[3]};
+  if (needed > 4) wanted(parts[4], What::Flag, "requires_grad");
+  if (how == What::RebuildTensor3)
+    object.element = wanted(parts[6], What::TorchType, "the type of a tensor").element;
+  if (more) object.negated = is_negated(parts[needed], *object.element);
+  tensor(object);
+  return object;
+}
+
+PickledTensor Machine::tensor(const Object& object) const {
+  const Object& storage = objects_[object.items[0]];
   PickledTensor tensor;
-  tensor.element = storage.element;
+  tensor.element = object.element;
   tensor.key = storage.text;
+  tensor.negated = object.negated;
   tensor.elements = storage.number;
-  tensor.layout = {shape(parts[2]), shape(parts[3]),
-                   wanted(parts[1], What::Number, "the offset of a tensor").number};
+  if (object.element != storage.element) {
+    int64_t bits;
+    if (__builtin_mul_overflow(storage.number, storage.element->bits, &bits) ||
+        bits % object.element->bits != 0)
+      fail("has a storage of ", storage.number, " times ", storage.element->bits,
+           " bits for elements of ", object.element->bits);
+    tensor.elements = bits / object.element->bits;
+  }
+  tensor.layout = {shape(object.items[1]), shape(object.items[2]), object.number};
   check(tensor.layout, tensor.elements);
   const bool empty = numel(tensor.layout.sizes) == 0;
   if (empty) tensor.layout = {tensor.layout.sizes, contiguous_strides(tensor.layout.sizes), 0};
-  tensors_.push_back(std::move(tensor));
-  return {What::Tensor, static_cast<int64_t>(tensors_.size() - 1), {}, nullptr, {}};
-}
-
-void Machine::reduce() {
-  const Id arguments_id = pop(), callable = pop();
-  const Object& arguments = wanted(arguments_id, What::Tuple, "arguments");
-  switch (objects_[callable].what) {
-    case What::RebuildTensor: return push(rebuilt_tensor(arguments));
-    case What::RebuildParameter:  // (tensor, requires_grad, hooks)
-      if (arguments.items.empty()) fail("makes a parameter from nothing");
-      wanted(arguments.items[0], What::Tensor, "the data of a parameter");
-      return stack_.push_back(arguments.items[0]);
-    case What::OrderedDict:
-      if (!arguments.items.empty()) fail("makes an OrderedDict in a way that tensors do not need");
-      return push(What::Dict);
-    default: fail("calls ", name(objects_[callable].what), ", which is not to be called");
-  }
-}
-
-void Machine::make_object() {
-  wanted(pop(), What::Tuple, "arguments");
-  wanted(pop(), What::ModuleClass, "a class to make an object of");
-  push(What::Module);
-}
-
-void Machine::build() {
-  const std::vector<Id>& state = wanted(pop(), What::Dict, "the state of a module").items;
-  changeable(What::Module, "an object with a state").items = state;
-}
-
-void Machine::put(uint32_t place) {
-  const Id id = pop();
-  stack_.push_back(id);
-  memo_[place] = id;
-}
-
-void Machine::get(uint32_t place) {
-  const auto found = memo_.find(place);
-  if (found == memo_.end()) fail("asks for object ", place, " before it is there");
-  stack_.push_back(found->second);
-}
-
-void Machine::append(std::vector<Id> items) {
-  std::vector<Id>& list = changeable(What::List, "a list to append to").items;
-  list.insert(list.end(), items.begin(), items.end());
-}
-
-void Machine::set(const std::vector<Id>& items) {
-  if (items.size() % 2 != 0) fail("has a key without a value");
-  std::vector<Id>& dict = changeable(What::Dict, "a dict to put items in").items;
-  dict.insert(dict.end(), items.begin(), items.end());
-}
-
-/// One opcode; false at the end.
-bool Machine::step() {
-  const auto opcode = static_cast<Opcode>(take(1)[0]);
-  switch (opcode) {
-    case Opcode::Proto: take(1); break;
-    case Opcode::Stop: return false;
-    case Opcode::Mark: marks_.push_back(stack_.size()); break;
-    case Opcode::Global: push_global(); break;
-    case Opcode::Reduce: reduce(); break;
-    case Opcode::Build: build(); break;
-    case Opcode::NewObject: make_object(); break;
-    case Opcode::PersistentId: push_storage(); break;
-    case Opcode::None: push(What::None); break;
-    case Opcode::True: push(What::Flag, 1); break;
-    case Opcode::False: push(What::Flag, 0); break;
-    case Opcode::Int1: push(What::Number, number<uint8_t>()); break;
-    case Opcode::Int2: push(What::Number, number<uint16_t>()); break;
-    case Opcode::Int4: push(What::Number, number<int32_t>()); break;
-    case Opcode::Long: push_long(); break;
-    case Opcode::Text: push(Object{What::Text, 0, take(number<uint32_t>()), nullptr, {}}); break;
-    case Opcode::EmptyTuple: push(What::Tuple); break;
-    case Opcode::Tuple: push_items(What::Tuple, pop_to_mark()); break;
-    case Opcode::Tuple1: push_items(What::Tuple, pop(1)); break;
-    case Opcode::Tuple2: push_items(What::Tuple, pop(2)); break;
-    case Opcode::Tuple3: push_items(What::Tuple, pop(3)); break;
-    case Opcode::EmptyList: push(What::List); break;
-    case Opcode::Append: append(pop(1)); break;
-    case Opcode::Appends: append(pop_to_mark()); break;
-    case Opcode::EmptyDict: push(What::Dict); break;
-    case Opcode::SetItem: set(pop(2)); break;
-    case Opcode::SetItems: set(pop_to_mark()); break;
-    case Opcode::Put: put(number<uint8_t>()); break;
-    case Opcode::LongPut: put(number<uint32_t>()); break;
-    case Opcode::Get: get(number<uint8_t>()); break;
-    case Opcode::LongGet: get(number<uint32_t>()); break;
-    default:
-      fail("has the opcode ", static_cast<int>(static_cast<uint8_t>(opcode)), " at byte ", at_ - 1,
-           ", which the pickles of tensors do not have");
-  }
-  return true;
+  return tensor;
 }
 
 /// torch.save's pickle is the tensor; torch::save's is a module that has it under "0".
 PickledTensor Machine::result() {
   const Object* top = &objects_[pop()];
-  if (top->what == What::Module && top->items.size() == 2 &&
-      wanted(top->items[0], What::Text, "a name in a module").text == "0")
-    top = &objects_[top->items[1]];
-  if (top->what == What::Tensor) return std::move(tensors_[static_cast<size_t>(top->number)]);
+  const bool module = top->what == What::Module;
+  const std::vector<Id>& items =
+      module && !top->items.empty() ? objects_[top->items[0]].items : top->items;
+  if (module && items.size() == 2 && wanted(items[0], What::Text, "a name in a module").text == "0")
+    top = &objects_[items[1]];
+  if (top->what == What::Tensor) return tensor(*top);
   const bool keyed = top->what == What::Dict || top->what == What::Module;
   const bool counted = keyed || top->what == What::List || top->what == What::Tuple;
   fail("holds ", name(top->what),
-       counted ? join(" of ", top->items.size() / (keyed ? 2 : 1)) : std::string(),
+       counted ? join(" of ", items.size() / (keyed ? 2 : 1)) : std::string(),
        " where one tensor is wanted; save each tensor to a file of its own");
 }
 
@@ -420,77 +567,8 @@ PickledTensor Machine::run() {
   return result();
 }
 
-// ---- Writing.
-
-class Writer {
- public:
-  std::string text;
-
-  void put(Opcode opcode) { text += static_cast<char>(opcode); }
-  void put_global(std::string_view module, std::string_view name) {
-    put(Opcode::Global);
-    text += join(module, '\n', name, '\n');
-  }
-  void put_text(std::string_view value) {
-    put(Opcode::Text);
-    put_bytes(static_cast<uint32_t>(value.size()));
-    text += value;
-  }
-  void put_number(int64_t value) {
-    if (value >= 0 && value <= UINT8_MAX) {
-      put(Opcode::Int1);
-      put_bytes(static_cast<uint8_t>(value));
-    } else if (value == static_cast<int32_t>(value)) {
-      put(Opcode::Int4);
-      put_bytes(static_cast<int32_t>(value));
-    } else {
-      put(Opcode::Long);
-      put_bytes(static_cast<uint8_t>(sizeof value));
-      put_bytes(value);
-    }
-  }
-  void put_tuple(Sizes numbers) {
-    put(Opcode::Mark);
-    for (const int64_t number : numbers) put_number(number);
-    put(Opcode::Tuple);
-  }
-
- private:
-  template <class Number>
-  void put_bytes(Number number) {
-    text.append(reinterpret_cast<const char*>(&number), sizeof number);
-  }
-};
-
 }  // namespace
 
 PickledTensor read_pickle(std::string_view pickle) { return Machine(pickle).run(); }
-
-std::string write_pickle(const PickledTensor& tensor) {
-  Writer out;
-  out.put(Opcode::Proto);
-  out.text += '\x02';
-  out.put_global("torch._utils", "_rebuild_tensor_v2");
-  out.put(Opcode::Mark);
-  out.put(Opcode::Mark);
-  out.put_text("storage");
-  out.put_global("torch", tensor.element->storage);
-  out.put_text(tensor.key);
-  out.put_text("cpu");
-  out.put_number(tensor.elements);
-  out.put(Opcode::Tuple);
-  out.put(Opcode::PersistentId);
-  out.put_number(tensor.layout.offset);
-  out.put_tuple(tensor.layout.sizes);
-  out.put_tuple(tensor.layout.strides);
-  out.put(Opcode::False);
-  out.put_global("collections", "OrderedDict");
-  out.put(Opcode::EmptyTuple);
-  out.put(Opcode::Reduce);
-  out.put(Opcode::Tuple);
-  out.put(Opcode::Reduce);
-  out.put(Opcode::Stop);
-  return out.text;
-}
 
 }  // namespace rt::files

@@ -3,126 +3,188 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <set>
 #include <tuple>
 #include <utility>
 
+#include "graph/dump.h"
 #include "graph/error.h"
+#include "graph/printable.h"
 
 namespace rt::files {
 namespace {
 
 using Json = nlohmann::json;
-using Event = Json::parse_event_t;
 using Tensor = Safetensors::Tensor;
 
 constexpr int64_t kLengthSize = 8, kMostHeader = 100'000'000;  // the format's own limit
 constexpr const char* kMetadata = "__metadata__";
 
-/// Takes the header in while it is parsed, entry by entry, so that no tree of all of it is built.
+/// Takes the header in while it is parsed, so that no tree of it is built. The parser calls the
+/// functions that are named as it wants them.
 class Header {
  public:
   explicit Header(int64_t data_size) : data_size_(data_size) {}
-
-  /// What the parser comes by; `depth` counts the brackets that are open around it.
-  bool operator()(int depth, Event event, Json& parsed);
   std::vector<Tensor> tensors;
 
+  bool null() { return value(Kind::Null); }
+  bool boolean(bool) { return value(Kind::Other); }
+  bool number_integer(int64_t) { return value(Kind::Other); }
+  bool number_unsigned(uint64_t number) { return value(Kind::Number, number); }
+  bool number_float(double, const std::string&) { return value(Kind::Other); }
+  bool string(std::string& text) { return value(Kind::Text, 0, text); }
+  bool binary(Json::binary_t&) { return value(Kind::Other); }
+  bool start_object(size_t) { return open(Kind::Object); }
+  bool key(std::string& key);
+  bool end_object() { return close(); }
+  bool start_array(size_t) { return open(Kind::List); }
+  bool end_array() { return close(); }
+  bool parse_error(size_t, const std::string&, const Json::exception& error) {
+    fail("its header is not well-formed JSON: ", printable(error.what()));
+  }
+
  private:
-  void take_key(int depth, std::string key);
-  void take_entry(const Json& entry);
-  Tensor tensor(const Json& entry) const;
-  Shape sizes(const Json& shape) const;
+  enum class Kind { Null, Number, Text, Object, List, Other };
+  enum class In { Nothing, Header, Metadata, Entry, Shape, Offsets };
+  enum Field { kDType, kShape, kOffsets, kFields, kUnknown = kFields };
+  static constexpr std::string_view kNames[kFields] = {"dtype", "shape", "data_offsets"};
+
+  bool value(Kind kind, uint64_t number = 0, std::string_view text = {});
+  bool open(Kind kind);
+  bool close();
+  void check_kind(Kind kind) const;
+  void take_dtype(std::string_view name);
+  void add_tensor();
   template <class... Parts>
   [[noreturn]] void refuse(const Parts&... parts) const {
-    fail("the tensor \"", name_, "\" ", parts...);
+    fail("the tensor \"", printable(name_), "\" ", parts...);
   }
 
   int64_t data_size_;
-  std::string name_;  ///< of the entry that is open
-  std::set<std::string> names_, fields_;
-  size_t numbers_ = 0;  ///< in the list that is open
+  In in_ = In::Nothing;
+  int ignored_ = 0;  ///< brackets that are open around the value of a field that is not known
+  bool has_metadata_ = false;
+  // The entry that is open.
+  std::string name_;
+  Field field_ = kUnknown;
+  bool has_[kFields] = {};
+  const Element* element_ = nullptr;
+  Shape sizes_;
+  Small<uint64_t, 2> offsets_;
 };
 
-bool Header::operator()(int depth, Event event, Json& parsed) {
-  constexpr int kEntry = 1, kField = 2, kItem = 3;
-  constexpr size_t kMostDims = 64;
-  switch (event) {
-    case Event::object_start:
-      if (depth > kEntry) fail("its header nests objects too deep, at \"", name_, '"');
-      fields_.clear();
+bool Header::key(std::string& key) {
+  if (ignored_ > 0 || in_ == In::Metadata) return true;
+  if (in_ == In::Header) {
+    name_ = key;
+    if (name_ == kMetadata && std::exchange(has_metadata_, true))
+      fail("its header has \"", kMetadata, "\" twice");
+    return true;
+  }
+  field_ = static_cast<Field>(std::ranges::find(kNames, key) - kNames);
+  if (field_ != kUnknown && std::exchange(has_[field_], true)) refuse("has its ", key, " twice");
+  return true;
+}
+
+/// Throws where such a value may not stand.
+void Header::check_kind(Kind kind) const {
+  switch (in_) {
+    case In::Nothing: break;
+    case In::Header:
+      if (name_ == kMetadata) {
+        if (kind != Kind::Object && kind != Kind::Null)
+          fail("its header's ", kMetadata, " is no object");
+      } else if (kind != Kind::Object) {
+        fail("its header has ", kind == Kind::List ? "a list" : "no object", " for the tensor \"",
+             printable(name_), '"');
+      }
       break;
-    case Event::array_start:
-      if (depth > kField) fail("its header nests lists too deep, at \"", name_, '"');
-      if (depth == kEntry) fail("its header has a list for the tensor \"", name_, '"');
-      numbers_ = 0;
+    case In::Metadata:
+      if (kind != Kind::Text) fail("its header's ", kMetadata, " holds something else than texts");
       break;
-    case Event::key: take_key(depth, parsed.get<std::string>()); break;
-    case Event::value:
-      if (depth == kEntry) fail("its header has no object for the tensor \"", name_, '"');
-      if (depth == kItem && ++numbers_ > kMostDims) refuse("has more than ", kMostDims, " sizes");
+    case In::Entry:
+      if (field_ == kDType && kind != Kind::Text) refuse("has a dtype that is no text");
+      if (field_ == kShape && kind != Kind::List) refuse("has a shape that is no list");
+      if (field_ == kOffsets && kind != Kind::List)
+        refuse("has data_offsets that are not two numbers");
       break;
-    case Event::object_end:
-      if (depth != kEntry) break;
-      take_entry(parsed);
-      return false;
-    case Event::array_end: break;
+    case In::Shape:
+      if (kind != Kind::Number) refuse("has a size that is no number a size can be");
+      break;
+    case In::Offsets:
+      if (kind != Kind::Number) refuse("has data_offsets that are not two numbers");
+      break;
+  }
+}
+
+bool Header::value(Kind kind, uint64_t number, std::string_view text) {
+  constexpr uint32_t kMostDims = 64;
+  if (ignored_ > 0) return true;
+  check_kind(kind);
+  if (in_ == In::Entry && field_ == kDType) take_dtype(text);
+  if (in_ == In::Offsets) {
+    if (offsets_.size() == 2) refuse("has data_offsets that are not two numbers");
+    offsets_.push_back(number);
+  }
+  if (in_ == In::Shape) {
+    if (number > INT64_MAX) refuse("has a size that is no number a size can be");
+    if (sizes_.size() == kMostDims) refuse("has more than ", kMostDims, " sizes");
+    sizes_.push_back(static_cast<int64_t>(number));
   }
   return true;
 }
 
-void Header::take_key(int depth, std::string key) {
-  constexpr int kName = 1;
-  if (depth == kName) name_ = key;
-  if (!(depth == kName ? names_ : fields_).insert(key).second)
-    fail("its header has \"", key, "\" twice");
-}
-
-void Header::take_entry(const Json& entry) {
-  if (name_ != kMetadata) return tensors.push_back(tensor(entry));
-  for (const Json& value : entry)
-    if (!value.is_string()) fail("its header's ", kMetadata, " holds something else than texts");
-}
-
-Shape Header::sizes(const Json& shape) const {
-  Shape sizes;
-  for (const Json& size : shape) {
-    if (!size.is_number_unsigned() || size.get<uint64_t>() > INT64_MAX)
-      refuse("has a size that is no number a size can be");
-    sizes.push_back(size.get<int64_t>());
+bool Header::open(Kind kind) {
+  constexpr int kDeepest = 120;  // with those around it about as deep as the library safetensors
+  if (ignored_ > 0 || (in_ == In::Entry && field_ == kUnknown)) {
+    if (++ignored_ > kDeepest) refuse("has a field that nests more than ", kDeepest, " deep");
+    return true;
   }
-  return sizes;
+  check_kind(kind);
+  switch (in_) {
+    case In::Nothing: in_ = In::Header; break;
+    case In::Header:
+      in_ = name_ == kMetadata ? In::Metadata : In::Entry;
+      std::ranges::fill(has_, false);
+      sizes_.clear();
+      offsets_.clear();
+      break;
+    default: in_ = field_ == kShape ? In::Shape : In::Offsets; break;
+  }
+  return true;
 }
 
-Tensor Header::tensor(const Json& entry) const {
-  const auto field = [&](const char* field) -> const Json& {
-    const auto found = entry.find(field);
-    if (found == entry.end()) refuse("has no ", field);
-    return *found;
-  };
-  const Json &dtype = field("dtype"), &shape = field("shape"), &offsets = field("data_offsets");
-  if (!dtype.is_string()) refuse("has a dtype that is no text");
-  const Element* element = find_by_safetensors(dtype.get_ref<const std::string&>());
-  if (!element)
-    refuse("has the dtype ", dtype.get_ref<const std::string&>(), ", which is not known");
-  if (!shape.is_array()) refuse("has a shape that is no list");
-  const auto is_offset = [](const Json& offset) { return offset.is_number_unsigned(); };
-  if (!offsets.is_array() || offsets.size() != 2 || !std::ranges::all_of(offsets, is_offset))
-    refuse("has data_offsets that are not two numbers");
+bool Header::close() {
+  if (ignored_ > 0) {
+    --ignored_;
+    return true;
+  }
+  if (in_ == In::Entry) add_tensor();
+  in_ = in_ == In::Shape || in_ == In::Offsets ? In::Entry : In::Header;
+  return true;
+}
 
-  const uint64_t begin = offsets[0].get<uint64_t>(), end = offsets[1].get<uint64_t>();
+void Header::take_dtype(std::string_view name) {
+  element_ = find_by_safetensors(name);
+  if (!element_) refuse("has the dtype ", printable(name), ", which is not known");
+}
+
+void Header::add_tensor() {
+  for (int field = 0; field < kFields; ++field)
+    if (!has_[field]) refuse("has no ", kNames[field]);
+  if (offsets_.size() != 2) refuse("has data_offsets that are not two numbers");
+  const uint64_t begin = offsets_[0], end = offsets_[1];
   if (begin > end || end > static_cast<uint64_t>(data_size_))
     refuse("has the data_offsets ", begin, " and ", end, " in data of ", data_size_, " bytes");
-  Tensor tensor{name_, element, sizes(shape), static_cast<int64_t>(begin),
-                static_cast<int64_t>(end)};
-  const auto count = checked_numel(tensor.sizes);
+  const auto count = checked_numel(sizes_);
   int64_t bits;
-  if (!count || __builtin_mul_overflow(*count, element->bits, &bits))
-    refuse("has the shape ", to_string(tensor.sizes), ", more than any file can hold");
-  if (bits % 8 != 0 || bits / 8 != tensor.end - tensor.begin)
-    refuse("has ", tensor.end - tensor.begin, " bytes for the shape ", to_string(tensor.sizes),
-           " of ", element->safetensors);
-  return tensor;
+  if (!count || __builtin_mul_overflow(*count, element_->bits, &bits))
+    refuse("has the shape ", to_string(sizes_), ", more than any file can hold");
+  const auto bytes = static_cast<int64_t>(end - begin);
+  if (bits % 8 != 0 || bits / 8 != bytes)
+    refuse("has ", bytes, " bytes for the shape ", to_string(sizes_), " of ",
+           element_->safetensors);
+  tensors.push_back(
+      {name_, element_, sizes_, static_cast<int64_t>(begin), static_cast<int64_t>(end)});
 }
 
 }  // namespace
@@ -131,9 +193,11 @@ Safetensors::Safetensors(std::string path)
     : path_(std::move(path)), file_(naming(path_, [&] { return File(path_); })) {
   naming(path_, [&] {
     read_header();
+    for (const Tensor& tensor : tensors_)
+      if (!by_name_.emplace(tensor.name, &tensor).second)
+        fail("its header has \"", printable(tensor.name), "\" twice");
     check_ranges();
   });
-  for (const Tensor& tensor : tensors_) by_name_.emplace(tensor.name, &tensor);
 }
 
 void Safetensors::read_header() {
@@ -152,11 +216,7 @@ void Safetensors::read_header() {
   // The parser would take it for the end.
   if (text.find('\0') != std::string::npos) fail("its header is not JSON: it has a NUL in it");
   Header header(file_.size() - data_at_);
-  try {
-    const auto rest = Json::parse(text, std::ref(header));
-  } catch (const Json::exception& error) {
-    fail("its header is not well-formed JSON: ", std::string_view(error.what()));
-  }
+  Json::sax_parse(text, &header);
   tensors_ = std::move(header.tensors);
   const auto by_place = [](const Tensor& a, const Tensor& b) {
     return std::tie(a.begin, a.end, a.name) < std::tie(b.begin, b.end, b.name);
@@ -168,7 +228,7 @@ void Safetensors::check_ranges() const {
   int64_t covered = 0;
   for (const Tensor& tensor : tensors_) {
     if (tensor.begin != covered)
-      fail("the data of the tensor \"", tensor.name, "\" begins at byte ", tensor.begin,
+      fail("the data of the tensor \"", printable(tensor.name), "\" begins at byte ", tensor.begin,
            tensor.begin < covered ? ", within the data of another, which ends at "
                                   : ", and the data before it ends at ",
            covered);
@@ -183,7 +243,8 @@ std::string Safetensors::names() const {
   for (const Tensor& tensor : tensors_) {
     constexpr std::string_view kSeparators("\n\0", 2);
     if (tensor.name.empty() || tensor.name.find_first_of(kSeparators) != std::string::npos)
-      fail(path_, ": its names cannot be listed: one is empty or has a newline in it");
+      naming(path_,
+             [] { fail("its names cannot be listed: one is empty or has a newline in it"); });
     if (!all.empty()) all += '\n';
     all += tensor.name;
   }
@@ -193,7 +254,8 @@ std::string Safetensors::names() const {
 const Tensor& Safetensors::at(std::string_view name) const {
   const auto found = by_name_.find(name);
   if (found == by_name_.end())
-    fail(path_, ": has no tensor \"", name, "\" among its ", tensors_.size());
+    naming(path_,
+           [&] { fail("has no tensor \"", printable(name), "\" among its ", tensors_.size()); });
   return *found->second;
 }
 
@@ -212,18 +274,19 @@ void Safetensors::read(const Tensor& tensor, void* out) const {
 void save_safetensors(const std::string& path, std::span<const Stored> tensors,
                       const std::function<const void*(size_t tensor)>& data) {
   naming(path, [&] {
-    Json header = Json::object();
+    std::string text = "{";
     int64_t end = 0;
     std::vector<int64_t> bytes;
     for (const Stored& tensor : tensors) {
       bytes.push_back(numel(tensor.sizes) * item_size(tensor.dtype));
       const int64_t begin = std::exchange(end, end + bytes.back());
-      header[tensor.name] = {{"dtype", element_of(tensor.dtype).safetensors},
-                             {"shape", std::vector(tensor.sizes.begin(), tensor.sizes.end())},
-                             {"data_offsets", {begin, end}}};
+      if (text.size() > 1) text += ',';
+      put_quoted(text, tensor.name);
+      text += join(R"(:{"dtype":")", element_of(tensor.dtype).safetensors, R"(","shape":)",
+                   to_string(tensor.sizes), R"(,"data_offsets":[)", begin, ',', end, "]}");
     }
+    text += '}';
     // Readers that map the file want the elements where their types may lie.
-    std::string text = header.dump();
     text.resize((text.size() + kLengthSize - 1) / kLengthSize * kLengthSize, ' ');
     const auto length = static_cast<uint64_t>(text.size());
     Replacement file(path);

@@ -6,12 +6,13 @@
 
 #include "files/pickle.h"
 #include "files/zip.h"
+#include "graph/printable.h"
 
 namespace rt::files {
 namespace {
 
 constexpr std::string_view kPickle = "/data.pkl", kByteOrder = "/byteorder", kVersion = "/version",
-                           kData = "/data/", kLittle = "little";
+                           kData = "/data/", kLittle = "little", kBig = "big";
 
 /// Older PyTorch wrote no zip archives.
 void refuse_other_formats(const File& file) {
@@ -32,38 +33,42 @@ std::string folder_in(const ZipReader& zip) {
   const std::string* found = nullptr;
   for (const auto& [name, entry] : zip.entries()) {
     if (!name.ends_with(kPickle) || name.find('/') != name.size() - kPickle.size()) continue;
-    if (found) fail("has the two pickles ", *found, " and ", name);
+    if (found) fail("has the two pickles ", printable(*found), " and ", printable(name));
     found = &name;
   }
   if (!found) fail("is a zip archive without data.pkl: not what torch.save writes");
   return found->substr(0, found->size() - kPickle.size());
 }
 
-void check_format(ZipReader& zip, const std::string& folder) {
+/// Throws where the format is not known. Whether its numbers have the highest byte first.
+bool big_endian(const ZipReader& zip, const std::string& folder) {
   constexpr int64_t kLongest = 20;
   const auto text = [&](std::string_view name) {
     const std::string path = folder + std::string(name);
-    if (zip.at(path).size > kLongest) fail("the entry ", path, " of the zip archive is too long");
+    if (zip.at(path).size > kLongest)
+      fail("the entry ", printable(path), " of the zip archive is too long");
     return zip.text(path);
   };
-  // Before there were others, all files were little-endian and did not say so.
-  if (zip.entries().contains(folder + std::string(kByteOrder)))
-    if (const std::string order = text(kByteOrder); order != kLittle)
-      fail("has numbers in the byte order \"", order, "\", which only ", kLittle,
-           "-endian machines' files do not; save it on such a machine");
   constexpr int kNewest = 10;
   const std::string version = text(kVersion);
   const int number = std::atoi(version.c_str());
   if (number < 1 || number > kNewest)
-    fail("has the version \"", version, "\" of the format; those up to ", kNewest, " are known");
+    fail("has the version \"", printable(version), "\" of the format; those up to ", kNewest,
+         " are known");
+  // Before there were others, all files were little-endian and did not say so.
+  if (!zip.entries().contains(folder + std::string(kByteOrder))) return false;
+  const std::string order = text(kByteOrder);
+  if (order != kLittle && order != kBig)
+    fail("has numbers in the byte order \"", printable(order), "\"; ", kLittle, " and ", kBig,
+         " are known");
+  return order == kBig;
 }
 
-PickledTensor tensor_in(ZipReader& zip, const std::string& folder) {
+PickledTensor tensor_in(const ZipReader& zip, const std::string& folder) {
   const std::string path = folder + std::string(kPickle);
   if (const int64_t size = zip.at(path).size; size > kMostPickle)
     fail("has a pickle of ", size,
-         " bytes, more than one tensor's; save each tensor to a file of "
-         "its own");
+         " bytes, more than one tensor's; save each tensor to a file of its own");
   try {
     return read_pickle(zip.text(path));
   } catch (const Error& error) {
@@ -75,9 +80,9 @@ Layout load(const std::string& path,
             const std::function<void*(DType dtype, int64_t elements)>& room) {
   const File file(path);
   refuse_other_formats(file);
-  ZipReader zip(file);
+  const ZipReader zip(file);
   const std::string folder = folder_in(zip);
-  check_format(zip, folder);
+  const bool swapped = big_endian(zip, folder);
   PickledTensor tensor = tensor_in(zip, folder);
   const DType dtype = held(*tensor.element);
   const std::string data = folder + std::string(kData) + tensor.key;
@@ -85,10 +90,11 @@ Layout load(const std::string& path,
   // An element of what is held takes whole bytes, so that the right number of them cannot overflow.
   const int64_t element_size = tensor.element->bits / 8;
   if (size % element_size != 0 || size / element_size != tensor.elements)
-    fail("the entry ", data, " has ", size, " bytes, not the ", tensor.elements, " elements of ",
-         element_size, " bytes that its pickle says");
+    fail("the entry ", printable(data), " has ", size, " bytes, not the ", tensor.elements,
+         " elements of ", element_size, " bytes that its pickle says");
   read_elements(*tensor.element, tensor.elements, room(dtype, tensor.elements),
-                [&](void* to, int64_t) { zip.read(data, to); });
+                [&](void* to, int64_t) { zip.read(data, to); },
+                {.big_endian = swapped, .negated = tensor.negated});
   return std::move(tensor.layout);
 }
 

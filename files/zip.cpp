@@ -1,145 +1,338 @@
-// zip.cpp -- zip archives over minizip.
+// zip.cpp -- zip archives: the directory at the end, a header before each entry, zlib's checksums.
+//
+// No library serves here. Debian 12's minizip ignores sizes of 64 bits and does not survive a lack
+// of memory; its libzip is a shared library only, whose libcrypto makes every program start 6 ms
+// later and 2 MB bigger, and it does not align entries; minizip-ng is no package there.
 #include "files/zip.h"
 
-#include <minizip/unzip.h>
-#include <minizip/zip.h>
+#include <zlib.h>
 
 #include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "graph/printable.h"
 
 namespace rt::files {
 namespace {
 
-constexpr size_t kMostEntries = 10'000;   // a file of one tensor has about ten
-constexpr int64_t kMostAtOnce = 1 << 30;  // minizip takes sizes of 32 bits
+static_assert(std::endian::native == std::endian::little, "archives hold little-endian numbers");
 
-/// minizip's own functions over a stream that is open already and stays so.
-zlib_filefunc64_def functions_over(std::FILE* stream) {
-  zlib_filefunc64_def functions;
-  fill_fopen64_filefunc(&functions);
-  functions.opaque = stream;
-  functions.zopen64_file = [](void* opaque, const void*, int) { return opaque; };
-  functions.zclose_file = [](void*, void*) { return 0; };
-  return functions;
+constexpr size_t kMostEntries = 10'000;       // a file of one tensor has about ten
+constexpr int64_t kMostDirectory = 16 << 20;  // bytes
+constexpr int64_t kAtOnce = 1 << 20;          // bytes that are read, and still near when summed up
+
+// What the records open with, and their sizes without what is of variable length.
+constexpr std::string_view kHeader = "PK\3\4", kItem = "PK\1\2", kEnd = "PK\5\6", kEnd64 = "PK\6\6",
+                           kLocator64 = "PK\6\7";
+constexpr int64_t kHeaderSize = 30, kEndSize = 22, kEnd64Size = 56, kLocator64Size = 20;
+
+// A field that its record has no room for is all ones there; it follows in an "extra" field with
+// this tag, with others of its kind, 8 bytes each.
+constexpr uint16_t kTag64 = 1;
+constexpr uint32_t kFull = 0xffffffff;
+constexpr uint16_t kFullCount = 0xffff;
+
+constexpr uint16_t kStore = 0;           // the method of what is not compressed
+constexpr uint16_t kEncrypted = 0x2041;  // flags: all ways to do so
+constexpr uint16_t kSizesBehind = 8;     // a flag: the header does not know sizes and checksum
+
+// ---- Reading.
+
+/// A record, from which fields are taken one after the other.
+class Fields {
+ public:
+  explicit Fields(std::string_view bytes) : rest_(bytes) {}
+  size_t size() const { return rest_.size(); }
+  std::string_view take(size_t bytes) {
+    if (bytes > rest_.size()) fail("the directory of the zip archive is damaged");
+    const std::string_view taken = rest_.substr(0, bytes);
+    rest_.remove_prefix(bytes);
+    return taken;
+  }
+  template <class Number>
+  Number take() {
+    Number number;
+    std::memcpy(&number, take(sizeof number).data(), sizeof number);
+    return number;
+  }
+  void skip(size_t bytes) { take(bytes); }
+
+ private:
+  std::string_view rest_;
+};
+
+std::string bytes_of(const File& file, int64_t at, int64_t bytes) {
+  std::string text(static_cast<size_t>(bytes), '\0');
+  file.read(at, text.data(), bytes);
+  return text;
 }
 
-/// minizip looks for the end of the archive wherever it may be; one that is whole ends with it.
-bool ends_whole(const File& file) {
-  constexpr int64_t kEndRecord = 22;  // bytes, without a comment, which PyTorch does not write
-  constexpr std::string_view kOpening = "PK\5\6";
-  char opening[kOpening.size()];
-  if (file.size() < kEndRecord) return false;
-  file.read(file.size() - kEndRecord, opening, sizeof opening);
-  return std::string_view(opening, sizeof opening) == kOpening;
+[[noreturn]] void fail_no_archive() { fail("is no zip archive, or its end is cut off"); }
+
+struct Directory {
+  uint64_t entries, size, at;
+};
+
+/// The record of archives that are too big for the usual one, which a locator before that leads to.
+Directory find_directory64(const File& file, int64_t locator_at) {
+  const std::string found = bytes_of(file, locator_at, kLocator64Size);
+  Fields locator(found);
+  locator.skip(kLocator64.size() + 4);  // the number of a disk
+  const auto at = locator.take<uint64_t>();
+  if (at > static_cast<uint64_t>(locator_at) || locator_at - static_cast<int64_t>(at) < kEnd64Size)
+    fail_no_archive();
+  const std::string record = bytes_of(file, static_cast<int64_t>(at), kEnd64Size);
+  if (!record.starts_with(kEnd64)) fail_no_archive();
+  Fields fields(record);
+  fields.skip(kEnd64.size() + 28);  // its size, versions, disks, entries on this disk
+  return {fields.take<uint64_t>(), fields.take<uint64_t>(), fields.take<uint64_t>()};
+}
+
+/// The end is looked for from the back: only a comment comes after it.
+Directory find_directory(const File& file) {
+  constexpr int64_t kLongestComment = 0xffff;
+  const int64_t length = std::min(file.size(), kEndSize + kLongestComment);
+  const std::string tail = bytes_of(file, file.size() - length, length);
+  const size_t found =
+      length < kEndSize ? tail.npos : tail.rfind(kEnd, static_cast<size_t>(length - kEndSize));
+  if (found == tail.npos) fail_no_archive();
+  Fields fields(std::string_view(tail).substr(found));
+  fields.skip(kEnd.size() + 6);  // disks, entries on this disk
+  Directory directory{fields.take<uint16_t>(), fields.take<uint32_t>(), fields.take<uint32_t>()};
+  if (fields.take<uint16_t>() > fields.size()) fail_no_archive();  // the comment is cut off
+  int64_t end = file.size() - length + static_cast<int64_t>(found);
+  if (end >= kLocator64Size &&
+      bytes_of(file, end - kLocator64Size, kLocator64Size).starts_with(kLocator64)) {
+    end -= kLocator64Size;
+    directory = find_directory64(file, end);
+  }
+  if (directory.at > static_cast<uint64_t>(end) ||
+      directory.size > static_cast<uint64_t>(end) - directory.at)
+    fail_no_archive();
+  return directory;
+}
+
+/// Fills in what a record had no room for, from its extra fields.
+void take_from_extra(std::string_view extra, std::initializer_list<uint64_t*> numbers) {
+  const auto is_full = [](const uint64_t* number) { return *number == kFull; };
+  if (std::none_of(numbers.begin(), numbers.end(), is_full)) return;
+  for (Fields fields(extra); fields.size() > 0;) {
+    const auto tag = fields.take<uint16_t>(), size = fields.take<uint16_t>();
+    Fields field(fields.take(size));
+    if (tag != kTag64) continue;
+    for (uint64_t* number : numbers)
+      if (is_full(number)) *number = field.take<uint64_t>();
+    return;
+  }
 }
 
 }  // namespace
 
-void ZipReader::Close::operator()(void* archive) const { unzClose(archive); }
-
-ZipReader::ZipReader(const File& file) : stream_(file.stream()) {
-  zlib_filefunc64_def functions = functions_over(stream_.get());
-  archive_.reset(unzOpen2_64(nullptr, &functions));
-  if (!archive_ || !ends_whole(file)) fail("is no zip archive, or its end is cut off");
-  int outcome = unzGoToFirstFile(archive_.get());
-  for (; outcome == UNZ_OK; outcome = unzGoToNextFile(archive_.get())) add_current(file.size());
-  if (outcome != UNZ_END_OF_LIST_OF_FILE) fail("the directory of the zip archive is damaged");
+ZipReader::ZipReader(const File& file) : file_(file) {
+  const Directory directory = find_directory(file);
+  if (directory.size > kMostDirectory)
+    fail("the directory of the zip archive has ", directory.size, " bytes, more than the ",
+         kMostDirectory, " that are read");
+  directory_at_ = static_cast<int64_t>(directory.at);
+  add_entries(static_cast<int64_t>(std::min<uint64_t>(directory.entries, INT64_MAX)),
+              bytes_of(file, directory_at_, static_cast<int64_t>(directory.size)));
 }
 
-/// The entry that minizip's walk stands at.
-void ZipReader::add_current(int64_t file_size) {
-  if (entries_.size() == kMostEntries)
-    fail("the zip archive has more than ", kMostEntries, " entries");
-  unz_file_info64 info;
-  unz64_file_pos place;
-  const auto get = [&](std::string* name) {
-    return unzGetCurrentFileInfo64(archive_.get(), &info, name ? name->data() : nullptr,
-                                   name ? name->size() : 0, nullptr, 0, nullptr, 0);
-  };
-  if (get(nullptr) != UNZ_OK) fail("the directory of the zip archive is damaged");
-  std::string name(info.size_filename, '\0');
-  if (get(&name) != UNZ_OK || unzGetFilePos64(archive_.get(), &place) != UNZ_OK)
-    fail("the directory of the zip archive is damaged");
-  constexpr unsigned long kEncrypted = 1;
-  const bool stored = info.compression_method == 0 && !(info.flag & kEncrypted);
-  if (stored && (info.uncompressed_size > static_cast<uint64_t>(file_size) ||
-                 info.compressed_size != info.uncompressed_size))
-    fail("the zip archive says that its entry ", name, " has ", info.uncompressed_size,
-         " bytes, which lie in ", info.compressed_size, " bytes of a file of ", file_size);
-  const Entry entry{static_cast<int64_t>(info.uncompressed_size), stored, info.crc != 0,
-                    place.pos_in_zip_directory, place.num_of_file};
-  if (!entries_.emplace(name, entry).second) fail("the zip archive has the entry ", name, " twice");
+void ZipReader::add_entries(int64_t count, std::string_view directory) {
+  Fields fields(directory);
+  for (; count > 0; --count) {
+    if (entries_.size() == kMostEntries)
+      fail("the zip archive has more than ", kMostEntries, " entries");
+    if (fields.take(kItem.size()) != kItem) fail("the directory of the zip archive is damaged");
+    fields.skip(4);  // versions
+    const auto flags = fields.take<uint16_t>(), method = fields.take<uint16_t>();
+    fields.skip(4);  // when it was changed
+    const auto checksum = fields.take<uint32_t>();
+    uint64_t packed = fields.take<uint32_t>(), size = fields.take<uint32_t>();
+    const auto name_size = fields.take<uint16_t>(), extra_size = fields.take<uint16_t>(),
+               comment_size = fields.take<uint16_t>();
+    fields.skip(8);  // a disk, attributes
+    uint64_t header = fields.take<uint32_t>();
+    std::string name(fields.take(name_size));
+    take_from_extra(fields.take(extra_size), {&size, &packed, &header});
+    fields.skip(comment_size);
+
+    const bool stored = method == kStore && !(flags & kEncrypted);
+    const auto file_size = static_cast<uint64_t>(file_.size());
+    if (stored && (size > file_size || packed != size))
+      fail("the zip archive says that its entry ", printable(name), " has ", size,
+           " bytes, which lie in ", packed, " bytes of a file of ", file_size);
+    const Entry entry{static_cast<int64_t>(std::min(header, file_size)),
+                      static_cast<int64_t>(std::min(size, file_size)), checksum, stored};
+    if (!entries_.emplace(std::move(name), entry).second)
+      fail("the zip archive has the entry ", printable(name), " twice");
+  }
+  if (fields.size() > 0) fail("the directory of the zip archive has more than its entries");
 }
 
 const ZipReader::Entry& ZipReader::at(std::string_view name) const {
   const auto found = entries_.find(name);
-  if (found == entries_.end()) fail("the zip archive has no entry ", name);
+  if (found == entries_.end()) fail("the zip archive has no entry ", printable(name));
   if (!found->second.stored)
-    fail("the entry ", name, " of the zip archive is compressed or encrypted, as no tensors are");
+    fail("the entry ", printable(name),
+         " of the zip archive is compressed or encrypted, as no tensors are");
   return found->second;
 }
 
-void ZipReader::read(std::string_view name, void* out) {
-  const Entry& entry = at(name);
-  const unz64_file_pos place{entry.place, entry.number};
-  if (unzGoToFilePos64(archive_.get(), &place) != UNZ_OK ||
-      unzOpenCurrentFile(archive_.get()) != UNZ_OK)
-    fail("the entry ", name, " of the zip archive is damaged: its header is not what the directory",
-         " says");
-  char* to = static_cast<char*>(out);
-  for (int64_t left = entry.size; left > 0;) {
-    const int got =
-        unzReadCurrentFile(archive_.get(), to, static_cast<unsigned>(std::min(left, kMostAtOnce)));
-    if (got <= 0) fail("the entry ", name, " of the zip archive is cut off");
-    to += got;
-    left -= got;
-  }
-  // PyTorch can be told to write no checksums: they are 0 then.
-  if (unzCloseCurrentFile(archive_.get()) != UNZ_OK && entry.checked)
-    fail("the entry ", name, " of the zip archive is damaged: its checksum is another");
+/// Where the data of the entry begins: behind its header, which must say what the directory says.
+int64_t ZipReader::data_of(std::string_view name, const Entry& entry) const {
+  const auto check = [name](bool holds) {
+    if (!holds)
+      fail("the entry ", printable(name), " of the zip archive is damaged: its header is not what ",
+           "the directory says");
+  };
+  const int64_t room = directory_at_ - entry.header;
+  check(room >= kHeaderSize);
+  const std::string record = bytes_of(file_, entry.header, kHeaderSize);
+  Fields fields(record);
+  check(fields.take(kHeader.size()) == kHeader);
+  fields.skip(2);  // a version
+  const auto flags = fields.take<uint16_t>(), method = fields.take<uint16_t>();
+  fields.skip(4);  // when it was changed
+  const auto checksum = fields.take<uint32_t>(), packed = fields.take<uint32_t>(),
+             size = fields.take<uint32_t>();
+  const auto name_size = fields.take<uint16_t>(), extra_size = fields.take<uint16_t>();
+  check(method == kStore && !(flags & kEncrypted) && name_size == name.size());
+  if (!(flags & kSizesBehind))
+    check(checksum == entry.checksum && packed == size &&
+          (size == kFull || size == static_cast<uint64_t>(entry.size)));
+  const int64_t before_data = kHeaderSize + name_size + extra_size;
+  if (room < before_data || room - before_data < entry.size)
+    fail("the entry ", printable(name), " of the zip archive is cut off");
+  check(bytes_of(file_, entry.header + kHeaderSize, name_size) == name);
+  return entry.header + before_data;
 }
 
-std::string ZipReader::text(std::string_view name) {
+void ZipReader::read(std::string_view name, void* out) const {
+  const Entry& entry = at(name);
+  int64_t from = data_of(name, entry);
+  uLong checksum = 0;
+  char* to = static_cast<char*>(out);
+  for (int64_t left = entry.size; left > 0;) {
+    const int64_t part = std::min(left, kAtOnce);
+    file_.read(from, to, part);
+    checksum = crc32(checksum, reinterpret_cast<const Bytef*>(to), static_cast<uInt>(part));
+    from += part;
+    to += part;
+    left -= part;
+  }
+  // PyTorch can be told to write no checksums: they are 0 then.
+  if (entry.checksum != 0 && checksum != entry.checksum)
+    fail("the entry ", printable(name), " of the zip archive is damaged: its checksum is another");
+}
+
+std::string ZipReader::text(std::string_view name) const {
   std::string text(static_cast<size_t>(at(name).size), '\0');
   read(name, text.data());
   return text;
 }
 
-void ZipWriter::Close::operator()(void* archive) const { zipClose(archive, nullptr); }
+// ---- Writing.
 
-ZipWriter::ZipWriter(std::FILE* stream) : stream_(stream) {
-  zlib_filefunc64_def functions = functions_over(stream);
-  archive_.reset(zipOpen2_64(nullptr, APPEND_STATUS_CREATE, nullptr, &functions));
-  if (!archive_) fail_errno("cannot be written");
+namespace {
+
+template <class Number>
+void put(std::string& out, Number number) {
+  out.append(reinterpret_cast<const char*>(&number), sizeof number);
+}
+/// A size or place in its usual field.
+void put_short(std::string& out, int64_t number) {
+  put(out, number < kFull ? static_cast<uint32_t>(number) : kFull);
+}
+/// The extra field with those of the numbers that have no room in theirs.
+std::string extra64(std::initializer_list<int64_t> numbers) {
+  std::string full, extra;
+  for (const int64_t number : numbers)
+    if (number >= kFull) put(full, number);
+  if (full.empty()) return extra;
+  put(extra, kTag64);
+  put(extra, static_cast<uint16_t>(full.size()));
+  return extra += full;
 }
 
-void ZipWriter::add(const std::string& name, const void* data, int64_t bytes) {
-  constexpr int64_t kAlignment = 64, kHeader = 30, kExtraHeader = 4, kBigExtra = 20;
-  const bool big = bytes >= 0xffffffff;
-  // An extra field of the header, under PyTorch's own tag, pushes the data to its place.
-  const int64_t data_at = ::ftello(stream_) + kHeader + static_cast<int64_t>(name.size()) +
-                          kExtraHeader + (big ? kBigExtra : 0);
-  const auto padding = static_cast<size_t>((kAlignment - data_at % kAlignment) % kAlignment);
-  const char tag[kExtraHeader] = {'F', 'B', static_cast<char>(padding), 0};
-  const std::string extra = std::string(tag, kExtraHeader) + std::string(padding, '\0');
-  zip_fileinfo info{};
-  info.dosDate = 0x00210000;  // 1980-01-01: no file depends on the day
-  constexpr int kStore = 0;
-  bool written = zipOpenNewFileInZip4_64(archive_.get(), name.c_str(), &info, extra.data(),
-                                         static_cast<unsigned>(extra.size()), nullptr, 0, nullptr,
-                                         kStore, 0, 0, -MAX_WBITS, DEF_MEM_LEVEL,
-                                         Z_DEFAULT_STRATEGY, nullptr, 0, 0, 0, big) == ZIP_OK;
-  const char* from = static_cast<const char*>(data);
-  for (int64_t left = bytes; written && left > 0;) {
-    const int64_t part = std::min(left, kMostAtOnce);
-    written = zipWriteInFileInZip(archive_.get(), from, static_cast<unsigned>(part)) == ZIP_OK;
-    from += part;
-    left -= part;
-  }
-  if (!written || zipCloseFileInZip(archive_.get()) != ZIP_OK) fail_errno("cannot be written");
+/// What a header and the directory say alike of an entry.
+void put_facts(std::string& out, std::string_view name, uint32_t checksum, int64_t bytes,
+               size_t extra_size) {
+  constexpr uint16_t kVersion = 45, kFlags = 0, kMidnight = 0;  // 45: the sizes may be of 64 bits
+  constexpr uint16_t kDay = 0x21;  // 1980-01-01: no file depends on the day
+  for (const uint16_t field : {kVersion, kFlags, kStore, kMidnight, kDay}) put(out, field);
+  put(out, checksum);
+  put_short(out, bytes);
+  put_short(out, bytes);
+  put(out, static_cast<uint16_t>(name.size()));
+  put(out, static_cast<uint16_t>(extra_size));
+}
+
+}  // namespace
+
+void ZipWriter::write(const void* data, int64_t bytes) {
+  const auto size = static_cast<size_t>(bytes);
+  if (size > 0 && std::fwrite(data, 1, size, stream_) != size) fail_errno("cannot be written");
+  at_ += bytes;
+}
+
+void ZipWriter::add(std::string_view name, const void* data, int64_t bytes) {
+  constexpr int64_t kAlignment = 64, kTag = 4;  // a tag and a size, before an extra field
+  const auto checksum = static_cast<uint32_t>(
+      crc32_z(0, static_cast<const Bytef*>(data), static_cast<size_t>(bytes)));
+  const int64_t header_at = at_;
+  std::string extra = extra64({bytes, bytes});
+  // An extra field, under PyTorch's own tag, pushes the data to its place.
+  const int64_t data_at = at_ + kHeaderSize + std::ssize(name) + std::ssize(extra) + kTag;
+  const auto padding = static_cast<uint16_t>((kAlignment - data_at % kAlignment) % kAlignment);
+  extra += "FB";
+  put(extra, padding);
+  extra.append(padding, '\0');
+
+  std::string header(kHeader);
+  put_facts(header, name, checksum, bytes, extra.size());
+  (header += name) += extra;
+  write(header.data(), std::ssize(header));
+  write(data, bytes);
+
+  const std::string more = extra64({bytes, bytes, header_at});
+  constexpr uint16_t kMadeBy = 45;
+  directory_ += kItem;
+  put(directory_, kMadeBy);
+  put_facts(directory_, name, checksum, bytes, more.size());
+  directory_.append(10, '\0');  // no comment, the first disk, no attributes
+  put_short(directory_, header_at);
+  (directory_ += name) += more;
+  ++entries_;
 }
 
 void ZipWriter::finish() {
-  if (zipClose(archive_.release(), nullptr) != ZIP_OK) fail_errno("cannot be written");
+  const int64_t directory_at = at_, size = std::ssize(directory_);
+  std::string end;
+  if (directory_at >= kFull || size >= kFull || entries_ >= kFullCount) {
+    constexpr uint16_t kVersion = 45;
+    end += kEnd64;
+    put(end, kEnd64Size - 12);  // of the rest of this record
+    put(end, kVersion);
+    put(end, kVersion);
+    end.append(8, '\0');  // the first disk
+    for (const int64_t field : {entries_, entries_, size, directory_at}) put(end, field);
+    end += kLocator64;
+    end.append(4, '\0');
+    put(end, directory_at + size);  // where the record before lies
+    put(end, uint32_t{1});          // disks
+  }
+  end += kEnd;
+  end.append(4, '\0');
+  const auto entries = static_cast<uint16_t>(std::min<int64_t>(entries_, kFullCount));
+  put(end, entries);
+  put(end, entries);
+  put_short(end, size);
+  put_short(end, directory_at);
+  put(end, uint16_t{0});  // no comment
+  write(directory_.data(), size);
+  write(end.data(), std::ssize(end));
 }
 
 }  // namespace rt::files

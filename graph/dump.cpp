@@ -10,41 +10,23 @@
 #include <unordered_map>
 
 #include "graph/error.h"
+#include "graph/printable.h"
 #include "graph/words.h"
 
 namespace rt {
 
 void put_quoted(std::string& out, std::string_view text) {
   constexpr std::string_view hex = "0123456789abcdef";
-  const auto continues = [&](size_t from, size_t count) {
-    for (size_t i = from; i < from + count; ++i)
-      if (i >= text.size() || (static_cast<unsigned char>(text[i]) & 0xc0) != 0x80) return false;
-    return true;
-  };
   out += '"';
-  for (size_t i = 0; i < text.size(); ++i) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : 0);
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += text[i];
-    } else if (c == '\n') {
-      out += "\\n";
-    } else if (c < 0x20 || c == 0x7f) {
-      out += "\\u00";
-      out += hex[c >> 4];
-      out += hex[c & 15];
-    } else if (c < 0x80) {
-      out += text[i];
-    } else {
-      const size_t more = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : 1;
-      // Overlong forms, surrogates and what lies beyond U+10FFFF are not UTF-8 either.
-      const bool sound = c >= 0xc2 && c <= 0xf4 && continues(i + 1, more) &&
-                         !(c == 0xe0 && next < 0xa0) && !(c == 0xed && next > 0x9f) &&
-                         !(c == 0xf0 && next < 0x90) && !(c == 0xf4 && next > 0x8f);
-      out += sound ? text.substr(i, more + 1) : "\xef\xbf\xbd";
-      if (sound) i += more;
-    }
+  while (!text.empty()) {
+    const size_t length = utf8_length(text);
+    const auto c = static_cast<unsigned char>(text[0]);
+    if (c == '"' || c == '\\') (out += '\\') += text[0];
+    else if (c == '\n') out += "\\n";
+    else if (c < 0x20 || c == 0x7f) (out += "\\u00") += {hex[c >> 4], hex[c & 15]};
+    else if (length > 0) out += text.substr(0, length);
+    else out += "\xef\xbf\xbd";  // the character for what is none
+    text.remove_prefix(length > 0 ? length : 1);
   }
   out += '"';
 }

@@ -10,8 +10,8 @@ usage: tools/gpu_check.sh [OPTION]... [GOOGLETEST [JSON]]
   GOOGLETEST       folder with the sources of GoogleTest, where it is not installed
   JSON             as --include JSON: the folder that has nlohmann/json.hpp
   --include DIR    also look in DIR for headers: Eigen, hwy, nlohmann/json.hpp, xxhash.h, zlib.h,
-                   minizip/unzip.h, and CLI/CLI.hpp for rt_bench; may be repeated
-  --library DIR    also look in DIR for the libraries minizip and z
+                   and CLI/CLI.hpp for rt_bench; may be repeated
+  --library DIR    also look in DIR for the library z
   --benchmark DIR  folder with the sources of Google Benchmark; without it, and without one that is
                    installed, rt_microbench is not built
 Builds in build/gpu, runs the tests labelled libtorch on the GPU, then rt_microbench on GPU and CPU

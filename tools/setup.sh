@@ -24,7 +24,7 @@ die() {
 
 # All that cmake/dependencies.cmake looks for by name: no package here is counted on to bring others.
 packages=(cmake ninja-build g++ libeigen3-dev libhwy-dev libxxhash-dev nlohmann-json3-dev
-          libminizip-dev zlib1g-dev libcli11-dev)
+          zlib1g-dev libcli11-dev)
 level=demo
 libtorch=0
 while [ $# -gt 0 ]; do

@@ -1,5 +1,9 @@
 // archive.h -- zip archives for tests: made from entries, and fields in them to be falsified.
 #pragma once
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,6 +29,17 @@ inline std::string archive(const Entries& entries) {
   const std::string all(bytes, size);
   std::free(bytes);
   return all;
+}
+
+/// A stream into the file of the descriptor that leaves holes where zeros are written.
+inline std::FILE* sparse_stream(int& descriptor) {
+  const auto write = [](void* to, const char* bytes, size_t size) -> ssize_t {
+    const int file = *static_cast<int*>(to);
+    const bool zeros = std::all_of(bytes, bytes + size, [](char byte) { return byte == 0; });
+    if (zeros) return lseek(file, static_cast<off_t>(size), SEEK_CUR) < 0 ? -1 : ssize_t(size);
+    return ::write(file, bytes, size);
+  };
+  return fopencookie(&descriptor, "wb", {nullptr, write, nullptr, nullptr});
 }
 
 // Places of fields, from the beginning of a header on.

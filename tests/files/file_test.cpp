@@ -3,6 +3,7 @@
 
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -90,6 +91,80 @@ TEST_F(FileTest, AReplacementKeepsPermissions) {
     EXPECT_EQ(status.st_mode & 07777, 0640u) << name;
   }
   umask(mask);
+}
+
+mode_t mode_of(const std::string& path) {
+  struct stat status;
+  return stat(path.c_str(), &status) == 0 ? status.st_mode & 07777 : 0;
+}
+
+TEST_F(FileTest, AReplacementIsNeverOpenToOthersThanTheOldFile) {
+  write("a", "old");
+  ASSERT_EQ(chmod(path("a").c_str(), 0600), 0);
+  const mode_t mask = umask(0);
+  Replacement file(path("a"));
+  umask(mask);
+  for (const std::string& name : names()) EXPECT_EQ(mode_of(path(name)), 0600u) << name;
+}
+
+TEST_F(FileTest, AReplacementRunsAsNobodyElse) {
+  write("a", "old");
+  ASSERT_EQ(chmod(path("a").c_str(), 06755), 0);
+  Replacement(path("a")).commit();
+  EXPECT_EQ(mode_of(path("a")), 0755u);
+}
+
+TEST_F(FileTest, AReplacementKeepsTheGroupOrGivesItNothing) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root may give files to any group";
+  write("a", "old");
+  const auto prepare = [&] {
+    ASSERT_EQ(chown(path("a").c_str(), 0, 12345), 0);
+    ASSERT_EQ(chmod(path("a").c_str(), 0664), 0);
+  };
+  prepare();
+  Replacement(path("a")).commit();
+  struct stat status;
+  ASSERT_EQ(stat(path("a").c_str(), &status), 0);
+  EXPECT_EQ(status.st_gid, 12345u);
+  EXPECT_EQ(mode_of(path("a")), 0664u);
+
+  prepare();
+  fs::permissions(path(""), fs::perms::all);
+  const pid_t child = fork();
+  if (child == 0) {
+    if (setgid(12346) != 0 || setuid(12346) != 0) _exit(2);
+    Replacement(path("a")).commit();
+    _exit(0);
+  }
+  int outcome = 0;
+  ASSERT_EQ(waitpid(child, &outcome, 0), child);
+  ASSERT_EQ(outcome, 0);
+  EXPECT_EQ(mode_of(path("a")), 0604u);
+}
+
+TEST_F(FileTest, WhatKilledProcessesLeftIsRemoved) {
+  const pid_t child = fork();
+  if (child == 0) {
+    Replacement file(path("a"));
+    _exit(0);  // no destructor
+  }
+  int outcome = 0;
+  ASSERT_EQ(waitpid(child, &outcome, 0), child);
+  write(".rt_torch-1-1.tmp", "of an older version");
+  write(".rt_torch-note", "another's");
+  ASSERT_EQ(names().size(), 3u);
+  Replacement alive(path("b"));
+  Replacement(path("c")).commit();
+  EXPECT_EQ(names().size(), 3u);
+  alive.commit();
+  EXPECT_THAT(names(), UnorderedElementsAre(".rt_torch-note", "b", "c"));
+}
+
+TEST_F(FileTest, ATextIsReadUpToItsLimit) {
+  EXPECT_EQ(files::read_text(write("a", "0123"), 4), "0123");
+  EXPECT_THAT(refusal([&] { files::read_text(path("a"), 3); }),
+              AllOf(HasSubstr("4 bytes"), HasSubstr("the 3")));
+  EXPECT_THAT(refusal([&] { files::read_text(path(""), 3); }), HasSubstr("is a folder"));
 }
 
 TEST_F(FileTest, AReplacementFollowsLinks) {

@@ -47,6 +47,81 @@ TEST_F(Zip, DataLiesAtMultiplesOf64) {
 
 TEST_F(Zip, TheSameEntriesMakeTheSameBytes) { EXPECT_EQ(archive(kEntries), archive(kEntries)); }
 
+/// The same archive with all sizes and places of the directory in 64 bits, as they are where they
+/// are too big for less.
+std::string with_64_bits(const std::string& archive) {
+  const size_t end = archive.rfind("PK\5\6");
+  const auto number = [&]<class Number>(size_t at, Number) {
+    Number value;
+    std::memcpy(&value, archive.data() + at, sizeof value);
+    return value;
+  };
+  const uint64_t count = number(end + 10, uint16_t{});
+  size_t at = number(end + 16, uint32_t{});
+  std::string bytes = archive.substr(0, at);
+  const uint64_t directory_at = at;
+  for (uint64_t i = 0; i < count; ++i) {
+    std::string item = archive.substr(at, 46 + number(at + 28, uint16_t{}));
+    at += item.size();
+    std::string extra = raw(uint16_t{1}) + raw(uint16_t{24});
+    for (const size_t field : {kCentralSize, kCentralCompressed, kCentralOffset}) {
+      uint32_t value;
+      std::memcpy(&value, item.data() + field, sizeof value);
+      extra += raw(uint64_t{value});
+      patch<uint32_t>(item, field, 0xffffffff);
+    }
+    extra = raw(uint16_t{0x5455}) + raw(uint16_t{5}) + "times" + extra;  // another before it
+    patch<uint16_t>(item, 30, static_cast<uint16_t>(extra.size()));
+    bytes += item + extra;
+  }
+  const uint64_t end64 = bytes.size(), size = end64 - directory_at;
+  bytes += "PK\6\6" + raw(uint64_t{44}) + raw(uint32_t{0x2d002d}) + raw(uint64_t{0}) + raw(count) +
+           raw(count) + raw(size) + raw(directory_at);
+  bytes += "PK\6\7" + raw(uint32_t{0}) + raw(end64) + raw(uint32_t{1});
+  return bytes + "PK\5\6" + raw(uint32_t{0}) + raw(uint64_t{UINT64_MAX}) +
+         raw(uint32_t{UINT32_MAX}) + raw(uint16_t{0});
+}
+
+TEST_F(Zip, SizesAndPlacesOf64Bits) {
+  const std::string bytes = with_64_bits(archive(kEntries));
+  const File file(write("a.zip", bytes));
+  const ZipReader zip(file);
+  EXPECT_EQ(zip.entries().size(), kEntries.size());
+  for (const auto& [name, text] : kEntries) EXPECT_EQ(zip.text(name), text);
+  for (size_t size = 0; size < bytes.size(); size += size + 500 < bytes.size() ? 97 : 1)
+    EXPECT_NE(refused(bytes.substr(0, size)), "") << size;
+}
+
+TEST_F(Zip, RecordsOf64BitsThatLie) {
+  const std::string bytes = with_64_bits(archive(kEntries));
+  const size_t end = bytes.rfind("PK\6\6"), locator = bytes.rfind("PK\6\7");
+  const auto with = [&](size_t at, uint64_t number) {
+    std::string changed = bytes;
+    patch(changed, at, number);
+    return refused(changed);
+  };
+  for (const uint64_t number : {uint64_t{1}, uint64_t{locator}, uint64_t{1} << 63, UINT64_MAX}) {
+    EXPECT_THAT(with(locator + 8, number), HasSubstr("no zip archive")) << number;
+    EXPECT_NE(with(end + 32, number), "") << number;  // entries
+    EXPECT_NE(with(end + 40, number), "") << number;  // bytes of the directory
+    EXPECT_NE(with(end + 48, number), "") << number;  // where that is
+  }
+  const size_t extra = bytes.find("times") + 5 + 4;
+  EXPECT_THAT(with(extra, uint64_t{1} << 40), HasSubstr("1099511627776 bytes"));
+  EXPECT_THAT(with(extra + 8, uint64_t{1} << 40), HasSubstr("in 1099511627776 bytes"));
+  EXPECT_THAT(with(extra + 16, UINT64_MAX), HasSubstr("a/b of the zip archive is damaged"));
+}
+
+TEST_F(Zip, CommentsAndWhatComesBehindTheEnd) {
+  std::string noted = archive(kEntries);
+  patch<uint16_t>(noted, noted.rfind("PK\5\6") + 20, 6);
+  noted += "a note";
+  for (const std::string& bytes : {noted, archive(kEntries) + "\n"}) {
+    const File file(write("a.zip", bytes));
+    EXPECT_EQ(ZipReader(file).text("a/b"), "some text");
+  }
+}
+
 TEST_F(Zip, WhatIsNoArchive) {
   for (const std::string& bytes : {std::string(), std::string("PK"), std::string(1000, 'P')})
     EXPECT_THAT(refused(bytes), HasSubstr("no zip archive"));
@@ -130,6 +205,9 @@ TEST_F(Zip, ADirectoryThatLies) {
   patch<uint16_t>(many, end + 8, 60'000);
   patch<uint16_t>(many, end + 10, 60'000);
   EXPECT_THAT(refused(many), HasSubstr("directory"));
+  std::string big = archive(kEntries);
+  patch<uint32_t>(big, end + 12, 0x7fffffff);
+  EXPECT_THAT(refused(big), HasSubstr("no zip archive"));
   patch<uint32_t>(moved, end + 16, 0x7fffffff);
   EXPECT_THAT(refused(moved), HasSubstr("no zip archive"));
 }

@@ -15,6 +15,7 @@ int main() {
   torch::save(numbers.clone().requires_grad_(), "cpp_requires_grad.pt");
   torch::save(torch::empty({0, 3}), "cpp_empty.pt");
   torch::save(torch::tensor(3.5f), "cpp_zero_dim.pt");
+  torch::save(torch::tensor(std::vector<int64_t>{1, 65535}).to(torch::kUInt16), "cpp_u16.pt");
   torch::save(std::vector<torch::Tensor>{numbers, numbers}, "cpp_vector.pt");
   const auto pickle = torch::pickle_save(numbers);
   std::ofstream("cpp_pickle.pt", std::ios::binary).write(pickle.data(), pickle.size());

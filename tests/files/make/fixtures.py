@@ -1,6 +1,7 @@
 """fixtures.py -- writes the files of ../data: as PyTorch in Python and C++ and safetensors write
 them; and the pickles in them for the fuzzer. Needs torch 2.11 with its C++ headers, safetensors and
 g++; the tests need none of them."""
+import collections
 import pathlib
 import subprocess
 import tempfile
@@ -26,6 +27,12 @@ def numbers(dtype):
     return (values.abs() if dtype in (torch.uint8, torch.uint16, torch.uint32) else values).to(dtype)
 
 
+def with_attributes(tensor, attributes):
+    for name, value in attributes.items():
+        setattr(tensor, "my_" + name, value)
+    return tensor
+
+
 def python_files():
     f32 = numbers(torch.float32)
     tensors = {name: numbers(dtype) for name, dtype in {**DTYPES, **NARROW}.items()}
@@ -43,8 +50,34 @@ def python_files():
         "number": 3,
         "model": torch.nn.Linear(2, 2),
     }
+    attributes = {
+        "text": "hi", "number": 1.5, "big": 1 << 100, "flags": [True, None, (1, 2)],
+        "bytes": b"\xff", "set": {1, 2}, "device": torch.device("cpu"), "type": torch.float32,
+        "size": torch.Size([1, 2]), "dict": collections.OrderedDict(a=1), "tensor": torch.ones(2),
+        "count": collections.Counter("aab"), "complex": 1j, "array": bytearray(b"ab"),
+    }
+    attributed = with_attributes(f32.clone(), attributes)
+    tensors |= {
+        "u16": torch.tensor([1, 65535], dtype=torch.uint16),
+        "u32": torch.tensor([1, 4294967295], dtype=torch.uint32),
+        "negated": torch._neg_view(f32),
+        "negated_i8": torch._neg_view(torch.tensor([-1, 0, -128], dtype=torch.int8)),
+        "negated_f16": torch._neg_view(torch.tensor([1.0, 0.0], dtype=torch.float16)),
+        "conjugated": torch.tensor([1 + 2j]).conj(),
+        "buffer": torch.nn.Buffer(f32.clone()),
+        "attributes": attributed,
+        "parameter_with_attributes": with_attributes(torch.nn.Parameter(f32.clone()), attributes),
+        "sparse": f32.to_sparse(),
+        "sparse_csr": f32.to_sparse_csr(),
+        "nested": torch.nested.nested_tensor([f32, f32]),
+        "meta": f32.to("meta"),
+    }
     for name, tensor in tensors.items():
         torch.save(tensor, DATA / f"{name}.pt")
+    for protocol in (3, 4, 5):
+        torch.save(f32, DATA / f"protocol_{protocol}.pt", pickle_protocol=protocol)
+    for protocol in (4, 5):
+        torch.save(attributed, DATA / f"attributes_{protocol}.pt", pickle_protocol=protocol)
     torch.save(f32, DATA / "legacy.pt", _use_new_zipfile_serialization=False)
     torch.serialization.set_crc32_options(False)
     torch.save(f32, DATA / "unchecked.pt")
