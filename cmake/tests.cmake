@@ -208,6 +208,31 @@ if(CLI11_FOUND AND NOT RT_SANITIZE)
                "noticed relu element:f32.*SURVIVED, for no case comes by, relu element:f64")
 endif()
 
+# On demand: random calls and threads for as long as asked for. Here both run for a moment only.
+if(CLI11_FOUND)
+  foreach(name random_calls stress)
+    add_executable(rt_${name} tests/stress/${name}.cpp)
+    target_include_directories(rt_${name} PRIVATE frontend_abi)
+    target_link_libraries(rt_${name} PRIVATE rt_test_support rt_torch CLI11::CLI11 ${CMAKE_DL_LIBS})
+  endforeach()
+  # rt_random_calls finds the calls by name, which the linker does not see as a use.
+  target_link_options(rt_random_calls PRIVATE -Wl,--no-as-needed)
+  foreach(backend reference libtorch)
+    if(backend STREQUAL libtorch AND NOT RT_LIBTORCH_FOUND)
+      continue()
+    endif()
+    add_test(NAME stress.${backend}.random_calls COMMAND rt_random_calls --calls 200000 --threads 2)
+    add_test(NAME stress.${backend}.scenes COMMAND rt_stress --seconds 3)
+    set(label core)
+    if(backend STREQUAL libtorch)
+      set(label libtorch)
+    endif()
+    set_tests_properties(
+      stress.${backend}.random_calls stress.${backend}.scenes
+      PROPERTIES TIMEOUT 300 LABELS ${label} ENVIRONMENT RT_TORCH_BACKEND=${backend})
+  endforeach()
+endif()
+
 file(GLOB c_sources CONFIGURE_DEPENDS tests/abi/*.c)
 foreach(source IN LISTS c_sources)
   get_filename_component(name ${source} NAME_WE)
