@@ -21,14 +21,17 @@ constexpr const char* kLibtorchName = "libtorch_cpu.so";
 /// What the plugin of this build was compiled against; empty in a build without one.
 constexpr std::string_view kVersion = RT_LIBTORCH_VERSION;
 
-/// The folder of the library that holds this function. Taken when the library is loaded, while a
-/// relative path still leads there.
+/// The folder of the library, or of the program, that holds this function. Taken when that is
+/// loaded, while a relative path still leads there.
 const fs::path& own_folder = *[] {
   Dl_info info{};
+  void* found = nullptr;
   std::error_code ignored;
-  if (!dladdr(reinterpret_cast<void*>(&load_libtorch), &info) || !info.dli_fname)
+  if (!dladdr1(reinterpret_cast<void*>(&load_libtorch), &info, &found, RTLD_DL_LINKMAP))
     return new fs::path;
-  return new fs::path(fs::canonical(info.dli_fname, ignored).parent_path());
+  // A program has no name there, and what it was called by need not lead to it.
+  const std::string_view name = static_cast<const link_map*>(found)->l_name;
+  return new fs::path(fs::canonical(name.empty() ? "/proc/self/exe" : name, ignored).parent_path());
 }();
 
 /// A path that cannot even be looked at is not there: the variables may hold anything.

@@ -127,18 +127,22 @@ works_anywhere() {
   tool_works
 }
 
-# The tool finds the plugin where it was put.
+# The tool finds the plugin where it was put, by whatever way it is called itself.
 tool_works() {
-  local printed batch='%0: f32[2] = full(fill_value=<1>)
+  local printed path="$prefix/$BINDIR:$PATH" batch='%0: f32[2] = full(fill_value=<1>)
 %1: f32[2] = exp(%0)
 return %1'
   [ -n "$tool" ] || return 0
   printed=$(echo "$batch" | "$prefix/$BINDIR/$tool" run - --backend reference --repeats 0)
   [[ $printed == *"2 nodes on reference"*"2.71828"* ]] || die "$tool prints: $printed"
   [ -n "$libtorch" ] || return 0
-  printed=$(echo "$batch" |
-    RT_TORCH_LIBTORCH=$libtorch "$prefix/$BINDIR/$tool" - --format torchscript)
-  [[ $printed == *aten::exp* ]] || die "$tool prints: $printed"
+  printed=$(
+    export PATH=$path RT_TORCH_LIBTORCH=$libtorch
+    echo "$batch" | "$prefix/$BINDIR/$tool" - --format torchscript
+    cd / && echo "$batch" | "$tool" - --format torchscript
+    echo "$batch" | (exec -a "another name" "$tool" - --format torchscript)
+  )
+  [[ $printed == *aten::exp*aten::exp*aten::exp* ]] || die "$tool prints: $printed"
 }
 
 # ---- scenarios

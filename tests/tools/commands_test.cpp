@@ -66,6 +66,24 @@ TEST_F(DumpTool, CapturedInputsRunToTheBitsThatTheProgramRead) {
   EXPECT_EQ(std::memcmp(ran.data(), read.data(), sizeof(double) * ran.size()), 0);
 }
 
+TEST_F(DumpTool, HeedsTheEnvironmentUnlessItIsTold) {
+  client("work");
+  const std::vector<std::string> plain = {"run", dump(), "--repeats", "0"};
+  const Environment variables = {
+      {"RT_TORCH_BACKEND", "reference"}, {"RT_TORCH_THREADS", "2"}, {"RT_TORCH_SEED", "7"}};
+  const Outcome heeded = run(RT_TEST_TOOL, plain, variables);
+  EXPECT_THAT(heeded.out, AllOf(ContainsRegex("4 nodes on reference [0-9.]+ with 2 threads,"),
+                                HasSubstr("random inputs of seed 7")))
+      << heeded.err;
+  std::vector<std::string> told = plain;
+  told.insert(told.end(), {"--threads", "1", "--seed", "3"});
+  EXPECT_THAT(run(RT_TEST_TOOL, told, variables).out,
+              AllOf(HasSubstr(" with 1 thread, "), HasSubstr("random inputs of seed 3")));
+  const Outcome wrong = run(RT_TEST_TOOL, plain, {{"RT_TORCH_THREADS", "many"}});
+  EXPECT_EQ(wrong.code, 2);
+  EXPECT_THAT(wrong.err, HasSubstr("RT_TORCH_THREADS is 'many'"));
+}
+
 TEST_F(DumpTool, RandomInputsAreTheSameEachTimeAndKeepTheRanges) {
   client("work");
   const auto random = [&](const char* seed) {

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <random>
@@ -139,9 +138,8 @@ int64_t median(std::vector<int64_t> times) {
 std::unique_ptr<Backend> open_backend(const std::string& name, const Setup& setup,
                                       MemoryCount& memory) {
   if (name != "reference") {
-    const char* folder = std::getenv("RT_TORCH_LIBTORCH");
     try {
-      return make_libtorch_backend(memory, setup.threads, folder ? folder : "");
+      return make_libtorch_backend(memory, setup.threads, setup.libtorch);
     } catch (const Error& error) {
       if (name == "libtorch") fail("the libtorch backend is not to be had: ", error.text());
     }
@@ -149,12 +147,15 @@ std::unique_ptr<Backend> open_backend(const std::string& name, const Setup& setu
   return make_reference_backend(memory, setup.threads);
 }
 
-std::string headline(const Subject& subject, const Backend& backend, const Inputs& inputs) {
+std::string headline(const Subject& subject, const Backend& backend, const Setup& setup,
+                     const Inputs& inputs) {
   const std::string version = backend.version();
   const std::string name =
       version.starts_with(backend.name()) ? version : join(backend.name(), ' ', version);
+  const std::string threads =
+      setup.threads > 0 ? join(" with ", counted(setup.threads, "thread")) : "";
   return join(subject.path, ": ", counted(std::ssize(subject.batch().steps), "node"), " on ", name,
-              ", ", inputs.origin);
+              threads, ", ", inputs.origin);
 }
 
 bool holds_groups(const Batch& batch) {

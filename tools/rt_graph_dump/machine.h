@@ -11,6 +11,7 @@ namespace rt::tool {
 /// What the commands that run something are told.
 struct Setup {
   std::string backend = "auto";  ///< auto, libtorch or reference
+  std::string libtorch;          ///< its folder, "": it is searched
   int threads = 0;               ///< 0: all cores
   uint64_t seed = 0;             ///< of random inputs and of the batch's own random numbers
   bool random = false;           ///< whatever was captured
@@ -33,7 +34,8 @@ struct Inputs {
 Inputs make_inputs(Backend& backend, const Subject& subject, const Setup& setup);
 
 /// What runs where and on which inputs: the first line of what a command tells.
-std::string headline(const Subject& subject, const Backend& backend, const Inputs& inputs);
+std::string headline(const Subject& subject, const Backend& backend, const Setup& setup,
+                     const Inputs& inputs);
 
 /// A batch while it runs step by step.
 class Walk {

@@ -2,6 +2,8 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "executor/config.h"
+#include "graph/error.h"
 #include "tools/rt_graph_dump/commands.h"
 
 namespace rt::tool {
@@ -30,11 +32,15 @@ void add_setup(CLI::App& command, Setup& setup, bool chooses) {
   if (chooses)
     command
         .add_option("--backend", setup.backend,
-                    "auto (default: libtorch where it is), libtorch or reference")
+                    "auto (libtorch where it is), libtorch or reference; default RT_TORCH_BACKEND, "
+                    "else auto")
         ->check(CLI::IsMember({"auto", "libtorch", "reference"}));
-  command.add_option("--threads", setup.threads, "of the backend; 0, the default: all cores")
+  command
+      .add_option("--threads", setup.threads,
+                  "of the backend; 0: all cores; default RT_TORCH_THREADS, else 0")
       ->check(CLI::Range(0, 4096));
-  command.add_option("--seed", setup.seed, "of random inputs and random nodes; default 0");
+  command.add_option("--seed", setup.seed,
+                     "of random inputs and random nodes; default RT_TORCH_SEED, else 0");
   command.add_flag("--random", setup.random, "random inputs, though some were captured");
   command.add_flag("--cpu", setup.cpu, "on the CPU what was recorded on a GPU");
 }
@@ -51,7 +57,9 @@ int run_tool(int argc, char** argv) {
   app.footer(kExamples);
   app.require_subcommand(0, 1);
   std::string file, other;
-  Setup setup;
+  std::string complaint;
+  const Config config = read_config(complaint);
+  Setup setup{config.backend, config.libtorch, config.threads, config.seed};
   PrintOptions printing;
   PageOptions paging;
   app.add_option("FILE", file, "the dump");
@@ -114,6 +122,7 @@ int run_tool(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kFine : kBroken;
   }
+  if (!complaint.empty()) fail(complaint);
   if (file.empty()) {
     std::fputs("rt_graph_dump: which dump? --help tells more\n", stderr);
     return kBroken;

@@ -39,7 +39,7 @@ Status nan(Subject& subject, const Setup& setup) {
   MemoryCount memory;
   const auto backend = open_backend(setup.backend, setup, memory);
   const Inputs inputs = make_inputs(*backend, subject, setup);
-  std::string text = headline(subject, *backend, inputs) + '\n';
+  std::string text = headline(subject, *backend, setup, inputs) + '\n';
   Walk walk(*backend, batch, inputs, setup.seed);
   std::vector<bool> tainted(batch.values.size());
   for (uint32_t value = 0; value < batch.values.size(); ++value) {

@@ -66,7 +66,7 @@ Status run(Subject& subject, const RunOptions& options, const Setup& setup) {
   MemoryCount memory;
   const auto backend = open_backend(setup.backend, setup, memory);
   const Inputs inputs = make_inputs(*backend, subject, setup);
-  std::string text = headline(subject, *backend, inputs) + "\n\n";
+  std::string text = headline(subject, *backend, setup, inputs) + "\n\n";
   Walk walk(*backend, batch, inputs, setup.seed);
   std::string table = statistics_head("output");
   std::vector<BufferRef> outputs;
