@@ -269,15 +269,24 @@ set_tests_properties(
   PROPERTIES ENVIRONMENT RT_TORCH_POLICY=lazy TIMEOUT 60 LABELS core PASS_REGULAR_EXPRESSION
              "RT_TORCH_POLICY.*lazy.*observe")
 
-# Against PyTorch itself, where a python has it: the one that the found libtorch belongs to, or the
-# one that comes first.
-find_program(RT_TORCH_PYTHON NAMES python3 PATHS ${RT_LIBTORCH_DIR}/../../../../bin
-             NO_DEFAULT_PATH)
-find_program(RT_TORCH_PYTHON NAMES python3)
-mark_as_advanced(RT_TORCH_PYTHON)
-if(RT_TORCH_PYTHON AND NOT RT_SANITIZE)
+# Against PyTorch itself, where a python has it: the one that `tools/setup.sh --python-torch` made,
+# the one that the found libtorch belongs to, or the one that comes first.
+set(python_torch ${PROJECT_SOURCE_DIR}/build/deps/python/bin/python3)
+if(NOT EXISTS ${python_torch})
+  find_program(RT_TORCH_PYTHON NAMES python3 PATHS ${RT_LIBTORCH_DIR}/../../../../bin
+               NO_DEFAULT_PATH)
+  find_program(RT_TORCH_PYTHON NAMES python3)
+  mark_as_advanced(RT_TORCH_PYTHON)
+  set(python_torch ${RT_TORCH_PYTHON})
+elseif(NOT RT_SANITIZE)
+  add_test(NAME ops.golden_cases_are_what_pytorch_computes
+           COMMAND ${python_torch} ${PROJECT_SOURCE_DIR}/tests/golden/make_golden.py --check)
+  set_tests_properties(ops.golden_cases_are_what_pytorch_computes PROPERTIES TIMEOUT 300 LABELS
+                                                                             shipped)
+endif()
+if(python_torch AND NOT RT_SANITIZE)
   add_test(NAME files.against_torch
-           COMMAND ${RT_TORCH_PYTHON} ${PROJECT_SOURCE_DIR}/tests/files/against_torch.py
+           COMMAND ${python_torch} ${PROJECT_SOURCE_DIR}/tests/files/against_torch.py
                    $<TARGET_FILE:rt_torch>)
   set_tests_properties(files.against_torch PROPERTIES TIMEOUT 300 LABELS libtorch
                                                       SKIP_RETURN_CODE 77)

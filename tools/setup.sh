@@ -9,11 +9,15 @@ cuda=13.0 # what that libtorch was built with; even its CPU side loads two libra
 
 usage() {
   cat <<END
-usage: tools/setup.sh [--demo | --test] [--libtorch]
+usage: tools/setup.sh [--demo | --test] [--libtorch] [--python-torch]
   --demo      what building the library and the examples needs (default)
   --test      that, and what tests, benchmarks and formatting need
   --libtorch  also libtorch $torch for the CPU, where none is found: fetches 540 MB of PyPI's
               wheels and unpacks 500 MB under build/deps
+  --python-torch
+              also a Python with PyTorch $torch for the CPU, build/deps/python/bin/python3, which
+              the test files.against_torch and tests/golden/make_golden.py run with: fetches
+              550 MB and unpacks 1.1 GB
 END
 }
 
@@ -27,11 +31,13 @@ packages=(cmake ninja-build g++ libeigen3-dev libhwy-dev libxxhash-dev nlohmann-
           zlib1g-dev libcli11-dev)
 level=demo
 libtorch=0
+python_torch=0
 while [ $# -gt 0 ]; do
   case "$1" in
     --demo) ;;
     --test) level='test' ;;
     --libtorch) libtorch=1 ;;
+    --python-torch) python_torch=1 ;;
     -h | --help) usage; exit 0 ;;
     *) usage >&2; exit 2 ;;
   esac
@@ -43,6 +49,7 @@ done
 # For the tests of pages, where it is a package: Ubuntu's is a snap.
 [ $level = demo ] || ! grep -qs '^ID=debian' /etc/os-release || packages+=(chromium)
 
+mark=unpacked_by_setup
 scratch=()
 # An interrupted run leaves nothing half done behind.
 cleanup() { [ ${#scratch[@]} -eq 0 ] || rm -rf "${scratch[@]}"; }
@@ -63,7 +70,7 @@ torch_version() {
   return 1
 }
 
-python_torch() {
+torch_of_python3() {
   (cd / && python3 -c "import importlib.util as u; s = u.find_spec('torch')
 print(s and s.origin and s.origin.rpartition('/')[0] or '')") 2>/dev/null
 }
@@ -82,7 +89,7 @@ libtorch_found() {
     [ $name != RT_TORCH_LIBTORCH ] ||
       die "RT_TORCH_LIBTORCH names $folder, which is not a libtorch with lib/ and include/"
   done
-  for folder in "$deps/torch" "$(python_torch)"; do
+  for folder in "$deps/torch" "$(torch_of_python3)"; do
     if [ -n "$folder" ] && [ "$(torch_version "$folder")" = $torch ]; then
       echo "setup: libtorch $torch is there"
       return
@@ -123,6 +130,16 @@ if [ $libtorch -eq 1 ] && ! libtorch_found; then
   packages+=(python3-pip)
 fi
 
+python_folder=$deps/python
+if [ $python_torch -eq 1 ]; then
+  if [ "$(cat "$python_folder/$mark" 2>/dev/null)" = $torch ]; then
+    echo "setup: a Python with PyTorch $torch is there"
+    python_torch=0
+  else
+    packages+=(python3 python3-pip gcc)
+  fi
+fi
+
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
   die "this system has no apt; install the equivalents of: ${packages[*]}"
 fi
@@ -157,18 +174,25 @@ version=$(cmake --version | sed -n '1s/[^0-9]*//p')
 [ "$(printf '%s\n' 3.25 "$version" | sort -V | head -n 1)" = 3.25 ] ||
   die "CMake 3.25 or newer is needed, here is $version"
 
-# ---- libtorch: fetching it
+# ---- libtorch and Python's torch: fetching them
 
-# fetch_wheel REQUIREMENT PATTERN...: the wheel's files that match one of the patterns, into $work.
+[ $((fetch + python_torch)) -gt 0 ] || exit 0
+[ "$(uname -sm)" = "Linux x86_64" ] ||
+  die "libtorch is fetched for Linux on x86_64 only; name the folder of another by" \
+    "RT_TORCH_LIBTORCH"
+python=$(pip_python) || die "there is no python3 with pip"
+pip=("$python" -m pip --disable-pip-version-check --no-cache-dir)
+
+# fetch_wheel VERSION REQUIREMENT PATTERN...: the wheel for that version of Python; its files that
+# match one of the patterns, into $work.
 fetch_wheel() {
-  local requirement=$1 started=$SECONDS wheel size
+  local version=$1 requirement=$2 started=$SECONDS wheel size
   local platforms=(manylinux_2_{17..28}_x86_64)
-  shift
+  shift 2
   echo "setup: fetching $requirement"
-  # The tags are given, so that any python3 serves: nothing of Python's own is taken from a wheel.
   # Not through pip's cache, where older versions of pip hold the whole wheel in memory.
-  "$python" -m pip --disable-pip-version-check --no-cache-dir download --quiet \
-    --progress-bar off --no-deps --only-binary=:all: --implementation cp --python-version 3.12 \
+  "${pip[@]}" download --quiet --progress-bar off --no-deps --only-binary=:all: \
+    --implementation cp --python-version "$version" \
     --platform manylinux2014_x86_64 "${platforms[@]/#/--platform=}" \
     --dest "$work/wheel" "$requirement" || die "pip could not download $requirement"
   wheel=$(echo "$work"/wheel/*.whl)
@@ -185,31 +209,72 @@ END
   echo "setup: unpacked $(basename "$wheel"), $size MB, $((SECONDS - started)) s"
 }
 
-[ $fetch -eq 1 ] || exit 0
-[ "$(uname -sm)" = "Linux x86_64" ] ||
-  die "libtorch is fetched for Linux on x86_64 only; name the folder of another by" \
-    "RT_TORCH_LIBTORCH"
-mark=unpacked_by_setup
-[ ! -e "$deps/torch" ] || [ -e "$deps/torch/$mark" ] ||
-  die "build/deps/torch is there, but is not libtorch $torch and not from this script; remove it"
-python=$(pip_python) || die "there is no python3 with pip"
+# What even the CPU side of torch loads of CUDA.
+fetch_cuda() {
+  fetch_wheel 3.12 "nvidia-cuda-runtime==$cuda.*" 'nvidia/*/lib/libcudart.so.*'
+  fetch_wheel 3.12 "nvidia-cuda-cupti==$cuda.*" 'nvidia/*/lib/libcupti.so.*'
+}
 
-mkdir -p "$deps"
-work=$(mktemp -d "$deps/.libtorch.XXXXXX")
-scratch+=("$work")
-# Without CUDA's kernels, which are more than half of it: a GPU is served by its owner's own torch.
-fetch_wheel "torch==$torch" 'torch/include/*' torch/version.py \
-  torch/lib/lib{c10,torch,torch_cpu,torch_global_deps,shm}.so 'torch/lib/libgomp*.so*'
-fetch_wheel "nvidia-cuda-runtime==$cuda.*" 'nvidia/*/lib/libcudart.so.*'
-fetch_wheel "nvidia-cuda-cupti==$cuda.*" 'nvidia/*/lib/libcupti.so.*'
-[ "$(torch_version "$work/torch")" = $torch ] || die "the wheel of torch is not as expected"
-echo "$torch" >"$work/torch/$mark"
+# begin: an empty $work on the disk of what is made in it.
+begin() {
+  mkdir -p "$deps"
+  work=$(mktemp -d "$deps/.torch.XXXXXX")
+  scratch+=("$work")
+}
 
-# The mark of a whole libtorch is its folder, so that it is moved last.
-rm -rf "$deps/torch" "$deps/nvidia"
-mv "$work/nvidia" "$deps/nvidia"
-mv "$work/torch" "$deps/torch"
-echo "setup: libtorch $torch is in build/deps," \
-  "$(du -csm "$deps/torch" "$deps/nvidia" | sed -n '$s/\s.*//p') MB"
-[ ! -e /dev/nvidia0 ] ||
-  echo "setup: it is for the CPU; for the GPU name the folder of a whole torch by RT_TORCH_LIBTORCH"
+fetch_libtorch() {
+  [ ! -e "$deps/torch" ] || [ -e "$deps/torch/$mark" ] ||
+    die "build/deps/torch is there, but is not libtorch $torch and not from this script; remove it"
+  begin
+  # The version is given, so that any python3 serves: nothing of Python's own is taken from a wheel.
+  # Without CUDA's kernels, which are more than half of it: a GPU is served by its owner's own torch.
+  fetch_wheel 3.12 "torch==$torch" 'torch/include/*' torch/version.py \
+    torch/lib/lib{c10,torch,torch_cpu,torch_global_deps,shm}.so 'torch/lib/libgomp*.so*'
+  fetch_cuda
+  [ "$(torch_version "$work/torch")" = $torch ] || die "the wheel of torch is not as expected"
+  echo "$torch" >"$work/torch/$mark"
+
+  # The mark of a whole libtorch is its folder, so that it is moved last.
+  rm -rf "$deps/torch" "$deps/nvidia"
+  mv "$work/nvidia" "$deps/nvidia"
+  mv "$work/torch" "$deps/torch"
+  echo "setup: libtorch $torch is in build/deps," \
+    "$(du -csm "$deps/torch" "$deps/nvidia" | sed -n '$s/\s.*//p') MB"
+  [ ! -e /dev/nvidia0 ] ||
+    echo "setup: it is for the CPU; for the GPU name the folder of a whole torch by RT_TORCH_LIBTORCH"
+}
+
+fetch_python_torch() {
+  local version site folder needed library
+  begin
+  version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+  fetch_wheel "$version" "torch==$torch" 'torch/*.py' 'torch/_C*.so' torch/bin/torch_shm_manager \
+    torch/lib/lib{c10,c10_cuda,torch,torch_cpu,torch_cuda,torch_nvshmem,torch_python}.so \
+    torch/lib/lib{torch_global_deps,shm}.so 'torch/lib/libgomp*.so*' 'torchgen/*' 'functorch/*'
+  fetch_cuda
+  # Its CUDA part is loaded and never called, but wants its libraries, gigabytes of them: empty ones
+  # serve where what they lack is looked up when it is called.
+  folder=$(dirname "$work"/nvidia/*/lib/libcudart.so.*)
+  needed=$(readelf -d "$work"/torch/lib/*.so |
+    sed -nE 's/.*NEEDED.*\[(lib(cu|nccl|nvshmem)[^]]*)\]/\1/p' | sort -u)
+  for library in $needed; do
+    [ -e "$folder/$library" ] ||
+      gcc -shared -x c /dev/null -Wl,-soname,"$library" -o "$folder/$library"
+  done
+  "$python" -m venv --without-pip "$work/python" || die "$python could not make a venv"
+  site=$(echo "$work"/python/lib/python*/site-packages)
+  printf 'import os\nimport sys\n\nsys.setdlopenflags(os.RTLD_LAZY)\n' >"$site/sitecustomize.py"
+  mv "$work"/{torch,torchgen,functorch,nvidia} "$site"
+  "${pip[@]}" install --quiet --progress-bar off --root-user-action=ignore --only-binary=:all: \
+    --target "$site" typing-extensions filelock sympy networkx jinja2 fsspec numpy safetensors ||
+    die "pip could not install what PyTorch needs"
+  "$work/python/bin/python3" -c "import torch; assert torch.__version__.startswith('$torch')" ||
+    die "PyTorch does not load"
+  echo "$torch" >"$work/python/$mark"
+  rm -rf "$python_folder"
+  mv "$work/python" "$python_folder"
+  echo "setup: PyTorch $torch is in build/deps/python, $(du -sm "$python_folder" | cut -f 1) MB"
+}
+
+[ $fetch -eq 0 ] || fetch_libtorch
+[ $python_torch -eq 0 ] || fetch_python_torch

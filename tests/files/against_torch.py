@@ -9,6 +9,7 @@ import tempfile
 try:
     import torch
 except ImportError:
+    print(f"skipped: {sys.executable} has no torch; tools/setup.sh --python-torch makes one that has")
     sys.exit(77)
 try:
     from safetensors.torch import save_file
