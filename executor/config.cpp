@@ -10,6 +10,7 @@
 #include <limits>
 #include <vector>
 
+#include "fallback_cpu/simd.h"
 #include "graph/error.h"
 
 namespace rt {
@@ -51,6 +52,13 @@ bool is_device(std::string_view text) {
   if (text == "cpu" || text == "cuda") return true;
   uint8_t index = 0;
   return text.starts_with("cuda:") && read_number(text.substr(5), index) && index <= INT8_MAX;
+}
+
+std::string simd_names() {
+  std::string names;
+  for (const cpu::SimdTarget& target : cpu::simd_targets())
+    names += join(names.empty() ? "" : ", ", target.name);
+  return names;
 }
 
 std::vector<Variable> variables() {
@@ -100,6 +108,12 @@ std::vector<Variable> variables() {
        [](Config& config, const std::string& text) {
          config.use.reuse = text == "1";
          return is_switch(text);
+       }},
+      {"RT_TORCH_SIMD", join("one of those that this processor has: ", simd_names()),
+       [](Config&,
+          const std::string& text) {  // whose reader is simd.cpp: the plugin has it as well
+         return std::ranges::any_of(cpu::simd_targets(),
+                                    [&](const auto& target) { return target.name == text; });
        }},
       {"RT_TORCH_ASYNC", "0 or 1",
        [](Config& config, const std::string& text) {

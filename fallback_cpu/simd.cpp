@@ -5,6 +5,7 @@
 
 #include <array>
 #include <atomic>
+#include <cstdlib>
 
 namespace rt::cpu {
 namespace {
@@ -48,6 +49,17 @@ const Found& found() {
   return found;
 }
 
+/// The best, unless RT_TORCH_SIMD names another one; read_config refuses names that are none.
+const SimdTarget& preferred() {
+  static const SimdTarget& target = []() -> const SimdTarget& {
+    const char* name = std::getenv("RT_TORCH_SIMD");
+    for (const SimdTarget& one : simd_targets())
+      if (name && one.name == name) return one;
+    return simd_targets().front();
+  }();
+  return target;
+}
+
 std::atomic<const SimdTarget*> in_use{nullptr};
 
 }  // namespace
@@ -56,7 +68,7 @@ std::span<const SimdTarget> simd_targets() { return {found().targets.data(), fou
 
 const SimdTarget& simd_target() {
   const SimdTarget* target = in_use.load(std::memory_order_relaxed);
-  return target ? *target : simd_targets().front();
+  return target ? *target : preferred();
 }
 
 void use_simd_target_for_test(const SimdTarget& target) {

@@ -10,6 +10,7 @@
 #include <map>
 
 #include "executor/counters.h"
+#include "fallback_cpu/simd.h"
 
 namespace rt::test {
 namespace {
@@ -75,7 +76,8 @@ TEST_F(ConfigTest, EveryVariableIsRead) {
   set("THREADS", "3"), set("COMPILE_AFTER", "0"), set("CACHE_ENTRIES", "7");
   set("CACHE_BYTES", "12345678901"), set("MAX_PENDING_NODES", "9"), set("MAX_PENDING_BYTES", "10");
   set("FUSE", "0"), set("REUSE", "0"), set("ASYNC", "1"), set("LIBTORCH", "somewhere");
-  set("FORBID", "2"), set("DEBUG", "4"), set("DUMP", "folder"), set("DUMP_INPUTS", "1");
+  set("SIMD", "baseline"), set("FORBID", "2"), set("DEBUG", "4"), set("DUMP", "folder"),
+      set("DUMP_INPUTS", "1");
   set("TRACE", "trace.json");
   const Config config = read();
   EXPECT_EQ(complaint_, "");
@@ -114,9 +116,24 @@ TEST_F(ConfigTest, ComplaintsNameVariableValueAndWhatIsAllowed) {
   expect_complaint("FUSE", "yes", "0 or 1");
   expect_complaint("REUSE", "2", "0 or 1");
   expect_complaint("ASYNC", "on", "0 or 1");
+  expect_complaint("SIMD", "mmx", "baseline");
   expect_complaint("FORBID", "none", "a whole number");
   expect_complaint("DEBUG", "5", "from 0 to 4");
   expect_complaint("DUMP_INPUTS", "true", "0 or 1");
+}
+
+TEST_F(ConfigTest, TheVectorInstructionsAreTheBestOrThoseNamed) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");  // a process that has not chosen yet
+  const auto chooses = [](std::string_view name) {
+    std::_Exit(cpu::simd_target().name == name ? 0 : 1);
+  };
+  const auto& best = cpu::simd_targets().front();
+  EXPECT_EXIT(chooses(best.name), testing::ExitedWithCode(0), "");
+  for (const cpu::SimdTarget& target : cpu::simd_targets()) {
+    setenv("RT_TORCH_SIMD", std::string(target.name).c_str(), 1);
+    EXPECT_EXIT(chooses(target.name), testing::ExitedWithCode(0), "") << target.name;
+  }
+  unsetenv("RT_TORCH_SIMD");
 }
 
 TEST_F(ConfigTest, RefusedValuesLeaveTheDefaultAndTheFirstIsTold) {

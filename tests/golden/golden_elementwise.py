@@ -1,5 +1,7 @@
 """Golden cases: creation, arithmetic, activations, casts, the loader."""
 
+import math
+
 from golden_reference import TT
 from golden_values import (
     ALL,
@@ -335,7 +337,9 @@ def activation(b):
                 if not (fails and layout.startswith("empty")):
                     b.case(TT + name, f"{dtype}.{layout}", x, *slope, fails=fails)
         for dtype in FLOATS:
-            b.case(TT + name, f"{dtype}.special", vec(dtype, *SPECIAL), *slope)
+            # Of infinities PyTorch's gelu makes what the processor's instructions lead to.
+            special = [x for x in SPECIAL if name != "gelu" or not math.isinf(x)]
+            b.case(TT + name, f"{dtype}.special", vec(dtype, *special), *slope)
             b.case(
                 TT + name,
                 f"{dtype}.range",

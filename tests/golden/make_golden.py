@@ -1,9 +1,14 @@
 #!/usr/bin/env python3
 """Makes the golden cases: what PyTorch 2.11.0 on the CPU answers to the calls of rt_torch.h.
 
-    pip install torch==2.11.0 numpy
-    python make_golden.py            # rewrites the *.json beside this file
-    python make_golden.py --check    # fails when they would change
+    tools/setup.sh --python-torch
+    build/deps/python/bin/python3 tests/golden/make_golden.py [--check | --refresh]
+
+writes the *.json beside this file. A case that is there stays as it is, for processors differ in
+last bits; one that is new, or that asks something else than before, is added as computed.
+--refresh writes all as computed. --check writes nothing, and fails where a case would be added or
+dropped, or PyTorch differs from one that is there by more than the tests allow, on any kind of
+processor that this one can stand for.
 
 A case is a symbol of the C ABI, its arguments, and what must come out; where the call works in
 place, also what operands, and tensors that share their memory, hold afterwards. What a symbol
@@ -14,7 +19,9 @@ expected to fail must raise, or this script stops.
 
 Bool tensors are missing on purpose: no creation call of the ABI makes one. Outcomes that are
 accidents of one PyTorch kernel are left out: NaN or too large a number converted to an integer
-(undefined in C++), dtype checks that an empty tensor slips past, arange with an infinite step.
+(undefined in C++), dtype checks that an empty tensor slips past, arange with an infinite step. So
+is what depends on the processor, as the gelu of an infinity does: tests/torchscript compares that
+with the libtorch of the process.
 
 What rt_mutation finds that no case would notice is added in golden_gaps.py.
 
@@ -23,8 +30,11 @@ optimizers with the parameters that they lead to (golden_optimizers.py). Their t
 and a call's result gets the one that it `gives`.
 """
 
+import argparse
 import json
+import os
 import pathlib
+import subprocess
 import sys
 import warnings
 
@@ -171,12 +181,74 @@ def render(cases):
     return f"[\n{lines}\n]\n"
 
 
-def main():
-    version = torch.__version__.split("+")[0]
-    if version != TORCH_VERSION:
-        sys.exit(f"golden cases are made with PyTorch {TORCH_VERSION}, this is {version}")
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
+def question(row):
+    """A case without what PyTorch computes: what is asked, and what kind of answer is declared."""
+    asked = {key: value for key, value in row.items() if key not in ("expect", "after")}
+    expect = row["expect"]
+    if isinstance(expect, dict):
+        kinds = ("error", "returns", "compare", "signed_zero")
+        asked["kind"] = sorted(expect), [expect.get(kind) for kind in kinds]
+    computed = ("dtype", "shape", "data")
+    asked["after"] = [
+        {key: value for key, value in look.items() if key not in computed}
+        for look in row.get("after", ())
+    ]
+    return json.dumps(asked, sort_keys=True)
+
+
+# torch.testing.assert_close's, as tests/support/golden.cpp has them.
+TOLERANCES = {"f32": (1.3e-6, 1e-5), "f64": (1e-7, 1e-7)}
+
+
+def agree(old, new, dtype):
+    """Whether two outcomes are the same to the tests; dtype: of numbers that come without one."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        dtype = new.get("dtype", dtype)
+        return old.keys() == new.keys() and all(agree(old[k], new[k], dtype) for k in old)
+    if isinstance(old, list) and isinstance(new, list):
+        return len(old) == len(new) and all(agree(a, b, dtype) for a, b in zip(old, new))
+    if isinstance(old, (int, float)) and isinstance(new, (int, float)) and dtype in TOLERANCES:
+        relative, absolute = TOLERANCES[dtype]
+        return abs(old - new) <= absolute + relative * abs(new)
+    return old == new
+
+
+def merged(old_rows, rows):
+    """The cases to be written: those that are there and ask what is asked now stay. Besides them
+    the names of the added, and of those whose answers PyTorch does not give here."""
+    kept = {question(row): row for row in old_rows}
+    result, added, differing = [], [], []
+    for row in rows:
+        name = f"{row.get('symbol', row.get('optimizer', ''))}/{row['name']}"
+        dtype = row["name"].rsplit("_", 1)[-1]  # of a program
+        old = kept.get(question(row))
+        result.append(old or row)
+        if old is None:
+            added.append(name)
+        elif "compare" not in str(old["expect"]) and not (
+            agree(old["expect"], row["expect"], dtype)
+            and agree(old.get("after"), row.get("after"), dtype)
+        ):
+            differing.append(name)
+    return result, added, differing
+
+
+def lesser_processors():
+    """What the environment says to have the parts of PyTorch compute as on lesser processors."""
+    here = torch.backends.cpu.get_cpu_capability()
+    all_levels = {
+        "DEFAULT": ("default", "SSE41", "SSE4_2"),
+        "AVX2": ("avx2", "AVX2", "AVX2"),
+        "AVX512": ("avx512", "AVX512_CORE", "AVX512"),
+    }
+    names = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS")
+    for level, values in all_levels.items():
+        if level == here:
+            return
+        yield dict(zip(names, values))
+
+
+def all_cases():
     book = Book()
     for table in TABLES:
         table(book)
@@ -186,17 +258,37 @@ def main():
         program(book)
     if SURPRISES:
         sys.exit("\n".join(SURPRISES))
-    stale, total, count = [], 0, 0
-    for group, cases in book.groups.items():
-        path, text = HERE / f"{group}.json", render(cases)
-        total, count = total + len(text), count + len(cases)
-        if "--check" in sys.argv[1:]:
-            stale += [] if path.exists() and path.read_text() == text else [path.name]
-        else:
-            path.write_text(text)
-    print(f"{count} cases, {total} bytes")
-    if stale:
-        sys.exit("out of date: " + ", ".join(stale))
+    return book.groups
+
+
+def main():
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--check", action="store_true", help="write nothing, say what differs")
+    arguments.add_argument("--refresh", action="store_true", help="write all as computed here")
+    options = arguments.parse_args()
+    version = torch.__version__.split("+")[0]
+    if version != TORCH_VERSION:
+        sys.exit(f"golden cases are made with PyTorch {TORCH_VERSION}, this is {version}")
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    count, wrong = 0, []
+    for group, cases in all_cases().items():
+        path = HERE / f"{group}.json"
+        old = json.loads(path.read_text()) if path.exists() and not options.refresh else []
+        cases, added, differing = merged(old, cases)
+        count += len(cases)
+        wrong += [f"PyTorch differs here: {group}: {name}" for name in differing]
+        if not options.check:
+            path.write_text(render(cases))
+        elif cases != old:
+            wrong += [f"not there: {group}: {name}" for name in added] or [f"other cases: {group}"]
+    print(f"{count} cases on {torch.backends.cpu.get_cpu_capability()}")
+    if options.check and "ATEN_CPU_CAPABILITY" not in os.environ:
+        for level in lesser_processors():
+            again = subprocess.run([sys.executable, *sys.argv], env={**os.environ, **level})
+            wrong += [f"as with {level}: see above"] if again.returncode else []
+    if wrong:
+        sys.exit("\n".join(wrong))
 
 
 if __name__ == "__main__":

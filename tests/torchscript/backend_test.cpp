@@ -81,6 +81,40 @@ TEST_P(RunOfRow, IsAModuleThatLoadsAndGivesTheSame) {
       << got;
 }
 
+// What libtorch's own functions make of these may depend on the processor (oneDNN's gelu of an
+// infinity does), so that no golden case has it.
+TEST(Backend, EdgesAreWhatTheSameLibtorchMakesOfThem) {
+  using Function = at::Tensor (*)(const at::Tensor&);
+  const auto gelu = [](const at::Tensor& x) { return at::gelu(x); };
+  const auto gelu_slope = [](const at::Tensor& x) { return at::gelu_backward(x, x); };
+  const std::pair<Op, Function> functions[] = {
+      {Op::Exp, at::exp},   {Op::Log, at::log},
+      {Op::Sqrt, at::sqrt}, {Op::Sin, at::sin},
+      {Op::Cos, at::cos},   {Op::Tan, at::tan},
+      {Op::Asin, at::asin}, {Op::Acos, at::acos},
+      {Op::Sigmoid, at::sigmoid},
+      {Op::Tanh, at::tanh}, {Op::Relu, at::relu},
+      {Op::Gelu, gelu},     {Op::GeluBackward, gelu_slope}};
+  constexpr double kEdges[] = {NAN,   INFINITY, -INFINITY, 0.,    -0.,  1e-45, -1e-45, 1e-39,
+                               1e-20, -1e-20,   1e19,      -1e19, 3e38, -3e38, 90,     -90};
+  // One element, a vector's worth or several, and a rest.
+  for (const int64_t count : {1, 5, 16, 37}) {
+    std::vector<float> values(static_cast<size_t>(count));
+    for (size_t i = 0; i < values.size(); ++i)
+      values[i] = static_cast<float>(kEdges[(i + values.size()) % std::size(kEdges)]);
+    for (const auto& [op, function] : functions) {
+      SCOPED_TRACE(std::string(info(op).name) + " of " + std::to_string(count));
+      Rig rig(libtorch());
+      const Value x = rig.input<float>({count}, values);
+      const at::Tensor wanted = function(torchscript::tensor_over(*rig.inputs[0]));
+      const bool binary = op == Op::GeluBackward;
+      const BufferRef got = rig.run(binary ? rig.step(op, {x, x}) : rig.step(op, {x}));
+      EXPECT_TRUE(at::allclose(torchscript::tensor_over(*got), wanted, 0, 0, /*equal_nan=*/true))
+          << torchscript::tensor_over(*got) << wanted;
+    }
+  }
+}
+
 TEST(Backend, RowsOfOneOperatorShareItsNode) {
   Rig rig(libtorch());
   const Value x = rig.input<float>({1, 1, 2, 4}, {1, 5, 3, 2, 4, 0, 7, 6});
