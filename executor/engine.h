@@ -32,13 +32,13 @@ struct Thread {
   explicit Thread(Graph& graph) : tape(graph.open_tape()) {}
   Tape& tape;
   std::string last_error;
-  std::string text;        ///< the newest text result
-  Message unreported;      ///< first failure of a batch that no call has told yet
-  uint64_t ticket = 0;     ///< of the newest batch that it has submitted
-  uint32_t place = 0;      ///< of the nodes recorded next
-  int64_t no_grad = 0;     ///< calls of no_grad_begin that wait for their end
-  int64_t in_flight = 0;   ///< batches that it submitted and that have not landed
-  bool ended = false;      ///< its last batch takes it along
+  std::string text;       ///< the newest text result
+  Message unreported;     ///< first failure of a batch that no call has told yet
+  uint64_t ticket = 0;    ///< of the newest batch that it has submitted
+  uint32_t place = 0;     ///< of the nodes recorded next
+  int64_t no_grad = 0;    ///< calls of no_grad_begin that wait for their end
+  int64_t in_flight = 0;  ///< batches that it submitted and that have not landed
+  bool ended = false;     ///< its last batch takes it along
 };
 
 class Engine;

@@ -30,7 +30,7 @@ namespace {
 constexpr size_t kShared = 256;        ///< handles that are alive at most
 constexpr size_t kMostElements = 512;  ///< of a tensor that is kept
 constexpr size_t kData = 1 << 16;      ///< numbers behind a pointer
-constexpr int kRare = 4096;            ///< one call in so many touches a file
+constexpr int kRare = 4096;            ///< one call of those that touch files in so many
 
 /// Numbers that a seed gives (SplitMix64, Steele and others 2014).
 class Random {
@@ -113,7 +113,7 @@ class Caller {
 
   void call() {
     const Row& row = shared_.rows[random_.below(shared_.rows.size())];
-    if (row.rare && !random_.one_in(kRare / 16)) return;
+    if (row.rare && !random_.one_in(kRare)) return;
     const bool looks = random_.one_in(16);
     if (looks) rt_torch_clear_error();
     std::array<int64_t, 12> words{};
@@ -284,6 +284,7 @@ int run(int64_t calls, int threads, uint64_t seed) {
   shared.folder =
       std::filesystem::temp_directory_path() / ("rt_random_calls." + std::to_string(seed));
   std::filesystem::create_directories(shared.folder);
+  std::filesystem::current_path(shared.folder);  // any text may be taken for a path
   shared.texts = {"observe",
                   "data",
                   "eager",

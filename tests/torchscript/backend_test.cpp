@@ -87,14 +87,19 @@ TEST(Backend, EdgesAreWhatTheSameLibtorchMakesOfThem) {
   using Function = at::Tensor (*)(const at::Tensor&);
   const auto gelu = [](const at::Tensor& x) { return at::gelu(x); };
   const auto gelu_slope = [](const at::Tensor& x) { return at::gelu_backward(x, x); };
-  const std::pair<Op, Function> functions[] = {
-      {Op::Exp, at::exp},   {Op::Log, at::log},
-      {Op::Sqrt, at::sqrt}, {Op::Sin, at::sin},
-      {Op::Cos, at::cos},   {Op::Tan, at::tan},
-      {Op::Asin, at::asin}, {Op::Acos, at::acos},
-      {Op::Sigmoid, at::sigmoid},
-      {Op::Tanh, at::tanh}, {Op::Relu, at::relu},
-      {Op::Gelu, gelu},     {Op::GeluBackward, gelu_slope}};
+  const std::pair<Op, Function> functions[] = {{Op::Exp, at::exp},
+                                               {Op::Log, at::log},
+                                               {Op::Sqrt, at::sqrt},
+                                               {Op::Sin, at::sin},
+                                               {Op::Cos, at::cos},
+                                               {Op::Tan, at::tan},
+                                               {Op::Asin, at::asin},
+                                               {Op::Acos, at::acos},
+                                               {Op::Sigmoid, at::sigmoid},
+                                               {Op::Tanh, at::tanh},
+                                               {Op::Relu, at::relu},
+                                               {Op::Gelu, gelu},
+                                               {Op::GeluBackward, gelu_slope}};
   constexpr double kEdges[] = {NAN,   INFINITY, -INFINITY, 0.,    -0.,  1e-45, -1e-45, 1e-39,
                                1e-20, -1e-20,   1e19,      -1e19, 3e38, -3e38, 90,     -90};
   // One element, a vector's worth or several, and a rest.
