@@ -27,10 +27,10 @@
 namespace rt_test {
 namespace {
 
-constexpr size_t kShared = 256;        ///< handles that are alive at most
-constexpr size_t kMostElements = 512;  ///< of a tensor that is kept
-constexpr size_t kData = 1 << 16;      ///< numbers behind a pointer
-constexpr int kRare = 4096;            ///< one call of those that touch files in so many
+constexpr size_t kShared = 256;         ///< handles that are alive at most
+constexpr int64_t kMostElements = 512;  ///< of a tensor that is kept
+constexpr size_t kData = 1 << 16;       ///< numbers behind a pointer
+constexpr int kRare = 4096;             ///< one call of those that touch files in so many
 
 /// Numbers that a seed gives (SplitMix64, Steele and others 2014).
 class Random {
@@ -55,11 +55,42 @@ class Random {
 
 enum class Result { Plain, Handle, Ints, Handles, Text };
 
+enum class Thing : int64_t { Tensor, Stream, Optimizer, File };
+
+/// A handle, which is below 2^53, and of what it is, in one word for threads to exchange.
+struct Held {
+  int64_t handle = 0;
+  Thing thing = Thing::Tensor;
+  static Held of(int64_t word) { return {word & kMask, static_cast<Thing>(word >> kBits)}; }
+  int64_t word() const { return handle | static_cast<int64_t>(thing) << kBits; }
+  void free() const {
+    if (handle == 0) return;
+    switch (thing) {
+      case Thing::Tensor: return rt_torch_torchtensor_free(handle);
+      case Thing::Stream: return rt_torch_torchstream_free(handle);
+      case Thing::Optimizer: rt_torch_optimizer_free(handle); return;
+      case Thing::File: return rt_torch_safetensors_close(handle);
+    }
+  }
+
+ private:
+  static constexpr int kBits = 56;
+  static constexpr int64_t kMask = (int64_t{1} << kBits) - 1;
+};
+
+Thing thing_of(const std::string& symbol) {
+  if (symbol.find("stream_create") != std::string::npos) return Thing::Stream;
+  if (symbol.ends_with("_new")) return Thing::Optimizer;
+  if (symbol.find("safetensors_open") != std::string::npos) return Thing::File;
+  return Thing::Tensor;
+}
+
 struct Row {
   std::string symbol;
   void* function = nullptr;
   std::vector<std::string> kinds;
   Result result = Result::Plain;
+  Thing thing = Thing::Tensor;
   bool has_memory = false;  ///< takes a pointer, whose length stands in another argument
   bool rare = false;
   bool zero_is_failure = true;
@@ -96,6 +127,7 @@ std::vector<Row> read_rows() {
     if (returns == "Tensor" || returns == "Handle") row.result = Result::Handle;
     if (returns == "IntList") row.result = Result::Ints;
     if (returns == "TensorList") row.result = Result::Handles;
+    row.thing = thing_of(row.symbol);
     row.zero_is_failure = zero_is_failure(json);
     for (const char* slow :
          {"save", "load", "open", "graph", "dump", "stats_json", "set_backend", "empty_cache"})
@@ -136,7 +168,8 @@ class Caller {
         reals[1], reals[2], reals[3], reals[4], reals[5]);
     if (row.result == Result::Handle) take(row, result, looks);
     if (row.result == Result::Handles)
-      for (int64_t i = 0; i < std::min(result, w[at - 1]); ++i) keep(out_[static_cast<size_t>(i)]);
+      for (int64_t i = 0; i < std::min(result, w[at - 1]); ++i)
+        keep({out_[static_cast<size_t>(i)], Thing::Tensor});
   }
 
  private:
@@ -175,7 +208,7 @@ class Caller {
     static constexpr int64_t kWrong[] = {0, -1,      INT64_MAX,        INT64_MIN,
                                          1, 1 << 26, int64_t{1} << 52, int64_t{1} << 61};
     if (random_.one_in(16)) return random_.one_in(2) ? stale_ : random_.pick(kWrong);
-    return shared_.handles[random_.below(kShared)].load(std::memory_order_relaxed);
+    return Held::of(shared_.handles[random_.below(kShared)].load(std::memory_order_relaxed)).handle;
   }
   int64_t small() { return static_cast<int64_t>(random_.below(9)) - (random_.one_in(8) ? 4 : 0); }
   int64_t integer() {
@@ -208,7 +241,7 @@ class Caller {
 
   void take(const Row& row, int64_t result, bool looks) {
     if (result < 0) return wrong(row, "gave a negative handle");
-    if (result > 0) return keep(result);
+    if (result > 0) return keep({result, row.thing});
     shared_.failed.fetch_add(1, std::memory_order_relaxed);
     if (!looks || !row.zero_is_failure) return;
     const std::string message = rt_torch_last_error();
@@ -220,22 +253,17 @@ class Caller {
     ++shared_.wrong;
   }
 
-  void keep(int64_t handle) {
+  void keep(const Held& held) {
     // The question is a force point under one policy only.
-    if (rt_torch_torchtensor_numel(handle) > static_cast<int64_t>(kMostElements)) {
-      free(handle);
-      return;
+    const bool large =
+        held.thing == Thing::Tensor && rt_torch_torchtensor_numel(held.handle) > kMostElements;
+    Held gone = held;
+    if (!large) {
+      auto& slot = shared_.handles[random_.below(kShared)];
+      gone = Held::of(slot.exchange(held.word(), std::memory_order_relaxed));
     }
-    const size_t slot = random_.below(kShared);
-    free(shared_.handles[slot].exchange(handle, std::memory_order_relaxed));
-  }
-  void free(int64_t handle) {
-    if (handle == 0) return;
-    stale_ = handle;
-    rt_torch_torchtensor_free(handle);
-    rt_torch_torchstream_free(handle);
-    rt_torch_optimizer_free(handle);
-    rt_torch_safetensors_close(handle);
+    gone.free();
+    stale_ = gone.handle;
   }
 
   Shared& shared_;
@@ -248,12 +276,7 @@ class Caller {
 /// All is freed: what is left is lost.
 int look_at_the_end(Shared& shared) {
   rt_torch_set_policy("data");
-  for (auto& handle : shared.handles) {
-    rt_torch_torchtensor_free(handle);
-    rt_torch_torchstream_free(handle);
-    rt_torch_optimizer_free(handle);
-    rt_torch_safetensors_close(handle);
-  }
+  for (const auto& word : shared.handles) Held::of(word).free();
   for (int i = 0; i < 1000 && rt_torch_sync() == 0; ++i) {  // untold failures
   }
   const auto expect = [&](const char* what, int64_t is, int64_t should) {
