@@ -85,11 +85,22 @@ trap cleanup EXIT
 
 # ---- making systems
 
-# The mirror of this machine, where it runs the same system; else debootstrap knows one.
+# mirror_of SYSTEM SUITE SCRIPT: that of this machine, where it runs the same system; else the one that
+# debootstrap's script has, which it would not take itself where it has no keys of that system.
 mirror_of() {
-  # shellcheck disable=SC2016  # apt's own word
-  ! grep -qsx "ID=$1" /etc/os-release ||
+  if grep -qsx "ID=$1" /etc/os-release; then
+    # shellcheck disable=SC2016  # apt's own word
     apt-get indextargets --no-release-info --format '$(REPO_URI)' 2>/dev/null | head -n 1
+    return
+  fi
+  # shellcheck disable=SC2034,SC2317  # read and called by the script
+  (
+    set +eu
+    ARCH=$(dpkg --print-architecture) SUITE=$2
+    default_mirror() { echo "$1" && exit; } # which comes first there
+    # shellcheck disable=SC1090
+    . "$3"
+  )
 }
 
 # network TREE: the system reaches what this machine reaches, by the way that it was told.
@@ -130,7 +141,7 @@ make_system() {
   [ -e $script ] || script=${script%/*}/gutsy
   echo "fresh_check: making a minimal $name ($suite)"
   if ! debootstrap --variant=minbase --components=$components $suite "$tree" \
-    "$(mirror_of "$name")" $script >"$log" 2>&1; then
+    "$(mirror_of "$name" $suite $script)" $script >"$log" 2>&1; then
     ! grep -q 'Failed getting release file' "$log" || return 3
     tail -n 15 "$log" >&2
     return 1

@@ -11,7 +11,7 @@ namespace rt::tool {
 /// What the commands that run something are told.
 struct Setup {
   std::string backend = "auto";  ///< auto, libtorch or reference
-  std::string libtorch;          ///< its folder, "": it is searched
+  std::string libtorch{};        ///< its folder, "": it is searched
   int threads = 0;               ///< 0: all cores
   uint64_t seed = 0;             ///< of random inputs and of the batch's own random numbers
   bool random = false;           ///< whatever was captured
