@@ -109,6 +109,38 @@ if(RT_LIBTORCH_FOUND)
                                                 RT_TORCH_BACKEND=libtorch)
 endif()
 
+# rt_run_ops_on(<ours> <libtorch's> <oneDNN's> <MKL's>): the golden cases as on a processor that has
+# no more than these instructions.
+function(rt_run_ops_on simd aten onednn mkl)
+  set(instructions RT_TORCH_SIMD=${simd} ATEN_CPU_CAPABILITY=${aten} ONEDNN_MAX_CPU_ISA=${onednn}
+                   MKL_ENABLE_INSTRUCTIONS=${mkl})
+  add_test(NAME ops_on_${simd} COMMAND rt_test_ops)
+  set_tests_properties(ops_on_${simd} PROPERTIES TIMEOUT 300 LABELS core ENVIRONMENT
+                                                 "RT_TORCH_BACKEND=reference;${instructions}")
+  if(RT_LIBTORCH_FOUND)
+    foreach(fuse 0 1)
+      set(name libtorch.ops_on_${simd}_fuse_${fuse})
+      add_test(NAME ${name} COMMAND rt_test_ops)
+      set_tests_properties(
+        ${name} PROPERTIES TIMEOUT 300 LABELS libtorch ENVIRONMENT
+                           "RT_TORCH_BACKEND=libtorch;RT_TORCH_FUSE=${fuse};${instructions}")
+    endforeach()
+  endif()
+endfunction()
+# What the processor has beyond these is tested above.
+if(NOT RT_SANITIZE AND EXISTS /proc/cpuinfo)
+  file(STRINGS /proc/cpuinfo flags REGEX "^flags.* sse4_2 " LIMIT_COUNT 1)
+  if(flags)
+    rt_run_ops_on(baseline default SSE41 SSE4_2)
+  endif()
+  if(flags MATCHES " avx2 ")
+    rt_run_ops_on(sse4 default SSE41 SSE4_2)
+  endif()
+  if(flags MATCHES " avx512bw ")
+    rt_run_ops_on(avx2 avx2 AVX2 AVX2)
+  endif()
+endif()
+
 # The batch explorer, where there is a browser.
 find_program(RT_CHROMIUM NAMES chromium chromium-browser google-chrome)
 mark_as_advanced(RT_CHROMIUM)

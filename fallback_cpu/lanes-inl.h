@@ -210,7 +210,10 @@ struct DoublesOfFloats {
     return {Lanes<Tag>(hn::LoadU(Tag(), from))};
   }
   HWY_INLINE void store(double* to) const { hn::StoreU(low.vector, Tag(), to); }
-  HWY_INLINE Lanes<D> narrow() const { return hn::DemoteTo(D(), low.vector); }
+  /// Not by DemoteTo, which makes the largest float of what is out of range and of infinities.
+  HWY_INLINE Lanes<D> narrow() const {
+    return Lanes<D>(static_cast<float>(hn::GetLane(low.vector)));
+  }
   template <class Function, class... More>
   HWY_INLINE DoublesOfFloats map(const Function& function, More... more) const {
     return {function(low, more.low...)};
@@ -239,7 +242,15 @@ struct DoublesOfFloats {
     hn::StoreU(high.vector, Tag(), to + hn::Lanes(Tag()));
   }
   HWY_INLINE Lanes<D> narrow() const {
+#if HWY_TARGET == HWY_EMU128  // as above
+    double wide[hn::MaxLanes(D())];
+    float narrowed[hn::MaxLanes(D())];
+    store(wide);
+    for (size_t i = 0; i < hn::MaxLanes(D()); ++i) narrowed[i] = static_cast<float>(wide[i]);
+    return Lanes<D>(hn::LoadU(D(), narrowed));
+#else
     return hn::Combine(D(), hn::DemoteTo(Half(), high.vector), hn::DemoteTo(Half(), low.vector));
+#endif
   }
   template <class Function, class... More>
   HWY_INLINE DoublesOfFloats map(const Function& function, More... more) const {

@@ -30,7 +30,7 @@ struct SimdTarget {
 /// The instruction sets that were compiled and that this processor has, the best one first.
 std::span<const SimdTarget> simd_targets();
 
-/// The one in use: the best, until a test says otherwise.
+/// The one in use: the best or the one that RT_TORCH_SIMD names, until a test says otherwise.
 const SimdTarget& simd_target();
 void use_simd_target_for_test(const SimdTarget& target);
 
