@@ -8,6 +8,7 @@ set -euo pipefail
 libtorch=${LIBTORCH:-} # empty in a build without
 tool=${TOOL:-}         # likewise
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+source=${here%/tests/install}
 major=${VERSION%%.*}
 plugin=librt_torch_torchscript.so
 # Nothing that the caller's environment says may reach the programs.
@@ -42,6 +43,34 @@ installed() {
     die "installing failed: $(tail -n 5 "$work/install.log")"
   mv "$work/before" "$work/after"
   prefix=$work/after
+  # Nothing of this machine is known but where the plugin found its libtorch.
+  knows_nothing_of "$work/before"
+  knows_nothing_of "$BUILD" "$libtorch/lib"
+  knows_nothing_of "$source" "$libtorch/lib"
+}
+
+# knows_nothing_of FOLDER [BUT]: no file in $prefix names that folder, apart from BUT.
+knows_nothing_of() {
+  local file found
+  while IFS= read -r file; do
+    # In what is not text, names end where what cannot be printed begins.
+    ! found=$(tr -c '[:print:]' '\n' <"$file" | grep -F "$1" | grep -vxF "${2:-}") ||
+      die "$file names a folder of this machine: $found"
+  done < <(find "$prefix" -type f)
+}
+
+# Nothing that is loaded stays writable but data, and what reads files checks its stack; without
+# optimisation neither is asked for.
+hardened() {
+  local file dynamic
+  [ "$CONFIG" != Debug ] || return 0
+  for file in "$prefix/$LIBDIR"/*.so ${tool:+"$prefix/$BINDIR/$tool"}; do
+    dynamic=$(readelf -dlW "$file")
+    [[ $dynamic == *GNU_RELRO* && $dynamic =~ BIND_NOW|FLAGS_1.*NOW ]] ||
+      die "$file is not linked with full RELRO"
+    [[ $file == */$plugin ]] || [[ $(readelf -W --dyn-syms "$file") == *__stack_chk_fail* ]] ||
+      die "$file does not check its stack"
+  done
 }
 
 by_hand() { # LIBRARY [CC'S WORDS...]: client, from these words or else from -I and -L
@@ -115,9 +144,10 @@ works_anywhere() {
   for file in "$prefix/$LIBDIR"/*.so; do
     ! found=$(readelf -d "$file" | grep -E 'R(UN)?PATH') || die "$file has a run path: $found"
   done
-  for found in "$BUILD" ${libtorch:+"$libtorch"}; do
-    ! grep -rlaF "$found" "$prefix" || die "these name $found, which is of this machine"
+  for found in "$BUILD" "$source" ${libtorch:+"$libtorch"}; do
+    knows_nothing_of "$found"
   done
+  hardened
   for library in $LIBRARIES; do
     by_pkg_config "$library"
     run_on_all_backends RT_TORCH_LIBTORCH="$libtorch"
