@@ -479,6 +479,7 @@ endif()
 # How programs and threads end, each scenario in a process of its own, as a client that links the
 # library.
 add_executable(rt_end_host tests/loading/end_host.cpp)
+target_include_directories(rt_end_host PRIVATE ${PROJECT_SOURCE_DIR})
 target_link_libraries(rt_end_host PRIVATE rt_settings rt_torch Threads::Threads)
 add_executable(rt_test_end tests/loading/end_test.cpp)
 target_link_libraries(rt_test_end PRIVATE rt_test_settings GTest::gtest_main)

@@ -337,6 +337,7 @@ void Engine::tell_capture() {
 void Engine::finish() {
   if (trace_) trace_->finish();
   if (!config_.holds.empty()) tell_hold();
+  if (config_.debug < 1) return;  // a signal's handler that exits may have interrupted a call
   const std::lock_guard lock(mutex_);
   report_leaks();
 }
@@ -348,7 +349,7 @@ void Engine::tell_hold() const {
 
 /// When RT_TORCH_DEBUG asks: what was never freed.
 void Engine::report_leaks() const {
-  if (config_.debug < 1 || handles_.live() == 0) return;
+  if (handles_.live() == 0) return;
   constexpr int64_t kMost = 20;
   std::cerr << "rt_torch: " << handles_.live() << " handles were never freed\n";
   int64_t told = 0;

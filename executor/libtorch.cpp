@@ -78,6 +78,7 @@ class LibtorchBackend final : public Backend {
     Words error;
     executor_ = open(&host, error.sink());
     if (!executor_) throw Error(error.text());
+    LibtorchVisit::opened();
   }
   ~LibtorchBackend() override { executor_->close(); }
 

@@ -49,6 +49,8 @@ OpSet ops_of(const Batch& batch) {
   return ops;
 }
 
+void LibtorchVisit::opened() { std::atexit(close_process); }
+
 LibtorchVisit::LibtorchVisit() {
   if (mine.closed) return;
   ++stays;

@@ -35,6 +35,8 @@ class LibtorchVisit {
   LibtorchVisit(const LibtorchVisit&) = delete;
   ~LibtorchVisit();
   explicit operator bool() const { return inside_; }  ///< false: it is closed
+  /// libtorch has been loaded, so that objects of the process may be there now.
+  static void opened();
   /// These ops have run in this stay, so that objects of theirs may be there now.
   void ran(Op op);
   void ran(const OpSet& ops);

@@ -2,12 +2,17 @@
 #include "executor/engine_lock.h"
 
 #include <gtest/gtest.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <cerrno>
 
 #include <condition_variable>
 #include <thread>
 #include <vector>
+
+#include "tests/support/sandbox.h"
 
 namespace rt {
 namespace {
@@ -108,6 +113,32 @@ TEST(EngineLock, AForkedChildGoesOnWithIt) {
   int status = 0;
   ASSERT_EQ(waitpid(child, &status, 0), child);
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+/// A sandbox that closes when a thread has the fast way already. The child ends by its alarm where
+/// somebody waits for ever.
+TEST(EngineLock, WhereTheKernelBeginsToRefuseBarriersItIsAMutex) {
+  constexpr int kNoFilter = 77;
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(20);
+    Guarded guarded;
+    for (int i = 0; i < kMany; ++i) guarded.visit();
+    if (!rt_test::refuse(SYS_membarrier, EPERM)) _exit(kNoFilter);
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; ++i)
+      threads.emplace_back([&] {
+        for (int round = 0; round < kMany; ++round) guarded.visit();
+      });
+    for (int i = 0; i < kMany; ++i) guarded.visit();
+    for (std::thread& thread : threads) thread.join();
+    _exit(guarded.count == 6 * kMany && guarded.twice == 2 * guarded.count ? 0 : 1);
+  }
+  ASSERT_GT(child, 0);
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  if (WIFEXITED(status) && WEXITSTATUS(status) == kNoFilter) GTEST_SKIP() << "no filter to be set";
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
 }
 
 }  // namespace

@@ -2,10 +2,13 @@
 // leaves work pending. It prints a word for each result that was right, and ends at once, with
 // status 9, at the first that was not.
 #include <pthread.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -16,6 +19,7 @@
 #include <vector>
 
 #include "rt_torch.h"
+#include "tests/support/sandbox.h"
 
 namespace {
 
@@ -231,6 +235,11 @@ void static_objects() {
 
 void static_object_makes_the_first_call() { early_static.used = true; }
 
+void static_object_makes_the_first_batch() {
+  early_static.used = true;
+  if (*rt_torch_backend() == '\0') wrong("the backend", 0, 1);
+}
+
 void exit_handlers() {
   std::atexit([] { Model().warm_up("early-handler"); });
   Model().warm_up("main");
@@ -285,6 +294,75 @@ void a_child_exits() {
   if (status != 0) wrong("the child", status, 0);
 }
 
+/// Threads are cancelled wherever they are in their calls; what they held serves the others.
+void threads_are_cancelled() {
+  for (int i = 0; i < 30; ++i) {
+    pthread_t thread;
+    pthread_create(
+        &thread, nullptr,
+        [](void*) -> void* {
+          const int64_t sizes[] = {64, 64};
+          const int64_t square = rt_torch_tensor_full(sizes, 2, 1.0);
+          for (;;) {
+            const int64_t product = rt_torch_torchtensor_matmul(square, square);
+            const int64_t soft = rt_torch_torchtensor_softmax(product, 1);
+            rt_torch_flush();
+            const double sum = rt_torch_torchtensor_sum(soft);
+            if (!(std::fabs(sum - 64) < 1e-2)) wrong("a thread", sum, 64);
+            rt_torch_torchtensor_free(product);
+            rt_torch_torchtensor_free(soft);
+            rt_torch_sync();
+          }
+        },
+        nullptr);
+    Model().check("main");
+    std::this_thread::sleep_for(std::chrono::microseconds(300 * i));
+    pthread_cancel(thread);
+    void* result = nullptr;
+    pthread_join(thread, &result);
+    if (result != PTHREAD_CANCELED) wrong("the thread's result", 0, 1);
+  }
+  std::printf("cancelled ");
+}
+
+/// Loops large enough for several threads.
+void compute_much(const char* where) {
+  const int64_t sizes[] = {1024, 1024};
+  const int64_t square = rt_torch_tensor_full(sizes, 2, 0.5);
+  for (int i = 0; i < 4; ++i) {
+    const int64_t product = rt_torch_torchtensor_matmul(square, square);
+    const int64_t soft = rt_torch_torchtensor_softmax(product, 1);
+    const int64_t ones = rt_torch_torchtensor_tanh(product);
+    const double sum = rt_torch_torchtensor_sum(soft), mean = rt_torch_torchtensor_mean(ones);
+    if (!(std::fabs(sum - 1024) < 1e-2)) wrong(where, sum, 1024);
+    if (!(std::fabs(mean - 1) < 1e-3)) wrong(where, mean, 1);
+  }
+  std::printf("%s ", where);
+}
+
+void refuse_threads() {
+  if (rt_test::refuse(SYS_clone, EAGAIN) && rt_test::refuse(SYS_clone3, EAGAIN)) return;
+  std::printf("no filter");
+  std::exit(0);
+}
+
+/// A container that has no thread left to give.
+void no_threads() {
+  refuse_threads();
+  compute_much("main");
+}
+
+void no_more_threads() {
+  compute_much("main");
+  on_thread([](void*) -> void* {
+    refuse_threads();
+    compute_much("thread");
+    return nullptr;
+  });
+  refuse_threads();
+  compute_much("main");
+}
+
 const std::map<std::string, void (*)()> kScenes = {
     {"main-returns", main_returns},
     {"exit", exit_calls},
@@ -297,10 +375,14 @@ const std::map<std::string, void (*)()> kScenes = {
     {"many-threads-leave-work", many_threads_leave_work},
     {"static-objects", static_objects},
     {"static-object-calls-first", static_object_makes_the_first_call},
+    {"static-object-computes-first", static_object_makes_the_first_batch},
     {"exit-handlers", exit_handlers},
     {"thread-locals", thread_locals},
     {"thread-keys", thread_keys},
     {"a-child-exits", a_child_exits},
+    {"threads-are-cancelled", threads_are_cancelled},
+    {"no-threads", no_threads},
+    {"no-more-threads", no_more_threads},
 };
 
 }  // namespace

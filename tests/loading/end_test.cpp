@@ -9,6 +9,12 @@
 namespace rt_test {
 namespace {
 
+std::string times(int count, const std::string& words) {
+  std::string text;
+  for (int i = 0; i < count; ++i) text += words;
+  return text;
+}
+
 const std::string kMain = "main main main main ", kThread = "thread thread thread thread ",
                   kLast = "at-the-last at-the-last at-the-last at-the-last ";
 const std::map<std::string, std::string> kRight = {
@@ -23,12 +29,16 @@ const std::map<std::string, std::string> kRight = {
     {"many-threads-leave-work", "read "},
     {"static-objects", "later-static late-static early-static " + kLast},
     {"static-object-calls-first", "early-static " + kLast},
+    {"static-object-computes-first", "early-static " + kLast},
     {"exit-handlers", kMain + "late-handler late-handler late-handler late-handler "
                               "early-handler early-handler early-handler early-handler "},
     {"thread-locals", kThread + "late-thread-local early-thread-local " + kThread +
                           "late-thread-local early-thread-local "},
     {"thread-keys", "main " + kThread + "key key key key "},
     {"a-child-exits", kMain + "child child child child early-static " + kLast},
+    {"threads-are-cancelled", times(30, "main ") + "cancelled "},
+    {"no-threads", "main "},
+    {"no-more-threads", "main thread main "},
 };
 
 using Way = std::tuple<std::string, const char*, const char*>;
