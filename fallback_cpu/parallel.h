@@ -8,13 +8,19 @@ namespace rt::cpu {
 /// Elements below which a second thread costs more than it brings.
 inline constexpr int64_t kParallelFrom = 65536;
 
+#ifdef _OPENMP
+/// As many threads as a loop of the calling thread gets, of so many.
+int team_of(int threads);
+#endif
+
 /// Calls body(piece) for every piece, in any order, on up to `threads` threads. The body must not
 /// throw. Results must not depend on the order: cut the work by its shape, never by `threads`.
 template <class Body>
 void for_pieces(int64_t pieces, int threads, const Body& body) {
 #ifdef _OPENMP
-  if (threads > 1 && pieces > 1) {
-    const int team = static_cast<int>(std::min<int64_t>(threads, pieces));
+  // All of them, though there be fewer pieces: OpenMP lets threads go that a loop does not need,
+  // and may not get them back.
+  if (const int team = pieces > 1 && threads > 1 ? team_of(threads) : 1; team > 1) {
 #pragma omp parallel for num_threads(team) schedule(static)
     for (int64_t piece = 0; piece < pieces; ++piece) body(piece);
     return;

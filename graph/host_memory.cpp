@@ -6,6 +6,7 @@
 #include <new>
 #include <utility>
 
+#include "graph/machine_memory.h"
 #include "graph/thread_end.h"
 
 namespace rt {
@@ -119,6 +120,7 @@ void* take_block(int64_t bytes) noexcept {
   const SizeClass size = size_class(bytes);
   if (void* const block = mine().take(size)) return block;
   if (void* const block = pool.take(size)) return block;
+  if (size.bytes > kLargestPooled && size.bytes > machine_memory()) return nullptr;
   return std::aligned_alloc(kAlignment, static_cast<size_t>(size.bytes));
 }
 

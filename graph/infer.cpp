@@ -1,22 +1,16 @@
 // infer.cpp -- inference of one op: devices, limits, and the dtype rules.
 #include "graph/infer.h"
 
-#include <unistd.h>
-
 #include <bit>
 #include <cmath>
 
 #include "graph/error.h"
+#include "graph/machine_memory.h"
 
 namespace rt {
 namespace {
 
 constexpr size_t kMaxRank = 64;  // as libtorch's iterators
-
-int64_t machine_memory() {
-  static const int64_t bytes = int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGE_SIZE);
-  return bytes;
-}
 
 /// All operands on one device; 0-d CPU tensors go along with any.
 void check_devices(Inference& call) {
@@ -41,7 +35,7 @@ void check_size(const Inference& call) {
     fail("the size of ", to_string(call.dtype, call.shape), " overflows 64 bits");
   if (!call.device.is_cuda() && bytes > machine_memory() && !call.row.rules.view)
     fail(to_string(call.dtype, call.shape), " needs ", bytes, " bytes and this machine has ",
-         machine_memory(), "; use a smaller size");
+         machine_memory(), " for this process; use a smaller size");
 }
 
 int category(DType dtype) { return is_float(dtype) ? 2 : dtype == DType::Bool ? 0 : 1; }

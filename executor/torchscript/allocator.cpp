@@ -8,7 +8,9 @@
 #include <cstring>
 #include <utility>
 
+#include "graph/error.h"
 #include "graph/host_memory.h"
+#include "graph/machine_memory.h"
 
 namespace rt::torchscript {
 namespace {
@@ -42,6 +44,8 @@ class Pooling final : public c10::Allocator {
     if (scopes == 0 || bytes > kMost) return before_->allocate(bytes);
     const SizeClass size = size_class(static_cast<int64_t>(bytes));
     void* const block = take_block(size.bytes);
+    if (!block && size.bytes > machine_memory())
+      fail(bytes, " bytes are needed and this machine has ", machine_memory(), " for this process");
     if (!block) return before_->allocate(bytes);  // its error is the one that users know
     return {block, block, kGiveBack[static_cast<size_t>(size.number)], c10::Device(c10::kCPU)};
   }

@@ -1,0 +1,17 @@
+// parallel.cpp -- OpenMP's threads, asked for with care.
+#include "fallback_cpu/parallel.h"
+
+#include "graph/spare_threads.h"
+
+namespace rt::cpu {
+
+#ifdef _OPENMP
+int team_of([[maybe_unused]] int threads) {
+  return threads_for_loop(threads, [](int count) {
+#pragma omp parallel num_threads(count)
+    {}
+  });
+}
+#endif
+
+}  // namespace rt::cpu
