@@ -66,6 +66,7 @@ void drop(Generator& random, const T* in, T* out, int64_t n, double p) {
   const double kept = 1 - p;
   const T scale = T{1} / static_cast<T>(kept);
   const std::lock_guard lock(random.mutex);
+  random.turns.take();
   for (int64_t i = 0; i < n; ++i)  // without a branch, which nobody could predict
     out[i] = in[i] * (static_cast<T>(random.draws.uniform_double() < kept) * scale);
 }
@@ -98,6 +99,7 @@ BufferRef random(const Call& call) {
   visit_float(call.row.name, call.dtype, [&]<class T>(Type<T>) {
     T* const out = reinterpret_cast<T*>(result->data());
     const std::lock_guard lock(call.machine.random.mutex);
+    call.machine.random.turns.take();
     Draws& draws = call.machine.random.draws;
     if (call.row.op == Op::Randn) return draw_normal(draws, out, n);
     for (int64_t i = 0; i < n; ++i) out[i] = draws.uniform<T>();

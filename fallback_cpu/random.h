@@ -5,6 +5,7 @@
 #include <random>
 
 #include "graph/backend.h"
+#include "graph/turns.h"
 
 namespace rt::cpu {
 
@@ -35,14 +36,16 @@ class Draws {
 };
 
 struct DrawsState final : RandomState {
-  explicit DrawsState(const Draws& draws) : draws(draws) {}
+  DrawsState(const Draws& draws, uint64_t turns) : draws(draws), turns(turns) {}
   Draws draws;
+  uint64_t turns;
 };
 
 /// The generator of a backend: the draws of one tensor are not mixed with those of another.
 struct Generator {
   std::mutex mutex;
   Draws draws{0};
+  Turns turns;  ///< taken by whoever draws or keeps a state
 };
 
 }  // namespace rt::cpu

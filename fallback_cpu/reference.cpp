@@ -227,12 +227,13 @@ void ReferenceBackend::seed(uint64_t seed) {
 
 std::unique_ptr<RandomState> ReferenceBackend::random_state() {
   const std::lock_guard lock(random_.mutex);
-  return std::make_unique<DrawsState>(random_.draws);
+  return std::make_unique<DrawsState>(random_.draws, random_.turns.take());
 }
 
 void ReferenceBackend::restore(const RandomState& state) {
   const std::lock_guard lock(random_.mutex);
-  random_.draws = static_cast<const DrawsState&>(state).draws;
+  const auto& kept = static_cast<const DrawsState&>(state);
+  if (random_.turns.take() == kept.turns) random_.draws = kept.draws;
 }
 
 }  // namespace rt::cpu

@@ -3,6 +3,8 @@
 
 #include <torch/library.h>
 
+#include "executor/torchscript/random.h"
+
 namespace rt::torchscript {
 namespace {
 
@@ -20,6 +22,12 @@ void define(const std::string& schema, Function function) {
 }  // namespace
 
 void register_operators() {
+  const std::string factory =
+      "(int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, "
+      "bool? pin_memory=None) -> Tensor";
+  define("rt_torch::generators() -> int", TORCH_FN(Generators::own));
+  define("rt_torch::rand" + factory, TORCH_FN(rand));
+  define("rt_torch::randn" + factory, TORCH_FN(randn));
   define("rt_torch::dropout(Tensor input, float p, bool train) -> Tensor", TORCH_FN(dropout));
   define("rt_torch::dropout_mask(Tensor input, float p, bool train) -> Tensor",
          TORCH_FN(dropout_mask));

@@ -8,9 +8,17 @@ namespace rt::torchscript {
 /// called as a row is runs in the place of that row's aten operator.
 void register_operators();
 
-/// On the CPU draws what aten::dropout draws where libtorch leaves that to its own generator. On
-/// Intel's processors aten::dropout takes MKL's, and one seed would not give the reference's
-/// numbers.
+/// As aten::rand and aten::randn, of our own generators; see random.h.
+at::Tensor rand(at::IntArrayRef size, std::optional<at::ScalarType> dtype,
+                std::optional<at::Layout> layout, std::optional<at::Device> device,
+                std::optional<bool> pin_memory);
+at::Tensor randn(at::IntArrayRef size, std::optional<at::ScalarType> dtype,
+                 std::optional<at::Layout> layout, std::optional<at::Device> device,
+                 std::optional<bool> pin_memory);
+
+/// Likewise. On the CPU it draws what aten::dropout draws where libtorch leaves that to its own
+/// generator. On Intel's processors aten::dropout takes MKL's, and one seed would not give the
+/// reference's numbers.
 at::Tensor dropout(const at::Tensor& input, double p, bool train);
 
 /// What dropout would multiply input by: dropout of ones that lie in memory as input does, so that

@@ -1,8 +1,6 @@
 // plugin.cpp -- the one exported function, and the executor behind it: no exception leaves.
 #include "executor/torchscript/plugin.h"
 
-#include <ATen/Context.h>
-#include <ATen/Parallel.h>
 #include <torch/version.h>
 
 #include <algorithm>
@@ -11,7 +9,9 @@
 #include "executor/torchscript/buffer.h"
 #include "executor/torchscript/cuda/driver.h"
 #include "executor/torchscript/follow.h"
+#include "executor/torchscript/random.h"
 #include "executor/torchscript/run.h"
+#include "executor/torchscript/threads.h"
 #include "graph/error.h"
 #include "graph/fuse.h"
 #include "graph/passes.h"
@@ -59,15 +59,6 @@ Batch batch_of(const plugin::BatchLists& lists) {
           .groups = {},
           .scalars = copy(lists.scalars),
           .free_scalars = lists.free_scalars};
-}
-
-/// The generators of all devices that are in use.
-std::vector<at::Generator> generators() {
-  std::vector<at::Generator> all = {at::globalContext().defaultGenerator(at::kCPU)};
-  for (int i = 0; i < cuda_devices(); ++i)
-    all.push_back(at::globalContext().defaultGenerator(
-        at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(i))));
-  return all;
 }
 
 bool forked = false;
@@ -145,33 +136,19 @@ class Torchscript final : public plugin::Executor {
   }
 
   bool seed(uint64_t seed, Text error) noexcept override {
-    return guarded(error, [&] {
-      for (at::Generator& generator : generators()) {
-        const std::lock_guard lock(generator.mutex());
-        generator.set_current_seed(seed);
-      }
-    });
+    return guarded(error, [&] { Generators::instance().seed(seed); });
   }
   void* random_state() noexcept override {
-    auto* states = new std::vector<at::Tensor>;
-    guarded(nowhere(), [&] {
-      for (const at::Generator& generator : generators()) states->push_back(generator.get_state());
-    });
-    return states;
+    void* state = nullptr;
+    guarded(nowhere(), [&] { state = new Generators::State(Generators::instance().state()); });
+    return state;
   }
   void restore(const void* state) noexcept override {
     guarded(nowhere(), [&] {
-      const auto& states = *static_cast<const std::vector<at::Tensor>*>(state);
-      auto all = generators();
-      for (size_t i = 0; i < states.size(); ++i) {
-        const std::lock_guard lock(all[i].mutex());
-        all[i].set_state(states[i]);
-      }
+      if (state) Generators::instance().restore(*static_cast<const Generators::State*>(state));
     });
   }
-  void forget(void* state) noexcept override {
-    delete static_cast<std::vector<at::Tensor>*>(state);
-  }
+  void forget(void* state) noexcept override { delete static_cast<Generators::State*>(state); }
 
   bool synchronize(Device device, Text error) noexcept override {
     return guarded(error, [&] {
@@ -191,10 +168,8 @@ class Torchscript final : public plugin::Executor {
   void after_fork() noexcept override {
     forked = true;
     guarded(nowhere(), [] {
-      at::set_num_threads(1);
-      // A thread that is not here may have been drawing.
-      auto generator = at::globalContext().defaultGenerator(at::kCPU);
-      new (&generator.unsafeGetGeneratorImpl()->mutex_) std::mutex;
+      use_threads(1);
+      Generators::instance().after_fork();
     });
   }
 
@@ -220,7 +195,7 @@ __attribute__((visibility("default"))) rt::plugin::Executor* rt_torch_open_torch
       rt::fail("the plugin belongs to another build of this library; install both from one build");
     std::string no_cuda;
     load_cuda(no_cuda);
-    if (host->threads > 0) at::set_num_threads(host->threads);
+    use_threads(host->threads);
     opened = new Torchscript(*host);
   });
   return opened;

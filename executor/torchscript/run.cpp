@@ -2,7 +2,6 @@
 #include "executor/torchscript/run.h"
 
 #include <ATen/EmptyTensor.h>
-#include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 #include <c10/util/Exception.h>
 #include <torch/csrc/jit/runtime/interpreter.h>
@@ -13,6 +12,7 @@
 #include "executor/torchscript/allocator.h"
 #include "executor/torchscript/buffer.h"
 #include "executor/torchscript/cuda/checks.h"
+#include "executor/torchscript/threads.h"
 #include "graph/error.h"
 
 namespace rt::torchscript {
@@ -31,18 +31,13 @@ class Silence final : public c10::WarningHandler {
   void process(const c10::Warning&) override {}
 };
 
-/// No autograd, no output, recycled memory, and as many threads as were asked for, which OpenMP and
-/// MKL keep for each thread that calls them.
+/// No autograd, no output, recycled memory, and as many threads as were asked for.
 class RunScope {
   static Silence& silence() {
     static auto* const handler = new Silence;
     return *handler;
   }
-  static bool set_threads() {
-    thread_local const bool done = (at::init_num_threads(), true);
-    return done;
-  }
-  const bool has_threads_ = set_threads();
+  const OwnThreads threads_;
   const c10::InferenceMode inference_;
   const PooledMemory pooled_;
   const c10::WarningUtils::WarningHandlerGuard quiet_{&silence()};

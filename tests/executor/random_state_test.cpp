@@ -1,0 +1,14 @@
+// random_state_test.cpp -- going back to an earlier state of the reference executor's numbers.
+#include "tests/executor/random_state.h"
+
+namespace rt::test {
+namespace {
+
+TEST(ReferenceRandomState, NumbersOfAFailedRunComeAgainThoseOfOthersNever) {
+  static MemoryCount memory;
+  Drawing drawing(make_reference_backend(memory, 1));
+  expect_only_own_numbers_again(drawing);
+}
+
+}  // namespace
+}  // namespace rt::test
