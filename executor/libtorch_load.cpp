@@ -41,11 +41,14 @@ bool there(const fs::path& file) {
 }
 
 /// Beside our library; for a program that holds the library itself, in the folder of libraries
-/// beside its bin, of a build or of an installation.
+/// beside its bin, of a build or of an installation. A lib beside any other folder is not ours.
 fs::path find_plugin() {
-  const fs::path prefix = own_folder.parent_path();
-  for (const fs::path& folder : {own_folder, prefix / "lib", prefix / RT_LIBDIR})
-    if (const fs::path file = folder / kPluginName; !own_folder.empty() && there(file)) return file;
+  if (own_folder.empty()) return {};
+  if (const fs::path file = own_folder / kPluginName; there(file)) return file;
+  if (own_folder.filename() != "bin") return {};
+  for (const char* folder : {"lib", RT_LIBDIR})
+    if (const fs::path file = own_folder.parent_path() / folder / kPluginName; there(file))
+      return file;
   return {};
 }
 
@@ -65,15 +68,12 @@ void check_whole(const fs::path& file) {
       fail(file.string(), " is cut short; install it anew");
 }
 
-void* open_library(const fs::path& file, std::string_view what) {
+/// nullptr, with `error` said, when it does not load.
+void* try_library(const fs::path& file, std::string& error) {
   check_whole(file);
   void* const library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (library) return library;
-  const std::string error = dlerror();
-  // The libraries that the plugin links: nobody named a folder of theirs, and none was found.
-  const bool no_libtorch = error.starts_with("libtorch") || error.starts_with("libc10");
-  fail(what, " does not load: ", error,
-       no_libtorch ? join("; RT_TORCH_LIBTORCH names the folder of one, version ", kVersion) : "");
+  if (!library) error = dlerror();
+  return library;
 }
 
 /// The path of a libtorch that is in the process already.
@@ -89,10 +89,48 @@ std::string loaded_libtorch() {
   return found;
 }
 
-/// "2.11.0", or "an unknown version"; libtorch has the function since 2.9.
-std::string version_of(void* libtorch) {
+std::string text_of(const fs::path& file) {
+  constexpr std::streamsize kMost = 64 << 10;
+  std::string text(kMost, '\0');
+  std::error_code ignored;
+  if (!fs::is_regular_file(file, ignored)) return "";
+  std::ifstream in(file, std::ios::binary);
+  in.read(text.data(), kMost);
+  text.resize(static_cast<size_t>(in.gcount()));
+  return text;
+}
+
+/// The digits and points behind the word, or nothing.
+std::string number_behind(std::string_view text, std::string_view word) {
+  const size_t at = text.find(word);
+  if (at == std::string_view::npos) return "";
+  text.remove_prefix(at + word.size());
+  return std::string(text.substr(0, text.find_first_not_of("0123456789.")));
+}
+
+/// "2.11.0", or "an unknown version", of a libtorch that is not loaded: as the headers, or Python's
+/// version file, tell it that lie beside the folder of the library. None of its code runs for that.
+std::string version_beside(const fs::path& libtorch) {
+  std::error_code ignored;
+  const fs::path folder = fs::canonical(libtorch, ignored).parent_path().parent_path();
+  for (const char* header :
+       {"include/torch/headeronly/version.h", "include/torch/csrc/api/include/torch/version.h",
+        "include/torch/version.h"}) {
+    const std::string text = text_of(folder / header);
+    const std::string major = number_behind(text, "#define TORCH_VERSION_MAJOR "),
+                      minor = number_behind(text, "#define TORCH_VERSION_MINOR "),
+                      patch = number_behind(text, "#define TORCH_VERSION_PATCH ");
+    if (!major.empty() && !minor.empty()) return join(major, '.', minor, '.', patch);
+  }
+  std::string version = number_behind(text_of(folder / "version.py"), "__version__ = '");
+  if (version.empty()) version = number_behind(text_of(folder / "build-version"), "");
+  return version.empty() ? "an unknown version" : version;
+}
+
+/// The same of one that is loaded; it has the function since 2.9.
+std::string version_of(void* libtorch, const fs::path& file) {
   const auto version = reinterpret_cast<uint64_t (*)()>(dlsym(libtorch, "aoti_torch_abi_version"));
-  if (!version) return "an unknown version";
+  if (!version) return version_beside(file);
   const uint64_t packed = version();  // a byte each for major, minor and patch, from the top
   return join(packed >> 56, '.', packed >> 48 & 0xff, '.', packed >> 40 & 0xff);
 }
@@ -102,8 +140,7 @@ std::string_view release(std::string_view version) {
   return version.substr(0, version.find('.', version.find('.') + 1));
 }
 
-void check_version(void* libtorch, std::string_view path) {
-  const std::string version = version_of(libtorch);
+void check_version(const std::string& version, std::string_view path) {
   if (release(version) == release(kVersion)) return;
   fail("the libtorch at ", path, " is ", version, ", this library was built for ", kVersion,
        "; use that version");
@@ -113,28 +150,50 @@ void check_version(void* libtorch, std::string_view path) {
 bool open_in(const fs::path& folder) {
   for (const fs::path& file : {folder / "lib" / kLibtorchName, folder / kLibtorchName}) {
     if (!there(file)) continue;
-    check_version(open_library(fs::absolute(file), "libtorch"), file.string());
+    check_whole(file);
+    check_version(version_beside(file), file.string());
+    std::string error;
+    if (!try_library(fs::absolute(file), error)) fail("libtorch does not load: ", error);
     return true;
   }
   return false;
 }
 
+bool open_named(const char* variable) {
+  const char* const folder = std::getenv(variable);
+  return folder && *folder && open_in(folder);
+}
+
 /// Brings the libtorch into the process that the plugin is to find there: one that is loaded
-/// already, the one of `folder`, one that the environment names, or else that of the plugin's own
-/// run path.
+/// already, the one of `folder`, one that LIBTORCH names, or else that of the plugin's own run
+/// path.
 void open_libtorch(const std::string& folder) {
   if (const std::string path = loaded_libtorch(); !path.empty()) {
     void* const libtorch = dlopen(path.c_str(), RTLD_NOW | RTLD_NOLOAD | RTLD_LOCAL);
     if (!libtorch) fail("the libtorch at ", path, " is loaded already and cannot be opened");
-    return check_version(libtorch, path + ", loaded already by this process,");
+    return check_version(version_of(libtorch, path), path + ", loaded already by this process,");
   }
   if (!folder.empty()) {
     if (!open_in(folder))
       fail("RT_TORCH_LIBTORCH is ", folder, ", which has no lib/", kLibtorchName);
     return;
   }
-  for (const char* variable : {"LIBTORCH", "TORCH_HOME"})
-    if (const char* other = std::getenv(variable); other && *other && open_in(other)) return;
+  open_named("LIBTORCH");
+}
+
+/// Where the plugin's run path leads nowhere, TORCH_HOME may: PyTorch's cache of downloads, in
+/// which a libtorch lies where somebody put it there.
+void* open_plugin_library(const fs::path& file) {
+  std::string error;
+  const auto lacks_libtorch = [&] {
+    return error.starts_with("libtorch") || error.starts_with("libc10");
+  };
+  void* plugin = try_library(file, error);
+  if (!plugin && lacks_libtorch() && open_named("TORCH_HOME")) plugin = try_library(file, error);
+  if (plugin) return plugin;
+  fail("the libtorch backend does not load: ", error,
+       lacks_libtorch() ? join("; RT_TORCH_LIBTORCH names the folder of one, version ", kVersion)
+                        : "");
 }
 
 plugin::Entry open_plugin(const std::string& folder) {
@@ -145,7 +204,7 @@ plugin::Entry open_plugin(const std::string& folder) {
   if (kVersion.empty())
     fail(file.string(), " belongs to another build of this library; install both from one build");
   open_libtorch(folder);
-  void* const plugin = open_library(file, "the libtorch backend");
+  void* const plugin = open_plugin_library(file);
   const auto entry = reinterpret_cast<plugin::Entry>(dlsym(plugin, plugin::kEntry));
   if (!entry) fail(file.string(), " has no function ", plugin::kEntry);
   return entry;

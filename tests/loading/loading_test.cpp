@@ -118,10 +118,21 @@ const fs::path kLibtorch = fs::path(RT_TEST_LIBTORCH) / "lib" / "libtorch_cpu.so
 class LoadingLibtorch : public Loading {
  protected:
   fs::path whole_library(const std::string& where) const { return library(where, RT_TEST_PLUGIN); }
-  /// A folder with a file as its lib/libtorch_cpu.so.
-  fs::path libtorch(const std::string& where, const fs::path& file) const {
+  /// A folder with a file as its lib/libtorch_cpu.so, and a header that says its version.
+  fs::path libtorch(const std::string& where, const fs::path& file, const std::string& version,
+                    const std::string& header = "headeronly/version.h") const {
     fs::copy_file(file, make(where + "/lib") / "libtorch_cpu.so");
+    const fs::path path = folder() / where / "include/torch" / header;
+    fs::create_directories(path.parent_path());
+    const size_t first = version.find('.'), second = version.find('.', first + 1);
+    write(path, "#pragma once\n#define TORCH_VERSION_MAJOR " + version.substr(0, first) +
+                    "\n#define TORCH_VERSION_MINOR " +
+                    version.substr(first + 1, second - first - 1) +
+                    "\n#define TORCH_VERSION_PATCH " + version.substr(second + 1) + "\n");
     return folder() / where;
+  }
+  fs::path libtorch(const std::string& where, const fs::path& file) const {
+    return libtorch(where, file, RT_TEST_LIBTORCH_VERSION);
   }
   static Environment at(const fs::path& folder) { return {{"RT_TORCH_LIBTORCH", folder.string()}}; }
 };
@@ -178,8 +189,9 @@ TEST_F(LoadingLibtorch, ADamagedLibtorch) {
 
 TEST_F(LoadingLibtorch, AnotherVersion) {
   const std::vector<std::string> steps = {open(whole_library("a")), "use"};
-  const fs::path other = libtorch("other", RT_TEST_FAKE_LIBTORCH) / "lib/libtorch_cpu.so";
-  const fs::path silent = libtorch("silent", RT_TEST_SILENT_LIBTORCH) / "lib/libtorch_cpu.so";
+  const fs::path other = libtorch("other", RT_TEST_FAKE_LIBTORCH, "1.2.3") / "lib/libtorch_cpu.so";
+  fs::copy_file(RT_TEST_SILENT_LIBTORCH, make("silent/lib") / "libtorch_cpu.so");
+  const fs::path silent = folder() / "silent/lib/libtorch_cpu.so";
   const std::string built = ", this library was built for " RT_TEST_LIBTORCH_VERSION;
   for (const auto& [file, version] :
        {std::pair(other, " is 1.2.3"), std::pair(silent, " is an unknown version")}) {
@@ -190,6 +202,45 @@ TEST_F(LoadingLibtorch, AnotherVersion) {
     expect_refused(loaded, "the libtorch at " + file.string() +
                                ", loaded already by this process," + version + built);
   }
+}
+
+/// None of its code has run when its version is known.
+TEST_F(LoadingLibtorch, AnotherVersionIsNotOpened) {
+  const std::vector<std::string> steps = {open(whole_library("a")), "use"};
+  int number = 0;
+  for (const char* header :
+       {"headeronly/version.h", "csrc/api/include/torch/version.h", "version.h"}) {
+    const std::string where = "other" + std::to_string(++number);
+    const fs::path other = libtorch(where, RT_TEST_MARKER_LIBRARY, "2.3.1", header);
+    for (const char* variable : {"RT_TORCH_LIBTORCH", "LIBTORCH"})
+      expect_refused(steps, " is 2.3.1, this library was built for " RT_TEST_LIBTORCH_VERSION,
+                     {{variable, other.string()}, {"RT_TEST_MARKER", mark().string()}});
+    EXPECT_FALSE(fs::exists(mark()));
+  }
+  fs::copy_file(RT_TEST_MARKER_LIBRARY, make("python/lib") / "libtorch_cpu.so");
+  write(folder() / "python/version.py", "__version__ = '2.4.0+cpu'\ndebug = False\n");
+  Environment named = at(folder() / "python");
+  named["RT_TEST_MARKER"] = mark().string();
+  expect_refused(steps, " is 2.4.0, this library was built for ", named);
+  EXPECT_FALSE(fs::exists(mark()));
+}
+
+/// It is PyTorch's cache: what lies there is not looked at where the plugin finds its own.
+TEST_F(LoadingLibtorch, TorchHomeComesLast) {
+  const fs::path library = whole_library("a"), home = libtorch("home", RT_TEST_MARKER_LIBRARY);
+  Environment environment = marking("libtorch");
+  environment["TORCH_HOME"] = home.string();
+  expect_quiet(host({open(library), "use"}, environment), "libtorch\n");
+  EXPECT_FALSE(fs::exists(mark()));
+}
+
+/// A lib beside a folder that is no bin belongs to somebody else.
+TEST_F(LoadingLibtorch, APluginInALibBesideIsNotOurs) {
+  const fs::path library = bare_library("project/native");
+  lay_trap("project/lib");
+  expect_refused({open(library), "use"}, "there is no librt_torch_torchscript.so beside this ",
+                 {{"RT_TEST_MARKER", mark().string()}});
+  EXPECT_FALSE(fs::exists(mark()));
 }
 
 TEST_F(LoadingLibtorch, WhateverOtherVariablesSay) {
