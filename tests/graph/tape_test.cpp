@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "graph/handles.h"
 #include "graph/verify.h"
 
@@ -140,6 +142,36 @@ TEST(Handles, AKindIsNotAnother) {
   } catch (const Error& error) {
     EXPECT_NE(error.text().find("an optimizer, not a tensor"), std::string::npos) << error.text();
   }
+}
+
+/// What a thread left is still there, and only an empty tape serves the next thread.
+TEST_F(TapeTest, ATapeOfAThreadThatEndedServesAnotherWhenItIsEmpty) {
+  const Value left = record(Op::Full, {}, {2, 3}, {0});
+  graph.hold(left);
+  graph.close(tape);
+  Tape& second = graph.open_tape();
+  EXPECT_NE(&second, &tape);
+  EXPECT_EQ(graph.tape(graph[left].tape).nodes, 1);
+  graph.release(left);
+  graph.close(second);
+  EXPECT_EQ(&graph.open_tape(), &second);
+  EXPECT_TRUE(&graph.open_tape() == &tape || &graph.open_tape() == &tape) << "found in time";
+}
+
+TEST_F(TapeTest, ThreadsThatLeaveWorkTakeNoMoreTapesThanTwiceWhatIsLeft) {
+  uint32_t most = 0;
+  for (int i = 0; i < 1000; ++i) {
+    Tape& own = graph.open_tape();
+    most = std::max(most, own.number);
+    Args args;
+    args.op = Op::Full;
+    args.words = {0};
+    const Value value = graph.append(own, args, 0);
+    graph.hold(value);
+    graph.close(own);
+    graph.release(value);
+  }
+  EXPECT_LT(most, 8u);
 }
 
 }  // namespace
