@@ -13,7 +13,7 @@
 
 namespace rt::cpu {
 
-/// 16-bit floats are stored and converted only; nothing is computed in them here.
+/// 16-bit floats are stored and converted only: kernels are given f32 in their place.
 struct Half {
   uint16_t bits;
 };

@@ -22,7 +22,8 @@ HWY_INLINE Lanes<D> cross_entropy_term(Lanes<D> p, Lanes<D> target) {
 /// The gradient of cross_entropy_term at p.
 template <class D>
 HWY_INLINE Lanes<D> cross_entropy_slope(Lanes<D> p, Lanes<D> target) {
-  return (p - target) / larger((1 - p) * p, hn::TFromD<D>(1e-12));
+  // The bound is a float in PyTorch, for doubles too.
+  return (p - target) / larger((1 - p) * p, hn::TFromD<D>(1e-12f));
 }
 
 enum Takes { Floats = 2, Numbers = 4, All = 5 };  ///< how many of the first DTypes

@@ -57,6 +57,44 @@ BufferRef call_kernel(const Call& call) {
   fail(call.row.name, " has no kernel");
 }
 
+/// Rows that hand elements on, of whatever dtype.
+bool only_moves(const OpInfo& row) {
+  switch (row.rules.kernel) {
+    case Kernel::View:
+    case Kernel::Copy:
+    case Kernel::Full:
+    case Kernel::IndexSelect:
+    case Kernel::Gather:
+    case Kernel::Concat:
+    case Kernel::Embedding: return true;
+    default: return row.op == Op::Cast;
+  }
+}
+
+bool has_halves(const Call& call) {
+  return is_half(call.dtype) || std::ranges::any_of(call.operands, [&](uint32_t number) {
+           return number != kNone.number && is_half(call.values[number]->dtype());
+         });
+}
+
+/// As PyTorch computes on halves: in f32, and what comes out is rounded.
+BufferRef call_in_f32(const Call& call) {
+  Call wide = call;
+  wide.dtype = DType::F32;
+  std::vector<BufferRef> values;
+  std::vector<uint32_t> numbers;
+  for (const uint32_t number : call.operands) {
+    numbers.push_back(number == kNone.number ? number : static_cast<uint32_t>(values.size()));
+    if (number == kNone.number) continue;
+    const BufferRef& operand = call.values[number];
+    values.push_back(is_half(operand->dtype()) ? wide.converted(operand) : operand);
+  }
+  wide.values = values;
+  wide.operands = numbers;
+  if (!is_half(call.dtype)) wide.dtype = call.dtype;
+  return call.converted(call_kernel(wide));
+}
+
 /// Computes the group of a step, after which nobody needs the values `dying`.
 void run_group(const Machine& machine, const Batch& batch, const Batch::Step& step,
                const FusedGroup& group, std::span<const uint32_t> dying, const Frame& frame) {
@@ -82,7 +120,8 @@ void run_kernel(const Machine& machine, const Batch& batch, const Batch::Step& s
                   WordsView{row, words},
                   item.dtype,
                   batch.sizes(step.result)};
-  frame.values[step.result] = call_kernel(call);
+  frame.values[step.result] =
+      has_halves(call) && !only_moves(row) ? call_in_f32(call) : call_kernel(call);
 }
 
 class ReferenceProgram final : public Program {

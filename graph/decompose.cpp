@@ -26,6 +26,12 @@ Shape all_but_channels(Expr input) {
   return dims;
 }
 
+/// Halves as f32, which normalizations count and compute in; what is none stays none.
+Value widened(Builder& build, Value value) {
+  if (value == kNone || !is_half(build.type(value).dtype)) return value;
+  return build.cast(value, DType::F32);
+}
+
 Value batch_mean(Builder& build, Value value) {
   const Expr input{build, value};
   return input.apply(Op::MeanDims, {0}, all_but_channels(input)).value();
@@ -38,16 +44,20 @@ Value batch_variance(Builder& build, Value value, int64_t correction) {
 }  // namespace
 
 Value batch_norm_training(Builder& build, const Args& args) {
-  const Value input = args.operands[0];
+  const Value input = widened(build, args.operands[0]);
+  const Value weight = widened(build, args.operands[1]), bias = widened(build, args.operands[2]);
   const Value mean = batch_mean(build, input), variance = batch_variance(build, input, 0);
-  return build.op(Op::BatchNorm, {input, args.operands[1], args.operands[2], mean, variance},
-                  {args.words[0]});
+  const Value normal =
+      build.op(Op::BatchNorm, {input, weight, bias, mean, variance}, {args.words[0]});
+  return build.cast(normal, args.dtype);
 }
 
 Statistics running_statistics(Builder& build, const Args& args, double momentum) {
-  const Value input = args.operands[0];
+  const Value input = widened(build, args.operands[0]);
   const auto moved = [&](Value running, Value now) {
-    return build.op(Op::Lerp, {running, now}, {build.constant(momentum)});
+    const Value next =
+        build.op(Op::Lerp, {widened(build, running), now}, {build.constant(momentum)});
+    return build.cast(next, build.type(running).dtype);
   };
   return {moved(args.operands[3], batch_mean(build, input)),
           moved(args.operands[4], batch_variance(build, input, 1))};

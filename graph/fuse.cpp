@@ -22,8 +22,6 @@ constexpr uint32_t kConversions = 3;  ///< registers that one step's operands ma
 /// A sum or mean of all elements.
 bool is_fold(Op op) { return op == Op::Sum || op == Op::Mean; }
 
-bool is_computed(DType dtype) { return dtype != DType::F16 && dtype != DType::BF16; }
-
 /// What keeps a step out of any group, if something does.
 std::optional<Unfused> obstacle(const Batch& batch, const Batch::Step& step) {
   const Rules& rules = info(step.op).rules;
@@ -32,8 +30,7 @@ std::optional<Unfused> obstacle(const Batch& batch, const Batch::Step& step) {
   if (rules.fails) return Unfused::CanFail;
   if (batch.values[step.result].device >= 0) return Unfused::OnCuda;
   for (uint32_t i = 0; i < step.operand_count; ++i)
-    if (step.op != Op::Cast && !is_computed(operand_dtype(batch, step, i)))
-      return Unfused::DTypeRefused;
+    if (step.op != Op::Cast && is_half(operand_dtype(batch, step, i))) return Unfused::DTypeRefused;
   return std::nullopt;
 }
 

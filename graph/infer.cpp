@@ -1,6 +1,7 @@
 // infer.cpp -- inference of one op: devices, limits, and the dtype rules.
 #include "graph/infer.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 
@@ -142,6 +143,22 @@ void equal(Inference& call) {
 void equal_floating(Inference& call) {
   equal(call);
   need_float(call.dtype);
+}
+
+void normalized(Inference& call) {
+  floating(call);
+  const auto is_single = [](const TensorType& type) {
+    return !type.none && type.dtype == DType::F32;
+  };
+  const auto parameters = call.operands.subspan(1);
+  const bool on_cuda = call.operand(0).device.is_cuda();  // where layer_norm mixes none
+  const bool mixed = is_half(call.dtype) && !(on_cuda && call.row.op == Op::LayerNorm) &&
+                     std::ranges::any_of(parameters, is_single);
+  if (!mixed) return equal(call);
+  for (const TensorType& type : parameters)
+    if (!type.none && !is_single(type))
+      fail("input is ", name(call.dtype), " and the others ", name(DType::F32), " and ",
+           name(type.dtype), "; they must all be ", name(DType::F32), " or all ", name(call.dtype));
 }
 
 void cross_entropy(Inference& call) {

@@ -88,6 +88,7 @@ void promote_expanded(Inference&);  ///< promote as if none were 0-d; must be a 
 void equal(Inference&);             ///< all operands must have one dtype
 void equal_stored(Inference&);      ///< equal, of any dtype
 void equal_floating(Inference&);    ///< equal, and a float
+void normalized(Inference&);        ///< equal_floating, or halves with parameters of f32
 void cross_entropy(Inference&);     ///< floating; promoted with a float target
 void sum(Inference&);               ///< keep for floats, else i64
 void index(Inference&);             ///< i64; bool operands are refused

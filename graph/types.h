@@ -21,6 +21,7 @@ inline int64_t item_size(DType dtype) {
 std::string_view name(DType dtype);  ///< "f32", "i64", "bool" ...
 std::optional<DType> parse_dtype(std::string_view name);
 inline bool is_float(DType dtype) { return dtype <= DType::F64 || dtype >= DType::F16; }
+inline bool is_half(DType dtype) { return dtype >= DType::F16; }
 DType promote(DType a, DType b);  ///< PyTorch's promotion of two tensors of equal category rank
 
 /// The CPU, or one CUDA device by number.

@@ -178,7 +178,7 @@ Expr binary_cross_entropy(const Vjp& of, uint32_t operand) {
   const bool terms = of.row.op == Op::BinaryCrossEntropyTerms;
   const Expr grad = terms ? of.grad() : of.grad() / static_cast<double>(numel(of.types[0].sizes));
   if (operand == 0) return grad.apply(Op::BinaryCrossEntropyBackward, p, of.other());
-  return grad * ((1 - p) / p).apply(Op::Log);
+  return grad * ((1 - p).apply(Op::Log) - p.apply(Op::Log));
 }
 
 }  // namespace rt::vjp

@@ -279,6 +279,22 @@ TEST(ReferenceLayerNorm, KeepsItsPrecisionInLongRowsFarFromZero) {
   EXPECT_EQ(run(3), run(1));
 }
 
+TEST(ReferenceNorms, OfHalvesTakeParametersOfF32) {
+  for (const DType half : {DType::F16, DType::BF16}) {
+    Rig rig;
+    const Value x = rig.step(Op::Cast, {rig.input({2, 2}, Floats{1.5, 2.5, 3, -1})}, {}, {}, half);
+    const Value weight = rig.input({2}, Floats{1, 2}), bias = rig.input({2}, Floats{.5, 0});
+    const Value mean = rig.input({2}, Floats{0, 1}), variance = rig.input({2}, Floats{1, 4});
+    const auto expect = [&](Value result, const Floats& numbers) {
+      EXPECT_EQ(rig.batch.values[result.number].dtype, half);
+      rig.expect(rig.step(Op::Cast, {result}, {}, {}, DType::F32), {2, 2}, numbers, 1e-2);
+    };
+    expect(rig.step(Op::LayerNorm, {x, weight, bias}, {1e-5, 1, 2}), {-.5, 2, 1.5, -2});
+    expect(rig.step(Op::BatchNorm, {x, weight, bias, mean, variance}, {1e-5}), {2, 1.5, 3.5, -2});
+    expect(rig.step(Op::BatchNormOfBatch, {x, weight, bias}, {1e-5}), {-.5, 2, 1.5, -2});
+  }
+}
+
 TEST(ReferenceReduceDims, TakesAnyDimensions) {
   const Shape sizes = {3, 4, 5, 6};
   const Doubles x = noise(360);

@@ -277,6 +277,16 @@ TEST(Infer, NormalizationsAndDropoutSayWhatTheyCannotTake) {
   expect_error(inferred(Op::BatchNormOfBatch, {f32({1, 3}), three, three}, {bits(1e-5)}),
                {"one value for each channel", "more"});
   expect_error(batch(x, three, 0), {"eps is 0", "positive"});
+  for (const DType half : {DType::F16, DType::BF16}) {
+    const Operand low{half, {2, 3}}, low_three{half, {3}};
+    const std::string wanted = to_string(half, Shape{2, 3});
+    EXPECT_EQ(layer(low, {3}), wanted);
+    EXPECT_EQ(batch(low, three, 1e-5), wanted);
+    EXPECT_EQ(inferred(Op::BatchNormOfBatch, {low, three, three}, {bits(1e-5)}), wanted);
+    EXPECT_EQ(inferred(Op::BatchNormOfBatch, {low, low_three, low_three}, {bits(1e-5)}), wanted);
+    expect_error(batch(low, low_three, 1e-5), {name(half), "f32", "all"});
+    expect_error(layer(Operand{DType::F64, {2, 3}}, {3}), {"f64 and f32"});
+  }
   const auto dropout = [&](const Operand& input, double p) {
     return inferred(Op::Dropout, {input}, {bits(p), 1});
   };

@@ -186,6 +186,9 @@ TEST(GradientOfLosses, HasPyTorchsValueAtTheEdges) {
   const GradCase of = grad_case(Op::BinaryCrossEntropy, {p, t});
   expect_gradient(of, 0, {0, 0, -2 * g / 4, -4 * g / 12});
   expect_gradient(of, 1, {kInf, -kInf, 0, std::log(3) * g / 4});
+  const double least = 1e-310;  // one over it is no number
+  expect_gradient(grad_case(Op::BinaryCrossEntropy, {{{1}, {least}}, {{1}, {1}}}), 1,
+                  {-std::log(least) * g});
 }
 
 }  // namespace

@@ -217,6 +217,25 @@ TEST(Backend, HalfPrecisionScalarsAreNotRoundedFirst) {
   }
 }
 
+TEST(Backend, NormsOfHalvesTakeParametersOfF32) {
+  for (const DType half : {DType::F16, DType::BF16}) {
+    Rig rig(libtorch());
+    const Value x =
+        rig.step(Op::Cast, {rig.input({2, 2}, std::vector<float>{1.5, 2.5, 3, -1})}, {}, {}, half);
+    const Value weight = rig.input({2}, std::vector<float>{1, 2}),
+                bias = rig.input({2}, std::vector<float>{.5, 0});
+    const Value mean = rig.input({2}, std::vector<float>{0, 1}),
+                variance = rig.input({2}, std::vector<float>{1, 4});
+    const auto expect = [&](Value result, const std::vector<float>& numbers) {
+      EXPECT_EQ(rig.batch.values[result.number].dtype, half);
+      rig.expect(rig.step(Op::Cast, {result}, {}, {}, DType::F32), {2, 2}, numbers, 1e-2);
+    };
+    expect(rig.step(Op::LayerNorm, {x, weight, bias}, {1e-5, 1, 2}), {-.5, 2, 1.5, -2});
+    expect(rig.step(Op::BatchNorm, {x, weight, bias, mean, variance}, {1e-5}), {2, 1.5, 3.5, -2});
+    expect(rig.step(Op::BatchNormOfBatch, {x, weight, bias}, {1e-5}), {-.5, 2, 1.5, -2});
+  }
+}
+
 TEST(Backend, FailuresNameCauseAndStep) {
   Rig rig(libtorch());
   const Value x = rig.input<float>({2, 3}, {1, 2, 3, 4, 5, 6});
