@@ -200,7 +200,6 @@ class Engine {
   Small<TensorType, 6> types(const Args& args) const;
   void check_limits(Turn& turn);
   bool over_soft_limit(const Tape& tape, double factor) const;
-  void check_view(const Call& call);
   Value value_of(Turn& turn, int64_t handle);
 
   // rebind.cpp

@@ -46,16 +46,24 @@ std::string describe(const Call& call, std::span<const TensorType> types) {
   return text + ")";
 }
 
-/// A call, inferred, whose result is its first operand's very value.
+/// A call, inferred, whose result is its first operand's very value, where PyTorch gives the tensor
+/// itself: a leaf that goes through such a call is the same leaf.
 bool is_identity(const Args& args, const Graph& graph) {
-  if (args.op != Op::Cast && args.op != Op::Move && args.op != Op::Dropout) [[likely]]
-    return false;
-  const Node& self = graph[args.operands[0]];
-  if (args.op == Op::Cast) return args.dtype == self.dtype;
-  if (args.op == Op::Move) return args.device == self.device;
-  const WordsView words{info(args.op), args.words};
-  return words.integer(0) == 0 || std::bit_cast<double>(words.scalar(0)) == 0 ||
-         numel(self.shape) == 0;
+  switch (args.op) {
+    case Op::Cast: return args.dtype == graph[args.operands[0]].dtype;
+    case Op::Move: return args.device == graph[args.operands[0]].device;
+    case Op::Flatten: return graph[args.operands[0]].shape.size() == 1;
+    case Op::Contiguous: {
+      const Layout layout = graph.layout(args.operands[0]);
+      return is_contiguous(layout.sizes, layout.strides);
+    }
+    case Op::Dropout: {
+      const WordsView words{info(args.op), args.words};
+      return words.integer(0) == 0 || std::bit_cast<double>(words.scalar(0)) == 0 ||
+             numel(graph[args.operands[0]].shape) == 0;
+    }
+    default: return false;
+  }
 }
 
 }  // namespace
@@ -123,16 +131,6 @@ Value Engine::at_once(Turn& turn, const Args& args) {
   return graph_.concrete_view(std::move(view), args.operands[0], turn.thread.place);
 }
 
-void Engine::check_view(const Call& call) {
-  if (call.args.op != Op::View) return;
-  const OpInfo& row = info(Op::View);
-  const Layout source = graph_.layout(call.args.operands[0]);
-  Layout result;
-  if (!row.rules.view({row, call.args.words}, call.args.shape, source, result))
-    fail("self has strides ", to_string(source.strides), ", which do not allow the size ",
-         to_string(call.args.shape), "; use reshape, which copies");
-}
-
 Small<TensorType, 6> Engine::types(const Args& args) const {
   Small<TensorType, 6> types;
   for (const Value operand : args.operands) types.push_back(graph_.type(operand));
@@ -146,7 +144,6 @@ void Engine::complete(Turn& turn, Call& call) {
     if (graph_.infer_alike(call.args)) [[likely]]
       return;
     infer(call.args, types(call.args));
-    check_view(call);
   } catch (const Error& error) {
     if (error.complete()) throw;
     throw Error(describe(call, types(call.args)) + ": " + error.text(), true);

@@ -149,9 +149,6 @@ BufferRef view(const Call& call) {
   Layout layout;
   const ViewRule rule = call.row.rules.view;
   if (!rule(call.words, call.sizes, source->layout(), layout)) {
-    if (call.row.op == Op::View)
-      fail("a view as ", to_string(call.sizes), " does not fit the strides ",
-           to_string(source->strides()), " of ", to_string(source->sizes()), "; use reshape");
     source = call.contiguous(source);
     if (!rule(call.words, call.sizes, source->layout(), layout))
       fail("no layout for a view as ", to_string(call.sizes));

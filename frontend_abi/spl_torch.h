@@ -207,8 +207,8 @@ int64_t rt_torch_torchtensor_argmin(int64_t self, int64_t dim, int64_t keepdim);
 /** self with other sizes; one -1 is worked out. Returns a new handle, to be freed; 0 on error. */
 int64_t rt_torch_torchtensor_reshape(int64_t self, SplArray* shape);
 
-/** self with other sizes and never a copy; one -1 is worked out. Returns a new handle, to be freed;
- *  0 on error. */
+/** self with other sizes; one -1 is worked out. A copy where its strides allow no view, as reshape
+ *  makes one. Returns a new handle, to be freed; 0 on error. */
 int64_t rt_torch_torchtensor_view(int64_t self, SplArray* shape);
 
 /** self with its dimensions reordered. Returns a new handle, to be freed; 0 on error. */
@@ -274,7 +274,8 @@ int64_t rt_torch_nn_avg_pool2d(int64_t self, SplArray* kernel_size, SplArray* st
     padding);
 
 /** input with mean 0 and variance 1 over its last dimensions, which are normalized_shape, times
- *  weight plus bias. Returns a new handle, to be freed; 0 on error. */
+ *  weight plus bias; on the CPU an f16 or bf16 input also with f32 weight and bias. Returns a new
+ *  handle, to be freed; 0 on error. */
 int64_t rt_torch_nn_layer_norm(int64_t input, SplArray* normalized_shape, int64_t weight, int64_t
     bias, double eps);
 

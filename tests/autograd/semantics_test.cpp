@@ -100,6 +100,42 @@ TEST_P(Leaves, AreTheHandleAndNotTheValue) {
   EXPECT_EQ(rt_torch_autograd_grad(same), 0);
 }
 
+TEST_P(Leaves, ThatACallGivesBackAreTheSameLeaf) {
+  const int64_t x = leaf({1, 2, 3});
+  for (const int64_t same : {rt_torch_torchtensor_contiguous(x), rt_torch_torchtensor_flatten(x),
+                             rt_torch_torchtensor_to_float(x), rt_torch_torchtensor_cpu(x),
+                             rt_torch_nn_dropout(x, 0.5, 0), rt_torch_nn_dropout(x, 0, 1)}) {
+    backward_of_sum(square(keep(same)));
+    EXPECT_THAT(grad(same), near({2, 4, 6}));
+    EXPECT_THAT(grad(x), near({2, 4, 6}));
+    rt_torch_autograd_zero_grad(same);
+    EXPECT_THAT(grad(x), near({0, 0, 0}));
+  }
+  const int64_t view = keep(rt_torch_torchtensor_reshape_1d(x, 3));
+  const int64_t turned = leaf({1, 2, 3, 4}, {2, 2});
+  const int64_t copy = keep(rt_torch_torchtensor_contiguous(keep(rt_torch_torchtensor_t(turned))));
+  for (const int64_t computed : {view, copy}) {
+    backward_of_sum(square(computed));
+    EXPECT_EQ(rt_torch_autograd_grad(computed), 0);
+  }
+  EXPECT_THAT(grad(x), near({2, 4, 6}));
+  EXPECT_THAT(grad(turned), near({2, 4, 6, 8}));
+}
+
+TEST_P(Leaves, ThatWasGivenBackGoesAlongWithAnOptimizer) {
+  const int64_t x = leaf({1, 2}), same = keep(rt_torch_torchtensor_contiguous(x));
+  const int64_t optimizer = rt_torch_sgd_new(&same, 1, 0.5, 0, 0);
+  for (int step = 0; step < 2; ++step) {
+    rt_torch_optimizer_zero_grad(optimizer);
+    backward_of_sum(square(x));
+    EXPECT_EQ(rt_torch_optimizer_step(optimizer), 0) << last_error();
+    EXPECT_THAT(read(x), near({0, 0}));
+    EXPECT_THAT(read(same), near({0, 0}));
+  }
+  EXPECT_THAT(grad(x), near({0, 0}));
+  EXPECT_EQ(rt_torch_optimizer_free(optimizer), 0);
+}
+
 TEST_P(Leaves, FreedBeforeBackwardAreNoHarm) {
   const int64_t x = leaf({1, 2});
   Tensor gone = rt_torch_torchtensor_clone(x);

@@ -145,7 +145,7 @@ REFERENCE = {
     TT + "shape": lambda x: list(x.shape),
     TT + "shape_dim": shape_dim,
     TT + "reshape": torch.reshape,
-    TT + "view": lambda x, dims: x.view(dims),
+    TT + "view": torch.reshape,  # a copy where PyTorch's view refuses
     TT + "permute": torch.permute,
     TT + "squeeze": torch.squeeze,
     TT + "squeeze_dim": torch.squeeze,
