@@ -23,6 +23,14 @@ class Cache {
     bool random = false;       ///< it draws numbers
     int64_t run_ns = -1;       ///< of the newest run, -1: there was none
     uint64_t compiled_by = 0;  ///< the ticket of the batch that makes the program or has made it
+    int64_t next_try = 0;      ///< the sighting from which on a program is worth a try
+    /// Whether to try for a program now. What does not compile is tried again after twice as many
+    /// sightings: memory may have been short, and most other reasons stay.
+    bool is_worth_a_try() {
+      if (program || sightings < next_try) return false;
+      next_try = 2 * sightings;
+      return true;
+    }
   };
 
   using List = std::list<Entry>;  ///< most recently used first

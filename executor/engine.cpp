@@ -106,6 +106,7 @@ void Engine::leave(Thread* thread) noexcept {
     const std::lock_guard lock(mutex_);
     current_ = nullptr;
     graph_.close(thread->tape);
+    places_.leave(thread->place);
     thread->ended = true;
     if (thread->in_flight == 0) delete thread;
   }

@@ -117,6 +117,7 @@ class Engine {
   void observe_shape(Turn& turn, int64_t handle);    ///< the force point of shape questions
   BufferRef read(Turn& turn, int64_t handle);        ///< a force point; waits
   void set_label(Turn& turn, int64_t handle, std::string label);
+  void set_location(Turn& turn, std::string_view file, int64_t line);  ///< of what is recorded next
   /// Ahead of creation from data: where a tape over its soft limit is cut.
   void seam(Turn& turn);
 
@@ -176,7 +177,6 @@ class Engine {
   CounterValues counters() const;
   void reset_counters();
 
-  Places& places() { return places_; }
   const Config& config() const { return config_; }
   /// Sets the thread's error from a failure and counts it.
   void report(Turn& turn, std::string message) noexcept;
@@ -201,14 +201,12 @@ class Engine {
   void check_limits(Turn& turn);
   bool over_soft_limit(const Tape& tape, double factor) const;
   Value value_of(Turn& turn, int64_t handle);
+  void drop_places();
 
   // rebind.cpp
-  struct Onlooker;
-  void rebind(Turn& turn, int64_t handle, Value now);
+  class Rewriting;
   void put(int64_t handle, Value now);
   void replace(int64_t handle, Value now);
-  Value as_strided(Turn& turn, Value base, const Layout& layout, int64_t offset);
-  Value whole_memory(Turn& turn, Value value, const Place& place);
 
   // gradients.cpp, optimizer.cpp
   Value here(Turn& turn, int64_t handle);

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <unordered_map>
 
+#include "executor/rewriting.h"
 #include "executor/tape_builder.h"
 #include "graph/error.h"
 
@@ -75,6 +77,7 @@ int64_t Engine::add_optimizer(Turn& turn, Optimizer optimizer, Sizes handles) {
   count(Counter::calls);
   check_numbers(optimizer);
   if (handles.empty()) fail("parameters is empty; give at least one");
+  std::unordered_map<int64_t, size_t> numbers;
   for (size_t i = 0; i < handles.size(); ++i) {
     const Value value = value_of(turn, handles[i]);
     const Node& node = graph_[value];
@@ -86,8 +89,8 @@ int64_t Engine::add_optimizer(Turn& turn, Optimizer optimizer, Sizes handles) {
            " was computed from other tensors and would not be trained; make it a leaf with "
            "rt_torch_autograd_set_requires_grad");
     if (!is_float(node.dtype)) fail(text(), " has no gradients, only floating point tensors have");
-    for (size_t k = 0; k < i; ++k)
-      if (handles[k] == handles[i]) fail(text(), " is also parameter ", k, "; name it once");
+    if (const auto [first, fresh] = numbers.try_emplace(handles[i], i); !fresh)
+      fail(text(), " is also parameter ", first->second, "; name it once");
     optimizer.parameters.push_back({.handle = handles[i]});
   }
   handles_.make_room();
@@ -161,34 +164,26 @@ void Engine::step(Turn& turn, int64_t handle) {
       if (value != kNone && graph_[value].state == State::Poisoned)
         throw Error(*graph_.poison_of(value), true);
 
-  // All is computed from what was there before, and nothing changes unless all could be recorded.
+  // One after the other, since they may share memory. Nothing changes unless all could be recorded.
   TapeBuilder build(turn, false);
-  std::vector<Value> held;
-  const auto hold = [&](Expr expr) {
-    if (!expr) return;
-    held.push_back(expr.value());
-    graph_.hold(expr.value());
-  };
-  const auto let_go = [&] {
-    for (const Value value : held) graph_.release(value);
-  };
-  try {
-    const Optimizer& of = optimizer(turn, handle);
-    for (Due& one : due) {
-      one.update = of.step(*one.parameter, build.expr(one.value), build.expr(one.gradient));
-      for (const Expr& made : {one.update.value, one.update.state[0], one.update.state[1]})
-        hold(made);
-    }
-    for (Due& one : due) {
-      ++one.parameter->steps;
-      for (int i = 0; i < 2; ++i) renew(one.parameter->state[i], one.update.state[i].value());
-      rebind(turn, one.parameter->handle, one.update.value.value());
-    }
-  } catch (...) {
-    let_go();
-    throw;
+  Held held(graph_);
+  std::vector<int64_t> handles;
+  for (const Due& one : due) handles.push_back(one.parameter->handle);
+  Rewriting rewriting(turn, handles);
+  const Optimizer& of = optimizer(turn, handle);
+  for (size_t i = 0; i < due.size(); ++i) {
+    Due& one = due[i];
+    one.update = of.step(*one.parameter, build.expr(rewriting.read(i)), build.expr(one.gradient));
+    for (const Expr& made : {one.update.value, one.update.state[0], one.update.state[1]})
+      if (made) held.add(made.value());
+    rewriting.write(i, one.update.value.value());
   }
-  let_go();
+  rewriting.prepare();
+  for (Due& one : due) {
+    ++one.parameter->steps;
+    for (int i = 0; i < 2; ++i) renew(one.parameter->state[i], one.update.state[i].value());
+  }
+  rewriting.finish();
   if (policy_ == Policy::Eager) submit(turn, turn.thread.tape, Reason::Eager);
 }
 

@@ -1,4 +1,9 @@
-// rebind.cpp -- calls in place: values stay as they are, and handles go over to new ones.
+// rebind.cpp -- calls in place: which handles see what is written, and what they stand for then.
+#include <algorithm>
+#include <functional>
+#include <unordered_map>
+
+#include "executor/rewriting.h"
 #include "executor/tape_builder.h"
 
 namespace rt {
@@ -13,36 +18,47 @@ bool within(const Layout& part, const Layout& whole) {
   return part.offset >= whole.offset && last < whole.offset + numel(whole.sizes);
 }
 
-}  // namespace
+bool same_layout(const Layout& a, const Layout& b) {
+  return a.offset == b.offset && a.sizes == b.sizes && a.strides == b.strides;
+}
 
-/// A handle that sees the memory of the one that is rebound, and how.
-struct Engine::Onlooker {
-  int64_t handle;
-  Layout layout;
-};
+/// The sizes and strides without dimensions of one element; those that lie evenly behind each other
+/// are one.
+Layout even(const Layout& layout) {
+  Layout out;
+  out.offset = layout.offset;
+  for (uint32_t d = 0; d < layout.sizes.size(); ++d) {
+    const int64_t size = layout.sizes[d], stride = layout.strides[d];
+    if (size == 1) continue;
+    if (!out.sizes.empty() && out.strides.back() == size * stride) {
+      out.sizes.back() *= size;
+      out.strides.back() = stride;
+    } else {
+      out.sizes.push_back(size);
+      out.strides.push_back(stride);
+    }
+  }
+  return out;
+}
+
+}  // namespace
 
 int64_t Engine::record_updating(Turn& turn, Call& call, Update& update) {
   count(Counter::calls);
   check_limits(turn);
   for (const int64_t handle : update.handles) here(turn, handle);
   complete(turn, update.subject);  // waits, if anything does, so that nothing below has to
-  Small<Value, 4> values;
-  try {
-    values.push_back(append(turn, call, true));
-    graph_.hold(values.back());
-    TapeBuilder build(turn, false);
-    for (const Value value : update.values(build, update.subject.args)) {
-      values.push_back(value);
-      graph_.hold(value);
-    }
-    for (uint32_t i = 0; i < update.handles.size(); ++i)
-      rebind(turn, update.handles[i], values[i + 1]);
-  } catch (...) {
-    for (const Value value : values) graph_.release(value);
-    throw;
-  }
-  const int64_t handle = handle_to(values[0]);
-  for (const Value value : values) graph_.release(value);
+  Held held(graph_);
+  const Value result = held.add(append(turn, call, true));
+  TapeBuilder build(turn, false);
+  Rewriting rewriting(turn, update.handles);
+  handles_.make_room();
+  const Small<Value, 4> values = update.values(build, update.subject.args);
+  for (const Value value : values) held.add(value);
+  for (uint32_t i = 0; i < values.size(); ++i) rewriting.write(i, values[i]);
+  rewriting.prepare();
+  const int64_t handle = handle_to(result);
+  rewriting.finish();
   if (policy_ == Policy::Eager) submit(turn, turn.thread.tape, Reason::Eager);
   return handle;
 }
@@ -50,10 +66,13 @@ int64_t Engine::record_updating(Turn& turn, Call& call, Update& update) {
 /// Lets a handle stand for another value. What it stood for is not waited for, nor submitted.
 void Engine::put(int64_t handle, Value now) {
   Handles::Entry& entry = handles_.at(handle, HandleKind::Tensor);
-  const Value before = entry.value;
-  graph_.hold(now);
+  const uint32_t slot = Handles::slot_of(handle);
+  graph_.make_room_for_handle(now);
+  graph_.hold(now);  // it may be a view of what it takes the place of
+  graph_.remove_handle(entry.value, handles_, slot);
+  graph_.add_handle(now, handles_, slot);
+  graph_.release(now);
   entry.value = now;
-  graph_.release(before);
 }
 
 /// The same for a call in place, which leaves the handle's part in gradients as it is.
@@ -62,72 +81,310 @@ void Engine::replace(int64_t handle, Value now) {
   put(handle, now);
 }
 
+Engine::Rewriting::Rewriting(Turn& turn, std::span<const int64_t> handles)
+    : engine_(turn.engine), turn_(turn), held_(engine_.graph_) {
+  Graph& graph = engine_.graph_;
+  parts_.reserve(handles.size());
+  for (const int64_t handle : handles) {
+    Part& part = parts_.emplace_back(Part{.handle = handle, .layout = {}});
+    const Value value = engine_.value_of(turn, handle);
+    if (engine_.handles_.entry(graph.first_relative(value)).handle == handle &&
+        engine_.handles_.entry(graph.first_relative(value)).next == 0)
+      continue;
+    Place place = graph.place(value);
+    part.layout = place.layout;
+    Memory& memory = memories_[key_of(place)];
+    if (memory.parts.empty()) {
+      memory.member = value;
+      memory.place = std::move(place);
+    }
+    memory.parts.push_back(parts_.size() - 1);
+    part.memory = &memory;
+  }
+  for (auto& [key, memory] : memories_) {
+    memory.width = width_of(memory);
+    for (const size_t i : memory.parts) parts_[i].block = block_of(parts_[i].layout, memory.width);
+    memory.apart = are_apart(memory.parts);
+  }
+}
+
+/// Rows as long as the parts' largest stride: columns of a matrix are seen to be apart then, as its
+/// rows are.
+int64_t Engine::Rewriting::width_of(const Memory& memory) const {
+  int64_t width = 1;
+  for (const size_t i : memory.parts)
+    for (const int64_t stride : even(parts_[i].layout).strides) width = std::max(width, stride);
+  return width;
+}
+
+Engine::Rewriting::Block Engine::Rewriting::block_of(const Layout& layout, int64_t width) {
+  if (numel(layout.sizes) == 0) return {0, 0, 0, 0, false};
+  const Layout dims = even(layout);
+  int64_t rows = 0, along = 0;
+  for (uint32_t d = 0; d < dims.sizes.size(); ++d) {
+    const int64_t steps = dims.sizes[d] - 1, stride = dims.strides[d];
+    if (stride % width == 0) rows += steps * (stride / width);
+    else along += steps * stride;
+  }
+  const int64_t row = dims.offset / width, begin = dims.offset % width;
+  // As many elements as that has, and behind each other.
+  const auto exact = [&](int64_t high, int64_t wide) {
+    const auto falls = [&] { return std::ranges::is_sorted(dims.strides, std::greater()); };
+    return high * wide == numel(layout.sizes) && falls();
+  };
+  if (begin + along < width)
+    return {row, row + rows + 1, begin, begin + along + 1, exact(rows + 1, along + 1)};
+  const int64_t last = row + rows + (begin + along) / width;
+  return {row, last + 1, 0, width, begin == 0 && exact(last + 1 - row, width)};
+}
+
+/// A sweep over the rows, with the blocks that reach over the row it is at.
+bool Engine::Rewriting::are_apart(std::span<const size_t> parts) const {
+  struct Event {
+    int64_t row;
+    bool begins;
+    const Block* block;
+  };
+  std::vector<Event> events;
+  for (const size_t i : parts) {
+    const Block& block = parts_[i].block;
+    if (block.begin == block.end) continue;
+    events.push_back({block.first_row, true, &block});
+    events.push_back({block.end_row, false, &block});
+  }
+  std::ranges::sort(events, {}, [](const Event& at) { return std::pair(at.row, at.begins); });
+  std::map<int64_t, int64_t> open;
+  for (const Event& event : events) {
+    const Block& block = *event.block;
+    if (!event.begins) {
+      open.erase(block.begin);
+      continue;
+    }
+    const auto behind = open.lower_bound(block.begin);
+    if (behind != open.end() && behind->first < block.end) return false;
+    if (behind != open.begin() && std::prev(behind)->second > block.begin) return false;
+    open.emplace_hint(behind, block.begin, block.end);
+  }
+  return true;
+}
+
+Value Engine::Rewriting::append(Args& args) {
+  return held_.add(engine_.append(turn_, args, false));
+}
+
 /// The elements of `layout` in a new value whose first element is at `offset` of the old memory.
-Value Engine::as_strided(Turn& turn, Value base, const Layout& layout, int64_t offset) {
+Value Engine::Rewriting::as_strided(Value base, const Layout& layout, int64_t offset) {
   Args args;
   args.op = Op::AsStrided;
   args.operands = {base};
   args.shape = layout.sizes;
   args.words = {layout.offset - offset, static_cast<int64_t>(layout.strides.size())};
   args.words.append(layout.strides);
-  return append(turn, args, false);
+  return append(args);
 }
 
-/// All memory that `value` is a part of, as one dimension.
-Value Engine::whole_memory(Turn& turn, Value value, const Place& place) {
-  if (place.origin == kNone) {
-    Value concrete = value;
-    while (graph_[concrete].state == State::Pending) concrete = graph_[concrete].operands[0];
-    const BufferRef& buffer = graph_[concrete].buffer;
+Value Engine::Rewriting::reshaped(Value value, const Shape& sizes) {
+  if (engine_.graph_[value].shape == sizes) return value;
+  Args args;
+  args.op = Op::Reshape;
+  args.operands = {value};
+  args.shape = sizes;
+  return append(args);
+}
+
+/// All of a memory as one dimension, with what has been put together before.
+Value Engine::Rewriting::whole(const Memory& memory) {
+  if (memory.base != kNone) return memory.base;
+  Graph& graph = engine_.graph_;
+  if (memory.place.origin == kNone) {
+    Value concrete = memory.member;
+    while (graph[concrete].state == State::Pending) concrete = graph[concrete].operands[0];
+    const BufferRef& buffer = graph[concrete].buffer;
     const int64_t count = buffer->storage()->bytes() / item_size(buffer->dtype());
     BufferRef all(new Buffer(buffer->storage(), buffer->dtype(), {{count}, {1}, 0}));
-    return graph_.concrete(std::move(all), turn.thread.place);
+    return held_.add(graph.concrete(std::move(all), turn_.thread.place));
   }
   Args args;
   args.op = Op::Flatten;
-  args.operands = {place.origin};
-  return append(turn, args, false);
+  args.operands = {memory.place.origin};
+  return append(args);
 }
 
-/// Writes `now` into the memory that `handle` stands for, so far as programs can see: all handles
-/// to that memory go over to new values.
-void Engine::rebind(Turn& turn, int64_t handle, Value now) {
-  const Value before = value_of(turn, handle);
-  const Node& node = graph_[before];
-  if (node.state == State::Concrete && node.holders == 1 && node.buffer->unique())
-    return replace(handle, now);
-  const Place place = graph_.place(before);
-  std::vector<Onlooker> onlookers;
-  bool inside = true, only_itself = true;
-  handles_.for_each([&](const Handles::Entry& entry, HandleKind kind) {
-    if (kind != HandleKind::Tensor) return;
-    if (graph_[entry.value].family != graph_[before].family) return;
-    Place seen = graph_.place(entry.value);
-    if (!seen.same_memory(place)) return;
-    only_itself = only_itself && entry.value == before;
-    inside = inside && within(seen.layout, place.layout);
-    onlookers.push_back({entry.handle, std::move(seen.layout)});
-  });
-  if (only_itself) {
-    for (const Onlooker& onlooker : onlookers) replace(onlooker.handle, now);
+/// A copy with one part in its place, wherever its elements lie.
+Value Engine::Rewriting::scattered(Value base, const Write& write) {
+  const Layout& layout = parts_[write.part].layout;
+  Args args;
+  args.op = Op::AsStridedScatter;
+  args.operands = {base, write.now};
+  args.words = {layout.offset, static_cast<int64_t>(layout.sizes.size())};
+  args.words.append(layout.sizes);
+  args.words.push_back(static_cast<int64_t>(layout.strides.size()));
+  args.words.append(layout.strides);
+  return append(args);
+}
+
+/// Records the writes as made. Blocks that are apart are joined, with what is between them, by one
+/// copy; others are put into a copy each, in their order.
+void Engine::Rewriting::put_together(Memory& memory) {
+  memory.base = whole(memory);
+  std::vector<size_t> parts;
+  for (const Write& write : memory.writes) parts.push_back(write.part);
+  const int64_t rows = numel(engine_.graph_[memory.base].shape) / memory.width;
+  std::vector<Write> blocks, others;
+  const bool apart = are_apart(parts);
+  for (const Write& write : std::exchange(memory.writes, {})) {
+    const Block& block = parts_[write.part].block;
+    (apart && block.exact && block.end_row <= rows ? blocks : others).push_back(write);
+  }
+  const Value grid =
+      blocks.size() > 1 ? joined(memory, {0, rows, 0, memory.width, true}, blocks, 0) : kNone;
+  if (grid != kNone) memory.base = with_rest(memory, grid, rows * memory.width);
+  else others.insert(others.end(), blocks.begin(), blocks.end());
+  for (const Write& write : others) memory.base = scattered(memory.base, write);
+}
+
+/// The whole rows of a memory, and its elements beyond them.
+Value Engine::Rewriting::with_rest(const Memory& memory, Value grid, int64_t done) {
+  const int64_t count = numel(engine_.graph_[memory.base].shape);
+  const Value rows = reshaped(grid, {done});
+  if (done == count) return rows;
+  Args args;
+  args.op = Op::Cat;
+  args.operands = {rows, as_strided(memory.base, {{count - done}, {1}, done}, 0)};
+  args.words = {0};
+  return append(args);
+}
+
+/// A region of the grid, cut between the blocks that lie there, across the rows or along them; kNone
+/// where that is not possible.
+Value Engine::Rewriting::joined(const Memory& memory, const Block& region,
+                                std::span<const Write> writes, int depth) {
+  constexpr int kDeepest = 8;
+  const auto block = [&](const Write& write) -> const Block& { return parts_[write.part].block; };
+  Shape sizes{region.end_row - region.first_row};
+  if (memory.width > 1) sizes.push_back(region.end - region.begin);
+  if (writes.empty()) {
+    Strides strides{memory.width};
+    if (memory.width > 1) strides.push_back(1);
+    return as_strided(memory.base, {sizes, strides, region.first_row * memory.width + region.begin},
+                      0);
+  }
+  const Block& first = block(writes[0]);
+  if (writes.size() == 1 && first.first_row == region.first_row &&
+      first.end_row == region.end_row && first.begin == region.begin && first.end == region.end)
+    return reshaped(writes[0].now, sizes);
+  if (depth == kDeepest) return kNone;
+  for (const bool across : {true, false}) {
+    int64_t Block::*const from = across ? &Block::first_row : &Block::begin;
+    int64_t Block::*const to = across ? &Block::end_row : &Block::end;
+    std::vector<Write> sorted(writes.begin(), writes.end());
+    std::ranges::sort(sorted, {}, [&](const Write& write) { return block(write).*from; });
+    Args args;
+    args.op = Op::Cat;
+    args.words = {across ? 0 : 1};
+    Block piece = region;
+    int64_t done = region.*from;
+    const auto add = [&](int64_t until, std::span<const Write> inside) {
+      piece.*from = std::exchange(done, until);
+      piece.*to = until;
+      args.operands.push_back(joined(memory, piece, inside, depth + 1));
+      return args.operands.back() != kNone;
+    };
+    for (size_t i = 0; i < sorted.size();) {
+      const size_t begin = i;
+      const int64_t start = block(sorted[i]).*from;
+      int64_t end = start;
+      for (; i < sorted.size() && (i == begin || block(sorted[i]).*from < end); ++i)
+        end = std::max(end, block(sorted[i]).*to);
+      if (i - begin == writes.size() && start == region.*from && end == region.*to) break;
+      if (start > done && !add(start, {})) return kNone;
+      if (!add(end, std::span(sorted).subspan(begin, i - begin))) return kNone;
+    }
+    if (args.operands.empty()) continue;
+    if (done < region.*to && !add(region.*to, {})) return kNone;
+    return append(args);
+  }
+  return kNone;
+}
+
+Value Engine::Rewriting::read(size_t i) {
+  const Part& part = parts_[i];
+  const Value before = engine_.value_of(turn_, part.handle);
+  if (!part.memory) return part.now == kNone ? before : part.now;
+  Memory& memory = *part.memory;
+  if (memory.apart) return before;
+  for (size_t at = memory.writes.size(); at-- > 0;) {
+    const Part& written = parts_[memory.writes[at].part];
+    if (same_layout(written.layout, part.layout)) return memory.writes[at].now;
+    if (!written.block.meets(part.block)) continue;
+    put_together(memory);
+    break;
+  }
+  return memory.base == kNone ? before : as_strided(memory.base, part.layout, 0);
+}
+
+void Engine::Rewriting::write(size_t i, Value now) {
+  Part& part = parts_[i];
+  held_.add(now);
+  if (!part.memory) {
+    part.now = now;
     return;
   }
-  Value base = now;
-  if (!inside) {
-    Args args;
-    args.op = Op::AsStridedScatter;
-    args.operands = {whole_memory(turn, before, place), now};
-    args.words = {place.layout.offset, static_cast<int64_t>(place.layout.sizes.size())};
-    args.words.append(place.layout.sizes);
-    args.words.push_back(static_cast<int64_t>(place.layout.strides.size()));
-    args.words.append(place.layout.strides);
-    base = append(turn, args, false);
+  std::vector<Write>& writes = part.memory->writes;
+  if (!part.memory->apart)  // what was written to all of the same elements before is seen no more
+    std::erase_if(writes, [&](const Write& before) {
+      return same_layout(parts_[before.part].layout, part.layout);
+    });
+  writes.push_back({i, now});
+}
+
+void Engine::Rewriting::prepare() {
+  for (auto& [key, memory] : memories_)
+    if (memory.base != kNone || !memory.writes.empty()) prepare(memory);
+  for (const Part& part : parts_)
+    if (!part.memory && part.now != kNone) replacements_.emplace_back(part.handle, part.now);
+}
+
+/// What all handles to a memory are to stand for.
+void Engine::Rewriting::prepare(Memory& memory) {
+  Graph& graph = engine_.graph_;
+  struct Onlooker {
+    int64_t handle;
+    Value before;
+    Layout layout;
+  };
+  std::vector<Onlooker> onlookers;
+  const Write only = memory.writes.empty() ? Write{} : memory.writes[0];
+  bool inside = memory.base == kNone && memory.writes.size() == 1;
+  for (uint32_t slot = graph.first_relative(memory.member); slot != 0;) {
+    const Handles::Entry& entry = engine_.handles_.entry(slot);
+    slot = entry.next;
+    Place seen = graph.place(entry.value);
+    if (!seen.same_memory(memory.place)) continue;
+    inside = inside && within(seen.layout, parts_[only.part].layout);
+    onlookers.push_back({entry.handle, entry.value, std::move(seen.layout)});
   }
-  const int64_t offset = inside ? place.layout.offset : 0;
+  // Handles to one value stay that.
+  std::unordered_map<uint32_t, Value> now;
+  int64_t offset = 0;
+  if (inside) {
+    const Part& part = parts_[only.part];
+    memory.base = only.now;
+    offset = part.layout.offset;
+    now.emplace(engine_.value_of(turn_, part.handle).number, only.now);
+  } else {
+    put_together(memory);
+  }
   for (const Onlooker& onlooker : onlookers) {
-    const bool itself = inside && onlooker.handle == handle;
-    replace(onlooker.handle, itself ? now : as_strided(turn, base, onlooker.layout, offset));
+    const auto [found, fresh] = now.try_emplace(onlooker.before.number, kNone);
+    if (fresh) found->second = as_strided(memory.base, onlooker.layout, offset);
+    graph.make_room_for_handle(found->second, true);
+    replacements_.emplace_back(onlooker.handle, found->second);
   }
+}
+
+void Engine::Rewriting::finish() {
+  for (const auto& [handle, now] : replacements_) engine_.replace(handle, now);
 }
 
 }  // namespace rt

@@ -7,6 +7,10 @@
 namespace rt {
 namespace {
 
+/// In soft limits of pending work: how far to wait for the place where a tape began, and from where
+/// on to trust in a loop that has gone round.
+constexpr double kPatience = 1.25, kCertainty = 1.5;
+
 /// "symbol(self=#12 f32[2,3], dim=1)", for the error of a call that was not recorded.
 std::string describe(const Call& call, std::span<const TensorType> types) {
   const OpInfo& row = info(call.args.op);
@@ -73,8 +77,9 @@ Value Engine::value_of(Turn&, int64_t handle) {
 }
 
 int64_t Engine::handle_to(Value value) {
+  graph_.make_room_for_handle(value);
   const int64_t handle = handles_.add(HandleKind::Tensor, value);
-  graph_.hold(value);
+  graph_.add_handle(value, handles_, Handles::slot_of(handle));
   return handle;
 }
 
@@ -188,8 +193,8 @@ int64_t Engine::record(Turn& turn, Call& call) {
   try {
     submit(turn, turn.thread.tape, Reason::Eager);
   } catch (...) {
+    graph_.remove_handle(value, handles_, Handles::slot_of(handle));
     handles_.remove(handle);
-    graph_.release(value);
     throw;
   }
   return handle;
@@ -219,13 +224,13 @@ int64_t Engine::alias(Turn& turn, int64_t handle) {
 
 void Engine::free(Turn& turn, int64_t handle) {
   count(Counter::calls);
-  const Handles::Entry entry = handles_.at(handle, HandleKind::Tensor);
-  handles_.remove(handle);
-  const Node& node = graph_[entry.value];
+  const Value value = handles_.at(handle, HandleKind::Tensor).value;
+  const Node& node = graph_[value];
   const bool forces = policy_ == Policy::Observe && node.state == State::Pending &&
                       node.holders == 1 && node.consumers == 0;
   Tape* tape = node.state == State::Pending ? &graph_.tape(node.tape) : nullptr;
-  graph_.release(entry.value);
+  graph_.remove_handle(value, handles_, Handles::slot_of(handle));
+  handles_.remove(handle);
   if (!forces) return;
   try {
     submit(turn, *tape, Reason::Free);
@@ -251,24 +256,54 @@ void Engine::set_label(Turn& turn, int64_t handle, std::string label) {
   graph_.set_label(value_of(turn, handle), std::move(label));
 }
 
+void Engine::set_location(Turn& turn, std::string_view file, int64_t line) {
+  if (places_.is_crowded()) [[unlikely]]
+    drop_places();
+  turn.thread.place = places_.enter(file, line, turn.thread.place);
+}
+
+/// Those that nothing names any more.
+void Engine::drop_places() {
+  std::vector<bool> used(places_.end());
+  const auto mark = [&](const Job& job) {
+    for (const uint32_t place : job.submission.places) used[place] = true;
+  };
+  graph_.mark_places(used);
+  for (const Job* job = oldest_; job; job = job->after) mark(*job);
+  if (newest_) mark(*newest_);
+  places_.keep(used);
+}
+
 /// Over its soft limit a tape is cut where the loop that records it comes by the place where the
-/// tape began, so that the batches between cuts are alike; at the hard limit wherever it stands.
+/// tape began, so that the batches between cuts are alike. One that does not come by there is cut
+/// where it is seen to go round, and at the hard limit wherever it stands.
 void Engine::check_limits(Turn& turn) {
   constexpr int64_t kHardNodes = 2'000'000, kHardBytes = int64_t{4} << 30;
   Tape& tape = turn.thread.tape;
   if (tape.nodes < config_.max_pending_nodes && tape.bytes < config_.max_pending_bytes) [[likely]]
     return;
-  if (tape.trail == tape.began || tape.nodes >= kHardNodes || tape.bytes >= kHardBytes)
+  if (tape.is_round()) {
     submit(turn, tape, Reason::Limit);
+  } else if (tape.nodes >= kHardNodes || tape.bytes >= kHardBytes) {
+    tape.round = 0;
+    submit(turn, tape, Reason::Limit);
+  } else if (over_soft_limit(tape, kPatience)) {
+    // Layers that are alike go round within the loop; it takes a while to tell them from it.
+    const uint64_t round = tape.rhythm.add(tape.trail, tape.recorded);
+    if (round == 0 || !over_soft_limit(tape, kCertainty)) return;
+    tape.round = round;
+    submit(turn, tape, Reason::Limit);
+  }
 }
 
 void Engine::seam(Turn& turn) {
   // A loop has several seams: one that is cut at another than it began at waits for that, but not
   // for long, since it may not come by there again.
-  constexpr double kPatience = 1.25;
   Tape& tape = turn.thread.tape;
   check_limits(turn);
-  if (over_soft_limit(tape, tape.began == 0 ? 1 : kPatience)) submit(turn, tape, Reason::Limit);
+  if (!over_soft_limit(tape, tape.began == 0 ? 1 : kPatience)) return;
+  tape.round = 0;
+  submit(turn, tape, Reason::Limit);
 }
 
 bool Engine::over_soft_limit(const Tape& tape, double factor) const {

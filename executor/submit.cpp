@@ -208,7 +208,7 @@ int64_t Engine::submit(Turn& turn, Tape& tape, Reason reason) {
          words_for(reason), " asks for one of ", tape.nodes,
          " nodes; move it behind the flush, or raise the variable");
   // A loop cut at the place where it was cut before comes by here again with the same work.
-  const bool repeats = reason == Reason::Limit && tape.trail == tape.began;
+  const bool repeats = reason == Reason::Limit && tape.is_round();
   const int64_t bytes = tape.bytes, nodes = job.submission.nodes;
   take_off(tape, job, reason);
   job.thread = &turn.thread;
@@ -221,9 +221,8 @@ int64_t Engine::submit(Turn& turn, Tape& tape, Reason reason) {
     last_ns = entry->run_ns;
     ++entry->sightings;
     count(entry->program ? Counter::cache_hits : Counter::cache_misses);
-    job.compiles = !entry->program && has_landed(entry->compiled_by) &&
-                   config_.debug < kTellSteps &&
-                   (repeats || entry->sightings > config_.compile_after);
+    job.compiles = has_landed(entry->compiled_by) && config_.debug < kTellSteps &&
+                   (repeats || entry->sightings > config_.compile_after) && entry->is_worth_a_try();
     if (job.compiles) entry->compiled_by = job.ticket;
     if (config_.debug > 1 && entry->sightings == 1) job.nearest = cache_.nearest(*entry);
     drop_beyond_bounds();

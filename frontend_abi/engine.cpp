@@ -76,7 +76,7 @@ bool rt_torch_set_label(Turn& turn, int64_t handle, std::string_view label) {
   return true;
 }
 void rt_torch_set_location(Turn& turn, std::string_view file, int64_t line) {
-  turn.thread.place = file.empty() ? 0 : turn.engine.places().intern(file, line);
+  turn.engine.set_location(turn, file, line);
 }
 int64_t rt_torch_torchtensor_dtype(Turn& turn, int64_t handle) {
   return static_cast<int64_t>(query(turn, handle).dtype);

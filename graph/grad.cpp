@@ -13,6 +13,9 @@ uint32_t GradRecords::add() {
   uint32_t number = free_;
   if (number == 0) {
     number = static_cast<uint32_t>(records_.size());
+    if (number == UINT32_MAX)
+      fail("there are ", number,
+           " records of gradients and no more are possible; free some values");
     records_.emplace_back();
   } else {
     free_ = records_[number].next;
@@ -142,7 +145,7 @@ void Graph::carry_gradient(Value from, Value to) {
 
 std::vector<uint32_t> Graph::reach(Value value) {
   std::vector<uint32_t> found;
-  const uint32_t pass = ++passes_;
+  const uint64_t pass = ++passes_;
   const auto visit = [&](uint32_t record) {
     if (record == 0 || records_[record].stamp == pass) return;
     records_[record].stamp = pass;

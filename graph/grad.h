@@ -25,7 +25,7 @@ struct GradRecord {
   Op op{};
   uint32_t references = 0;
   uint32_t next = 0;       ///< links the records that are free, and those that are to go
-  uint32_t stamp = 0;      ///< of the pass that reached it last
+  uint64_t stamp = 0;      ///< of the pass that reached it last
   uint64_t order = 0;      ///< grows with every record, so that results come after operands
   Value gradient = kNone;  ///< of a leaf, held: what all passes so far have added up
   Value incoming = kNone;  ///< held: what this pass has added up

@@ -21,7 +21,8 @@ class Handles {
     uint32_t generation = 0;
     /// Tensor: the value it stands for now (a rebinding changes it). Other kinds: their own number.
     Value value{};
-    uint32_t next_free = 0;
+    /// Neighbours among the handles of a family (families.h); `next` links free slots, too.
+    uint32_t next = 0, previous = 0;
   };
 
   /// After it the next add() does not fail. Throws when no more can be given out.
@@ -33,10 +34,11 @@ class Handles {
     make_room();
     const uint32_t slot = free_;
     Entry& entry = entries_[slot];
-    free_ = entry.next_free;
+    free_ = entry.next;
     entry.handle =
         (int64_t{entry.generation} << kKindBits | static_cast<int64_t>(kind)) << kSlotBits | slot;
     entry.value = value;
+    entry.next = entry.previous = 0;
     ++live_;
     return entry.handle;
   }
@@ -60,10 +62,26 @@ class Handles {
     entry.handle = 0;
     --live_;
     if (++entry.generation == kGenerations) return;
-    entry.next_free = free_;
+    entry.next = free_;
     free_ = slot;
   }
   int64_t live() const { return live_; }
+
+  const Entry& entry(uint32_t slot) const { return entries_[slot]; }
+  static uint32_t slot_of(int64_t handle) { return static_cast<uint32_t>(handle & (kSlots - 1)); }
+  /// Puts a slot in front of a list of them, and takes it out.
+  void link(uint32_t& first, uint32_t slot) {
+    entries_[slot].next = first;
+    entries_[slot].previous = 0;
+    if (first != 0) entries_[first].previous = slot;
+    first = slot;
+  }
+  void unlink(uint32_t& first, uint32_t slot) {
+    Entry& entry = entries_[slot];
+    (entry.previous == 0 ? first : entries_[entry.previous].next) = entry.next;
+    if (entry.next != 0) entries_[entry.next].previous = entry.previous;
+    entry.next = entry.previous = 0;
+  }
 
   /// Calls f(entry, kind) for every live one, in the order of slots.
   template <class F>
@@ -77,7 +95,6 @@ class Handles {
   static constexpr uint32_t kSlots = 1u << kSlotBits, kGenerations = 1u << kGenerationBits;
   static_assert(kSlotBits + kKindBits + kGenerationBits <= 53);
 
-  static uint32_t slot_of(int64_t handle) { return static_cast<uint32_t>(handle & (kSlots - 1)); }
   static HandleKind kind_of(int64_t handle) {
     return static_cast<HandleKind>(handle >> kSlotBits & ((1 << kKindBits) - 1));
   }

@@ -26,7 +26,7 @@ Batch Submission::whole() const {
 Value Graph::build(const Tape& tape, Submission& out) {
   out.clear();
   Batch& batch = out.built;
-  ++stamp_;
+  next_stamp();
   Small<uint32_t, 6> operands;
   Small<int64_t, 10> words;
   for (uint32_t slot = tape.first; slot != kNone.number; slot = (*this)[Value{slot}].next) {
@@ -94,7 +94,7 @@ static bool is_input(const Batch& batch, uint32_t number, const Node& source) {
 bool Graph::matches(const Tape& tape, const Batch& batch, Submission& out) {
   out.clear();
   if (tape.nodes != static_cast<int64_t>(batch.steps.size())) return false;
-  ++stamp_;
+  next_stamp();
   out.places.reserve(batch.steps.size());
   out.scalars.reserve(batch.scalars.size());
   uint32_t number = 0;  // of the value that comes next
@@ -164,6 +164,8 @@ void Graph::detach(Tape& tape) noexcept {
   }
   pending_nodes -= tape.nodes;
   tape.began = tape.trail;
+  tape.recorded = 0;
+  tape.rhythm.clear();
   tape.path = 0;
   tape.first = tape.last = kNone.number;
   tape.nodes = 0;

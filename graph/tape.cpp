@@ -1,6 +1,8 @@
 // tape.cpp -- recording, holding and releasing values.
 #include "graph/tape.h"
 
+#include "graph/error.h"
+
 namespace rt {
 
 const Message& out_of_memory() {
@@ -10,6 +12,8 @@ const Message& out_of_memory() {
 }
 
 void Graph::new_slot() {
+  if (used_ == kNone.number)
+    fail("there are ", used_, " values and no more are possible; free some");
   if (used_ % kChunk == 0) chunks_.push_back(std::make_unique<Node[]>(kChunk));
   Node& node = (*this)[Value{used_}];
   node.state = State::Free;
@@ -17,13 +21,24 @@ void Graph::new_slot() {
   free_ = used_++;
 }
 
+/// A number for the next batch that no value has in its stamp.
+uint32_t Graph::next_stamp() {
+  if (++stamp_ == 0) {
+    for (uint32_t slot = 0; slot < used_; ++slot) (*this)[Value{slot}].stamp = 0;
+    stamp_ = 1;
+  }
+  return stamp_;
+}
+
 void Graph::vacate(uint32_t slot) {
   Node& node = (*this)[Value{slot}];
   if (node.labelled) labels_.erase(slot);
+  if (node.placed) places_.erase(slot);
   if (node.state == State::Poisoned) poison_.erase(slot);
   if (node.grad != 0) unlink_gradient(node);
+  families_.leave(node.family);
   node.buffer = {};
-  node.labelled = false;
+  node.labelled = node.placed = false;
   node.state = State::Free;
   node.next = free_;
   free_ = slot;
@@ -44,12 +59,23 @@ bool Graph::infer_alike(Args& args) const {
   return true;
 }
 
+/// What a node counts for among Tape::bytes.
+static int64_t pending_bytes(const Node& node) {
+  const int64_t result = info(node.op).rules.view ? 0 : numel(node.shape) * item_size(node.dtype);
+  // Lists of more than a few elements lie outside of the node.
+  if (node.operands.size() <= 4 && node.words.size() <= 4) [[likely]]
+    return result;
+  return result + int64_t{node.operands.size()} * 4 + int64_t{node.words.size()} * 8;
+}
+
 Value Graph::append(Tape& tape, const Args& args, uint32_t place) {
   const uint32_t slot = free_slot();
   Node& node = (*this)[Value{slot}];
   node.shape.assign(args.shape);
   node.words.assign(args.words);
   node.operands.assign(args.operands);
+  const uint32_t family =
+      info(args.op).rules.view ? families_.join((*this)[args.operands[0]].family) : 0;
   take(slot);
   node.op = args.op;
   node.state = State::Pending;
@@ -61,7 +87,7 @@ Value Graph::append(Tape& tape, const Args& args, uint32_t place) {
   node.place = place;
   node.stamp = 0;
   node.grad = 0;
-  node.family = info(args.op).rules.view ? (*this)[args.operands[0]].family : ++families_;
+  node.family = family;
   for (Value operand : args.operands)
     if (operand != kNone) ++(*this)[operand].consumers;
 
@@ -72,11 +98,12 @@ Value Graph::append(Tape& tape, const Args& args, uint32_t place) {
   tape.last = slot;
   ++tape.nodes;
   const int64_t elements = numel(node.shape);
-  if (!info(args.op).rules.view) tape.bytes += elements * item_size(node.dtype);
+  tape.bytes += pending_bytes(node);
   tape.path = (tape.path + static_cast<uint64_t>(args.op) + static_cast<uint64_t>(elements)) *
               0x9e3779b97f4a7c15u;
   tape.trail = (tape.trail << 4) + static_cast<uint64_t>(args.op) * 0x9e3779b97f4a7c15u +
                static_cast<uint64_t>(elements);
+  ++tape.recorded;
   ++recorded_nodes;
   ++pending_nodes;
   return Value{slot};
@@ -95,14 +122,14 @@ Value Graph::concrete(BufferRef buffer, uint32_t place) {
   node.place = place;
   node.stamp = 0;
   node.grad = 0;
-  node.family = ++families_;
+  node.family = 0;
   node.buffer = std::move(buffer);
   return Value{slot};
 }
 
 Value Graph::concrete_view(BufferRef buffer, Value source, uint32_t place) {
   const Value view = concrete(std::move(buffer), place);
-  (*this)[view].family = (*this)[source].family;
+  (*this)[view].family = families_.join((*this)[source].family);
   return view;
 }
 
@@ -111,7 +138,7 @@ void Graph::unlink(Tape& tape, Node& node) {
   (node.next == kNone.number ? tape.last : (*this)[Value{node.next}].previous) = node.previous;
   --tape.nodes;
   --pending_nodes;
-  if (!info(node.op).rules.view) tape.bytes -= numel(node.shape) * item_size(node.dtype);
+  tape.bytes -= pending_bytes(node);
 }
 
 /// Disposes of a value nobody needs: a concrete one goes now, a pending one is unlinked and put on
@@ -190,9 +217,12 @@ void Graph::sweep() noexcept {
   bury();
 }
 
-Place Graph::place(Value value) const {
+Place Graph::place(Value value) {
+  // Of a chain of views some keep their place, so that nobody follows it far.
+  constexpr size_t kFar = 16;
   std::vector<Value> views;
-  for (; (*this)[value].state == State::Pending && info((*this)[value].op).rules.view;
+  const auto known = [&] { return (*this)[value].placed; };
+  for (; (*this)[value].state == State::Pending && info((*this)[value].op).rules.view && !known();
        value = (*this)[value].operands[0])
     views.push_back(value);
   const Node& origin = (*this)[value];
@@ -200,20 +230,21 @@ Place Graph::place(Value value) const {
   if (origin.state == State::Concrete) {
     place.storage = origin.buffer->storage().get();
     place.layout = origin.buffer->layout();
+  } else if (origin.state == State::Pending && known()) {
+    place = places_.at(value.number);
   } else {
     place.origin = value;
     place.layout = {origin.shape, contiguous_strides(origin.shape), 0};
   }
-  for (auto at = views.rbegin(); at != views.rend(); ++at) {
-    const Node& view = (*this)[*at];
-    const OpInfo& row = info(view.op);
+  for (size_t i = views.size(); i-- > 0;) {
+    Node& view = (*this)[views[i]];
     Layout next;
-    if (row.rules.view({row, view.words}, view.shape, place.layout, next)) {
+    if (info(view.op).rules.view({info(view.op), view.words}, view.shape, place.layout, next))
       place.layout = std::move(next);
-      continue;
-    }
-    // It copies, so that it is an origin of its own.
-    place = {*at, nullptr, {view.shape, contiguous_strides(view.shape), 0}};
+    else  // It copies, so that it is an origin of its own.
+      place = {views[i], nullptr, {view.shape, contiguous_strides(view.shape), 0}};
+    if ((views.size() - i) % kFar == 0)
+      view.placed = places_.insert_or_assign(views[i].number, place).second || view.placed;
   }
   return place;
 }
@@ -250,6 +281,11 @@ void Graph::set_label(Value value, std::string label) {
   if (labelled) labels_[value.number] = std::move(label);
   else labels_.erase(value.number);
   (*this)[value].labelled = labelled;
+}
+
+void Graph::mark_places(std::vector<bool>& used) const {
+  for (uint32_t slot = 0; slot < used_; ++slot)
+    if (const Node& node = (*this)[Value{slot}]; node.state != State::Free) used[node.place] = true;
 }
 
 std::string Graph::label(Value value) const {

@@ -7,8 +7,10 @@
 
 #include "graph/backend.h"
 #include "graph/builder.h"
+#include "graph/families.h"
 #include "graph/grad.h"
 #include "graph/op.h"
+#include "graph/rhythm.h"
 
 namespace rt {
 
@@ -29,8 +31,9 @@ struct Node {
   State state;
   DType dtype;
   Device device;
-  bool labelled;            ///< the graph keeps a label for it
-  bool keeps_itself;        ///< one of its holders is the record it is linked to
+  bool labelled : 1;        ///< the graph keeps a label for it
+  bool placed : 1;          ///< the graph keeps its place, see Graph::place
+  bool keeps_itself : 1;    ///< one of its holders is the record it is linked to
   uint32_t holders;         ///< handles, gradient slots, optimizer state, saved sets, running reads
   uint32_t consumers;       ///< pending nodes that read it, once per operand
   uint32_t previous, next;  ///< neighbours on the tape; `next` links free slots and work lists
@@ -39,7 +42,7 @@ struct Node {
   uint32_t number;  ///< in the batch that is being built, valid while `stamp` is that batch's
   uint32_t stamp;
   uint32_t grad;    ///< its record among those of gradients, 0: none
-  uint32_t family;  ///< a value and the views of it have one number, see Graph::place
+  uint32_t family;  ///< whom it may share memory with, see families.h
   Shape shape;
   Small<int64_t, 4> words;  ///< see Args
   Small<Value, 4> operands;
@@ -67,10 +70,15 @@ struct Tape {
   bool open = false;  ///< its thread lives
   uint32_t first = kNone.number, last = kNone.number;
   int64_t nodes = 0;
-  int64_t bytes = 0;   ///< of pending results that are not views
+  int64_t bytes = 0;   ///< of pending results that are not views, and of long lists of operands
   uint64_t path = 0;   ///< of all that was recorded since the batch before; tells what it may be
   uint64_t trail = 0;  ///< what was recorded last, older ops shifted out; tells a place in a loop
   uint64_t began = 0;  ///< the trail when the batch before was taken off
+  uint64_t recorded = 0;  ///< nodes since then, those that are dead by now, too
+  uint64_t round = 0;     ///< nodes of a round of the loop that it is cut by, 0: not known
+  Rhythm rhythm;          ///< of what is recorded beyond the soft limit
+  /// Whether the loop has come round to where the batch before was taken off.
+  bool is_round() const { return trail == began && (round == 0 || recorded % round == 0); }
 };
 
 /// A batch taken off a tape, with what does not belong to its key.
@@ -130,9 +138,26 @@ class Graph {
   /// Lets go of concrete values that a call had made when it ran out of memory: nothing needs them.
   void sweep() noexcept;
 
+  /// Ahead of add_handle(), which does not fail then.
+  void make_room_for_handle(Value value, bool several = false) {
+    families_.make_room((*this)[value].family, several);
+  }
+  /// A handle stands for a value, which it holds; and no more.
+  void add_handle(Value value, Handles& handles, uint32_t slot) {
+    families_.add((*this)[value].family, handles, slot);
+    hold(value);
+  }
+  void remove_handle(Value value, Handles& handles, uint32_t slot) {
+    families_.remove((*this)[value].family, handles, slot);
+    release(value);
+  }
+  /// The first of the handles to a value and to those that may share memory with it; the others
+  /// follow by Handles::Entry::next. All that share memory are there, others may be.
+  uint32_t first_relative(Value value) const { return families_.first((*this)[value].family); }
+
   /// Where a value lies or will lie: views of a pending value are followed to their origin.
-  Place place(Value value) const;
-  Layout layout(Value value) const { return place(value).layout; }
+  Place place(Value value);
+  Layout layout(Value value) { return place(value).layout; }
 
   /// Builds the batch of what is pending on the tape, without taking it off. Returns the first
   /// operand that is still in flight, kNone when all are there: wait for it and build again.
@@ -174,11 +199,13 @@ class Graph {
   void backward(Builder& build, Value value, std::span<const uint32_t> records);
 
   void set_label(Value value, std::string label);
-  std::string label(Value value) const;  ///< "" when there is none
+  std::string label(Value value) const;             ///< "" when there is none
+  void mark_places(std::vector<bool>& used) const;  ///< of all values
 
   int64_t recorded_nodes = 0, dead_nodes = 0, pending_nodes = 0;
 
  private:
+  friend struct GraphProbe;  // tests start counters just before their end
   static constexpr uint32_t kChunk = 512;
 
   /// A free slot. It stays free until it is taken, so that a failure in between changes nothing.
@@ -189,6 +216,7 @@ class Graph {
   }
   void take(uint32_t slot) { free_ = (*this)[Value{slot}].next; }
   void new_slot();
+  uint32_t next_stamp();
   void vacate(uint32_t slot);
   void unlink(Tape& tape, Node& node);
   bool let_go(uint32_t slot, uint32_t& work);
@@ -210,13 +238,14 @@ class Graph {
   uint32_t free_ = kNone.number;
   uint32_t used_ = 0;
   uint32_t stamp_ = 0;
-  uint32_t families_ = 0;
+  Families families_;
   std::unordered_map<uint32_t, Message> poison_;
   std::unordered_map<uint32_t, std::string> labels_;
+  std::unordered_map<uint32_t, Place> places_;  ///< of some pending views
   GradRecords records_;
   uint32_t dying_ = 0;             ///< records without references, for bury()
   std::vector<TensorType> types_;  ///< scratch of differentiate()
-  uint32_t passes_ = 0;
+  uint64_t passes_ = 0;
 };
 
 }  // namespace rt

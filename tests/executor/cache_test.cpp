@@ -67,6 +67,20 @@ TEST(Cache, FindsByPathWhatWasLastUsedForIt) {
   EXPECT_EQ(cache.likely(7), &two);
 }
 
+TEST(Cache, WhatDoesNotCompileIsTriedMoreAndMoreSeldom) {
+  Cache cache(10, 1 << 20);
+  Cache::Entry& entry = look_up(cache, 1);
+  int tries = 0;
+  for (entry.sightings = 1; entry.sightings <= 1000; ++entry.sightings)
+    tries += entry.is_worth_a_try();
+  EXPECT_EQ(tries, 10);
+  entry.sightings = 5000;
+  EXPECT_TRUE(entry.is_worth_a_try()) << "the reason may have passed";
+  cache.set_program(entry, std::make_shared<FakeProgram>(10));
+  entry.sightings = 50'000;
+  EXPECT_FALSE(entry.is_worth_a_try());
+}
+
 TEST(Cache, DropsTheLeastRecentlyUsed) {
   Cache cache(3, 1 << 20);
   for (int64_t size : {1, 2, 3})

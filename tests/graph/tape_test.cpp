@@ -9,6 +9,13 @@
 #include "graph/verify.h"
 
 namespace rt {
+
+/// Starts counters just before their end.
+struct GraphProbe {
+  static void set_stamp(Graph& graph, uint32_t stamp) { graph.stamp_ = stamp; }
+  static void set_passes(Graph& graph, uint64_t passes) { graph.passes_ = passes; }
+};
+
 namespace {
 
 struct TapeTest : testing::Test {
@@ -105,6 +112,100 @@ TEST_F(TapeTest, DetachLeavesOnlyRootsInFlightAndDeliveryMakesThemConcrete) {
   graph.release(waited);
   graph.release(b);
   EXPECT_EQ(graph[b].state, State::Free);
+}
+
+TEST_F(TapeTest, ABatchIsBuiltAndKnownAgainWhereItsNumbersBeginAnew) {
+  GraphProbe::set_stamp(graph, UINT32_MAX - 4);
+  const Value source = held(record(Op::Full, {}, {2}, {0}));
+  build();
+  graph.detach(tape);
+  graph.poison(source, std::make_shared<const std::string>("why"));  // an input of all that follow
+  for (int round = 0; round < 8; ++round) {
+    const Value a = record(Op::Neg, {source}, {2}), b = held(record(Op::Mul, {a, source}, {2}));
+    const Batch& batch = build();
+    ASSERT_EQ(batch.values.size(), 3u) << round;
+    ASSERT_EQ(batch.operands, (std::vector<uint32_t>{0, 1, 0})) << round;
+    graph.release(b);
+  }
+  graph.release(source);
+}
+
+TEST_F(TapeTest, PassesBeyond32Bits) {
+  const Value leaf = held(record(Op::Full, {}, {2}, {0}));
+  graph.make_leaf(leaf);
+  GraphProbe::set_passes(graph, UINT32_MAX - 1);
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(graph.reach(leaf).size(), 1u) << i;
+  graph.release(leaf);
+}
+
+TEST_F(TapeTest, LongListsOfOperandsCountAsPending) {
+  const Value a = held(record(Op::Full, {}, {2}, {0}));
+  const int64_t before = tape.bytes;
+  Args args;
+  args.op = Op::Cat;
+  for (int i = 0; i < 1000; ++i) args.operands.push_back(a);
+  args.words = {0};
+  args.shape = {2000};
+  const Value all = held(graph.append(tape, args, 0));
+  EXPECT_GE(tape.bytes - before, 2000 * 4 + 1000 * 4);
+  graph.release(all);
+  EXPECT_EQ(tape.bytes, before);
+  graph.release(a);
+}
+
+TEST_F(TapeTest, HandlesAreFoundFromTheMemoryThatTheySee) {
+  Handles handles;
+  const auto handle_to = [&](Value value) {
+    const int64_t handle = handles.add(HandleKind::Tensor, value);
+    graph.add_handle(value, handles, Handles::slot_of(handle));
+    return handle;
+  };
+  const auto free = [&](int64_t handle) {
+    graph.remove_handle(handles.at(handle, HandleKind::Tensor).value, handles,
+                        Handles::slot_of(handle));
+    handles.remove(handle);
+  };
+  const auto relatives = [&](Value value) {
+    std::vector<int64_t> found;
+    for (uint32_t slot = graph.first_relative(value); slot != 0; slot = handles.entry(slot).next)
+      found.push_back(handles.entry(slot).handle);
+    std::ranges::sort(found);
+    return found;
+  };
+  using List = std::vector<int64_t>;
+  const Value a = record(Op::Full, {}, {4}, {0}), b = record(Op::Neg, {a}, {4});
+  const int64_t first = handle_to(a), other = handle_to(b);
+  EXPECT_EQ(relatives(a), List{first});
+  EXPECT_EQ(relatives(b), List{other});
+  const int64_t second = handle_to(a);
+  EXPECT_EQ(relatives(a), (List{first, second}));
+  const Value view = record(Op::Alias, {a}, {4}), inner = record(Op::Alias, {view}, {4});
+  const int64_t third = handle_to(inner);
+  EXPECT_EQ(relatives(view), (List{first, second, third}));
+  free(first);
+  EXPECT_EQ(relatives(inner), (List{second, third}));
+  free(second);
+  EXPECT_EQ(relatives(a), List{third});
+  free(third);
+  EXPECT_EQ(graph[view].state, State::Free);
+  const int64_t again = handle_to(b);
+  EXPECT_EQ(relatives(b), (List{other, again}));
+  free(again);
+  free(other);
+  EXPECT_EQ(tape.nodes, 0);
+}
+
+TEST_F(TapeTest, PlacesOfLongChainsOfViews) {
+  const Value base = held(record(Op::Full, {}, {100, 2}, {0}));
+  Value last = base;
+  for (int i = 0; i < 100; ++i)  // leaves one row out
+    last = held(record(Op::Slice, {last}, {100 - i, 2}, {i == 0 ? 0 : 1, 100 - i, 0, 1}));
+  for (int times = 0; times < 2; ++times) {
+    const Place place = graph.place(last);
+    EXPECT_EQ(place.origin, base);
+    EXPECT_EQ(place.layout.offset, 99 * 2);
+    EXPECT_EQ(place.layout.sizes, (Shape{1, 2}));
+  }
 }
 
 TEST(Handles, GenerationsTellStaleHandlesAndAllStayBelow53Bits) {

@@ -1,0 +1,190 @@
+// growth_test.cpp -- what calls cost with many handles, long chains of views and loops that nobody
+// reads. Where no counter can tell, by processor time and with room to spare.
+#include <malloc.h>
+#include <time.h>
+
+#include <functional>
+
+#include "tests/abi/rig.h"
+
+namespace rt_test {
+namespace {
+
+using Growth = AbiTest;
+
+/// Processor seconds that this thread takes for it, the least of three times.
+double seconds(const std::function<void()>& work) {
+  const auto now = [] {
+    timespec time{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+  };
+  double best = 1e9;
+  for (int i = 0; i < 3; ++i) {
+    const double begin = now();
+    work();
+    best = std::min(best, now() - begin);
+  }
+  return best;
+}
+
+TEST_F(Growth, ACallInPlaceDoesNotLookAtAllHandles) {
+  rt_torch_set_policy("data");
+  Tensor x = full({2, 3}, 1), mean = full({3}, 0), var = full({3}, 1);
+  const auto train = [&] {
+    for (int i = 0; i < 100; ++i) Tensor(rt_torch_nn_batch_norm(x, mean, var, 0, 0, 1, 0.5, 1e-5));
+    rt_torch_flush();
+  };
+  train();
+  const double alone = seconds(train);
+  std::vector<Tensor> others;
+  for (int i = 0; i < 300'000; ++i) others.push_back(full({1}, 0));
+  rt_torch_flush();
+  EXPECT_LT(seconds(train), 10 * alone);
+}
+
+TEST_F(Growth, AStepOverPendingParametersDoesNotLookAtAllHandles) {
+  rt_torch_set_policy("data");
+  Tensor parameter = full({16}, 1);
+  rt_torch_autograd_set_requires_grad(parameter, 1);
+  const int64_t one[] = {parameter};
+  const int64_t optimizer = rt_torch_sgd_new(one, 1, 0.01, 0, 0);
+  const auto train = [&] {
+    for (int i = 0; i < 20; ++i) {
+      Tensor square = rt_torch_torchtensor_mul(parameter, parameter);
+      Tensor loss = rt_torch_torchtensor_sum_tensor(square);
+      rt_torch_optimizer_zero_grad(optimizer);
+      rt_torch_autograd_backward(loss);
+      EXPECT_EQ(rt_torch_optimizer_step(optimizer), 0);
+    }
+    rt_torch_flush();
+  };
+  train();
+  const double alone = seconds(train);
+  std::vector<Tensor> others;
+  for (int i = 0; i < 300'000; ++i) others.push_back(full({1}, 0));
+  rt_torch_flush();
+  EXPECT_LT(seconds(train), 10 * alone);
+  EXPECT_EQ(rt_torch_optimizer_free(optimizer), 0);
+}
+
+TEST_F(Growth, ViewsOfViewsCostWhatTheirNumberDoes) {
+  rt_torch_set_policy("data");
+  const auto chain = [](int length) {
+    return [length] {
+      const int64_t sizes[][2] = {{6, 4}, {4, 6}};
+      Tensor last = full({4, 6}, 1);
+      for (int i = 0; i < length; ++i)
+        last = Tensor(rt_torch_torchtensor_view(last, sizes[i % 2], 2));
+    };
+  };
+  EXPECT_LT(seconds(chain(16'000)), 64 * seconds(chain(1'000)));
+  EXPECT_EQ(last_error(), "");
+}
+
+TEST_F(Growth, AnOptimizerOverManyParameters) {
+  std::vector<Tensor> parameters;
+  std::vector<int64_t> handles;
+  for (int i = 0; i < 50'000; ++i) {
+    parameters.push_back(full({1}, 0));
+    rt_torch_autograd_set_requires_grad(parameters.back(), 1);
+    handles.push_back(parameters.back());
+  }
+  const auto make = [&](int64_t count) {
+    return [&, count] {
+      EXPECT_EQ(rt_torch_optimizer_free(rt_torch_sgd_new(handles.data(), count, 0.1, 0, 0)), 0);
+    };
+  };
+  EXPECT_LT(seconds(make(50'000)), 150 * seconds(make(2'000)));
+}
+
+TEST_F(Growth, PlacesWithoutEnd) {
+  const auto record = [](int from, int count) {
+    for (int line = from; line < from + count; ++line) {
+      rt_torch_set_location("somewhere/in/a/large/program/of/many/files.spl", line);
+      Tensor one = full({1}, 1);
+      if (line % 1000 == 0) rt_torch_flush();
+    }
+  };
+  record(0, 40'000);
+  const size_t before = mallinfo2().uordblks;
+  record(40'000, 400'000);
+  EXPECT_LT(mallinfo2().uordblks, before + (16u << 20)) << "they take 100 bytes each and more";
+  Tensor one = full({1}, 1);
+  EXPECT_NE(std::string(rt_torch_graph_text()).find("files.spl:439999"), std::string::npos);
+  rt_torch_set_location("", 0);
+}
+
+/// What a loop leaves when nobody reads: batches, those of them that came from the cache, and the
+/// most nodes that were pending.
+struct Course {
+  int64_t batches, hits, most;
+};
+Course course(int steps, const std::function<void(int)>& step) {
+  rt_torch_stats_reset();
+  int64_t most = 0;
+  for (int i = 0; i < steps; ++i) {
+    step(i);
+    most = std::max(most, rt_torch_pending());
+  }
+  const Course course{stat("forced_by_limit"), stat("cache_hits"), most};
+  EXPECT_EQ(stat("batches"), course.batches);
+  rt_torch_flush();
+  return course;
+}
+constexpr int64_t kSoft = 65'536;
+
+TEST_F(Growth, ALoopWithoutSeamsIsCutInItsFirstBatch) {
+  rt_torch_set_policy("data");
+  Tensor weight = full({4}, 1), rate = full({4}, 1e-3);
+  const Course loop = course(150'000, [&](int) {
+    Tensor step = rt_torch_torchtensor_mul(weight, rate);
+    Tensor half = rt_torch_torchtensor_mul_scalar(step, 0.5);
+    weight = Tensor(rt_torch_torchtensor_sub(weight, half));
+  });
+  EXPECT_LT(loop.most, 2 * kSoft);
+  EXPECT_GE(loop.batches, 4);
+  EXPECT_GE(loop.hits, loop.batches - 2);
+}
+
+// Within a round the layers are alike: a place in one of them is not a place in the loop.
+TEST_F(Growth, ALoopOverLayersIsCutByItsRounds) {
+  rt_torch_set_policy("data");
+  Tensor weight = full({4, 4}, 0.1), x = full({4, 4}, 1), start = full({4, 4}, 1);
+  const Course loop = course(900, [&](int) {
+    for (int layer = 0; layer < 100; ++layer) {
+      Tensor product = rt_torch_torchtensor_matmul(x, weight);
+      Tensor biased = rt_torch_torchtensor_add(product, weight);
+      Tensor bent = rt_torch_torchtensor_tanh(biased);
+      x = Tensor(rt_torch_torchtensor_mul(bent, start));
+      Tensor more = rt_torch_torchtensor_add(x, x);
+      x = std::move(more);
+    }
+    Tensor total = rt_torch_torchtensor_sum_dim(x, 1, 0);
+    x = Tensor(rt_torch_torchtensor_mul(total, start));
+  });
+  EXPECT_LT(loop.most, 2 * kSoft);
+  EXPECT_GE(loop.batches, 4);
+  EXPECT_GE(loop.hits, loop.batches - 2);
+}
+
+TEST_F(Growth, ALongPrologueIsNoHindrance) {
+  rt_torch_set_policy("data");
+  Tensor weight = full({4}, 1), rate = full({4}, 1e-3);
+  const Course loop = course(150'000, [&](int i) {
+    if (i < 30'000) {  // nothing of it comes again
+      Tensor odd = full({1 + i % 977}, 1), scaled = rt_torch_torchtensor_mul_scalar(odd, i);
+      Tensor sum = rt_torch_torchtensor_sum_tensor(scaled);
+      weight = Tensor(rt_torch_torchtensor_add(weight, sum));
+      return;
+    }
+    Tensor step = rt_torch_torchtensor_mul(weight, rate);
+    Tensor half = rt_torch_torchtensor_mul_scalar(step, 0.5);
+    weight = Tensor(rt_torch_torchtensor_sub(weight, half));
+  });
+  EXPECT_LT(loop.most, 4 * kSoft);
+  EXPECT_GE(loop.hits, 2);
+}
+
+}  // namespace
+}  // namespace rt_test
