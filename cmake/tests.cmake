@@ -300,6 +300,36 @@ set_tests_properties(
   abi.a_wrong_variable_is_an_error_of_the_first_call
   PROPERTIES ENVIRONMENT RT_TORCH_POLICY=lazy TIMEOUT 60 LABELS core PASS_REGULAR_EXPRESSION
              "RT_TORCH_POLICY.*lazy.*observe")
+add_test(NAME abi.the_cuda_fallback_is_told_once COMMAND rt_test_fallback)
+set_tests_properties(
+  abi.the_cuda_fallback_is_told_once
+  PROPERTIES ENVIRONMENT RT_TORCH_DEBUG=1 TIMEOUT 60 LABELS core FAIL_REGULAR_EXPRESSION
+             "CPU is used.*CPU is used")
+
+# rt_unchecked(<name> <variable> <property> <value>...): a program that checks nothing.
+function(rt_unchecked name variable)
+  add_test(NAME abi.unchecked.${name} COMMAND rt_test_unchecked)
+  set_tests_properties(abi.unchecked.${name} PROPERTIES ENVIRONMENT "${variable}" TIMEOUT 60
+                                                        LABELS core ${ARGN})
+endfunction()
+set(told "error at unchecked.spl:3: rt_torch_torchtensor_matmul.self=#")
+set(told_batch "error: rt_torch_torchtensor_index_select.* at unchecked.spl:5: ")
+rt_unchecked(prints_nothing RT_TORCH_ON_ERROR= FAIL_REGULAR_EXPRESSION ".")
+rt_unchecked(prints_causes RT_TORCH_ON_ERROR=print PASS_REGULAR_EXPRESSION
+             "${told}.*\nrt_torch: ${told_batch}[^\n]*\n$")
+rt_unchecked(prints_causes_once RT_TORCH_ON_ERROR=print FAIL_REGULAR_EXPRESSION
+             "unchecked.spl:[4678]")
+rt_unchecked(prints_each_failed_call RT_TORCH_DEBUG=1 PASS_REGULAR_EXPRESSION
+             "${told}.*spl:4: rt_torch_torchtensor_relu.*${told_batch}.*spl:8: rt_torch_torchtensor_sum.handle")
+add_test(NAME abi.unchecked.aborts COMMAND sh -c "$<TARGET_FILE:rt_test_unchecked>; echo rc $?")
+set_tests_properties(
+  abi.unchecked.aborts PROPERTIES ENVIRONMENT RT_TORCH_ON_ERROR=abort TIMEOUT 60 LABELS core
+                                  PASS_REGULAR_EXPRESSION "${told}[^\n]*\n.*rc 134")
+add_test(NAME abi.the_first_error_is_told COMMAND first)
+set_tests_properties(
+  abi.the_first_error_is_told PROPERTIES ENVIRONMENT RT_TORCH_POLICY=lazy TIMEOUT 60 LABELS core
+                                         PASS_REGULAR_EXPRESSION
+                                         "RT_TORCH_POLICY is 'lazy'; allowed is observe")
 
 # Against PyTorch itself, where a python has it: the one that `tools/setup.sh --python-torch` made,
 # the one that the found libtorch belongs to, or the one that comes first.
@@ -365,6 +395,17 @@ foreach(host exporting silent)
   endif()
 endforeach()
 set_target_properties(rt_test_spl_exporting PROPERTIES ENABLE_EXPORTS ON)
+
+# A third host passes its lists as tagged words, and has tests of its own.
+add_executable(rt_test_spl_tagged tests/spl/hosts/tagged.cpp tests/spl/hosts/silent.cpp)
+target_include_directories(rt_test_spl_tagged PRIVATE frontend_abi)
+target_compile_definitions(rt_test_spl_tagged
+                           PRIVATE RT_TEST_SPL_LIBRARY="$<TARGET_FILE:spl_torch>")
+target_link_libraries(rt_test_spl_tagged PRIVATE rt_test_support GTest::gtest_main
+                                                 ${CMAKE_DL_LIBS})
+add_dependencies(rt_test_spl_tagged spl_torch)
+set_target_properties(rt_test_spl_tagged PROPERTIES ENABLE_EXPORTS ON)
+rt_run_tests(spl_tagged core reference)
 
 add_executable(rt_test_spl_linked tests/spl/hosts/linked.c)
 target_link_libraries(rt_test_spl_linked PRIVATE spl_torch rt_c99)

@@ -85,6 +85,11 @@ std::vector<Variable> variables() {
          config.device_is_order = true;
          return is_device(text);
        }},
+      {"RT_TORCH_CUDA_FALLBACK", "cpu",
+       [](Config& config, const std::string& text) {
+         config.cuda_falls_back = true;
+         return text == "cpu";
+       }},
       {"RT_TORCH_SEED", "a whole number of 64 bits",
        [](Config& config, const std::string& text) {
          int64_t negative = 0;  // as rt_torch_manual_seed takes it
@@ -122,6 +127,11 @@ std::vector<Variable> variables() {
        }},
       whole("RT_TORCH_FORBID", &Config::forbid, 1),
       whole("RT_TORCH_DEBUG", &Config::debug, 0, 4),
+      {"RT_TORCH_ON_ERROR", "print or abort",
+       [](Config& config, const std::string& text) {
+         config.on_error = text == "abort" ? OnError::Abort : OnError::Print;
+         return text == "print" || text == "abort";
+       }},
       {"RT_TORCH_DUMP", "a folder",
        [](Config& config, const std::string& text) {
          config.dump = text;

@@ -8,6 +8,9 @@
 
 namespace rt {
 
+/// What a failed call does beside setting the thread's error.
+enum class OnError : uint8_t { Nothing, Print, Abort };
+
 /// What the environment variables of the README say; the members' initial values are the defaults.
 struct Config {
   Policy policy = Policy::Observe;
@@ -15,6 +18,7 @@ struct Config {
   std::string libtorch;          ///< folder of libtorch, "": it is searched
   std::string device = "cpu";    ///< RT_TORCH_DEVICE or dl.config.sdn
   bool device_is_order = false;  ///< from the variable: it must be there when it is needed
+  bool cuda_falls_back = false;  ///< without CUDA its devices are the CPU
   uint64_t seed = 0;
   int threads = 0;  ///< 0: all cores
   int64_t compile_after = 1;
@@ -25,6 +29,7 @@ struct Config {
   Optimizations use;
   int64_t forbid = 0;  ///< 0: nothing is forbidden
   int debug = 0;
+  OnError on_error = OnError::Nothing;
   std::string dump;  ///< folder, "": none
   bool dump_inputs = false;
   std::string trace;  ///< file, "": none
@@ -33,8 +38,7 @@ struct Config {
 };
 
 /// Reads the environment. A value that is not allowed leaves the default in place and is described
-/// in
-/// `complaint` (variable, value, what is allowed), the first one only.
+/// in `complaint` (variable, value, what is allowed), the first one only.
 Config read_config(std::string& complaint);
 
 /// The device of a file in the format of dl.config.sdn; "" when it names none.

@@ -191,9 +191,19 @@ void Engine::set_backend(Turn&, std::string_view name) {
 Device Engine::device(int64_t index) {
   if (index < 0) return {};
   const int devices = backend().device_count();
-  if (index >= devices)
-    fail("there is no device cuda:", index, "; this process has ", devices, " CUDA devices");
-  return {static_cast<int8_t>(index)};
+  if (index < devices) return {static_cast<int8_t>(index)};
+  if (falls_back_to_cpu(join("cuda:", index))) return {};
+  fail("there is no device cuda:", index, "; this process has ", devices,
+       " CUDA devices. RT_TORCH_CUDA_FALLBACK=cpu makes the CPU serve where there are none");
+}
+
+/// Whether RT_TORCH_CUDA_FALLBACK has the CPU stand for a CUDA device; told once.
+bool Engine::falls_back_to_cpu(const std::string& device) {
+  if (!config_.cuda_falls_back || backend().device_count() > 0) return false;
+  if (config_.debug > 0 && !std::exchange(told_fallback_, true))
+    std::cerr << join("rt_torch: there is no CUDA device: the CPU is used for ", device,
+                      " and any other\n");
+  return true;
 }
 
 Device Engine::default_device() {
@@ -203,10 +213,11 @@ Device Engine::default_device() {
   const int64_t index = colon == std::string::npos ? 0 : std::atoll(wanted.c_str() + colon + 1);
   const int devices = backend().device_count();
   if (index < devices) return {static_cast<int8_t>(index)};
-  if (config_.device_is_order)
+  const bool falls_back = falls_back_to_cpu(wanted);
+  if (config_.device_is_order && !falls_back)
     fail("RT_TORCH_DEVICE=", wanted, " and this process has ", devices,
          " CUDA devices; set it to cpu or to one that is there");
-  if (config_.debug > 0)
+  if (config_.debug > 0 && !falls_back)
     std::cerr << "rt_torch: dl.config.sdn wishes for " << wanted
               << ", which is not there: cpu serves\n";
   config_.device = "cpu";
@@ -251,9 +262,41 @@ void Engine::reset_counters() {
   memory_.peak = memory_.live.load();
 }
 
-void Engine::report(Turn& turn, std::string message) noexcept {
-  turn.thread.last_error = std::move(message);
+void Engine::report(Turn& turn, std::string message, std::string_view call,
+                    Failure failure) noexcept {
   count(Counter::errors);
+  Thread& thread = turn.thread;
+  const bool is_late = failure == Failure::ZeroHandle || failure == Failure::FailedValue;
+  const bool follows = is_late && !thread.last_error.empty();
+  const bool ran = failure == Failure::Batch || failure == Failure::FailedValue;
+  const bool is_cause = !follows && !ran;  // what ran was announced when it failed
+  if (wants_errors(is_cause)) try {
+      const bool names_call = message.starts_with(call.substr(0, call.find('(') + 1));
+      const std::string place = thread.place == 0 ? "" : " at " + places_.text(thread.place);
+      const std::string text = names_call ? message : join(call, ": ", message);
+      const Unlocked unlocked(*this);
+      announce_error(place, text, is_cause);
+    } catch (const std::exception&) {  // no memory: it is told by last_error alone
+    }
+  if (follows) return;
+  if (thread.unreported && *thread.unreported == message) thread.unreported = nullptr;
+  thread.last_error = std::move(message);
+}
+
+/// Whether RT_TORCH_DEBUG asks for all errors, or RT_TORCH_ON_ERROR for causes.
+bool Engine::wants_errors(bool is_cause) const {
+  return config_.debug > 0 || (is_cause && config_.on_error != OnError::Nothing);
+}
+
+/// Prints an error to those who want it. The process ends where RT_TORCH_ON_ERROR says so.
+void Engine::announce_error(std::string_view place, std::string_view text,
+                            bool is_cause) const noexcept {
+  if (!wants_errors(is_cause)) return;
+  try {  // one write, so that the lines of several threads do not mix
+    std::cerr << join("rt_torch: error", place, ": ", text, '\n');
+  } catch (const std::exception&) {  // no memory
+  }
+  if (is_cause && config_.on_error == OnError::Abort) std::abort();
 }
 
 std::string Engine::dump(Turn& turn, std::string_view format) {

@@ -16,6 +16,7 @@
 #include "executor/trace.h"
 #include "graph/builder.h"
 #include "graph/dump.h"
+#include "graph/failure.h"
 #include "graph/handles.h"
 #include "graph/places.h"
 #include "graph/tape.h"
@@ -178,8 +179,10 @@ class Engine {
   void reset_counters();
 
   const Config& config() const { return config_; }
-  /// Sets the thread's error from a failure and counts it.
-  void report(Turn& turn, std::string message) noexcept;
+  /// Counts a failed call, prints it where the user asked for that, and makes its message the
+  /// thread's error; one that only follows from an earlier failure leaves an error that is there.
+  /// `call` is the call with its arguments.
+  void report(Turn& turn, std::string message, std::string_view call, Failure failure) noexcept;
 
  private:
   friend struct Turn;
@@ -298,6 +301,9 @@ class Engine {
   void finish();
   void report_leaks() const;
   void tell_hold() const;
+  bool wants_errors(bool is_cause) const;
+  void announce_error(std::string_view place, std::string_view text, bool is_cause) const noexcept;
+  bool falls_back_to_cpu(const std::string& device);
 
   static std::atomic<Engine*> instance_;
   // The library is linked to its clients or loaded early; one pointer finds room in the memory that
@@ -337,8 +343,9 @@ class Engine {
   int64_t unlocked_ = 0;  ///< calls that use the backend with the lock let go
   bool overlaps_;         ///< batches may be handed over
   bool has_worker_ = false;
-  bool loading_ = false;  ///< some thread loads a backend
-  bool forked_ = false;   ///< this process came from a fork of one that had an engine
+  bool loading_ = false;        ///< some thread loads a backend
+  bool told_fallback_ = false;  ///< that the CPU stands for CUDA devices
+  bool forked_ = false;         ///< this process came from a fork of one that had an engine
 };
 
 inline Turn::Turn(Engine& the_engine)

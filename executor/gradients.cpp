@@ -3,6 +3,7 @@
 
 #include "executor/tape_builder.h"
 #include "graph/error.h"
+#include "graph/failure.h"
 
 namespace rt {
 
@@ -90,7 +91,8 @@ void Engine::backward(Turn& turn, int64_t handle) {
   do {
     value = here(turn, handle);
     const Node& node = graph_[value];
-    if (node.state == State::Poisoned) throw Error(*graph_.poison_of(value), true);
+    if (node.state == State::Poisoned)
+      throw LaterError(*graph_.poison_of(value), true, Failure::FailedValue);
     const std::string text = join("#", handle, " ", to_string(node.dtype, node.shape));
     if (!graph_.takes_part(value))
       fail(text,

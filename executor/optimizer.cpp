@@ -8,6 +8,7 @@
 #include "executor/rewriting.h"
 #include "executor/tape_builder.h"
 #include "graph/error.h"
+#include "graph/failure.h"
 
 namespace rt {
 namespace {
@@ -162,7 +163,7 @@ void Engine::step(Turn& turn, int64_t handle) {
     for (const Value value :
          {one.value, one.gradient, one.parameter->state[0], one.parameter->state[1]})
       if (value != kNone && graph_[value].state == State::Poisoned)
-        throw Error(*graph_.poison_of(value), true);
+        throw LaterError(*graph_.poison_of(value), true, Failure::FailedValue);
 
   // One after the other, since they may share memory. Nothing changes unless all could be recorded.
   TapeBuilder build(turn, false);

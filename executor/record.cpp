@@ -3,6 +3,7 @@
 
 #include "executor/tape_builder.h"
 #include "graph/error.h"
+#include "graph/failure.h"
 
 namespace rt {
 namespace {
@@ -117,7 +118,7 @@ void Engine::resolve(Turn& turn, Call& call) {
         continue;
       }
       if (node.state == State::Poisoned) [[unlikely]]
-        throw Error(*graph_.poison_of(value), true);
+        throw LaterError(*graph_.poison_of(value), true, Failure::FailedValue);
     }
     call.args.operands.push_back(value);
     ++at;
@@ -151,7 +152,8 @@ void Engine::complete(Turn& turn, Call& call) {
     infer(call.args, types(call.args));
   } catch (const Error& error) {
     if (error.complete()) throw;
-    throw Error(describe(call, types(call.args)) + ": " + error.text(), true);
+    throw LaterError(describe(call, types(call.args)) + ": " + error.text(), true,
+                     failure_of(error));
   }
 }
 

@@ -9,6 +9,7 @@
 #include "executor/uncancelled.h"
 #include "graph/dump.h"
 #include "graph/error.h"
+#include "graph/failure.h"
 #include "graph/passes.h"
 #ifndef NDEBUG
 #include <unordered_set>
@@ -125,6 +126,7 @@ void Engine::run_steps(Job& job) {
       } catch (const std::exception& error) {
         outcome = failure(submission, step, error.what());
       }
+      if (outcome) announce_error("", *outcome, true);
     }
     if (config_.debug >= kTellSteps) {
       // One write, lest the lines of several threads mix.
@@ -405,6 +407,7 @@ void Engine::wait_for(Turn&, Value value) {
 /// The buffer of a value, submitting and waiting as needed; the value is kept alive meanwhile.
 BufferRef Engine::settle(Turn& turn, Value value) {
   graph_.hold(value);
+  const bool had_failed = graph_[value].state == State::Poisoned;
   const auto done = [&] { graph_.release(value); };
   try {
     if (graph_[value].state == State::Pending)
@@ -412,9 +415,7 @@ BufferRef Engine::settle(Turn& turn, Value value) {
     if (graph_[value].state == State::InFlight) wait_for(turn, value);
     if (graph_[value].state == State::Poisoned) {
       const Message message = graph_.poison_of(value);
-      if (turn.thread.unreported && *turn.thread.unreported == *message)
-        turn.thread.unreported = nullptr;
-      throw Error(*message, true);
+      throw LaterError(*message, true, had_failed ? Failure::FailedValue : Failure::Batch);
     }
   } catch (...) {
     done();
@@ -447,7 +448,7 @@ bool Engine::sync(Turn& turn) {
       backend_->synchronize(Device{static_cast<int8_t>(i)});
   }
   if (!turn.thread.unreported) return true;
-  throw Error(*std::exchange(turn.thread.unreported, nullptr), true);
+  throw LaterError(*std::exchange(turn.thread.unreported, nullptr), true, Failure::Batch);
 }
 
 }  // namespace rt

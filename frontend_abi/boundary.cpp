@@ -1,6 +1,10 @@
 // boundary.cpp -- arguments that cannot be, arguments in messages, and exceptions as last errors.
 #include "frontend_abi/boundary.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <new>
 
 #include "graph/error.h"
@@ -38,9 +42,20 @@ void CString::show(std::string& text) const {
   text += all.size() > kLongestText ? "...\"" : "\"";
 }
 
+bool is_unmapped(int64_t address) {
+  constexpr int64_t kFirst = 64 << 10;  // the system gives out no address below this one
+  if (address < kFirst) return address != 0;
+  unsigned char resident = 0;
+  void* const page = reinterpret_cast<void*>(address & -int64_t{sysconf(_SC_PAGESIZE)});
+  return mincore(page, 1, &resident) != 0 && errno == ENOMEM;
+}
+
 void check_list(const char* name, const void* pointer, int64_t length, int64_t most) {
   if (length < 0) fail(name, " has the negative length ", length);
   if (!pointer && length > 0) fail(name, " is NULL but has the length ", length);
+  if (length > 0 && is_number(pointer))
+    fail(name, " is the number ", reinterpret_cast<int64_t>(pointer),
+         "; pass the address of a list");
   if (length > most) fail(name, " has the length ", length, "; at most ", most, " is possible");
 }
 
@@ -57,6 +72,27 @@ void write_handles(std::string& text, std::span<const int64_t> handles) {
   text += "]";
 }
 
+std::span<const int64_t> sizes_one_by_one(std::span<const int64_t, 5> words) {
+  constexpr int64_t kMost = 4;
+  const int64_t ndim = words[kMost];
+  const auto refuse = [&](const std::string& cause) {
+    fail(cause,
+         "; pass a list of sizes, or d0, d1, d2, d3 and ndim: as many sizes from 0 up as "
+         "ndim says, which is from 1 to ",
+         kMost);
+  };
+  if (ndim < 1 || ndim > kMost)
+    refuse(join("the first argument is the number ", words[0], " and no list, and ndim is ", ndim));
+  const auto sizes = words.first(static_cast<size_t>(ndim));
+  for (size_t at = 0; at < sizes.size(); ++at)
+    if (sizes[at] < 0) refuse(join("d", at, " is ", sizes[at]));
+  return sizes;
+}
+void write_sizes_one_by_one(std::string& text, std::span<const int64_t, 5> words) {
+  text += join("d0=", words[0], ", d1=", words[1], ", d2=", words[2], ", d3=", words[3],
+               ", ndim=", words[4]);
+}
+
 template <class T>
 void Pointer<T>::show(std::string& text) const {
   open(text, name) += value ? "(pointer)" : "NULL";
@@ -64,14 +100,17 @@ void Pointer<T>::show(std::string& text) const {
 template struct Pointer<const double>;
 template struct Pointer<const int64_t>;
 template struct Pointer<int64_t>;
+template struct Pointer<double>;
 template struct Pointer<float>;
 template struct Pointer<void>;
 
 void tell(std::string_view call) {
   std::string message(call);
+  Failure failure = Failure::Call;
   try {
     throw;
   } catch (const Error& error) {
+    failure = failure_of(error);
     if (error.complete()) message = error.text();
     else message += ": " + error.text();
   } catch (const std::bad_alloc&) {
@@ -82,12 +121,13 @@ void tell(std::string_view call) {
     message += ": an unknown failure";
   }
   Turn turn(Engine::instance());
-  turn.engine.report(turn, std::move(message));
+  turn.engine.report(turn, std::move(message), call, failure);
 }
 
 void tell_without_words() noexcept try {
   Turn turn(Engine::instance());
-  turn.engine.report(turn, *out_of_memory());  // so short that it takes no memory
+  // A message so short that it takes no memory.
+  turn.engine.report(turn, *out_of_memory(), "", Failure::Call);
 } catch (...) {  // no engine, even: the result alone says that the call failed
 }
 

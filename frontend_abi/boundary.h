@@ -3,6 +3,7 @@
 #include <cxxabi.h>
 #include <pthread.h>
 
+#include <array>
 #include <bit>
 #include <cstdint>
 #include <span>
@@ -172,6 +173,16 @@ struct CStringBits : Number {
   void show(std::string& all) const { text().show(all); }
 };
 
+/// The rest of is_number: whether no memory lies at this address.
+bool is_unmapped(int64_t address);
+/// Whether a word that should be an address can only be a number: a negative one, or a small one,
+/// since programs lie higher. 0 is NULL.
+inline bool is_number(int64_t word) {
+  constexpr uint64_t kNegative = uint64_t{1} << 55, kSmall = uint64_t{2} << 20;
+  return static_cast<uint64_t>(word) + kNegative < kNegative + kSmall && is_unmapped(word);
+}
+inline bool is_number(const void* pointer) { return is_number(reinterpret_cast<int64_t>(pointer)); }
+
 /// Throws unless `length` elements may be at `pointer`.
 void check_list(const char* name, const void* pointer, int64_t length, int64_t most);
 
@@ -184,6 +195,10 @@ template <class T>
 void write_data(std::string& text, std::span<const T> data) {
   write_count(text, static_cast<int64_t>(data.size()));
 }
+
+/// The sizes among d0, d1, d2, d3 and ndim; throws where these cannot be meant.
+std::span<const int64_t> sizes_one_by_one(std::span<const int64_t, 5> words);
+void write_sizes_one_by_one(std::string& text, std::span<const int64_t, 5> words);
 
 /// What a list of a kind holds, and how many at most. What stands for it is the flavor's matter.
 template <Kind>
@@ -202,6 +217,27 @@ template <> struct ListOf<Kind::TensorList> : ListIs<int64_t, kMostTensors, writ
 template <> struct ListOf<Kind::IntData> : ListIs<int64_t, kMostData, write_data<int64_t>> {};
 template <> struct ListOf<Kind::FloatList> : ListIs<double, kMostData, write_data<double>> {};
 // clang-format on
+
+/// Sizes as a list or, as some clients pass them, one by one: d0, d1, d2, d3, and how many of these
+/// count. Both come in the same registers. `List` is the flavor's list of sizes.
+template <class List>
+struct ListOrSizes {
+  static constexpr size_t kWords = 5;
+  std::array<int64_t, kWords> words;
+
+  typename List::Held get() const {
+    if (!is_number(words[0])) [[likely]]
+      return list().get();
+    return typename List::Held(sizes_one_by_one(words));
+  }
+  void show(std::string& text) const {
+    if (is_number(words[0])) write_sizes_one_by_one(text, words);
+    else list().show(text);
+  }
+
+ private:
+  List list() const { return List::from("dims", words); }
+};
 
 template <class T>
 struct Pointer {

@@ -29,7 +29,7 @@ int64_t rt_torch_torchtensor_device(Turn& turn, int64_t handle) {
 int64_t rt_torch_torchtensor_to_stream(Turn& turn, int64_t handle, int32_t device_id,
                                        int64_t stream) {
   Engine& engine = turn.engine;
-  engine.stream(turn, stream);
+  if (stream != 0) engine.stream(turn, stream);
   Call call;
   call.symbol = "rt_torch_torchtensor_to_stream";
   call.args.op = Op::Move;

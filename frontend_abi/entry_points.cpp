@@ -138,17 +138,51 @@ constexpr std::array<int64_t, sizeof...(Items)> list(Items... items) {
   return rt::abi::guarded<rt::Kind::result, rt::abi::Flavor>(                                   \
       #symbol, std::tuple(RT_DROP(RT_END(RT_RAW_A params) RT_RETURNS_##result(RT_FIELDS))),
 
+#define RT_RECORDING(symbol_, Id, result, params, ...)                                          \
+  [](rt::Turn & turn RT_END(RT_TAKE_A params)) {                                                \
+    using namespace rt;                                                                         \
+    using namespace rt::abi;                                                                    \
+    Call call;                                                                                  \
+    call.symbol = #symbol_;                                                                     \
+    fill::Id(call, __VA_ARGS__);                                                                \
+    return finish<Kind::result>(turn, call);                                                    \
+  }
 #define RT_ALIAS(symbol_, Id, result, params, doc, ...)                                         \
   RT_SIGNATURE(symbol_, result, params) {                                                       \
     RT_GUARDED(symbol_, result, params)                                                         \
-    [](rt::Turn & turn RT_END(RT_TAKE_A params)) {                                              \
-      using namespace rt;                                                                       \
-      using namespace rt::abi;                                                                  \
-      Call call;                                                                                \
-      call.symbol = #symbol_;                                                                   \
-      fill::Id(call, __VA_ARGS__);                                                              \
-      return finish<Kind::result>(turn, call);                                                  \
-    });                                                                                         \
+    RT_RECORDING(symbol_, Id, result, params, __VA_ARGS__));                                    \
+  }
+
+#define RT_CHECKED(symbol_, Id, doc)                                                            \
+  extern "C" int64_t symbol_(int64_t handle_, double* out_) {                                   \
+    return rt::abi::guarded<rt::Kind::Status, rt::abi::Flavor>(                                 \
+        #symbol_,                                                                               \
+        std::tuple(rt::abi::HandleNumber{{"handle", handle_}},                                  \
+                   rt::abi::Pointer<double>{"out", out_}),                                      \
+        [](rt::Turn & turn, int64_t handle, double* out) {                                      \
+          if (!out) rt::fail("out is NULL; pass the address of a double");                      \
+          rt::Call call;                                                                        \
+          call.symbol = #symbol_;                                                               \
+          rt::abi::fill::Id(call, handle);                                                      \
+          *out = turn.engine.record_and_read(turn, call);                                       \
+          return int64_t{0};                                                                    \
+        });                                                                                     \
+  }
+
+// The header declares the list of sizes. What is exported takes five integers, so that it has all
+// that either kind of caller passes; where a list comes it looks at no more of them than that.
+#define RT_SIZED_PARAMS(more)                                                                   \
+  int64_t d0_, int64_t d1_, int64_t d2_, int64_t d3_, int64_t ndim_ RT_END(RT_DECLARE_A more)
+#define RT_SIZED(symbol_, Id, more, doc, ...)                                                   \
+  static_assert(std::is_same_v<decltype(symbol_), int64_t(RT_DROP(                              \
+      RT_END(RT_DECLARE_A (Sizes, dims) more)))>);                                              \
+  extern "C" int64_t symbol_##_sized(RT_SIZED_PARAMS(more)) __asm__(#symbol_);                  \
+  int64_t symbol_##_sized(RT_SIZED_PARAMS(more)) {                                              \
+    return rt::abi::guarded<rt::Kind::Tensor, rt::abi::Flavor>(                                 \
+        #symbol_,                                                                               \
+        std::tuple(rt::abi::ListOrSizes<rt::abi::Flavor::Raw<rt::Kind::Sizes>>{                 \
+                       {d0_, d1_, d2_, d3_, ndim_}} RT_END(RT_RAW_A more)),                     \
+        RT_RECORDING(symbol_, Id, Tensor, (Sizes, dims) more, __VA_ARGS__));                    \
   }
 #define RT_OP(Id, symbol_, result, params, ...)                                                 \
   RT_ALIAS(symbol_, Id, result, params, , RT_DROP(RT_END(RT_NAME_A params)))

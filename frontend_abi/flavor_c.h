@@ -11,12 +11,16 @@ template <Kind kind>
 struct CList {
   using List = ListOf<kind>;
   using Element = typename List::Element;
+  using Held = std::span<const Element>;
   const char* name;
   const Element* items;
   int64_t length;
 
-  std::span<const Element> get() const {
-    if (length <= 0 || !items || length > List::kMost) [[unlikely]]
+  static CList from(const char* name, std::span<const int64_t> words) {
+    return {name, reinterpret_cast<const Element*>(words[0]), words[1]};
+  }
+  Held get() const {
+    if (length <= 0 || !items || is_number(items) || length > List::kMost) [[unlikely]]
       check_list(name, items, length, List::kMost);
     return {items, static_cast<size_t>(length)};
   }
@@ -24,6 +28,8 @@ struct CList {
     text.append(name).append("=");
     if (!items && length != 0) text += join("NULL, ", name, "_len=", length);
     else if (length < 0 || length > List::kMost) write_count(text, length);
+    else if (length > 0 && is_number(items))
+      text += join(reinterpret_cast<int64_t>(items), ", ", name, "_len=", length);
     else List::write(text, get());
   }
 };

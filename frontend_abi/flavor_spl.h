@@ -18,14 +18,18 @@ struct SplList {
   /// Short lists are read without an allocation.
   using Numbers =
       std::conditional_t<(List::kMost <= kMostTensors), Small<Element, 8>, std::vector<Element>>;
+  using Held = Numbers;
   const char* name;
   const SplArray* array;
 
-  Numbers get() const {
-    const auto items = spl::items(name, array, List::kMost);
-    Numbers numbers;
-    numbers.resize(static_cast<decltype(numbers.size())>(items.size()));
-    spl::read(name, items, numbers.data());
+  static SplList from(const char* name, std::span<const int64_t> words) {
+    return {name, reinterpret_cast<const SplArray*>(words[0])};
+  }
+  Held get() const {
+    const spl::List list(name, array, List::kMost);
+    Held numbers;
+    numbers.resize(static_cast<decltype(numbers.size())>(list.length()));
+    list.read(numbers.data());
     return numbers;
   }
   void show(std::string& text) const {
@@ -33,7 +37,7 @@ struct SplList {
     try {
       List::write(text, get());
     } catch (const Error&) {  // the message to come says what is wrong with it
-      write_count(text, array->len);
+      spl::List::describe(text, array);
     }
   }
 };

@@ -194,6 +194,17 @@ int64_t rt_torch_torchtensor_chunk(Turn& turn, int64_t handle, int64_t chunks, i
   return pieces;
 }
 
+int64_t rt_dyn_torch_tensor_binary_op(Turn& turn, int64_t a, int64_t b, int64_t op) {
+  constexpr std::array kOps = {Op::Add, Op::Sub, Op::Mul, Op::Div};
+  if (op < 0 || op >= static_cast<int64_t>(kOps.size()))
+    fail("op ", op, " is not known; there are 0 add, 1 sub, 2 mul, 3 div");
+  Call call;
+  call.symbol = "rt_dyn_torch_tensor_binary_op";
+  call.args.op = kOps[static_cast<size_t>(op)];
+  call.handles = {a, b};
+  return turn.engine.record(turn, call);
+}
+
 // ---- Reading and giving back.
 
 double rt_torch_torchtensor_item(Turn& turn, int64_t handle) {

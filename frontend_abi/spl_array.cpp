@@ -2,6 +2,7 @@
 #include "frontend_abi/spl_array.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdlib>
@@ -16,6 +17,13 @@ extern "C" {
 [[gnu::weak]] void spl_array_push_i64(SplArray* array, int64_t number);
 [[gnu::weak]] SplArray* spl_array_push(SplArray* array, SplValue value);
 [[gnu::weak]] char* spl_str_new(const char* text);
+// Of a runtime of tagged words: a list's length, -1 for what is none, and an element's word. An
+// index is a plain number.
+[[gnu::weak]] int64_t rt_array_len(int64_t array);
+[[gnu::weak]] int64_t rt_array_get(int64_t array, int64_t index);
+// Its floats that do not fit into a word lie on its heap.
+[[gnu::weak]] int8_t rt_value_is_float(int64_t word);
+[[gnu::weak]] double rt_value_as_float(int64_t word);
 }
 
 namespace rt::spl {
@@ -38,6 +46,55 @@ uint32_t tag_of(const SplValue& value) {
   if (tag >= std::size(kTags))
     fail(name, "[", at, "] has the tag ", tag, ", which there is not; pass numbers");
   fail(name, "[", at, "] is ", kTags[tag], "; pass numbers");
+}
+
+// A tagged word has its kind in the lowest three bits, and a number n as n << 3.
+enum Tag { kInt, kHeap, kFloat, kSpecial };
+constexpr int kTagBits = 3;
+constexpr int64_t kTagMask = (1 << kTagBits) - 1;
+constexpr int64_t kNil = kSpecial, kTrue = 1 << kTagBits | kSpecial,
+                  kFalse = 2 << kTagBits | kSpecial;
+
+int64_t word_of(const SplArray* array) { return reinterpret_cast<int64_t>(array); }
+bool is_tagged(const SplArray* array) { return (word_of(array) & kTagMask) != 0; }
+bool host_has_tags() { return rt_array_len && rt_array_get; }
+/// NULL, and the nil of tagged words.
+bool is_none(const SplArray* array) {
+  return !array || (word_of(array) == kNil && host_has_tags());
+}
+
+SplValue value_of(int64_t number) {
+  SplValue value{};
+  value.tag = SPL_INT;
+  value.as_int = number;
+  return value;
+}
+SplValue value_of(double number) {
+  SplValue value{};
+  value.tag = SPL_FLOAT;
+  value.as_float = number;
+  return value;
+}
+
+/// A tagged word as the runtime without tags has it.
+SplValue untagged(const char* name, size_t at, int64_t word) {
+  if (word == kNil) return SplValue{};
+  if (word == kTrue || word == kFalse) {
+    SplValue value{};
+    value.tag = SPL_BOOL;
+    value.as_bool = word == kTrue;
+    return value;
+  }
+  switch (word & kTagMask) {
+    case kInt: return value_of(word >> kTagBits);
+    case kFloat: return value_of(std::bit_cast<double>(word & ~kTagMask));
+    case kHeap:
+      if (rt_value_is_float && rt_value_as_float && rt_value_is_float(word))
+        return value_of(rt_value_as_float(word));
+      break;
+    default: break;
+  }
+  fail(name, "[", at, "] is no number; pass numbers");
 }
 
 int64_t integer_of(const char* name, size_t at, double number) {
@@ -63,19 +120,6 @@ SplArray* allocate(size_t length) {
   return array;
 }
 
-SplValue value_of(int64_t number) {
-  SplValue value{};
-  value.tag = SPL_INT;
-  value.as_int = number;
-  return value;
-}
-SplValue value_of(double number) {
-  SplValue value{};
-  value.tag = SPL_FLOAT;
-  value.as_float = number;
-  return value;
-}
-
 template <class T>
 SplArray* own_list(std::span<const T> numbers) {
   SplArray* const array = allocate(numbers.size());
@@ -85,35 +129,63 @@ SplArray* own_list(std::span<const T> numbers) {
   return array;
 }
 
+void put(const char* name, size_t at, const SplValue& value, int64_t& out) {
+  switch (const uint32_t tag = tag_of(value)) {
+    case SPL_INT: out = value.as_int; break;
+    case SPL_BOOL: out = value.as_bool != 0; break;
+    case SPL_FLOAT: out = integer_of(name, at, value.as_float); break;
+    default: refuse(name, at, tag);
+  }
+}
+void put(const char* name, size_t at, const SplValue& value, double& out) {
+  switch (const uint32_t tag = tag_of(value)) {
+    case SPL_INT: out = static_cast<double>(value.as_int); break;
+    case SPL_BOOL: out = value.as_bool != 0; break;
+    case SPL_FLOAT: out = value.as_float; break;
+    default: refuse(name, at, tag);
+  }
+}
+
 }  // namespace
 
-std::span<const SplValue> items(const char* name, const SplArray* array, int64_t most) {
-  if (!array) return {};
-  abi::check_list(name, array->items, array->len, most);
-  return {array->items, static_cast<size_t>(array->len)};
+List::List(const char* name, const SplArray* array, int64_t most) : name_(name), array_(array) {
+  if (is_none(array)) return;
+  if (abi::is_number(array)) fail(name, " is the number ", word_of(array), "; pass a list");
+  int64_t length = 0;
+  if (!is_tagged(array)) {
+    length = array->len;
+    abi::check_list(name, array->items, length, most);
+  } else {
+    if (!host_has_tags())
+      fail(name,
+           " is a tagged word, and the program exports no rt_array_len and rt_array_get to "
+           "read it with; pass an SplArray*");
+    length = rt_array_len(word_of(array));
+    if (length < 0) fail(name, " is no list; pass one");
+    abi::check_list(name, this, length, most);
+  }
+  length_ = static_cast<size_t>(length);
 }
 
-void read(const char* name, std::span<const SplValue> items, int64_t* out) {
-  for (size_t at = 0; at < items.size(); ++at) {
-    switch (const uint32_t tag = tag_of(items[at])) {
-      case SPL_INT: out[at] = items[at].as_int; break;
-      case SPL_BOOL: out[at] = items[at].as_bool != 0; break;
-      case SPL_FLOAT: out[at] = integer_of(name, at, items[at].as_float); break;
-      default: refuse(name, at, tag);
-    }
-  }
+void List::describe(std::string& text, const SplArray* array) {
+  if (abi::is_number(array)) text += std::to_string(word_of(array));
+  else if (is_tagged(array)) text += "(a tagged word)";
+  else abi::write_count(text, array ? array->len : 0);
 }
 
-void read(const char* name, std::span<const SplValue> items, double* out) {
-  for (size_t at = 0; at < items.size(); ++at) {
-    switch (const uint32_t tag = tag_of(items[at])) {
-      case SPL_INT: out[at] = static_cast<double>(items[at].as_int); break;
-      case SPL_BOOL: out[at] = items[at].as_bool != 0; break;
-      case SPL_FLOAT: out[at] = items[at].as_float; break;
-      default: refuse(name, at, tag);
+template <class T>
+void List::read_as(T* out) const {
+  if (is_tagged(array_)) {
+    for (size_t at = 0; at < length_; ++at) {
+      const int64_t word = rt_array_get(word_of(array_), static_cast<int64_t>(at));
+      put(name_, at, untagged(name_, at, word), out[at]);
     }
+    return;
   }
+  for (size_t at = 0; at < length_; ++at) put(name_, at, array_->items[at], out[at]);
 }
+void List::read(int64_t* out) const { read_as(out); }
+void List::read(double* out) const { read_as(out); }
 
 SplArray* make_list(std::span<const int64_t> numbers) noexcept {
   if (!spl_array_new_i64 || !spl_array_push_i64) return own_list(numbers);

@@ -2,18 +2,34 @@
 #pragma once
 #include <cstdint>
 #include <span>
+#include <string>
 
 #include "spl_torch.h"
 
 namespace rt::spl {
 
-/// The elements of a list, none for NULL; throws unless there can be that many, at most `most`.
-std::span<const SplValue> items(const char* name, const SplArray* array, int64_t most);
+/// A list that the host has passed: an SplArray, or a tagged word of a host that exports
+/// rt_array_len and rt_array_get, which read it. NULL has no elements, nor has such a host's nil.
+class List {
+ public:
+  /// Throws unless it is a list that can have so many elements, at most `most`.
+  List(const char* name, const SplArray* array, int64_t most);
+  size_t length() const { return length_; }
+  /// All elements as numbers: integers, floats and bools are. Throws for others, and for a float
+  /// that is no integer where one is needed, with the element's index.
+  void read(int64_t* out) const;
+  void read(double* out) const;
 
-/// Elements as numbers: integers, floats and bools are. Throws for others, and for a float that is
-/// no integer where one is needed, with the element's index.
-void read(const char* name, std::span<const SplValue> items, int64_t* out);
-void read(const char* name, std::span<const SplValue> items, double* out);
+  /// Writes for a message what is known of a list that cannot be read.
+  static void describe(std::string& text, const SplArray* array);
+
+ private:
+  template <class T>
+  void read_as(T* out) const;
+  const char* name_;
+  const SplArray* array_;
+  size_t length_ = 0;
+};
 
 /// A new list, a new text: made by the host where it exports what that takes, else of malloc.
 /// nullptr when there is no memory.

@@ -297,23 +297,28 @@ double rt_torch_nn_binary_cross_entropy(int64_t self, int64_t target);
 /** The mean of -self at the class that target names; class -100 is ignored. NaN on error. */
 double rt_torch_nn_nll_loss(int64_t self, int64_t target);
 
-/** A float32 tensor of zeros. Returns a new handle, to be freed; 0 on error. */
+/** A float32 tensor of zeros. Also as (d0, d1, d2, d3, ndim) in place of dims, of which the first
+ *  ndim are the sizes. Returns a new handle, to be freed; 0 on error. */
 int64_t rt_torch_tensor_zeros(SplArray* dims);
 
-/** A float32 tensor of ones. Returns a new handle, to be freed; 0 on error. */
+/** A float32 tensor of ones. Also as (d0, d1, d2, d3, ndim) in place of dims, of which the first
+ *  ndim are the sizes. Returns a new handle, to be freed; 0 on error. */
 int64_t rt_torch_tensor_ones(SplArray* dims);
 
-/** Float32 numbers of the standard normal distribution. Returns a new handle, to be freed; 0 on
- *  error. */
+/** Float32 numbers of the standard normal distribution. Also as (d0, d1, d2, d3, ndim) in place of
+ *  dims, of which the first ndim are the sizes. Returns a new handle, to be freed; 0 on error. */
 int64_t rt_torch_tensor_randn(SplArray* dims);
 
-/** Float32 numbers, uniform in [0, 1). Returns a new handle, to be freed; 0 on error. */
+/** Float32 numbers, uniform in [0, 1). Also as (d0, d1, d2, d3, ndim) in place of dims, of which
+ *  the first ndim are the sizes. Returns a new handle, to be freed; 0 on error. */
 int64_t rt_torch_tensor_rand(SplArray* dims);
 
-/** A float32 tensor of unspecified contents. Returns a new handle, to be freed; 0 on error. */
+/** A float32 tensor of unspecified contents. Also as (d0, d1, d2, d3, ndim) in place of dims, of
+ *  which the first ndim are the sizes. Returns a new handle, to be freed; 0 on error. */
 int64_t rt_torch_tensor_empty(SplArray* dims);
 
-/** A float32 tensor filled with value. Returns a new handle, to be freed; 0 on error. */
+/** A float32 tensor filled with value. Also as (d0, d1, d2, d3, ndim) in place of dims, of which
+ *  the first ndim are the sizes. Returns a new handle, to be freed; 0 on error. */
 int64_t rt_torch_tensor_full(SplArray* dims, double value);
 
 /** Float32: start, start + step, ... up to but without end. Returns a new handle, to be freed; 0 on
@@ -646,6 +651,38 @@ int64_t rt_torch_nn_avg_pool2d_simple(int64_t input, int64_t kh, int64_t kw, int
 /** As rt_torch_nn_dropout. Returns a new handle, to be freed; 0 on error. */
 int64_t rt_torch_nn_dropout_bits(int64_t input, int64_t p_bits, int64_t training);
 
+/** As rt_torch_torchtensor_sum, but into *out, which stays as it is on error. 0 on success. -1 on
+ *  error. */
+int64_t rt_torch_torchtensor_sum_checked(int64_t handle, double* out);
+
+/** As rt_torch_torchtensor_mean, but into *out, which stays as it is on error. 0 on success. -1 on
+ *  error. */
+int64_t rt_torch_torchtensor_mean_checked(int64_t handle, double* out);
+
+/** As rt_torch_torchtensor_max, but into *out, which stays as it is on error. 0 on success. -1 on
+ *  error. */
+int64_t rt_torch_torchtensor_max_checked(int64_t handle, double* out);
+
+/** As rt_torch_torchtensor_min, but into *out, which stays as it is on error. 0 on success. -1 on
+ *  error. */
+int64_t rt_torch_torchtensor_min_checked(int64_t handle, double* out);
+
+/** As rt_torch_torchtensor_norm, but into *out, which stays as it is on error. 0 on success. -1 on
+ *  error. */
+int64_t rt_torch_torchtensor_norm_checked(int64_t handle, double* out);
+
+/** As rt_torch_torchtensor_std, but into *out, which stays as it is on error. 0 on success. -1 on
+ *  error. */
+int64_t rt_torch_torchtensor_std_checked(int64_t handle, double* out);
+
+/** As rt_torch_torchtensor_var, but into *out, which stays as it is on error. 0 on success. -1 on
+ *  error. */
+int64_t rt_torch_torchtensor_var_checked(int64_t handle, double* out);
+
+/** As rt_torch_torchtensor_det, but into *out, which stays as it is on error. 0 on success. -1 on
+ *  error. */
+int64_t rt_torch_torchtensor_det_checked(int64_t handle, double* out);
+
 /** As rt_torch_tensor_eye. Returns a new handle, to be freed; 0 on error. */
 int64_t rt_torch_torchtensor_eye(int64_t n);
 
@@ -693,6 +730,10 @@ int64_t rt_torch_torchtensor_shape_dim(int64_t handle, int64_t dim_idx);
  *  an empty one on error. */
 SplArray* rt_torch_torchtensor_chunk(int64_t handle, int64_t chunks, int64_t dim);
 
+/** Elementwise, broadcast: a + b for op 0, a - b for 1, a * b for 2, a / b for 3. Returns a new
+ *  handle, to be freed; 0 on error. */
+int64_t rt_dyn_torch_tensor_binary_op(int64_t a, int64_t b, int64_t op);
+
 /** 1 when the tensor is on a CUDA device. 0 on error. */
 int64_t rt_torch_torchtensor_is_cuda(int64_t handle);
 
@@ -700,8 +741,8 @@ int64_t rt_torch_torchtensor_is_cuda(int64_t handle);
 int64_t rt_torch_torchtensor_device(int64_t handle);
 
 /** handle on a device: the CPU when device_id < 0, else CUDA device_id. Submits the copy and all
- *  that is pending; wait for the stream to have it done. Returns a new handle, to be freed; 0 on
- *  error. */
+ *  that is pending; wait for the stream to have it done. Stream 0 is the default stream. Returns a
+ *  new handle, to be freed; 0 on error. */
 int64_t rt_torch_torchtensor_to_stream(int64_t handle, int64_t device_id, int64_t stream);
 
 /** A stream of the CPU when device_id < 0, else of CUDA device_id, which must be there. Work of a
@@ -890,7 +931,8 @@ int64_t rt_dyn_torch_tensor_from_bits_1d(const int64_t* bits, int64_t len);
  *  freed; 0 on error. */
 int64_t rt_dyn_torch_tensor_from_bits_2d(const int64_t* bits, int64_t rows, int64_t cols);
 
-/** The message of this thread's newest failed call, "" when none has failed since the last clear. A
+/** The message of this thread's newest failure since the last clear, "" when there was none. A call
+ *  that fails only because it was handed 0 or a value that has failed leaves an earlier message. A
  *  copy that the caller owns; "" on error. */
 char* rt_torch_last_error(void);
 

@@ -2,6 +2,7 @@
 #include "graph/handles.h"
 
 #include "graph/error.h"
+#include "graph/failure.h"
 
 namespace rt {
 namespace {
@@ -25,8 +26,9 @@ void Handles::new_slot() {
 
 void Handles::refuse(int64_t handle, HandleKind kind) const {
   if (handle == 0)
-    fail("handle is 0 where ", article_and_name(kind),
-         " is needed; the call that should have made it failed: check its result");
+    throw LaterError(join("handle is 0 where ", article_and_name(kind),
+                          " is needed; the call that should have made it failed: check its result"),
+                     false, Failure::ZeroHandle);
   const uint32_t slot = slot_of(handle);
   const bool known = handle > 0 && handle < int64_t{1} << 53 && slot != 0 && slot < entries_.size();
   if (known && generation_of(handle) < entries_[slot].generation)

@@ -34,6 +34,7 @@ struct Symbol {
   std::vector<Param> params;
   std::string_view doc;
   const rt::OpInfo* op;
+  bool checked = false;  ///< a last parameter, double* out, takes the op's number
 };
 
 constexpr std::string_view kBoth = "c,spl";
@@ -66,6 +67,15 @@ std::vector<Symbol> alias_rows() {
                   {RT_END(RT_PARAM_A params)},         \
                   doc,                                 \
                   &rt::info(rt::Op::Id)});
+#define RT_CHECKED(symbol, Id, doc)           \
+  rows.push_back({kBoth,                      \
+                  #symbol,                    \
+                  group,                      \
+                  Kind::Status,               \
+                  {{Kind::Tensor, "handle"}}, \
+                  doc,                        \
+                  &rt::info(rt::Op::Id),      \
+                  true});
 #include "frontend_abi/aliases.def"
   return rows;
 }
@@ -181,6 +191,7 @@ std::string params_of(const Symbol& row, const Flavor& flavor) {
   if (is_list(row.result) && flavor.rooms)
     append(params, row.result == Kind::FloatList ? "double* out, int64_t capacity"
                                                  : "int64_t* out, int64_t capacity");
+  if (row.checked) append(params, "double* out");
   return params;
 }
 
@@ -266,6 +277,7 @@ void print_simple() {
     std::string params;
     for (const Param& param : row.params)
       append(params, std::string(param.name) + ": " + std::string(text(param.kind).simple));
+    if (row.checked) append(params, "out: i64");
     const std::string_view result = text(row.result).simple;
     print("extern fn " + std::string(row.name) + "(" + params + ")" +
           (result.empty() ? "" : " -> " + std::string(result)));
@@ -289,6 +301,7 @@ void print_json() {
     for (const Param& param : row.params)
       append(params, "{\"kind\": " + quoted(text(param.kind).name) +
                          ", \"name\": " + quoted(param.name) + "}");
+    if (row.checked) append(params, "{\"kind\": \"DoubleOut\", \"name\": \"out\"}");
     out += separator;
     out += " {\"symbol\": " + quoted(row.name) + ", \"flavors\": " + quoted(row.flavors) +
            ", \"group\": " + quoted(row.group) + ", \"returns\": " + quoted(text(row.result).name) +

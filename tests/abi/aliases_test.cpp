@@ -126,6 +126,29 @@ TEST_F(Aliases, OfFailedNumbersGiveTheBitsOfANaN) {
   EXPECT_TRUE(std::isnan(rt_torch_torchtensor_sum(0)));
 }
 
+TEST_F(Aliases, OfNumbersWithAStatusGiveThem) {
+  const auto read = [](int64_t (*checked)(int64_t, double*), int64_t handle) {
+    double out = 0;
+    EXPECT_EQ(checked(handle, &out), 0) << rt_torch_last_error();
+    return bits(out);
+  };
+  const int64_t square = rt_torch_tensor_rand_2d(3, 3);
+#define SAME_CHECKED(name, handle)                                                       \
+  expect_same("rt_torch_torchtensor_" #name "_checked",                                  \
+              word([&] { return read(rt_torch_torchtensor_##name##_checked, handle); }), \
+              number([&] { return rt_torch_torchtensor_##name(handle); }))
+  SAME_CHECKED(sum, x);
+  SAME_CHECKED(mean, x);
+  SAME_CHECKED(max, x);
+  SAME_CHECKED(min, x);
+  SAME_CHECKED(norm, x);
+  SAME_CHECKED(std, x);
+  SAME_CHECKED(var, x);
+  SAME_CHECKED(det, square);
+#undef SAME_CHECKED
+  rt_torch_torchtensor_free(square);
+}
+
 TEST_F(Aliases, OfLossesStayTensorsAndReadNothing) {
   const auto kept = [](const char* symbol, int64_t handle, double value) {
     SCOPED_TRACE(symbol);
@@ -294,7 +317,8 @@ class EveryAliasWasCompared : public testing::Environment {
     const auto* test = testing::UnitTest::GetInstance();
     if (test->test_to_run_count() < test->total_test_count()) return;
     std::ifstream file(source_dir() + "/frontend_abi/rt_torch.json");
-    const std::set<std::string> groups = {"all-i64", "device", "later-client", "tensor-loss"};
+    const std::set<std::string> groups = {"all-i64", "checked", "device", "later-client",
+                                          "tensor-loss"};
     const Json all = Json::parse(file);
     for (const Json& row : all["symbols"])
       if (row.contains("op") && groups.contains(row["group"])) {

@@ -90,6 +90,7 @@ std::string spelled(const std::string& kind, bool result) {
                                                            {"Doubles", "const double*"},
                                                            {"Int64s", "const int64_t*"},
                                                            {"Int64Out", "int64_t*"},
+                                                           {"DoubleOut", "double*"},
                                                            {"FloatOut", "float*"},
                                                            {"VoidOut", "void*"}};
   if (kind == "Text") return result ? "text" : "cstr";

@@ -68,6 +68,13 @@ TEST_F(Streams, ACopyRunsAtOnceAndIsTheSame) {
   EXPECT_EQ(rt_torch_torchtensor_device(copy), -1);
 }
 
+TEST_F(Streams, TheDefaultOneIsZero) {
+  const Tensor x = pending();
+  const Tensor copy = rt_torch_torchtensor_to_stream(x, -1, 0);
+  expect_flushed(1);
+  EXPECT_THAT(values(copy), ElementsAre(-1, -1));
+}
+
 TEST_F(Streams, AFreedOneIsNoStream) {
   const int64_t freed = rt_torch_stream_create(-1);
   rt_torch_torchstream_free(freed);

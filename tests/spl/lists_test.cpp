@@ -86,6 +86,48 @@ TEST_F(Lists, ThatAreNullAreEmpty) {
   expect_error("rt_torch_torchtensor_cat(");
 }
 
+TEST_F(Lists, OfSizesMayBeFiveNumbers) {
+  using FiveSizes = int64_t (*)(int64_t, int64_t, int64_t, int64_t, int64_t);
+  using FiveSizesAndFill = int64_t (*)(int64_t, int64_t, int64_t, int64_t, int64_t, double);
+  const auto shape = [](int64_t made) {
+    const Tensor x = made;
+    return List(SPL(rt_torch_torchtensor_shape)(x)).integers();
+  };
+  for (const std::string name : {"zeros", "ones", "rand", "randn", "empty"}) {
+    const std::string symbol = "rt_torch_tensor_" + name;
+    const auto call = reinterpret_cast<FiveSizes>(spl_library().entry(symbol.c_str()));
+    EXPECT_THAT(shape(call(7, 0, 0, 0, 1)), ElementsAre(7));
+    EXPECT_THAT(shape(call(2, 3, 0, 0, 2)), ElementsAre(2, 3));
+    EXPECT_THAT(shape(call(2, 3, 4, 0, 3)), ElementsAre(2, 3, 4));
+    EXPECT_THAT(shape(call(2, 0, 4, 5, 4)), ElementsAre(2, 0, 4, 5));
+    EXPECT_THAT(shape(call(100000, 0, 0, 0, 1)), ElementsAre(100000));
+    for (const int64_t ndim : {0, 5, -1}) {
+      EXPECT_EQ(call(2, 3, 4, 5, ndim), 0);
+      expect_error(symbol + "(d0=2, d1=3, d2=4, d3=5, ndim=" + std::to_string(ndim) + "): ",
+                   "a list of sizes, or d0, d1, d2, d3 and ndim");
+    }
+    EXPECT_EQ(call(-2, 3, 0, 0, 2), 0);
+    expect_error("d0 is -2", "a list of sizes, or d0, d1, d2, d3 and ndim");
+  }
+  const auto full = reinterpret_cast<FiveSizesAndFill>(spl_library().entry("rt_torch_tensor_full"));
+  const Tensor x = full(2, 3, 0, 0, 2, 0.5);
+  EXPECT_EQ(SPL(rt_torch_torchtensor_sum)(x), 3);
+}
+
+TEST_F(Lists, ThatAreNoAddressesAreErrors) {
+  const Tensor x = counted(6);
+  const List list = integers(6);
+  const std::pair<int64_t, const char*> cases[] = {
+      {8, "shape is the number 8; pass a list"},
+      {-6, "shape is the number -6; pass a list"},
+      {reinterpret_cast<int64_t>(list.get()) | 1, "exports no rt_array_len and rt_array_get"},
+  };
+  for (const auto& [word, text] : cases) {
+    EXPECT_EQ(SPL(rt_torch_torchtensor_reshape)(x, reinterpret_cast<SplArray*>(word)), 0);
+    expect_error("rt_torch_torchtensor_reshape(", text);
+  }
+}
+
 TEST_F(Lists, OfHandlesAreShownAsHandles) {
   const Tensor x = counted(2);
   EXPECT_EQ(SPL(rt_torch_torchtensor_cat)(integers(x, int64_t{0}), 0), 0);

@@ -117,6 +117,10 @@ TEST_F(Loader, CallsTheWholeGroup) {
   const Tensor negative = call("rt_torch_torchtensor_mul_scalar_bits", x, bits(-1));
   makes(6, -7.5, "rt_torch_torchtensor_leaky_relu_bits", negative, bits(0.5));
   makes(5, 2.5, "rt_torch_tensor_linspace_bits", bits(0), bits(1), 5);
+  makes(6, 18, "rt_dyn_torch_tensor_binary_op", x, half, 0);
+  makes(6, 12, "rt_dyn_torch_tensor_binary_op", x, half, 1);
+  makes(6, 7.5, "rt_dyn_torch_tensor_binary_op", x, half, 2);
+  makes(6, 30, "rt_dyn_torch_tensor_binary_op", x, half, 3);
   makes(6, 15, "rt_torch_nn_dropout_bits", x, bits(0.5), 0);
   const Tensor mean = call("rt_torch_tensor_zeros_1d", 3),
                variance = call("rt_torch_tensor_ones_1d", 3);

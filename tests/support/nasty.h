@@ -52,8 +52,8 @@ NastyCall nasty_call(const nlohmann::json& row, const Nasty& nasty, const AddLis
       add_list(call, nasty);
     else if (kind == "Text" || kind == "TextBits")
       call.add(nasty.integer == 7 ? nullptr : "no/such/thing");
-    else if (kind == "Doubles" || kind == "Int64s" || kind == "Int64Out" || kind == "FloatOut" ||
-             kind == "VoidOut")
+    else if (kind == "Doubles" || kind == "Int64s" || kind == "Int64Out" || kind == "DoubleOut" ||
+             kind == "FloatOut" || kind == "VoidOut")
       call.add(nullptr);  // room for what? the length beside it says: nobody could know
     else call.add(nasty.integer);
   }

@@ -1,0 +1,33 @@
+// failure.h -- errors whose cause lies elsewhere than in the call that fails.
+#pragma once
+#include <cstdint>
+
+#include "graph/error.h"
+
+namespace rt {
+
+/// Which failure an Error tells of.
+enum class Failure : uint8_t {
+  Call,         ///< this call's own
+  Batch,        ///< that of a batch which this call ran or waited for
+  ZeroHandle,   ///< that of a call before, which should have made the handle
+  FailedValue,  ///< that of a batch before, in which the handle's value failed
+};
+
+/// An Error that tells of another failure than its call's own.
+class LaterError : public Error {
+ public:
+  LaterError(std::string text, bool complete, Failure failure)
+      : Error(std::move(text), complete), failure_(failure) {}
+  Failure failure() const { return failure_; }
+
+ private:
+  Failure failure_;
+};
+
+inline Failure failure_of(const Error& error) {
+  const auto* const later = dynamic_cast<const LaterError*>(&error);
+  return later ? later->failure() : Failure::Call;
+}
+
+}  // namespace rt
