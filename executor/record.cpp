@@ -53,7 +53,7 @@ std::string describe(const Call& call, std::span<const TensorType> types) {
 
 /// A call, inferred, whose result is its first operand's very value, where PyTorch gives the tensor
 /// itself: a leaf that goes through such a call is the same leaf.
-bool is_identity(const Args& args, const Graph& graph) {
+bool is_identity(const Args& args, Graph& graph) {
   switch (args.op) {
     case Op::Cast: return args.dtype == graph[args.operands[0]].dtype;
     case Op::Move: return args.device == graph[args.operands[0]].device;
