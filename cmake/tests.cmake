@@ -320,7 +320,7 @@ rt_unchecked(prints_causes RT_TORCH_ON_ERROR=print PASS_REGULAR_EXPRESSION
 rt_unchecked(prints_causes_once RT_TORCH_ON_ERROR=print FAIL_REGULAR_EXPRESSION
              "unchecked.spl:[4678]")
 rt_unchecked(prints_each_failed_call RT_TORCH_DEBUG=1 PASS_REGULAR_EXPRESSION
-             "${told}.*spl:4: rt_torch_torchtensor_relu.*${told_batch}.*spl:8: rt_torch_torchtensor_sum.handle")
+             "${told}.*spl:4: rt_torch_torchtensor_relu.*${told_batch}.*spl:8: rt_torch_torchtensor_sum.self=#")
 add_test(NAME abi.unchecked.aborts COMMAND sh -c "$<TARGET_FILE:rt_test_unchecked>; echo rc $?")
 set_tests_properties(
   abi.unchecked.aborts PROPERTIES ENVIRONMENT RT_TORCH_ON_ERROR=abort TIMEOUT 60 LABELS core
