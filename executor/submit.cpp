@@ -11,6 +11,7 @@
 #include "graph/error.h"
 #include "graph/failure.h"
 #include "graph/passes.h"
+#include "graph/printable.h"
 #ifndef NDEBUG
 #include <unordered_set>
 
@@ -86,7 +87,7 @@ Message Engine::failure(const Submission& submission, uint32_t step, std::string
   }
   text += ")";
   if (!submission.labels.empty() && !submission.labels[step].empty())
-    text += " \"" + submission.labels[step] + "\"";
+    text += join(" \"", printable(submission.labels[step]), '"');
   if (const uint32_t place = submission.places[step]) {
     const std::lock_guard lock(mutex_);
     text += " at " + places_.text(place);

@@ -8,6 +8,7 @@
 #include <new>
 
 #include "graph/error.h"
+#include "graph/printable.h"
 
 namespace rt::abi {
 namespace {
@@ -38,8 +39,8 @@ void CString::show(std::string& text) const {
     return;
   }
   const std::string_view all = value;
-  text.append("\"").append(all.substr(0, kLongestText));
-  text += all.size() > kLongestText ? "...\"" : "\"";
+  text +=
+      join('"', printable(all.substr(0, kLongestText)), all.size() > kLongestText ? "...\"" : "\"");
 }
 
 bool is_unmapped(int64_t address) {

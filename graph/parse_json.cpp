@@ -4,6 +4,7 @@
 
 #include "graph/error.h"
 #include "graph/parse.h"
+#include "graph/printable.h"
 #include "graph/verify.h"
 
 namespace rt::parse {
@@ -247,7 +248,7 @@ Dump read_json(std::string_view text) {
   try {
     json = Json::parse(text);
   } catch (const Json::exception& error) {
-    fail("$: this is no JSON: ", error.what());
+    fail("$: this is no JSON: ", printable(error.what()));
   }
   const At root{json};
   return JsonParser(root).run();

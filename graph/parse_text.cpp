@@ -8,6 +8,7 @@
 
 #include "graph/error.h"
 #include "graph/parse.h"
+#include "graph/printable.h"
 #include "graph/verify.h"
 
 namespace rt::parse {
@@ -140,7 +141,7 @@ class TextParser {
   [[noreturn]] void expected(std::string_view what) const {
     const std::string_view rest = line_.substr(std::min(at_, line_.size()), 24);
     fail("line ", line_number_, ", column ", at_ + 1, ": expected ", what, ", found ",
-         rest.empty() ? "the end of the line" : join("'", rest, "'"));
+         rest.empty() ? "the end of the line" : join("'", printable(rest), "'"));
   }
   /// What stands there up to one of `stops`.
   std::string_view token(std::string_view stops) {

@@ -1,6 +1,7 @@
 // types.cpp -- element types, sizes and how they are written.
 #include "graph/types.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -32,16 +33,16 @@ std::string name(Device device) {
 }
 
 std::optional<int64_t> checked_numel(Sizes sizes) {
-  int64_t count = 1;
-  bool empty = false, overflow = false;
-  for (int64_t size : sizes) {
-    if (size < 0) return std::nullopt;
-    if (size == 0) empty = true;
-    if (!empty && __builtin_mul_overflow(count, size, &count)) overflow = true;
-  }
-  if (empty) return 0;
-  if (overflow) return std::nullopt;
-  return count;
+  // As PyTorch counts: a size of 0 hides those behind it, but not from the strides in front.
+  uint64_t count = 1;
+  for (const int64_t size : sizes)
+    if (size < 0 || __builtin_mul_overflow(count, static_cast<uint64_t>(size), &count))
+      return std::nullopt;
+  if (count > INT64_MAX) return std::nullopt;
+  int64_t step = 1;
+  for (size_t i = sizes.size(); i-- > 1;)
+    if (__builtin_mul_overflow(step, std::max<int64_t>(sizes[i], 1), &step)) return std::nullopt;
+  return static_cast<int64_t>(count);
 }
 
 Strides contiguous_strides(Sizes sizes) {
@@ -50,7 +51,7 @@ Strides contiguous_strides(Sizes sizes) {
   int64_t step = 1;
   for (size_t i = sizes.size(); i-- > 0;) {
     strides[static_cast<uint32_t>(i)] = step;
-    step *= sizes[i] > 0 ? sizes[i] : 1;
+    if (i > 0) step *= std::max<int64_t>(sizes[i], 1);
   }
   return strides;
 }

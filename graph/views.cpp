@@ -107,9 +107,10 @@ bool as_strided(const WordsView& words, Sizes shape, const Layout& source, Layou
 bool slice(const WordsView& words, Sizes shape, const Layout& source, Layout& result) {
   result = source;
   const auto dim = static_cast<uint32_t>(words.integer(0));
-  result.offset += words.scalar(0) * source.strides[dim];
   result.sizes[dim] = shape[dim];
-  result.strides[dim] *= words.integer(1);
+  // Without elements strides may be of any size, and a step over one that there is leads nowhere.
+  if (numel(shape) > 0) result.offset += words.scalar(0) * source.strides[dim];
+  if (shape[dim] > 1) result.strides[dim] *= words.integer(1);
   return true;
 }
 
