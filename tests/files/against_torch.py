@@ -64,21 +64,36 @@ def samples():
             yield (torch.randn(shape) * 3).to(dtype)
         yield (torch.randn(6, 5) * 3).to(dtype).t()[1:4, ::2]
         yield (torch.randn(3, 1) * 3).to(dtype).expand(3, 4)
-    yield torch.nn.Parameter(torch.randn(2, 2))
-    yield torch.randn(300, 300)
+        if dtype != torch.bool:
+            yield torch._neg_view((torch.randn(3, 4) * 3).to(dtype)).t()
+    for values in (torch.nn.Parameter(torch.randn(2, 2)), torch.nn.Buffer(torch.randn(2, 2)),
+                   torch.randn(300, 300)):
+        yield values
+        values.note = {"text": ["hi", 1.5, None], "tensor": torch.ones(2)}
+        yield values
+
+
+# Types that become wider here.
+WIDER = {torch.uint8: torch.int32, torch.int8: torch.int32, torch.int16: torch.int32,
+         torch.uint16: torch.int32, torch.uint32: torch.int64}
 
 
 with tempfile.TemporaryDirectory() as folder:
     theirs, ours = (str(pathlib.Path(folder) / name) for name in ("theirs.pt", "ours.pt"))
-    for tensor in samples():
+    for dtype, wider in WIDER.items():
+        tensor = torch.tensor([0, 1, torch.iinfo(dtype).max, torch.iinfo(dtype).min],
+                              dtype=torch.int64).to(dtype)
         torch.save(tensor, theirs)
+        same(read(checked(rt.rt_torch_tensor_load(theirs.encode()))), tensor.to(wider))
+    for i, tensor in enumerate(samples()):
+        torch.save(tensor, theirs, pickle_protocol=2 + i % 4)
         handle = checked(rt.rt_torch_tensor_load(theirs.encode()))
-        same(read(handle), tensor.detach())
+        same(read(handle), tensor.detach().resolve_neg())
         rt.rt_torch_tensor_save(handle, ours.encode())
         for mapped in (False, True):
-            same(torch.load(ours, weights_only=True, mmap=mapped), tensor.detach())
+            same(torch.load(ours, weights_only=True, mmap=mapped), tensor.detach().resolve_neg())
     if save_file:
-        named = {str(i): t.detach().contiguous().clone() for i, t in enumerate(samples())}
+        named = {str(i): t.detach().resolve_neg().contiguous().clone() for i, t in enumerate(samples())}
         save_file(named, folder + "/all.safetensors")
         file = checked(rt.rt_torch_safetensors_open((folder + "/all.safetensors").encode()))
         assert set(rt.rt_torch_safetensors_list_names(file).decode().split("\n")) == set(named)
