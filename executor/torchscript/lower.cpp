@@ -3,10 +3,14 @@
 
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/ir/constants.h>
+#include <torch/csrc/jit/serialization/import.h>
 
 #include <algorithm>
 #include <bit>
+#include <clocale>
+#include <locale>
 #include <map>
+#include <mutex>
 #include <sstream>
 #include <unordered_map>
 
@@ -355,13 +359,44 @@ c10::FunctionSchema schema_of(const Batch& batch, const Part& part, const jit::G
   return {"forward", "", std::move(arguments), {c10::Argument("", graph.outputs()[0]->type())}};
 }
 
+/// While one lives, streams write numbers as C does. libtorch writes through streams of its own,
+/// which begin with the locale of the process; where that is another one, it has to be set aside,
+/// and streams that other threads make meanwhile go without it as well.
+class ClassicNumbers {
+ public:
+  ClassicNumbers() : lock_(mutex()) {
+    if (host_ == std::locale::classic()) return;
+    // Of no name: the host's C functions keep their locale.
+    std::locale::global(std::locale(std::locale::classic(), new std::numpunct<char>));
+  }
+  ClassicNumbers(const ClassicNumbers&) = delete;
+  ClassicNumbers& operator=(const ClassicNumbers&) = delete;
+  ~ClassicNumbers() {
+    if (host_ == std::locale::classic()) return;
+    const std::string of_c = std::setlocale(LC_ALL, nullptr);
+    std::locale::global(host_);  // sets that of the C functions where it has a name
+    std::setlocale(LC_ALL, of_c.c_str());
+  }
+
+ private:
+  static std::mutex& mutex() {
+    static std::mutex mutex;
+    return mutex;
+  }
+  const std::lock_guard<std::mutex> lock_;
+  const std::locale host_;
+};
+
 }  // namespace
 
 Part lower(const Batch& batch, uint32_t begin, uint32_t end, Purpose purpose, Optimizations use) {
   return Lowering(batch, purpose, use).run(begin, end);
 }
 
-std::string ir_text(const Batch& batch) { return lower_for_people(batch).graph->toString(false); }
+std::string ir_text(const Batch& batch) {
+  const ClassicNumbers classic;
+  return lower_for_people(batch).graph->toString(false);
+}
 
 std::string module_archive(const Batch& batch) {
   const Part part = lower_for_people(batch);
@@ -379,9 +414,16 @@ std::string module_archive(const Batch& batch) {
       unit->create_function(c10::QualifiedName(*module.type()->name(), "forward"), part.graph);
   forward->setSchema(schema_of(batch, part, graph));
   module.type()->addMethod(forward);
-  std::ostringstream archive;
+  const ClassicNumbers classic;
+  std::stringstream archive;
   module.save(archive);
-  return std::move(archive).str();
+  std::string bytes = archive.str();
+  try {
+    jit::load(archive);
+  } catch (const std::exception& error) {
+    fail("libtorch does not load the module that it made of this batch: ", error.what());
+  }
+  return bytes;
 }
 
 }  // namespace rt::torchscript

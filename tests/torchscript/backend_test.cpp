@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <torch/script.h>
 
+#include <clocale>
+#include <locale>
 #include <sstream>
 
 #include "executor/libtorch.h"
@@ -353,6 +355,29 @@ TEST(Backend, AModuleOfSeveralRootsGivesATuple) {
   EXPECT_TRUE(at::equal(roots->elements()[0].toTensor(), in + 2.5));
   EXPECT_TRUE(at::equal(roots->elements()[1].toTensor(), -(in + 2.5)));
   EXPECT_TRUE(at::equal(module.forward({in, 1.0}).toTuple()->elements()[0].toTensor(), in + 1));
+}
+
+struct Comma : std::numpunct<char> {
+  char do_decimal_point() const override { return ','; }
+  char do_thousands_sep() const override { return '.'; }
+  std::string do_grouping() const override { return "\3"; }
+};
+
+TEST(Backend, WhatIsWrittenDoesNotDependOnTheLocaleOfTheHost) {
+  Rig rig(libtorch());
+  const Value x = rig.input<float>({1234}, std::vector<float>(1234, 1));
+  rig.batch.roots = {rig.step(Op::AddScalar, {x}, {1234.5}).number};
+  const std::string text = rig.backend->script(rig.batch, ScriptForm::Ir);
+  const std::string of_c = std::setlocale(LC_ALL, nullptr);
+  const std::locale comma(std::locale::classic(), new Comma), before = std::locale::global(comma);
+  const std::string again = rig.backend->script(rig.batch, ScriptForm::Ir);
+  std::istringstream archive(rig.backend->script(rig.batch, ScriptForm::Module));
+  EXPECT_EQ(std::locale(), comma);
+  EXPECT_EQ(std::setlocale(LC_ALL, nullptr), of_c);
+  std::locale::global(before);
+  EXPECT_EQ(again, text);
+  const at::Tensor in = torchscript::tensor_over(*rig.inputs[0]);
+  EXPECT_TRUE(at::equal(torch::jit::load(archive).forward({in}).toTensor(), in + 1234.5));
 }
 
 }  // namespace
