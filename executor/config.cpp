@@ -3,15 +3,15 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstdlib>
-#include <fstream>
+#include <filesystem>
 #include <functional>
-#include <iterator>
 #include <limits>
-#include <vector>
 
+#include "executor/environment.h"
 #include "fallback_cpu/simd.h"
+#include "files/file.h"
 #include "graph/error.h"
+#include "graph/printable.h"
 
 namespace rt {
 namespace {
@@ -22,6 +22,7 @@ struct Variable {
   const char* name;
   std::string allowed;
   Take take;
+  bool is_path = false;  ///< it names a file or a folder
 };
 
 template <class Number>
@@ -78,7 +79,8 @@ std::vector<Variable> variables() {
        [](Config& config, const std::string& text) {
          config.libtorch = text;
          return true;
-       }},
+       },
+       true},
       {"RT_TORCH_DEVICE", "cpu, cuda or cuda:N",
        [](Config& config, const std::string& text) {
          config.device = text;
@@ -136,7 +138,8 @@ std::vector<Variable> variables() {
        [](Config& config, const std::string& text) {
          config.dump = text;
          return true;
-       }},
+       },
+       true},
       {"RT_TORCH_DUMP_INPUTS", "0 or 1",
        [](Config& config, const std::string& text) {
          config.dump_inputs = text == "1";
@@ -146,12 +149,14 @@ std::vector<Variable> variables() {
        [](Config& config, const std::string& text) {
          config.holds = text;
          return true;
-       }},
+       },
+       true},
       {"RT_TORCH_TRACE", "a file",
        [](Config& config, const std::string& text) {
          config.trace = text;
          return true;
-       }},
+       },
+       true},
   };
 }
 
@@ -172,24 +177,45 @@ std::string_view config_value(std::string_view text) {
   return trimmed(text.substr(0, text.find('#')));
 }
 
+constexpr const char* kFile = "dl.config.sdn";
+
+/// The device that the file in the process's folder names. A file that cannot be read is none, and
+/// a note says why.
+std::string device_of_folder(std::vector<std::string>& notes) {
+  constexpr int64_t kMost = 64 << 10;  // bytes
+  std::error_code ignored;
+  if (!std::filesystem::exists(std::filesystem::symlink_status(kFile, ignored))) return {};
+  if (has_raised_rights()) {
+    notes.push_back(join(kFile, " is not read: the program has rights that its user lacks"));
+    return {};
+  }
+  try {
+    return device_of_config_file(files::read_text(kFile, kMost));
+  } catch (const Error& error) {
+    notes.push_back(join(kFile, " is not read: it ", error.text()));
+    return {};
+  }
+}
+
 }  // namespace
 
 Config read_config(std::string& complaint) {
   Config config;
   for (const Variable& variable : variables()) {
-    const char* text = std::getenv(variable.name);
-    if (!text || !*text) continue;
+    const char* text = environment(variable.name);
+    if (!text) continue;
+    if (variable.is_path && has_raised_rights()) {
+      config.notes.push_back(
+          join(variable.name, " is ignored: the program has rights that its user lacks"));
+      continue;
+    }
     Config changed = config;
     if (variable.take(changed, text)) config = std::move(changed);
     else if (complaint.empty())
-      complaint = join(variable.name, " is '", text, "'; allowed is ", variable.allowed);
+      complaint = join(variable.name, " is '", printable(text), "'; allowed is ", variable.allowed);
   }
-  const char* device = std::getenv("RT_TORCH_DEVICE");
-  if (device && *device) return config;
-  std::ifstream file("dl.config.sdn", std::ios::binary);
-  if (!file) return config;
-  const std::string text(std::istreambuf_iterator<char>(file), {});
-  const std::string wish = device_of_config_file(text);
+  if (environment("RT_TORCH_DEVICE")) return config;
+  const std::string wish = device_of_folder(config.notes);
   if (!wish.empty()) config.device = wish;
   return config;
 }

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "executor/policy.h"
 #include "graph/backend.h"
@@ -35,10 +36,12 @@ struct Config {
   std::string trace;  ///< file, "": none
   std::string holds;  ///< likewise, see Engine::tell_hold()
   bool async = false;
+  std::vector<std::string> notes;  ///< what was passed over, for who debugs
 };
 
-/// Reads the environment. A value that is not allowed leaves the default in place and is described
-/// in `complaint` (variable, value, what is allowed), the first one only.
+/// Reads the environment and dl.config.sdn. A value that is not allowed leaves the default in place
+/// and is described in `complaint` (variable, value, what is allowed), the first one only. A file
+/// that cannot be read and, in a program with raised rights, all that names files is passed over.
 Config read_config(std::string& complaint);
 
 /// The device of a file in the format of dl.config.sdn; "" when it names none.

@@ -14,6 +14,7 @@
 #include "graph/error.h"
 #include "graph/fuse.h"
 #include "graph/html.h"
+#include "graph/printable.h"
 #include "graph/thread_end.h"
 
 namespace rt {
@@ -81,11 +82,15 @@ Engine::Engine()
       capture_(config_.dump, config_.dump_inputs),
       policy_(config_.policy),
       cache_(config_.cache_entries, config_.cache_bytes) {
+  if (config_.debug > 0)
+    for (const std::string& note : config_.notes) std::cerr << "rt_torch: " << note << '\n';
   try {
     if (!config_.trace.empty()) trace_ = std::make_unique<Trace>(config_.trace);
   } catch (const std::exception& error) {
-    if (complaint_.empty())
-      complaint_ = join("RT_TORCH_TRACE: ", error.what(), "; name a file that can be written");
+    const std::string told =
+        join("RT_TORCH_TRACE: ", error.what(), "; name a file that can be written");
+    std::cerr << "rt_torch: " + told + '\n';
+    if (complaint_.empty()) complaint_ = told;
   }
   is_watched_ = trace_ || !complaint_.empty();
   overlaps_ = config_.async;
@@ -171,7 +176,7 @@ void Engine::check_no_tensors() const {
 void Engine::set_backend(Turn&, std::string_view name) {
   const Uncancelled uncancelled;
   if (name != "auto" && name != "libtorch" && name != "reference")
-    fail("\"", name, "\" is no backend; use auto, libtorch or reference");
+    fail("\"", printable(name), "\" is no backend; use auto, libtorch or reference");
   land_jobs();
   landed_.wait(mutex_, [&] { return !loading_; });
   check_no_tensors();
@@ -337,7 +342,8 @@ std::string Engine::dump(const Submission& submission, std::span<const std::stri
     const Groups groups = config_.use.fuse ? fusion_groups(batch) : Groups{};
     return to_html(batch, {.notes = notes, .groups = groups.of_step, .title = title});
   }
-  fail("\"", format, "\" is no such format; there are text, json, dot, html and torchscript");
+  fail("\"", printable(format),
+       "\" is no such format; there are text, json, dot, html and torchscript");
 }
 
 /// Why a batch has no program yet: what sets it apart from the most like of those seen before.
@@ -371,11 +377,12 @@ void Engine::announce(Job& job, Reason reason) noexcept try {
 } catch (const std::exception&) {  // no memory for it
 }
 
-/// Why something that RT_TORCH_DUMP asks for could not be written.
+/// Why something that RT_TORCH_DUMP asks for could not be written: once, and each time to those who
+/// debug.
 void Engine::tell_capture() {
   const std::string complaint = capture_.take_complaint();
-  if (!complaint.empty() && config_.debug > 0)
-    std::cerr << "rt_torch: RT_TORCH_DUMP: " << complaint << '\n';
+  if (complaint.empty() || (std::exchange(dump_has_failed_, true) && config_.debug == 0)) return;
+  std::cerr << join("rt_torch: RT_TORCH_DUMP: ", complaint, '\n');
 }
 
 void Engine::finish() {
@@ -400,13 +407,13 @@ void Engine::report_leaks() const {
   handles_.for_each([&](const Handles::Entry& entry, HandleKind kind) {
     if (told++ >= kMost) return;
     if (kind == HandleKind::File)
-      std::cerr << "rt_torch:   #" << entry.handle << " the file " << files_[entry.value]->path()
-                << '\n';
+      std::cerr << "rt_torch:   #" << entry.handle << " the file "
+                << printable(files_[entry.value]->path()) << '\n';
     if (kind != HandleKind::Tensor) return;
     const Node& node = graph_[entry.value];
     std::cerr << "rt_torch:   #" << entry.handle << ' ' << to_string(node.dtype, node.shape);
     if (const std::string label = graph_.label(entry.value); !label.empty())
-      std::cerr << " \"" << label << '"';
+      std::cerr << " \"" << printable(label) << '"';
     if (node.place != 0) std::cerr << " made at " << places_.text(node.place);
     std::cerr << '\n';
   });

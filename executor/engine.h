@@ -315,6 +315,7 @@ class Engine {
   std::string complaint_;  ///< about the environment; the first call tells it
   Config config_;          ///< after complaint_, which reading it fills in
   Capture capture_;
+  bool dump_has_failed_ = false;  ///< and that was told
   std::unique_ptr<Trace> trace_;  ///< where RT_TORCH_TRACE asks for one
   bool is_watched_;  ///< there is a complaint or a trace: every call has to look at them
   Policy policy_;

@@ -2,12 +2,12 @@
 #include <dlfcn.h>
 #include <link.h>
 
-#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <vector>
 
+#include "executor/environment.h"
 #include "executor/libtorch.h"
 #include "graph/error.h"
 
@@ -160,8 +160,8 @@ bool open_in(const fs::path& folder) {
 }
 
 bool open_named(const char* variable) {
-  const char* const folder = std::getenv(variable);
-  return folder && *folder && open_in(folder);
+  const char* const folder = environment_path(variable);
+  return folder && open_in(folder);
 }
 
 /// Brings the libtorch into the process that the plugin is to find there: one that is loaded

@@ -8,8 +8,10 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <iostream>
 
 #include "graph/error.h"
+#include "graph/printable.h"
 
 namespace rt {
 namespace {
@@ -136,8 +138,15 @@ void Trace::flush() {
   try {
     if (is_due_) open(true);
     if (write_out(events)) return;
-  } catch (const Error&) {  // no file for a child: work goes on without
+    give_up(file_.string() + " cannot be written: " + std::strerror(errno));
+  } catch (const Error& error) {  // no file for a child
+    give_up(error.text());
   }
+}
+
+/// Who asked for the trace is told that it ends; the work goes on without.
+void Trace::give_up(const std::string& why) {
+  std::cerr << "rt_torch: RT_TORCH_TRACE: " + printable(why) + "; the trace ends there\n";
   const std::lock_guard lock(mutex_);
   begun_ = false;
 }

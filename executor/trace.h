@@ -74,6 +74,7 @@ class Trace final : public RunObserver {
   void name_track(Track track);
   bool write_out(std::string_view events);
   void close();
+  void give_up(const std::string& why);
 
   const std::filesystem::path file_;  ///< absolute: the program may change its folder
 

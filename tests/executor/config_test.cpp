@@ -2,6 +2,7 @@
 #include "executor/config.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -156,6 +157,36 @@ TEST_F(ConfigTest, TheFileIsAWishAndTheVariableAnOrder) {
   config = read();
   EXPECT_EQ(config.device, "cpu");
   EXPECT_TRUE(config.device_is_order);
+}
+
+TEST_F(ConfigTest, AFileThatIsNoneIsPassedOverWithANote) {
+  const auto expect_note = [&](const char* why) {
+    const Config config = read();
+    EXPECT_EQ(complaint_, "");
+    EXPECT_EQ(config.device, "cpu");
+    ASSERT_EQ(config.notes.size(), 1u) << why;
+    EXPECT_NE(config.notes[0].find(why), std::string::npos) << config.notes[0];
+  };
+  const std::string file = "dl.config.sdn";
+  EXPECT_TRUE(read().notes.empty());
+  std::filesystem::create_directory(file);
+  expect_note("is a folder");
+  std::filesystem::remove(file);
+  ASSERT_EQ(mkfifo(file.c_str(), 0600), 0);
+  expect_note("not a regular file");
+  std::filesystem::remove(file);
+  std::filesystem::create_symlink("/dev/zero", file);
+  expect_note("not a regular file");
+  std::filesystem::remove(file);
+  std::filesystem::create_symlink("nowhere", file);
+  expect_note("cannot be opened");
+  std::filesystem::remove(file);
+  std::ofstream(file) << "device: cuda\n" << std::string(65536, '#');
+  expect_note("65549 bytes, more than the 65536");
+  std::filesystem::resize_file(file, 65536);
+  EXPECT_EQ(read().device, "cuda");
+  std::filesystem::resize_file(file, int64_t{1} << 40);
+  expect_note("1099511627776 bytes");
 }
 
 TEST(ConfigFile, NamesADevice) {

@@ -3,9 +3,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -18,7 +21,9 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
+using testing::AllOf;
 using testing::HasSubstr;
+using testing::StartsWith;
 
 class TraceTest : public testing::Test {
  protected:
@@ -176,6 +181,31 @@ TEST_F(TraceTest, WhatCannotBeWrittenIsAnErrorThatSaysSo) {
   EXPECT_EQ(complaint(missing), missing + " cannot be opened: No such file or directory");
   EXPECT_THAT(complaint(file("").string()), HasSubstr("cannot be opened: Is a directory"));
   EXPECT_EQ(complaint("/dev/full"), "/dev/full cannot be written: No space left on device");
+}
+
+TEST_F(TraceTest, AFullDiskIsToldOnceAndTheFileIsWholeButForItsEnd) {
+  const auto note = [](Trace& trace) {
+    for (int i = 0; i < 1000; ++i) trace.slice(Track::Nodes, "work", i, i + 1, {});
+    trace.flush();
+  };
+  std::signal(SIGXFSZ, SIG_IGN);
+  rlimit before;
+  getrlimit(RLIMIT_FSIZE, &before);
+  testing::internal::CaptureStderr();
+  {
+    Trace trace(file().string());
+    note(trace);
+    const rlimit full{static_cast<rlim_t>(std::filesystem::file_size(file())) + 100,
+                      before.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &full);
+    note(trace);
+    note(trace);
+  }
+  setrlimit(RLIMIT_FSIZE, &before);
+  const std::string told = testing::internal::GetCapturedStderr();
+  EXPECT_THAT(told, AllOf(StartsWith("rt_torch: RT_TORCH_TRACE: "), HasSubstr("too large")));
+  EXPECT_EQ(std::count(told.begin(), told.end(), '\n'), 1) << told;
+  EXPECT_GE(slices(file(), "]").size(), 1000u);
 }
 
 TEST_F(TraceTest, RunsOfRecordingAreTheThreadsOwn) {

@@ -1,4 +1,7 @@
 // loading_test.cpp -- the library where it should work, and where it should say what is wrong.
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "tests/loading/stage.h"
 
 namespace rt_test {
@@ -69,6 +72,33 @@ TEST_F(Loading, OnReferenceAsTheInterpreterDoes) {
   expect_quiet(host({open(RT_TEST_LIBRARY), "outlive", open(RT_TEST_LIBRARY), "use"},
                     {{"RT_TORCH_BACKEND", "reference"}}),
                "reference\n");
+}
+
+TEST_F(Loading, WithRaisedRightsNothingIsReadOrWrittenThatTheUserNames) {
+  const fs::path program = folder() / "raised";
+  fs::copy_file(RT_TEST_HOST, program);
+  constexpr gid_t kGroup = 12345;
+  if (geteuid() != 0 || chown(program.c_str(), 0, kGroup) != 0 ||
+      chmod(program.c_str(), 02755) != 0)
+    GTEST_SKIP() << "only root makes programs that run as another group";
+  write(folder() / "dl.config.sdn", "device: cuda\n");
+  const Environment environment = {{"RT_TORCH_BACKEND", "reference"},
+                                   {"RT_TORCH_DEBUG", "1"},
+                                   {"RT_TORCH_LIBTORCH", "/nowhere"},
+                                   {"RT_TORCH_DUMP", "dumps"},
+                                   {"RT_TORCH_TRACE", "trace.json"}};
+  const Outcome outcome = run(program.string(), {open(RT_TEST_LIBRARY), "use"}, environment);
+  EXPECT_EQ(outcome.out, "reference\n");
+  for (const char* name : {"RT_TORCH_LIBTORCH is ignored", "RT_TORCH_DUMP is ignored",
+                           "RT_TORCH_TRACE is ignored", "dl.config.sdn is not read"})
+    EXPECT_THAT(outcome.err, HasSubstr(name));
+  EXPECT_FALSE(fs::exists(folder() / "dumps"));
+  EXPECT_FALSE(fs::exists(folder() / "trace.json"));
+  // The same program without them.
+  fs::copy_file(RT_TEST_HOST, folder() / "usual");
+  run((folder() / "usual").string(), {open(RT_TEST_LIBRARY), "use"}, environment);
+  EXPECT_TRUE(fs::exists(folder() / "dumps"));
+  EXPECT_TRUE(fs::exists(folder() / "trace.json"));
 }
 
 TEST_F(Loading, OnReferenceNothingElseIsMapped) {

@@ -170,6 +170,8 @@ TEST_P(Traced, AFileThatCannotBeWrittenIsAnErrorOfTheFirstCall) {
   EXPECT_THAT(outcome.out, HasSubstr("no/such.json cannot be opened: No such file or directory; "
                                      "name a file that can be written"));
   EXPECT_THAT(outcome.out, testing::EndsWith(GetParam() + std::string("\n"))) << "and told once";
+  EXPECT_THAT(outcome.err, HasSubstr("rt_torch: RT_TORCH_TRACE: "));
+  EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
 }
 
 std::string backend_name(const testing::TestParamInfo<const char*>& backend) {
