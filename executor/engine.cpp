@@ -414,7 +414,7 @@ void Engine::report_leaks() const {
     std::cerr << "rt_torch:   #" << entry.handle << ' ' << to_string(node.dtype, node.shape);
     if (const std::string label = graph_.label(entry.value); !label.empty())
       std::cerr << " \"" << printable(label) << '"';
-    if (node.place != 0) std::cerr << " made at " << places_.text(node.place);
+    if (node.place != 0) std::cerr << " made at " << printable(places_.text(node.place));
     std::cerr << '\n';
   });
   if (told > kMost) std::cerr << "rt_torch:   and " << told - kMost << " more\n";

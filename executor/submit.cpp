@@ -90,7 +90,7 @@ Message Engine::failure(const Submission& submission, uint32_t step, std::string
     text += join(" \"", printable(submission.labels[step]), '"');
   if (const uint32_t place = submission.places[step]) {
     const std::lock_guard lock(mutex_);
-    text += " at " + places_.text(place);
+    text += " at " + printable(places_.text(place));
   }
   return std::make_shared<const std::string>(text + ": " + std::string(cause));
 }
