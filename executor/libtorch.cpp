@@ -2,6 +2,7 @@
 #include "executor/libtorch.h"
 
 #include <bit>
+#include <new>
 
 #include "executor/libtorch_visit.h"
 #include "graph/error.h"
@@ -61,7 +62,9 @@ class LibtorchProgram final : public Program {
 class LibtorchRandomState final : public RandomState {
  public:
   explicit LibtorchRandomState(plugin::Executor& executor)
-      : executor_(executor), state_(executor.random_state()) {}
+      : executor_(executor), state_(executor.random_state()) {
+    if (!state_) throw std::bad_alloc();
+  }
   ~LibtorchRandomState() override { executor_.forget(state_); }
   const void* state() const { return state_; }
 

@@ -85,9 +85,10 @@ Buffer* buffer_of(const at::Tensor& tensor, DType dtype, Device device, Sizes si
   }
   auto* const storage = static_cast<Storage*>(data->data_ptr().get_context());
   storage->retain();
+  Ref<Storage> kept(storage);  // also where there is no memory for what follows
   Layout layout{Shape(sizes), Strides(Sizes(tensor.strides().data(), tensor.strides().size())),
                 tensor.storage_offset()};
-  return new Buffer(Ref<Storage>(storage), dtype, std::move(layout));
+  return new Buffer(std::move(kept), dtype, std::move(layout));
 }
 
 }  // namespace rt::torchscript
