@@ -280,12 +280,12 @@ TEST(Infer, NormalizationsAndDropoutSayWhatTheyCannotTake) {
   for (const DType half : {DType::F16, DType::BF16}) {
     const Operand low{half, {2, 3}}, low_three{half, {3}};
     const std::string wanted = to_string(half, Shape{2, 3});
-    EXPECT_EQ(layer(low, {3}), wanted);
+    EXPECT_EQ(inferred(Op::LayerNorm, {low, three, three}, {bits(1e-5), 1, 3}), wanted);
     EXPECT_EQ(batch(low, three, 1e-5), wanted);
     EXPECT_EQ(inferred(Op::BatchNormOfBatch, {low, three, three}, {bits(1e-5)}), wanted);
     EXPECT_EQ(inferred(Op::BatchNormOfBatch, {low, low_three, low_three}, {bits(1e-5)}), wanted);
-    expect_error(batch(low, low_three, 1e-5), {"the others f32 and", "all f32 or all"});
-    expect_error(layer(Operand{DType::F64, {2, 3}}, {3}), {"f64 and f32"});
+    expect_error(batch(low, low_three, 1e-5), {"the others f32 and", "all be f32 or all"});
+    expect_error(layer(Operand{DType::F64, {3}}, {3}), {"f32 and f64"});
   }
   const auto dropout = [&](const Operand& input, double p) {
     return inferred(Op::Dropout, {input}, {bits(p), 1});
