@@ -284,7 +284,7 @@ void Engine::report(Turn& turn, std::string message, std::string_view call,
     } catch (const std::exception&) {  // no memory: it is told by last_error alone
     }
   if (follows) return;
-  if (thread.unreported && *thread.unreported == message) thread.unreported = nullptr;
+  std::erase_if(*thread.tape.untold, [&](const Message& one) { return *one == message; });
   thread.last_error = std::move(message);
 }
 

@@ -34,15 +34,16 @@ struct Thread {
   Tape& tape;
   std::string last_error;
   std::string text;       ///< the newest text result
-  Message unreported;     ///< first failure of a batch that no call has told yet
   uint64_t ticket = 0;    ///< of the newest batch that it has submitted
   uint32_t place = 0;     ///< of the nodes recorded next
   int64_t no_grad = 0;    ///< calls of no_grad_begin that wait for their end
   int64_t in_flight = 0;  ///< batches that it submitted and that have not landed
   bool ended = false;     ///< its last batch takes it along
+  bool lost_pass = false;  ///< backward was given handle 0, and no gradient was cleared since
 };
 
 class Engine;
+class Fallbacks;
 
 /// What a client's stream stands for.
 struct Stream {
@@ -226,22 +227,32 @@ class Engine {
   int64_t submit(Turn& turn, Tape& tape, Reason reason);
   struct Job;
   using JobRef = std::unique_ptr<Job>;
-  struct Job {                 ///< a batch taken off its tape, to be run
-    Thread* thread = nullptr;  ///< that submitted it
+  struct Job {                                     ///< a batch taken off its tape, to be run
+    Thread* thread = nullptr;                      ///< that submitted it
+    std::shared_ptr<std::vector<Message>> untold;  ///< where its failures are kept
     Submission submission;
     std::shared_ptr<Program> program;  ///< null: step by step
     Key key;                           ///< where the cache has it
     bool compiles = false;             ///< its program is to be made first
     bool random = false;               ///< it draws numbers
+    bool is_lost = false;              ///< it could not even begin
     Cache::Sighted nearest;            ///< of those in the cache, where a miss is to be explained
     int64_t noted = 0;                 ///< its number in capture_
     int64_t compile_ns = 0, run_ns = 0;
     std::vector<BufferRef> results;  ///< of the roots, once it has run
     std::vector<Message> failures;   ///< null where a root has a result
-    uint64_t ticket = 0;             ///< grows from batch to batch
-    Job* before = nullptr;           ///< the batch in flight with the next smaller ticket
-    Job* after = nullptr;            ///< likewise
-    JobRef next;                     ///< in a queue, or of those to be used again
+    std::vector<Message> causes;     ///< of the steps that failed themselves
+    /// A root whose place is not all that holds it, or is an optimizer's, and what it goes back to.
+    struct Place {
+      uint32_t root;
+      Undo undo;
+      BufferRef before;
+    };
+    std::vector<Place> places;
+    uint64_t ticket = 0;    ///< grows from batch to batch
+    Job* before = nullptr;  ///< the batch in flight with the next smaller ticket
+    Job* after = nullptr;   ///< likewise
+    JobRef next;            ///< in a queue, or of those to be used again
   };
   /// Jobs in a row, without an allocation.
   struct Queue {
@@ -267,14 +278,18 @@ class Engine {
   void compile(Job& job);
   void run(Job& job);
   void run_steps(Job& job);
+  void settle_roots(Job& job, const Fallbacks& fallbacks, std::span<const BufferRef> values,
+                    std::span<const Message> failures) noexcept;
   void land(JobRef job) noexcept;
+  void put_back(const Job& job);
+  void keep_untold(const Job& job);
   bool has_landed(uint64_t ticket) const { return !oldest_ || oldest_->ticket > ticket; }
   void wait_until_landed(uint64_t ticket);
   void trace_steps(const Submission& submission, std::span<const int64_t> times) noexcept;
   void trace_batch(const Job& job, int64_t start, int64_t end) noexcept;
   BufferRef settle(Turn& turn, Value value);
   void wait_for(Turn& turn, Value value);
-  Message failure(const Submission& submission, uint32_t step, std::string_view cause);
+  Message failure(const Submission& submission, uint32_t step, std::string_view cause) noexcept;
 
   // overlap.cpp
   bool is_worth_a_thread(Reason reason, int64_t last_ns, int64_t bytes) const;

@@ -78,6 +78,7 @@ int64_t Engine::detach(Turn& turn, int64_t handle) {
 
 void Engine::backward(Turn& turn, int64_t handle) {
   count(Counter::calls);
+  turn.thread.lost_pass = handle == 0;
   seam(turn);
   Value value;
   std::vector<uint32_t> records;
@@ -91,8 +92,8 @@ void Engine::backward(Turn& turn, int64_t handle) {
   do {
     value = here(turn, handle);
     const Node& node = graph_[value];
-    if (node.state == State::Poisoned)
-      throw LaterError(*graph_.poison_of(value), true, Failure::FailedValue);
+    // As if it had been recorded before that was known: its gradients fail, and nothing changes.
+    if (node.state == State::Poisoned) return graph_.spoil(value);
     const std::string text = join("#", handle, " ", to_string(node.dtype, node.shape));
     if (!graph_.takes_part(value))
       fail(text,
@@ -112,11 +113,10 @@ void Engine::backward(Turn& turn, int64_t handle) {
 /// A leaf's gradient as a value, of zeros too; kNone when it has none.
 Value Engine::gradient_of(Turn& turn, Value leaf) {
   if (graph_[leaf].grad == 0) return kNone;
-  GradRecord& record = graph_.record_of(leaf);
+  const GradRecord& record = graph_.record_of(leaf);
   if (record.zeros) {
     TapeBuilder build(turn, false);
-    renew(record.gradient, build.expr(leaf).filled(0, graph_[leaf].shape).value());
-    record.zeros = false;
+    graph_.renew_gradient(leaf, build.expr(leaf).filled(0, graph_[leaf].shape).value());
   }
   return record.gradient;
 }
@@ -135,7 +135,7 @@ int64_t Engine::gradient(Turn& turn, int64_t handle) {
     Args args;
     args.op = Op::Contiguous;
     args.operands = {gradient};
-    renew(graph_.record_of(leaf).gradient, append(turn, args, false));
+    graph_.renew_gradient(leaf, append(turn, args, false));
     gradient = graph_.record_of(leaf).gradient;
   }
   return handle_to(gradient);
@@ -143,12 +143,14 @@ int64_t Engine::gradient(Turn& turn, int64_t handle) {
 
 void Engine::zero_gradient(Turn& turn, int64_t handle) {
   count(Counter::calls);
+  turn.thread.lost_pass = false;
   clear_gradient(value_of(turn, handle));
 }
 
 void Engine::clear_gradient(Value leaf) {
   if (graph_[leaf].grad == 0) return;
   GradRecord& record = graph_.record_of(leaf);
+  record.spoiled = false;
   if (record.gradient == kNone) return;
   record.zeros = true;
   graph_.release(std::exchange(record.gradient, kNone));

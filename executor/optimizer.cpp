@@ -134,6 +134,7 @@ void Engine::for_each_parameter(Turn& turn, int64_t handle, const Visit& visit) 
 
 void Engine::zero_gradients(Turn& turn, int64_t handle) {
   count(Counter::calls);
+  turn.thread.lost_pass = false;
   for_each_parameter(turn, handle, [&](auto&, Value value) { clear_gradient(value); });
 }
 
@@ -141,6 +142,10 @@ void Engine::step(Turn& turn, int64_t handle) {
   count(Counter::calls);
   seam(turn);
   batches_since_flush_ = 0;
+  if (std::exchange(turn.thread.lost_pass, false))
+    fail(
+        "the backward pass before it was given handle 0, so that its gradients are not known; the "
+        "parameters stay as they are, and the call that gave the 0 has failed");
   struct Due {
     Optimizer::Parameter* parameter;
     Value value, gradient;
@@ -155,6 +160,7 @@ void Engine::step(Turn& turn, int64_t handle) {
   do {
     due.clear();
     for_each_parameter(turn, handle, [&](Optimizer::Parameter& parameter, Value value) {
+      if (graph_[value].grad != 0 && graph_.record_of(value).spoiled) return;
       const Value gradient = gradient_of(turn, value);
       if (gradient != kNone) due.push_back({&parameter, value, gradient});
     });
@@ -180,11 +186,20 @@ void Engine::step(Turn& turn, int64_t handle) {
     rewriting.write(i, one.update.value.value());
   }
   rewriting.prepare();
+  for (size_t i = 0; i < due.size(); ++i)
+    for (int k = 0; k < 2; ++k)
+      if (const Value now = due[i].update.state[k].value(); now != kNone)
+        graph_.note_undo(now, {.before = due[i].parameter->state[k],
+                               .unit = rewriting.unit(i),
+                               .steps = due[i].parameter->steps});
   for (Due& one : due) {
     ++one.parameter->steps;
     for (int i = 0; i < 2; ++i) renew(one.parameter->state[i], one.update.state[i].value());
   }
   rewriting.finish();
+  for_each_parameter(turn, handle, [&](auto&, Value value) {
+    if (graph_[value].grad != 0) graph_.record_of(value).spoiled = false;
+  });
   if (policy_ == Policy::Eager) submit(turn, turn.thread.tape, Reason::Eager);
 }
 

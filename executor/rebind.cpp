@@ -52,6 +52,7 @@ int64_t Engine::record_updating(Turn& turn, Call& call, Update& update) {
   const Value result = held.add(append(turn, call, true));
   TapeBuilder build(turn, false);
   Rewriting rewriting(turn, update.handles);
+  rewriting.change_together();
   handles_.make_room();
   const Small<Value, 4> values = update.values(build, update.subject.args);
   for (const Value value : values) held.add(value);
@@ -341,8 +342,23 @@ void Engine::Rewriting::write(size_t i, Value now) {
 void Engine::Rewriting::prepare() {
   for (auto& [key, memory] : memories_)
     if (memory.base != kNone || !memory.writes.empty()) prepare(memory);
-  for (const Part& part : parts_)
-    if (!part.memory && part.now != kNone) replacements_.emplace_back(part.handle, part.now);
+  for (size_t i = 0; i < parts_.size(); ++i) {
+    const Part& part = parts_[i];
+    if (!part.memory && part.now != kNone) go_over(part.handle, part.now, unit(i));
+  }
+}
+
+uint32_t Engine::Rewriting::unit(size_t i) {
+  if (unit_ != 0) return unit_;
+  Part& part = parts_[i];
+  uint32_t& unit = part.memory ? part.memory->unit : part.unit;
+  if (unit == 0) unit = Graph::begin_unit(turn_.thread.tape);
+  return unit;
+}
+
+void Engine::Rewriting::go_over(int64_t handle, Value now, uint32_t unit) {
+  engine_.graph_.note_undo(now, {.before = engine_.value_of(turn_, handle), .unit = unit});
+  replacements_.emplace_back(handle, now);
 }
 
 /// What all handles to a memory are to stand for.
@@ -379,7 +395,7 @@ void Engine::Rewriting::prepare(Memory& memory) {
     const auto [found, fresh] = now.try_emplace(onlooker.before.number, kNone);
     if (fresh) found->second = as_strided(memory.base, onlooker.layout, offset);
     graph.make_room_for_handle(found->second, true);
-    replacements_.emplace_back(onlooker.handle, found->second);
+    go_over(onlooker.handle, found->second, unit(memory.parts[0]));
   }
 }
 

@@ -37,6 +37,9 @@ class Engine::Rewriting {
   Rewriting(Turn& turn, std::span<const int64_t> handles);
   Value read(size_t i);             ///< what handle i stands for, after the writes so far
   void write(size_t i, Value now);  ///< of the same type as read(i)
+  /// All changes go back together where one of them fails; else those of each memory do.
+  void change_together() { unit_ = Graph::begin_unit(turn_.thread.tape); }
+  uint32_t unit(size_t i);  ///< of what handle i stands for, see Undo
   /// Records all that is to be recorded.
   void prepare();
   /// The handles go over. After prepare().
@@ -64,6 +67,7 @@ class Engine::Rewriting {
     bool apart = true;          ///< no two of the parts meet
     Value base = kNone;         ///< all of it, with the writes before; kNone: nothing was put there
     std::vector<Write> writes;  ///< that are not in `base`
+    uint32_t unit = 0;          ///< 0: not numbered yet
   };
   struct Part {
     int64_t handle;
@@ -71,6 +75,7 @@ class Engine::Rewriting {
     Layout layout;
     Block block{};
     Value now = kNone;  ///< without a memory
+    uint32_t unit = 0;  ///< likewise; 0: not numbered yet
   };
   using Key = std::pair<uint32_t, const Storage*>;
   static Key key_of(const Place& place) { return {place.origin.number, place.storage}; }
@@ -87,6 +92,7 @@ class Engine::Rewriting {
   Value with_rest(const Memory& memory, Value grid, int64_t done);
   Value joined(const Memory& memory, const Block& region, std::span<const Write> writes, int depth);
   void prepare(Memory& memory);
+  void go_over(int64_t handle, Value now, uint32_t unit);
 
   Engine& engine_;
   Turn& turn_;
@@ -94,6 +100,7 @@ class Engine::Rewriting {
   std::vector<Part> parts_;
   std::map<Key, Memory> memories_;
   std::vector<std::pair<int64_t, Value>> replacements_;
+  uint32_t unit_ = 0;  ///< of all changes, 0: they have several
 };
 
 }  // namespace rt

@@ -24,6 +24,12 @@ class Slots {
   }
   T& operator[](Value value) { return *things_[value.number]; }
   const T& operator[](Value value) const { return *things_[value.number]; }
+  /// Calls f(thing) for every one.
+  template <class F>
+  void for_each(F f) {
+    for (std::optional<T>& thing : things_)
+      if (thing) f(*thing);
+  }
   void remove(Value value) noexcept {
     things_[value.number].reset();
     free_.push_back(value.number);  // there is room for all numbers

@@ -6,12 +6,14 @@
 #include <iostream>
 
 #include "executor/engine.h"
+#include "executor/fallbacks.h"
 #include "executor/uncancelled.h"
 #include "graph/dump.h"
 #include "graph/error.h"
 #include "graph/failure.h"
 #include "graph/passes.h"
 #include "graph/printable.h"
+#include "graph/symbols.h"
 #ifndef NDEBUG
 #include <unordered_set>
 
@@ -57,30 +59,41 @@ void check(const Batch& batch) {
 }  // namespace
 
 /// "rt_torch_x(self: f32[3,4], dim=0) at train.c:12", and the cause, for a step that failed when
-/// it ran.
-Message Engine::failure(const Submission& submission, uint32_t step, std::string_view cause) {
+/// it ran. A step that its call recorded among others has no names for its operands that the client
+/// knows.
+Message Engine::failure(const Submission& submission, uint32_t step,
+                        std::string_view cause) noexcept try {
   const Batch& batch = submission.batch();
   const Batch::Step& at = batch.steps[step];
   const OpInfo& row = info(at.op);
   const WordsView words = batch.words_of(at);
   const auto operands = batch.operands_of(at);
-  std::string text = std::string(row.symbol) + "(";
+  std::string_view symbol = row.symbol;
+  std::string place;
+  {
+    const std::lock_guard lock(mutex_);
+    if (const uint16_t call = submission.calls[step]) symbol = symbol_of_number(call);
+    if (const uint32_t number = submission.places[step]) place = places_.text(number);
+  }
+  const bool named = symbol == row.symbol;
+  std::string text = std::string(symbol) + "(";
+  const auto put = [&](const Param& param, std::string_view between, const std::string& value) {
+    if (text.back() != '(') text += ", ";
+    if (named) text += std::string(param.name) + std::string(between);
+    text += value;
+  };
   uint32_t tensor = 0, integer = 0;
   for (const Param& param : row.params) {
-    const std::string prefix = text.back() == '(' ? "" : ", ";
     switch (param.kind) {
       case Kind::Tensor:
       case Kind::OptTensor:
         if (const TensorType type = batch.type(operands[tensor++]); !type.none)
-          text += prefix + std::string(param.name) + ": " + to_string(type.dtype, type.sizes);
+          put(param, ": ", to_string(type.dtype, type.sizes));
         break;
-      case Kind::TensorList:
-        text +=
-            prefix + std::string(param.name) + ": " + std::to_string(operands.size()) + " tensors";
-        break;
+      case Kind::TensorList: put(param, ": ", std::to_string(operands.size()) + " tensors"); break;
       case Kind::Int:
       case Kind::Flag:
-        text += prefix + std::string(param.name) + "=" + std::to_string(words.integer(integer++));
+        if (named) put(param, "=", std::to_string(words.integer(integer++)));
         break;
       default: break;
     }
@@ -88,29 +101,37 @@ Message Engine::failure(const Submission& submission, uint32_t step, std::string
   text += ")";
   if (!submission.labels.empty() && !submission.labels[step].empty())
     text += join(" \"", printable(submission.labels[step]), '"');
-  if (const uint32_t place = submission.places[step]) {
-    const std::lock_guard lock(mutex_);
-    text += " at " + printable(places_.text(place));
-  }
+  if (!place.empty()) text += " at " + printable(place);
   return std::make_shared<const std::string>(text + ": " + std::string(cause));
+} catch (const std::bad_alloc&) {
+  return out_of_memory();
 }
 
-/// One step after the other; a step that fails poisons what depends on it and nothing else.
+/// One step after the other; a step that fails poisons what depends on it and nothing else, and
+/// what it was to put in the place of something goes back to that.
 void Engine::run_steps(Job& job) {
   Submission& submission = job.submission;
   const Batch& batch = submission.batch();
   const LastUses last = batch.steps.size() > 1 ? last_uses(batch) : LastUses{{}, {0}};
   std::vector<BufferRef> values(batch.values.size());
   std::vector<Message> poison(batch.values.size());
+  Fallbacks fallbacks(submission);
+  job.places.reserve(submission.backs.size());
+  job.causes.reserve(batch.steps.size());
+  const bool timed = trace_ || config_.debug >= kTellSteps;
+  std::vector<int64_t> times;
+  if (timed) times.reserve(batch.steps.size() + 1);
+  // From here on only steps may fail, lest what has run be lost.
   for (uint32_t value = 0, input = 0; value < batch.values.size(); ++value) {
     if (!batch.is_input(value)) continue;
     if (!submission.poison.empty()) poison[value] = submission.poison[input];
     values[value] = std::move(submission.inputs[input++]);
   }
+  const auto drop = [&](uint32_t value) { values[value] = {}; };
   Frame frame{values, submission.scalars};
-  const bool timed = trace_ || config_.debug >= kTellSteps;
-  std::vector<int64_t> times;
   if (timed) times.push_back(now_ns());
+  auto pass = submission.passes.begin();
+  Message lost;  // why there is nothing to go back through, in the backward pass that a step is of
   for (uint32_t step = 0; step < batch.steps.size(); ++step) {
     const Batch::Step& at = batch.steps[step];
     Message& outcome = poison[at.result];
@@ -119,6 +140,12 @@ void Engine::run_steps(Job& job) {
         outcome = poison[operand];
         break;
       }
+    // Of what has failed there are no gradients, though they may be computed of other things.
+    const bool begins = pass != submission.passes.end() && pass->gradient == at.result;
+    if (begins) lost = pass->from == kNone.number ? nullptr : poison[pass->from];
+    else if (step == 0 || submission.calls[step] != submission.calls[step - 1]) lost = nullptr;
+    if (begins) ++pass;
+    if (lost) outcome = lost;
     if (!outcome) {
       try {
         backend_->run_step(batch, step, frame);
@@ -128,6 +155,7 @@ void Engine::run_steps(Job& job) {
         outcome = failure(submission, step, error.what());
       }
       if (outcome) announce_error("", *outcome, true);
+      if (outcome) job.causes.push_back(outcome);
     }
     if (config_.debug >= kTellSteps) {
       // One write, lest the lines of several threads mix.
@@ -135,13 +163,47 @@ void Engine::run_steps(Job& job) {
           outcome ? join("failed: ", *outcome) : join(now_ns() - times.back(), " ns");
       std::cerr << join("rt_torch: ", step_text(batch, step), "  ", told, '\n');
     }
-    for (uint32_t value : last.after(step)) values[value] = {};
+    fallbacks.note(at.result, outcome, drop);
+    for (uint32_t value : last.after(step))
+      if (fallbacks.end(value)) drop(value);
     if (timed) times.push_back(now_ns());
   }
   if (trace_) trace_steps(submission, times);
-  for (size_t i = 0; i < batch.roots.size(); ++i) {
-    job.results[i] = values[batch.roots[i]];
-    job.failures[i] = poison[batch.roots[i]];
+  settle_roots(job, fallbacks, values, poison);
+}
+
+/// Gives each root its result, what it goes back to, or why it failed.
+void Engine::settle_roots(Job& job, const Fallbacks& fallbacks, std::span<const BufferRef> values,
+                          std::span<const Message> failures) noexcept {
+  const Submission& submission = job.submission;
+  const auto& roots = submission.batch().roots;
+  for (uint32_t i = 0; i < roots.size(); ++i) {
+    BufferRef& result = job.results[i];
+    Message& failure = job.failures[i];
+    failure = failures[roots[i]];
+    if (submission.backs.empty()) {
+      result = values[roots[i]];
+      continue;
+    }
+    bool went_back = false;
+    for (const Submission::Back& back : fallbacks.of(roots[i])) {
+      Fallbacks::Way way = fallbacks.way(back, values, failures);
+      if (!way.failure) continue;
+      const bool by_all = back.undo.leaf == 0 && way.buffer;
+      if (by_all) result = way.buffer;
+      went_back = went_back || by_all;
+      if (!by_all || way.undo->steps >= 0)
+        job.places.push_back({i, *way.undo, by_all ? BufferRef() : std::move(way.buffer)});
+    }
+    if (failure && !went_back && fallbacks.of(roots[i]).empty()) {
+      try {
+        result = fallbacks.view(roots[i], values, failures);
+        went_back = static_cast<bool>(result);
+      } catch (const std::bad_alloc&) {  // it stays a failure
+      }
+    }
+    if (went_back) failure = nullptr;
+    if (!failure && !went_back) result = values[roots[i]];
   }
 }
 
@@ -258,8 +320,12 @@ bool Engine::prepare(Turn& turn, Tape& tape, Job& job, Cache::Entry*& entry) {
 #endif
   job.results.assign(submission.roots.size(), {});
   job.failures.assign(submission.roots.size(), nullptr);
+  job.causes.clear();
+  job.places.clear();
+  job.untold = tape.open ? tape.untold : turn.thread.tape.untold;
+  job.untold->reserve(job.untold->size() + 1);
   job.nearest = {};
-  job.compiles = false;
+  job.compiles = job.is_lost = false;
   job.compile_ns = job.run_ns = 0;
   job.random = entry ? entry->random : draws_numbers(submission.built);
   if (submission.nodes == 1) return true;  // not worth a program: run_step is one
@@ -321,16 +387,17 @@ void Engine::execute(Job& job) {
     const int64_t end = trace_ ? trace_->end_of_run() : now_ns();
     job.run_ns = end - start;
     if (trace_) trace_batch(job, start, end);
-  } catch (const std::exception&) {
-    job.results.assign(job.results.size(), {});
-    job.failures.assign(job.failures.size(), nullptr);
+  } catch (const std::exception&) {  // no memory even to begin: nothing has run
+    for (size_t i = 0; i < job.results.size(); ++i) {
+      job.results[i] = before_batch(job.submission, job.submission.batch().roots[i]);
+      job.failures[i] = nullptr;
+    }
+    job.is_lost = true;
   }
   job.submission.inputs.clear();
-  if (!capture_.wanted()) return;
-  const auto own = std::ranges::find_if(job.failures, [&](const Message& failure) {
-    return failure && !std::ranges::count(job.submission.poison, failure);
-  });
-  if (own != job.failures.end()) capture_.failed(job.noted, **own, *backend_);
+  job.submission.backs.clear();
+  if (!capture_.wanted() || job.causes.empty()) return;
+  capture_.failed(job.noted, *job.causes.front(), *backend_);
   tell_capture();
 }
 
@@ -366,18 +433,20 @@ void Engine::land(JobRef job) noexcept {
       if (job->compiles) cache_.set_program(*entry, job->program);
       drop_beyond_bounds();
     }
-  bool failed = false;
+  bool failed = job->is_lost || !job->causes.empty();
   for (size_t i = 0; i < submission.roots.size(); ++i) {
     if (job->results[i]) {
       graph_.deliver(submission.roots[i], std::move(job->results[i]));
       continue;
     }
     const Message& failure = job->failures[i] ? job->failures[i] : out_of_memory();
-    if (!job->thread->unreported) job->thread->unreported = failure;
     graph_.poison(submission.roots[i], failure);
     failed = true;
   }
+  if (!job->places.empty()) put_back(*job);
+  job->places.clear();
   if (failed) count(Counter::errors);
+  keep_untold(*job);
   if (--job->thread->in_flight == 0 && job->thread->ended) delete job->thread;
   job->program.reset();
   std::swap(newest_, job);
@@ -386,6 +455,38 @@ void Engine::land(JobRef job) noexcept {
     spare_ = std::move(job);
   }
   landed_.notify_all();
+}
+
+/// Takes back what stands in places that not all holders of a root share.
+void Engine::put_back(const Job& job) {
+  for (const Job::Place& place : job.places) {
+    const Value root = job.submission.roots[place.root];
+    if (place.undo.leaf != 0) {
+      graph_.put_back_gradient(place.undo, root, place.before);
+      continue;
+    }
+    optimizers_.for_each([&](Optimizer& optimizer) {
+      for (Optimizer::Parameter& parameter : optimizer.parameters)
+        for (Value& state : parameter.state) {
+          if (state != root) continue;
+          parameter.steps = place.undo.steps;
+          if (place.undo.before == kNone) graph_.release(std::exchange(state, kNone));
+        }
+    });
+  }
+}
+
+/// Keeps the failures of a batch until a call of the thread that recorded it has told them.
+void Engine::keep_untold(const Job& job) {
+  const auto keep = [&](const Message& cause) {
+    if (std::ranges::none_of(*job.untold, [&](const Message& one) { return *one == *cause; }))
+      job.untold->push_back(cause);
+  };
+  if (job.is_lost) keep(out_of_memory());
+  try {
+    for (const Message& cause : job.causes) keep(cause);
+  } catch (const std::bad_alloc&) {  // there was room for one
+  }
 }
 
 void Engine::trace_batch(const Job& job, int64_t start, int64_t end) noexcept try {
@@ -448,8 +549,10 @@ bool Engine::sync(Turn& turn) {
     for (int i = 0; i < backend_->device_count(); ++i)
       backend_->synchronize(Device{static_cast<int8_t>(i)});
   }
-  if (!turn.thread.unreported) return true;
-  throw LaterError(*std::exchange(turn.thread.unreported, nullptr), true, Failure::Batch);
+  const std::vector<Message>& untold = *turn.thread.tape.untold;
+  if (untold.empty()) return true;
+  // Telling it takes it off the list.
+  throw LaterError(*untold.front(), true, Failure::Batch);
 }
 
 }  // namespace rt

@@ -15,6 +15,7 @@
 
 #include "executor/engine.h"
 #include "graph/op.h"
+#include "graph/symbols.h"
 
 namespace rt::abi {
 
@@ -307,6 +308,8 @@ typename Flavor::template CResult<kind> guarded(const char* symbol, std::tuple<R
   const auto run = [&](const auto&... arguments) {
     Turn turn(Engine::instance());
     try {
+      static const uint16_t call = number_of_symbol(symbol);
+      turn.thread.tape.call = call;
       turn.engine.begin(turn);
       return body(turn, arguments...);
     } catch (const __cxxabiv1::__forced_unwind&) {

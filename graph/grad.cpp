@@ -22,7 +22,7 @@ uint32_t GradRecords::add() {
   }
   ++live_;
   GradRecord& record = records_[number];
-  record.leaf = record.released = record.zeros = false;
+  record.leaf = record.released = record.zeros = record.spoiled = false;
   record.wanted = true;
   record.references = record.stamp = 0;
   record.order = ++order_;
@@ -143,7 +143,8 @@ void Graph::carry_gradient(Value from, Value to) {
   if (const uint32_t record = (*this)[from].grad; record != 0) link(to, record);
 }
 
-std::vector<uint32_t> Graph::reach(Value value) {
+/// The records that a value came from, its own first.
+std::vector<uint32_t> Graph::below(Value value) {
   std::vector<uint32_t> found;
   const uint64_t pass = ++passes_;
   const auto visit = [&](uint32_t record) {
@@ -154,6 +155,15 @@ std::vector<uint32_t> Graph::reach(Value value) {
   visit((*this)[value].grad);
   for (size_t i = 0; i < found.size(); ++i)
     for (const GradRecord::Operand& operand : records_[found[i]].operands) visit(operand.record);
+  return found;
+}
+
+void Graph::spoil(Value value) {
+  for (const uint32_t number : below(value)) records_[number].spoiled = true;
+}
+
+std::vector<uint32_t> Graph::reach(Value value) {
+  std::vector<uint32_t> found = below(value);
   std::ranges::sort(found, std::greater(), [&](uint32_t record) { return records_[record].order; });
   for (const uint32_t record : found) {
     if (!records_[record].released) continue;
@@ -213,16 +223,22 @@ void Graph::backward(Builder& build, Value value, std::span<const uint32_t> reco
     ones.shape.assign(root.sizes);
     ones.dtype = root.dtype;
     ones.device = root.device;
-    add_incoming(build, (*this)[value].grad, build.append(ones));
+    const Value first = build.append(ones);
+    add_incoming(build, (*this)[value].grad, first);
+    if (const uint32_t of = (*this)[value].grad; (*this)[value].state == State::Pending)
+      note_undo(first, {.from = value, .leaf = of, .order = records_[of].order});
     for (const uint32_t number : records) {
       GradRecord& record = records_[number];
       if (record.leaf || record.incoming == kNone) continue;
       differentiate(build, record);
       release_value(std::exchange(record.incoming, kNone));
     }
-    for (const uint32_t number : records)
-      if (const GradRecord& record = records_[number]; takes_gradient(record))
-        if (record.gradient != kNone) add_incoming(build, number, record.gradient);
+    for (const uint32_t number : records) {
+      if (!takes_gradient(records_[number])) continue;
+      if (records_[number].gradient != kNone)
+        add_incoming(build, number, records_[number].gradient);
+      note_gradient(number, records_[number].incoming);
+    }
   } catch (...) {
     end_pass(records);
     throw;
@@ -233,10 +249,46 @@ void Graph::backward(Builder& build, Value value, std::span<const uint32_t> reco
     if (!takes_gradient(record)) continue;
     if (record.gradient != kNone) release_value(record.gradient);
     record.gradient = std::exchange(record.incoming, kNone);
-    record.zeros = false;
+    record.zeros = record.spoiled = false;
   }
   for (const uint32_t number : records) release_saved(records_[number]);
   end_pass(records);
+}
+
+void Graph::renew_gradient(Value leaf, Value now) {
+  note_gradient((*this)[leaf].grad, now);
+  GradRecord& record = record_of(leaf);
+  hold(now);
+  const Value before = std::exchange(record.gradient, now);
+  record.zeros = false;
+  if (before != kNone) release(before);
+}
+
+/// `now` is about to take the place of a leaf's gradient.
+void Graph::note_gradient(uint32_t number, Value now) {
+  const GradRecord& record = records_[number];
+  if ((*this)[now].state != State::Pending) return;
+  note_undo(now, {.before = record.gradient,
+                  .leaf = number,
+                  .zeros = record.zeros,
+                  .unit = begin_unit(*tapes_[(*this)[now].tape]),
+                  .order = record.order});
+}
+
+void Graph::put_back_gradient(const Undo& undo, Value now, BufferRef before) {
+  GradRecord& record = records_[undo.leaf];
+  // It may have got another since, or be another record.
+  if (record.order != undo.order || record.gradient != now) return;
+  record.zeros = undo.zeros;
+  record.gradient = kNone;
+  try {
+    if (before) {
+      record.gradient = concrete(std::move(before), (*this)[now].place);
+      hold(record.gradient);
+    }
+  } catch (const std::bad_alloc&) {  // there is no gradient then
+  }
+  release(now);
 }
 
 /// What came in and went nowhere goes.

@@ -12,15 +12,47 @@ void Submission::clear() {
   inputs.clear();
   roots.clear();
   places.clear();
+  calls.clear();
   labels.clear();
   nodes = 0;
   poison.clear();
+  backs.clear();
+  units = 0;
+  passes.clear();
 }
 
 Batch Submission::whole() const {
   Batch whole = batch();
   whole.scalars = scalars;
   return whole;
+}
+
+/// Notes what the changes in place that a batch makes go back to. Returns what is in flight of that.
+Value Graph::add_backs(const Tape& tape, Submission& out) const {
+  out.units = tape.units;
+  for (Submission::Back& back : out.backs) {
+    if (back.undo.before == kNone) continue;
+    const Node& before = (*this)[back.undo.before];
+    if (before.stamp == stamp_) back.before = before.number;
+    else if (before.state == State::InFlight) return back.undo.before;
+    else back.outside = before.buffer;
+  }
+  for (Submission::Pass& pass : out.passes) {
+    // What is dead has no part in the batch, and its number may be another value's.
+    const Node& from = (*this)[pass.undo.from];
+    if (from.stamp == stamp_ && from.grad == pass.undo.leaf &&
+        records_[from.grad].order == pass.undo.order)
+      pass.from = from.number;
+  }
+  return kNone;
+}
+
+void Graph::put_undos(const Node& node, Submission& out) const {
+  for (uint32_t at = node.undo; at != 0; at = undos_[at].next) {
+    const Undo& undo = undos_[at];
+    if (undo.from == kNone) out.backs.push_back({node.number, kNone.number, {}, undo});
+    else out.passes.push_back({node.number, kNone.number, undo});
+  }
 }
 
 Value Graph::build(const Tape& tape, Submission& out) {
@@ -66,6 +98,8 @@ Value Graph::build(const Tape& tape, Submission& out) {
       out.roots.push_back(Value{slot});
     }
     out.places.push_back(node.place);
+    out.calls.push_back(node.call);
+    if (node.undo != 0) put_undos(node, out);
     if (node.labelled) {
       out.labels.resize(batch.steps.size());
       out.labels.back() = labels_.at(slot);
@@ -76,7 +110,7 @@ Value Graph::build(const Tape& tape, Submission& out) {
   batch.free_scalars = static_cast<uint32_t>(batch.scalars.size());
   out.scalars = batch.scalars;
   out.nodes = static_cast<int64_t>(batch.steps.size());
-  return kNone;
+  return add_backs(tape, out);
 }
 
 /// Whether a value that comes from outside a batch is what that batch takes as its input `number`.
@@ -96,6 +130,7 @@ bool Graph::matches(const Tape& tape, const Batch& batch, Submission& out) {
   if (tape.nodes != static_cast<int64_t>(batch.steps.size())) return false;
   next_stamp();
   out.places.reserve(batch.steps.size());
+  out.calls.reserve(batch.steps.size());
   out.scalars.reserve(batch.scalars.size());
   uint32_t number = 0;  // of the value that comes next
   uint32_t slot = tape.first;
@@ -136,6 +171,8 @@ bool Graph::matches(const Tape& tape, const Batch& batch, Submission& out) {
       out.roots.push_back(Value{slot});
     }
     out.places.push_back(node.place);
+    out.calls.push_back(node.call);
+    if (node.undo != 0) put_undos(node, out);
     if (node.labelled) {
       out.labels.resize(out.places.size());
       out.labels.back() = labels_.at(slot);
@@ -144,7 +181,7 @@ bool Graph::matches(const Tape& tape, const Batch& batch, Submission& out) {
   }
   if (!out.labels.empty()) out.labels.resize(batch.steps.size());
   out.nodes = tape.nodes;
-  return out.roots.size() == batch.roots.size();
+  return out.roots.size() == batch.roots.size() && add_backs(tape, out) == kNone;
 }
 
 void Graph::detach(Tape& tape) noexcept {
@@ -152,13 +189,14 @@ void Graph::detach(Tape& tape) noexcept {
     Node& node = (*this)[Value{slot}];
     const uint32_t next = node.next;
     node.state = State::InFlight;
-    for (Value operand : node.operands) {
-      if (operand == kNone) continue;
-      Node& source = (*this)[operand];
+    for_each_needed(node, [&](Value needed) {
+      Node& source = (*this)[needed];
       // Consumers stand behind what they consume, so the last one to come by clears it away.
-      if (--source.consumers == 0 && source.holders == 0) vacate(operand.number);
-    }
+      if (--source.consumers == 0 && source.holders == 0 && source.state != State::Pending)
+        vacate(needed.number);
+    });
     node.operands.clear();
+    if (node.undo != 0) forget_undos(node);
     if (node.holders == 0 && node.consumers == 0) vacate(slot);
     slot = next;
   }
@@ -170,6 +208,7 @@ void Graph::detach(Tape& tape) noexcept {
   tape.first = tape.last = kNone.number;
   tape.nodes = 0;
   tape.bytes = 0;
+  tape.units = 0;
   bury();
 }
 

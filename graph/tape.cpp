@@ -2,6 +2,7 @@
 #include "graph/tape.h"
 
 #include "graph/error.h"
+#include <utility>
 
 namespace rt {
 
@@ -36,6 +37,7 @@ void Graph::vacate(uint32_t slot) {
   if (node.placed) places_.erase(slot);
   if (node.state == State::Poisoned) poison_.erase(slot);
   if (node.grad != 0) unlink_gradient(node);
+  if (node.undo != 0) forget_undos(node);
   families_.leave(node.family);
   node.buffer = {};
   node.labelled = node.placed = false;
@@ -85,8 +87,10 @@ Value Graph::append(Tape& tape, const Args& args, uint32_t place) {
   node.holders = node.consumers = 0;
   node.tape = tape.number;
   node.place = place;
+  node.call = tape.call;
   node.stamp = 0;
   node.grad = 0;
+  node.undo = 0;
   node.family = family;
   for (Value operand : args.operands)
     if (operand != kNone) ++(*this)[operand].consumers;
@@ -120,8 +124,10 @@ Value Graph::concrete(BufferRef buffer, uint32_t place) {
   node.keeps_itself = false;
   node.holders = node.consumers = 0;
   node.place = place;
+  node.call = 0;
   node.stamp = 0;
   node.grad = 0;
+  node.undo = 0;
   node.family = 0;
   node.buffer = std::move(buffer);
   return Value{slot};
@@ -183,11 +189,10 @@ void Graph::dispose(uint32_t work) {
     const uint32_t slot = work;
     Node& node = (*this)[Value{slot}];
     work = node.next;
-    for (Value operand : node.operands)
-      if (operand != kNone) {
-        --(*this)[operand].consumers;
-        let_go(operand.number, work);
-      }
+    for_each_needed(node, [&](Value needed) {
+      --(*this)[needed].consumers;
+      let_go(needed.number, work);
+    });
     vacate(slot);
   }
 }
@@ -274,6 +279,32 @@ void Graph::poison(Value root, Message message) noexcept {
 void Graph::abandon(const Message& message) {
   for (uint32_t slot = 0; slot < used_; ++slot)
     if ((*this)[Value{slot}].state == State::InFlight) poison(Value{slot}, message);
+}
+
+void Graph::note_undo(Value now, Undo undo) {
+  Node& node = (*this)[now];
+  if (node.state != State::Pending || undo.before == now) return;
+  if (undo.before != kNone && (*this)[undo.before].state == State::Poisoned) return;
+  for (uint32_t at = node.undo; at != 0; at = undos_[at].next)
+    if (undos_[at].before == undo.before && undos_[at].leaf == undo.leaf &&
+        undos_[at].from == undo.from)
+      return;
+  if (free_undo_ == 0) {
+    undos_.emplace_back();
+    free_undo_ = static_cast<uint32_t>(undos_.size() - 1);
+  }
+  undo.next = node.undo;
+  node.undo = free_undo_;
+  free_undo_ = std::exchange(undos_[node.undo], undo).next;
+  if (undo.before != kNone) ++(*this)[undo.before].consumers;
+}
+
+/// The consumers are told by who vacates the node.
+void Graph::forget_undos(Node& node) {
+  uint32_t last = node.undo;
+  while (undos_[last].next != 0) last = undos_[last].next;
+  undos_[last].next = free_undo_;
+  free_undo_ = std::exchange(node.undo, 0);
 }
 
 void Graph::set_label(Value value, std::string label) {

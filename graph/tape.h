@@ -34,6 +34,7 @@ struct Node {
   bool labelled : 1;        ///< the graph keeps a label for it
   bool placed : 1;          ///< the graph keeps its place, see Graph::place
   bool keeps_itself : 1;    ///< one of its holders is the record it is linked to
+  uint16_t call;            ///< the call that recorded it, see symbols.h
   uint32_t holders;         ///< handles, gradient slots, optimizer state, saved sets, running reads
   uint32_t consumers;       ///< pending nodes that read it, once per operand
   uint32_t previous, next;  ///< neighbours on the tape; `next` links free slots and work lists
@@ -43,6 +44,7 @@ struct Node {
   uint32_t stamp;
   uint32_t grad;    ///< its record among those of gradients, 0: none
   uint32_t family;  ///< whom it may share memory with, see families.h
+  uint32_t undo;    ///< while pending: the first of its Undos, 0: none
   Shape shape;
   Small<int64_t, 4> words;  ///< see Args
   Small<Value, 4> operands;
@@ -50,6 +52,21 @@ struct Node {
 };
 static_assert(sizeof(Node) - sizeof(Node::operands) <= 160,
               "a pending node costs at most 160 bytes");
+
+/// What a pending value took the place of, as calls in place let it: where it fails to be computed,
+/// that place goes back to what it had before. `before` counts the pending value as a consumer.
+struct Undo {
+  Value before = kNone;  ///< kNone: the place was empty
+  /// The value is no change but the gradient that a backward pass from this value begins with. It
+  /// does not count as a consumer; it is the one that record `leaf` tells of.
+  Value from = kNone;
+  uint32_t leaf = 0;     ///< the place is the gradient of this record; 0: all that hold the value
+  bool zeros = false;    ///< the gradient was zeros that nobody had asked for
+  uint32_t unit = 0;     ///< what one call changes together goes back together
+  uint64_t order = 0;    ///< of the leaf's record, which tells it from later ones of that number
+  int64_t steps = -1;    ///< of an optimizer over its parameter before; -1: that is not its state
+  uint32_t next = 0;     ///< of the same value; of one that is not in use: the next such
+};
 
 /// Where a value's elements lie, as far as that is known before it has run: in whose memory and
 /// how. Two values of one family with the same origin see each other's memory, as in PyTorch.
@@ -79,6 +96,10 @@ struct Tape {
   Rhythm rhythm;          ///< of what is recorded beyond the soft limit
   /// Whether the loop has come round to where the batch before was taken off.
   bool is_round() const { return trail == began && (round == 0 || recorded % round == 0); }
+  uint32_t units = 0;  ///< groups of changes in place since then, which are numbered from 1
+  uint16_t call = 0;   ///< that records now, see symbols.h
+  /// Failures of its batches that no call of its thread has told. Batches that run share it.
+  std::shared_ptr<std::vector<Message>> untold = std::make_shared<std::vector<Message>>();
 };
 
 /// A batch taken off a tape, with what does not belong to its key.
@@ -89,8 +110,25 @@ struct Submission {
   std::vector<BufferRef> inputs;       ///< null where poisoned
   std::vector<Value> roots;            ///< as the batch's
   std::vector<uint32_t> places;        ///< of the steps
+  std::vector<uint16_t> calls;         ///< that recorded the steps, see symbols.h
   std::vector<std::string> labels;     ///< of the steps; empty when no step has one
   int64_t nodes = 0;
+  /// An Undo in the batch's numbers, in the order of `now`.
+  struct Back {
+    uint32_t now;
+    uint32_t before;    ///< kNone.number: `outside`, or nothing was there
+    BufferRef outside;  ///< what the batch itself does not read
+    Undo undo;
+  };
+  std::vector<Back> backs;
+  uint32_t units = 0;  ///< groups of changes in place, numbered from 1
+  /// A backward pass: the gradient that it began with fails where what it went back from does.
+  struct Pass {
+    uint32_t gradient;
+    uint32_t from;  ///< kNone.number: that is not computed
+    Undo undo;
+  };
+  std::vector<Pass> passes;
   /// Messages of the poisoned inputs, by input; empty when there are none.
   std::vector<Message> poison;
   const Batch& batch() const { return known ? *known : built; }
@@ -177,6 +215,14 @@ class Graph {
     const auto found = poison_.find(value.number);
     return found == poison_.end() ? out_of_memory() : found->second;
   }
+
+  /// The number of a new group of changes in place on the tape, which are made all or not at all.
+  static uint32_t begin_unit(Tape& tape) { return ++tape.units; }
+  /// `now` takes the place of what `undo` says. A value that is there already does not fail, and to
+  /// one that has failed there is no way back.
+  void note_undo(Value now, Undo undo);
+  /// A leaf's gradient was `now`, which has failed: it goes back to `before`, or to zeros or none.
+  void put_back_gradient(const Undo& undo, Value now, BufferRef before);
   // Gradients (grad.cpp).
   bool takes_part(Value value) const {
     const uint32_t record = (*this)[value].grad;
@@ -191,6 +237,10 @@ class Graph {
   void carry_gradient(Value from, Value to);  ///< `to` is in the place of `from` from here on
   GradRecord& record_of(Value value) { return records_[(*this)[value].grad]; }
   const GradRecord& record(uint32_t number) const { return records_[number]; }
+  void renew_gradient(Value leaf, Value now);  ///< shows the same, or zeros that were asked for
+  /// A backward pass from a value that has failed: the next step of an optimizer leaves the leaves
+  /// below it out, unless their gradients are cleared or another pass comes to them.
+  void spoil(Value value);
   /// What a backward pass from a value goes through, results before operands. Throws when an
   /// earlier pass has released some of it.
   std::vector<uint32_t> reach(Value value);
@@ -218,6 +268,12 @@ class Graph {
   void new_slot();
   uint32_t next_stamp();
   void vacate(uint32_t slot);
+  template <class F>
+  void for_each_needed(const Node& node, F f) const;
+  void forget_undos(Node& node);
+  void put_undos(const Node& node, Submission& out) const;
+  Value add_backs(const Tape& tape, Submission& out) const;
+  std::vector<uint32_t> below(Value value);
   void unlink(Tape& tape, Node& node);
   bool let_go(uint32_t slot, uint32_t& work);
   void dispose(uint32_t work);
@@ -227,6 +283,7 @@ class Graph {
   void drop(uint32_t record);
   void release_saved(GradRecord& record);
   void bury();
+  void note_gradient(uint32_t record, Value now);
   void add_incoming(Builder& build, uint32_t record, Value gradient);
   void differentiate(Builder& build, const GradRecord& record);
   void end_pass(std::span<const uint32_t> records);
@@ -239,6 +296,8 @@ class Graph {
   uint32_t used_ = 0;
   uint32_t stamp_ = 0;
   Families families_;
+  std::vector<Undo> undos_{1};
+  uint32_t free_undo_ = 0;
   std::unordered_map<uint32_t, Message> poison_;
   std::unordered_map<uint32_t, std::string> labels_;
   std::unordered_map<uint32_t, Place> places_;  ///< of some pending views
@@ -247,5 +306,14 @@ class Graph {
   std::vector<TensorType> types_;  ///< scratch of differentiate()
   uint64_t passes_ = 0;
 };
+
+/// Calls f for all values that count the pending node as a consumer.
+template <class F>
+void Graph::for_each_needed(const Node& node, F f) const {
+  for (const Value operand : node.operands)
+    if (operand != kNone) f(operand);
+  for (uint32_t at = node.undo; at != 0; at = undos_[at].next)
+    if (undos_[at].before != kNone) f(undos_[at].before);
+}
 
 }  // namespace rt

@@ -1,6 +1,7 @@
 // errors_test.cpp -- errors come at the call that made them, in words; nothing is lost.
 #include <cmath>
 #include <cstdlib>
+#include <thread>
 
 #include "tests/abi/rig.h"
 
@@ -100,6 +101,72 @@ TEST_F(Errors, SyncTellsAFailureOnce) {
   EXPECT_EQ(rt_torch_sync(), 0);
   EXPECT_TRUE(says(last_error(), {"index_select"}));
   EXPECT_EQ(rt_torch_sync(), 1);
+}
+
+TEST_F(Errors, EachFailureIsKeptUntilACallTellsIt) {
+  for (const size_t read : {0, 1, 2}) {
+    Tensor a = full({3}, 1);
+    std::vector<Tensor> failed;
+    for (const int64_t at : {7, 8, 9}) {
+      const Tensor index = from_i64({at});
+      failed.push_back(rt_torch_torchtensor_index_select(a, 0, index));
+    }
+    rt_torch_flush();
+    EXPECT_TRUE(std::isnan(rt_torch_torchtensor_item(failed[read])));
+    const std::string told = std::to_string(7 + read);
+    EXPECT_TRUE(says(last_error(), {told.c_str()}));
+    rt_torch_clear_error();
+    for (const int64_t at : {7, 8, 9}) {
+      if (at == static_cast<int64_t>(7 + read)) continue;
+      EXPECT_EQ(rt_torch_sync(), 0);
+      EXPECT_TRUE(says(last_error(), {std::to_string(at).c_str()}));
+    }
+    EXPECT_EQ(rt_torch_sync(), 1);
+  }
+}
+
+TEST_F(Errors, AFailureThatRepeatsIsKeptOnce) {
+  Tensor a = full({3}, 1), index = from_i64({7});
+  for (int i = 0; i < 100; ++i) {
+    const Tensor bad = rt_torch_torchtensor_index_select(a, 0, index);
+    rt_torch_flush();
+  }
+  EXPECT_EQ(rt_torch_sync(), 0);
+  EXPECT_EQ(rt_torch_sync(), 1);
+}
+
+TEST_F(Errors, OfABatchThatAnotherThreadSubmitsAreToldToWhoRecordedIt) {
+  Tensor a = full({3}, 1), index = from_i64({7});
+  rt_torch_flush();
+  Tensor bad = rt_torch_torchtensor_index_select(a, 0, index), good = rt_torch_torchtensor_neg(a);
+  std::thread([&] {
+    EXPECT_EQ(values(good)[0], -1);
+    EXPECT_EQ(rt_torch_sync(), 1) << last_error();
+  }).join();
+  EXPECT_EQ(rt_torch_sync(), 0);
+  EXPECT_TRUE(says(last_error(), {"index_select"}));
+  EXPECT_EQ(rt_torch_sync(), 1);
+}
+
+TEST_F(Errors, NameTheCallThatTheClientMade) {
+  rt_torch_set_location("train.spl", 4);
+  const int64_t sizes[] = {2, 3};
+  Tensor logits = full({2, 3}, 0.5), labels = from_i64({0, 3});
+  rt_torch_autograd_set_requires_grad(logits, 1);
+  const auto expect = [](int64_t failed, const char* symbol) {
+    EXPECT_TRUE(std::isnan(rt_torch_torchtensor_sum(failed)));
+    EXPECT_TRUE(says(last_error(), {symbol, "f32[2,3]", "train.spl:4"}));
+    EXPECT_EQ(last_error().find(symbol), 0u) << last_error();
+    rt_torch_clear_error();
+    EXPECT_EQ(rt_torch_sync(), 1) << last_error();
+  };
+  expect(Tensor(rt_torch_nn_cross_entropy_tensor(logits, labels)),
+         "rt_torch_nn_cross_entropy_tensor(");
+  expect(Tensor(rt_torch_nn_nll_loss_tensor(logits, labels)), "rt_torch_nn_nll_loss_tensor(");
+  Tensor outside = rt_torch_tensor_full(sizes, 2, 1.5);
+  expect(Tensor(rt_torch_nn_binary_cross_entropy_tensor(logits, outside)),
+         "rt_torch_nn_binary_cross_entropy_tensor(");
+  rt_torch_set_location("", 0);
 }
 
 TEST_F(Errors, MoreMemoryThanTheMachineHasIsRefusedWhenRecorded) {

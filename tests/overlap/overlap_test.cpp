@@ -204,6 +204,57 @@ TEST_F(Overlap, AThreadThatEndsLeavesNothingUndone) {
   EXPECT_EQ(stat("nodes"), stat("batch_nodes") + stat("dead_nodes")) << "nothing is in flight";
 }
 
+/// What was recorded on parameters of a step that then fails sees them as they were before it.
+TEST_F(Overlap, AStepThatFailsIsLeftOutOfWhatOverlapsIt) {
+  const auto train = [](std::initializer_list<int64_t> rows) {
+    Tensor w = big(0.5);
+    rt_torch_autograd_set_requires_grad(w, 1);
+    const int64_t list[] = {w};
+    const int64_t adam = rt_torch_adam_new(list, 1, 0.1, 0.9, 0.99, 1e-8, 0);
+    for (const int64_t row : rows) {
+      const Tensor index = from_i64({row}), picked = rt_torch_torchtensor_index_select(w, 0, index),
+                   square = rt_torch_torchtensor_mul(picked, picked),
+                   loss = rt_torch_torchtensor_sum_tensor(square);
+      rt_torch_optimizer_zero_grad(adam);
+      rt_torch_autograd_backward(loss);
+      rt_torch_optimizer_step(adam);
+      rt_torch_flush();
+    }
+    rt_torch_sync();
+    EXPECT_EQ(rt_torch_optimizer_free(adam), 0);
+    rt_torch_clear_error();
+    return values(w);
+  };
+  EXPECT_EQ(train({3, 3, 900, 4, 901, 3, 5, 902, 903, 4}), train({3, 3, 4, 3, 5, 4}));
+  while (rt_torch_sync() == 0) {
+  }
+  rt_torch_clear_error();
+}
+
+TEST_F(Overlap, EachThreadIsToldItsOwnFailures) {
+  constexpr int kThreads = 4, kRounds = 6;
+  std::vector<std::thread> threads;
+  for (int me = 0; me < kThreads; ++me)
+    threads.emplace_back([me] {
+      const Tensor x = big(1);
+      for (int round = 0; round < kRounds; ++round) {
+        const Tensor first = from_i64({1000 + me}), second = from_i64({2000 + me}),
+                     a = rt_torch_torchtensor_index_select(x, 0, first),
+                     b = rt_torch_torchtensor_index_select(x, 0, second);
+        rt_torch_flush();
+        std::string told;
+        int failures = 0;
+        for (; rt_torch_sync() == 0; ++failures) told += last_error() + "\n";
+        EXPECT_EQ(failures, 2);
+        for (const int index : {1000 + me, 2000 + me})
+          EXPECT_THAT(told, testing::HasSubstr(std::to_string(index)));
+        rt_torch_clear_error();
+      }
+    });
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(rt_torch_sync(), 1) << last_error();
+}
+
 TEST_F(Overlap, TheNewestBatchIsTheOneThatIsDumped) {
   Tensor a = big(1), b = rt_torch_torchtensor_tanh(a);
   rt_torch_flush();
