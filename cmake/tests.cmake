@@ -195,16 +195,23 @@ foreach(name overlap waiting)
 endforeach()
 target_link_libraries(rt_test_waiting PRIVATE GTest::gtest_main)
 
-# Allocations that fail, in turn: malloc's kin are the program's own, which sanitizers have, too. These
-# are the programs that get through it; rt_test_memory has more, and libtorch and RT_TORCH_ASYNC=1
-# are not among them yet.
+# Allocations that fail, in turn: malloc's kin are the program's own, which sanitizers have, too. On
+# both backends, with batches that run on the client's thread and on one of their own.
 if(NOT RT_SANITIZE)
   add_executable(rt_test_memory tests/memory/failing_malloc.cpp tests/memory/out_of_memory_test.cpp)
   target_link_libraries(rt_test_memory PRIVATE rt_test_settings rt_torch GTest::gtest_main)
-  add_test(NAME memory
-           COMMAND rt_test_memory --gtest_filter=*Chain_*:*Views_*:*Training_*:*InPlace_observe*)
-  set_tests_properties(memory PROPERTIES TIMEOUT 600 LABELS core ENVIRONMENT
-                                         "RT_TORCH_BACKEND=reference;RT_TORCH_THREADS=1")
+  foreach(async 0 1)
+    set(name memory.async_${async})
+    set(settings "RT_TORCH_ASYNC=${async};RT_TORCH_THREADS=1")
+    add_test(NAME ${name} COMMAND rt_test_memory --gtest_filter=-*InPlace_eager*:*Saving*)
+    set_tests_properties(${name} PROPERTIES TIMEOUT 600 LABELS core ENVIRONMENT
+                                            "RT_TORCH_BACKEND=reference;${settings}")
+    if(RT_LIBTORCH_FOUND)
+      add_test(NAME libtorch.${name} COMMAND rt_test_memory --gtest_filter=-*InPlace_eager*:*Saving*)
+      set_tests_properties(libtorch.${name} PROPERTIES TIMEOUT 600 LABELS libtorch ENVIRONMENT
+                                                       "RT_TORCH_BACKEND=libtorch;${settings}")
+    endif()
+  endforeach()
 endif()
 
 # rt_mutation: the golden cases against a core whose rows are changed one by one. The linker puts
