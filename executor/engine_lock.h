@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <mutex>
+#include <new>
 
 namespace rt {
 
@@ -53,8 +54,12 @@ class EngineLock {
   }
   /// The calling thread, which does not hold the lock, ends: its fast way ends, too.
   void forget_this_thread();
-  /// In a forked child, with the lock held: other threads that were looking are gone.
-  void after_fork() { inside_.store(held_fast_, std::memory_order_relaxed); }
+  /// In a forked child, with the lock held: other threads are gone, the one among them that held the
+  /// mutex while it waited for the fast way to become free.
+  void after_fork() {
+    inside_.store(held_fast_, std::memory_order_relaxed);
+    if (held_fast_) new (&mutex_) std::mutex;
+  }
 
  private:
   static const void* this_thread() {

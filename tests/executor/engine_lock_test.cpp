@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
-
+#include <chrono>
 #include <condition_variable>
 #include <thread>
 #include <vector>
@@ -138,6 +138,30 @@ TEST(EngineLock, WhereTheKernelBeginsToRefuseBarriersItIsAMutex) {
   int status = 0;
   ASSERT_EQ(waitpid(child, &status, 0), child);
   if (WIFEXITED(status) && WEXITSTATUS(status) == kNoFilter) GTEST_SKIP() << "no filter to be set";
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+}
+
+/// The parent forks while it holds the lock by the fast way and another thread, with the mutex in
+/// hand, waits for that. That thread is not in the child.
+TEST(EngineLock, AForkBesideAThreadThatWaits) {
+  Guarded guarded;
+  for (int i = 0; i < kMany; ++i) guarded.visit();
+  guarded.lock.lock();
+  std::thread waiting([&] { guarded.visit(); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(20);
+    guarded.lock.after_fork();
+    guarded.lock.unlock();
+    for (int i = 0; i < kMany; ++i) guarded.visit();
+    _exit(guarded.count == 2 * kMany ? 0 : 1);
+  }
+  guarded.lock.unlock();
+  waiting.join();
+  ASSERT_GT(child, 0);
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
 }
 

@@ -105,11 +105,10 @@ struct Shared {
   std::vector<std::string> texts;
 };
 
+/// A pointer to numbers, whose count stands in another argument.
 bool is_memory(const std::string& kind) {
-  for (const char* pointer :
-       {"Doubles", "Int64s", "Int64Out", "FloatOut", "VoidOut", "IntData", "FloatList"})
-    if (kind == pointer) return true;
-  return false;
+  return kind == "Doubles" || kind == "Int64s" || kind == "IntData" || kind == "FloatList" ||
+         kind.ends_with("Out");
 }
 
 std::vector<Row> read_rows() {
