@@ -203,11 +203,11 @@ if(NOT RT_SANITIZE)
   foreach(async 0 1)
     set(name memory.async_${async})
     set(settings "RT_TORCH_ASYNC=${async};RT_TORCH_THREADS=1")
-    add_test(NAME ${name} COMMAND rt_test_memory --gtest_filter=-*InPlace_eager*:*Saving*)
+    add_test(NAME ${name} COMMAND rt_test_memory)
     set_tests_properties(${name} PROPERTIES TIMEOUT 600 LABELS core ENVIRONMENT
                                             "RT_TORCH_BACKEND=reference;${settings}")
     if(RT_LIBTORCH_FOUND)
-      add_test(NAME libtorch.${name} COMMAND rt_test_memory --gtest_filter=-*InPlace_eager*:*Saving*)
+      add_test(NAME libtorch.${name} COMMAND rt_test_memory)
       set_tests_properties(libtorch.${name} PROPERTIES TIMEOUT 600 LABELS libtorch ENVIRONMENT
                                                        "RT_TORCH_BACKEND=libtorch;${settings}")
     endif()

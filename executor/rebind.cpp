@@ -60,7 +60,13 @@ int64_t Engine::record_updating(Turn& turn, Call& call, Update& update) {
   rewriting.prepare();
   const int64_t handle = handle_to(result);
   rewriting.finish();
-  if (policy_ == Policy::Eager) submit(turn, turn.thread.tape, Reason::Eager);
+  try {
+    if (policy_ == Policy::Eager) submit(turn, turn.thread.tape, Reason::Eager);
+  } catch (...) {
+    graph_.remove_handle(result, handles_, Handles::slot_of(handle));
+    handles_.remove(handle);
+    throw;
+  }
   return handle;
 }
 

@@ -264,10 +264,17 @@ int64_t Engine::submit(Turn& turn, Tape& tape, Reason reason) {
   const TraceScope force(trace_.get(), Track::Forces, words_for(reason),
                          places_.text(turn.thread.place));
   backend();
-  JobRef prepared = new_job();
-  Job& job = *prepared;
+  JobRef prepared;
   Cache::Entry* entry = nullptr;
-  if (!prepare(turn, tape, job, entry)) return 0;
+  try {
+    prepared = new_job();
+    if (!prepare(turn, tape, *prepared, entry)) return 0;
+  } catch (const std::bad_alloc&) {
+    // The call has recorded all that it changes, and nobody waits for it: the next call submits it.
+    if (reason == Reason::Eager) return 0;
+    throw;
+  }
+  Job& job = *prepared;
   if (config_.forbid > 0 && batches_since_flush_ >= config_.forbid && reason != Reason::Flush)
     fail("RT_TORCH_FORBID=", config_.forbid, " allows no further batch before the next flush, and ",
          words_for(reason), " asks for one of ", tape.nodes,
@@ -323,7 +330,8 @@ bool Engine::prepare(Turn& turn, Tape& tape, Job& job, Cache::Entry*& entry) {
   job.causes.clear();
   job.places.clear();
   job.untold = tape.open ? tape.untold : turn.thread.tape.untold;
-  job.untold->reserve(job.untold->size() + 1);
+  // One failure of each batch that shares it finds room.
+  job.untold->reserve(job.untold->size() + static_cast<size_t>(job.untold.use_count()));
   job.nearest = {};
   job.compiles = job.is_lost = false;
   job.compile_ns = job.run_ns = 0;

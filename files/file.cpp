@@ -1,6 +1,7 @@
 // file.cpp -- reading at offsets; writing beside a file and renaming.
 #include "files/file.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -11,6 +12,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <memory>
 
 namespace rt::files {
 namespace {
@@ -85,19 +87,24 @@ Temporary make_temporary(const std::filesystem::path& folder, mode_t mode) {
   }
 }
 
-/// Removes the files that processes left behind when they were killed.
+/// Removes the files that processes left behind when they were killed. The iterators of
+/// std::filesystem end the process when there is no memory for them.
 void remove_abandoned(const std::filesystem::path& folder) {
-  std::error_code error;
-  for (std::filesystem::directory_iterator at(folder, error), end; !error && at != end;
-       at.increment(error)) {
-    const std::string name = at->path().filename();
+  struct Close {
+    void operator()(DIR* entries) const { ::closedir(entries); }
+  };
+  const std::unique_ptr<DIR, Close> entries(::opendir(folder.c_str()));
+  if (!entries) return;
+  const int here = ::dirfd(entries.get());
+  while (const dirent* const at = ::readdir(entries.get())) {
+    const std::string_view name = at->d_name;
     if (!name.starts_with(kTemporary) || !name.ends_with(kTemporaryEnd)) continue;
     const Descriptor file(
-        ::open(at->path().c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW));
+        ::openat(here, at->d_name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW));
     struct stat status;
     if (file.get() >= 0 && ::fstat(file.get(), &status) == 0 && S_ISREG(status.st_mode) &&
         ::flock(file.get(), LOCK_EX | LOCK_NB) == 0)
-      ::unlink(at->path().c_str());
+      ::unlinkat(here, at->d_name, 0);
   }
 }
 

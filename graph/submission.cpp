@@ -81,7 +81,7 @@ Value Graph::build(const Tape& tape, Submission& out) {
         out.inputs.push_back(buffer);
         if (source.state == State::Poisoned) {
           out.poison.resize(out.inputs.size());
-          out.poison.back() = poison_.at(operand.number);
+          out.poison.back() = poison_of(operand);
         }
       }
       operands.push_back(source.number);

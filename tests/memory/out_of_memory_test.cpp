@@ -17,8 +17,8 @@ namespace rt_test {
 namespace {
 
 /// What a program computed, and handles that it has to give back. It needs no memory of its own.
-struct Run {
-  Run() {
+struct Outcome {
+  Outcome() {
     found.reserve(400);
     handles.reserve(400);
   }
@@ -30,7 +30,7 @@ struct Run {
   }
   void read(int64_t handle) { found.push_back(rt_torch_torchtensor_sum(handle)); }
 };
-using Program = void (*)(Run&);
+using Program = void (*)(Outcome&);
 
 /// Files that the programs write.
 struct Files {
@@ -51,7 +51,7 @@ int64_t full(int64_t rows, int64_t columns, double value) {
   return rt_torch_tensor_full(sizes, 2, value);
 }
 
-void chain(Run& run) {
+void chain(Outcome& run) {
   int64_t x = run.keep(full(3, 4, 0.5));
   for (int i = 0; i < 12; ++i) {
     x = run.keep(rt_torch_torchtensor_add_scalar(x, 1));
@@ -60,7 +60,7 @@ void chain(Run& run) {
   run.read(x);
 }
 
-void views(Run& run) {
+void views(Outcome& run) {
   const double data[] = {1, 2, 3, 4, 5, 6, 7, 8};
   const int64_t sizes[] = {2, 4}, wide[] = {1, 2, 1, 2, 1, 2, 1};
   const int64_t x = run.keep(rt_torch_tensor_from_data(data, 8, sizes, 2));
@@ -79,7 +79,7 @@ void views(Run& run) {
   for (const float value : values) run.found.push_back(value);
 }
 
-void training(Run& run) {
+void training(Outcome& run) {
   const int64_t weight = run.keep(full(4, 3, 0.25)),
                 bias = run.keep(rt_torch_torchtensor_sum_dim(run.keep(full(1, 4, 0)), 0, 0));
   rt_torch_autograd_set_requires_grad(weight, 1);
@@ -102,7 +102,7 @@ void training(Run& run) {
   if (optimizer != 0) rt_torch_optimizer_free(optimizer);
 }
 
-void in_place(Run& run) {
+void in_place(Outcome& run) {
   const int64_t input_sizes[] = {2, 3, 2, 2}, channels[] = {3};
   const int64_t input = run.keep(rt_torch_tensor_full(input_sizes, 4, 3));
   const auto vector = [&](double value) {
@@ -117,7 +117,7 @@ void in_place(Run& run) {
   run.read(seen);
 }
 
-void random_numbers(Run& run) {
+void random_numbers(Outcome& run) {
   const int64_t sizes[] = {3, 5};
   rt_torch_manual_seed(3);
   const int64_t x = run.keep(rt_torch_tensor_rand(sizes, 2));
@@ -128,7 +128,7 @@ void random_numbers(Run& run) {
   run.read(run.keep(rt_torch_tensor_randn(sizes, 2)));
 }
 
-void looking(Run& run) {
+void looking(Outcome& run) {
   rt_torch_set_location("a_program_with_a_long_name_that_takes_memory.c", 17);
   const int64_t x = run.keep(full(2, 2, 2));
   rt_torch_set_label(x, "a label that is too long to be kept in place");
@@ -143,7 +143,7 @@ void looking(Run& run) {
   rt_torch_set_location("", 0);
 }
 
-void wrong_calls(Run& run) {
+void wrong_calls(Outcome& run) {
   const int64_t a = run.keep(full(2, 3, 1)), b = run.keep(full(4, 5, 1));
   run.found.push_back(static_cast<double>(run.keep(rt_torch_torchtensor_matmul(a, b))));
   const int64_t index_data[] = {7}, one = 1;
@@ -155,7 +155,7 @@ void wrong_calls(Run& run) {
 }
 
 /// Large enough to be handed to the worker of RT_TORCH_ASYNC.
-void large(Run& run) {
+void large(Outcome& run) {
   int64_t x = run.keep(full(600, 600, 0.5));
   for (int i = 0; i < 3; ++i) {
     x = run.keep(rt_torch_torchtensor_mul(x, x));
@@ -166,7 +166,7 @@ void large(Run& run) {
   rt_torch_sync();
 }
 
-void saving(Run& run) {
+void saving(Outcome& run) {
   const int64_t x = run.keep(full(3, 2, 1.5));
   rt_torch_tensor_save(x, files.tensor.c_str());
   run.read(run.keep(rt_torch_tensor_load(files.tensor.c_str())));
@@ -187,11 +187,11 @@ struct Case {
 class OutOfMemory : public testing::TestWithParam<Case> {};
 
 /// The program from its first sighting to its compiled form.
-void run_all(Program program, Run& all) {
+void run_all(Program program, Outcome& all) {
   for (int i = 0; i < 3; ++i) program(all);
 }
 
-void give_back(Run& run) {
+void give_back(Outcome& run) {
   for (const int64_t handle : run.handles) rt_torch_torchtensor_free(handle);
   run.handles.clear();
   rt_torch_sync();
@@ -206,11 +206,11 @@ TEST_P(OutOfMemory, IsAnErrorAndNoMore) {
   const char* const backend = chosen ? chosen : "auto";
   ASSERT_EQ(rt_torch_set_backend(backend), 1) << rt_torch_last_error();
   ASSERT_EQ(rt_torch_set_policy(at.policy), 1);
-  Run warm;
+  Outcome warm;
   run_all(program, warm);
   const std::vector<double> wanted = warm.found;
   give_back(warm);
-  const auto is_right = [&](const Run& run) {
+  const auto is_right = [&](const Outcome& run) {
     return run.found.size() <= wanted.size() &&
            std::equal(run.found.begin(), run.found.end(), wanted.begin());
   };
@@ -226,7 +226,7 @@ TEST_P(OutOfMemory, IsAnErrorAndNoMore) {
       }
       rt_torch_stats_reset();
       const int64_t bytes = rt_torch_stat("live_bytes");
-      Run run, again;
+      Outcome run, again;
       alarm(200);
       fail_after(passing, at.how);
       if (cold) run_all(program, run);
