@@ -33,12 +33,12 @@ struct Thread {
   explicit Thread(Graph& graph) : tape(graph.open_tape()) {}
   Tape& tape;
   std::string last_error;
-  std::string text;       ///< the newest text result
-  uint64_t ticket = 0;    ///< of the newest batch that it has submitted
-  uint32_t place = 0;     ///< of the nodes recorded next
-  int64_t no_grad = 0;    ///< calls of no_grad_begin that wait for their end
-  int64_t in_flight = 0;  ///< batches that it submitted and that have not landed
-  bool ended = false;     ///< its last batch takes it along
+  std::string text;        ///< the newest text result
+  uint64_t ticket = 0;     ///< of the newest batch that it has submitted
+  uint32_t place = 0;      ///< of the nodes recorded next
+  int64_t no_grad = 0;     ///< calls of no_grad_begin that wait for their end
+  int64_t in_flight = 0;   ///< batches that it submitted and that have not landed
+  bool ended = false;      ///< its last batch takes it along
   bool lost_pass = false;  ///< backward was given handle 0, and no gradient was cleared since
 };
 
@@ -63,7 +63,7 @@ struct Turn {
   void take_back() noexcept;
 };
 
-/// Lets go of the engine's lock for as long as it lives: around copies, files, long texts and waits.
+/// Releases the engine's lock for as long as it lives: around copies, files, long texts and waits.
 /// The backend stays meanwhile; handles and values that nobody holds may go.
 class Unlocked {
  public:

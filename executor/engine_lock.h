@@ -54,8 +54,8 @@ class EngineLock {
   }
   /// The calling thread, which does not hold the lock, ends: its fast way ends, too.
   void forget_this_thread();
-  /// In a forked child, with the lock held: other threads are gone, the one among them that held the
-  /// mutex while it waited for the fast way to become free.
+  /// In a forked child, with the lock held: other threads are gone, also one that held the mutex
+  /// while it waited for the fast way to become free.
   void after_fork() {
     inside_.store(held_fast_, std::memory_order_relaxed);
     if (held_fast_) new (&mutex_) std::mutex;

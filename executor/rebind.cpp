@@ -262,8 +262,8 @@ Value Engine::Rewriting::with_rest(const Memory& memory, Value grid, int64_t don
   return append(args);
 }
 
-/// A region of the grid, cut between the blocks that lie there, across the rows or along them; kNone
-/// where that is not possible.
+/// A region of the grid, cut between the blocks that lie there, across the rows or along them.
+/// kNone where that is not possible.
 Value Engine::Rewriting::joined(const Memory& memory, const Block& region,
                                 std::span<const Write> writes, int depth) {
   constexpr int kDeepest = 8;

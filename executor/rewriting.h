@@ -46,7 +46,7 @@ class Engine::Rewriting {
   void finish();
 
  private:
-  /// A memory is looked at as a grid of rows of some width. Of a layout the elements there, or more.
+  /// A memory is seen as a grid of rows of some width. Of a layout the elements there, or more.
   struct Block {
     int64_t first_row, end_row, begin, end;
     bool exact;  ///< it is these elements, in their order

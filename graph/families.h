@@ -1,4 +1,4 @@
-// families.h -- which handles may see one memory: found from a value, without looking at all handles.
+// families.h -- which handles may see one memory, found from a value.
 #pragma once
 #include <cstdint>
 #include <vector>

@@ -1,5 +1,6 @@
 // rhythm.h -- how a loop is found in what it records.
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 

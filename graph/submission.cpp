@@ -27,7 +27,7 @@ Batch Submission::whole() const {
   return whole;
 }
 
-/// Notes what the changes in place that a batch makes go back to. Returns what is in flight of that.
+/// Notes what the changes in place of a batch go back to. Returns what is in flight of that.
 Value Graph::add_backs(const Tape& tape, Submission& out) const {
   out.units = tape.units;
   for (Submission::Back& back : out.backs) {

@@ -1,8 +1,8 @@
 // tape.cpp -- recording, holding and releasing values.
 #include "graph/tape.h"
 
-#include "graph/error.h"
 #include <utility>
+#include "graph/error.h"
 
 namespace rt {
 

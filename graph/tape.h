@@ -60,12 +60,12 @@ struct Undo {
   /// The value is no change but the gradient that a backward pass from this value begins with. It
   /// does not count as a consumer; it is the one that record `leaf` tells of.
   Value from = kNone;
-  uint32_t leaf = 0;     ///< the place is the gradient of this record; 0: all that hold the value
-  bool zeros = false;    ///< the gradient was zeros that nobody had asked for
-  uint32_t unit = 0;     ///< what one call changes together goes back together
-  uint64_t order = 0;    ///< of the leaf's record, which tells it from later ones of that number
-  int64_t steps = -1;    ///< of an optimizer over its parameter before; -1: that is not its state
-  uint32_t next = 0;     ///< of the same value; of one that is not in use: the next such
+  uint32_t leaf = 0;   ///< the place is the gradient of this record; 0: all that hold the value
+  bool zeros = false;  ///< the gradient was zeros that nobody had asked for
+  uint32_t unit = 0;   ///< what one call changes together goes back together
+  uint64_t order = 0;  ///< of the leaf's record, which tells it from later ones of that number
+  int64_t steps = -1;  ///< of an optimizer over its parameter before; -1: that is not its state
+  uint32_t next = 0;   ///< of the same value; of one that is not in use: the next such
 };
 
 /// Where a value's elements lie, as far as that is known before it has run: in whose memory and

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace rt::test {
 namespace {
 
@@ -24,6 +26,10 @@ Batch batch_of(int64_t size) {
 Cache::Entry& look_up(Cache& cache, int64_t size) {
   const Batch batch = batch_of(size);
   return cache.find_or_add(key_of(batch), batch);
+}
+
+int64_t programs_in(const Cache::List& entries) {
+  return std::ranges::count_if(entries, [](const auto& entry) { return entry.program != nullptr; });
 }
 
 TEST(Cache, FindsWhatItHas) {
@@ -62,7 +68,7 @@ TEST(Cache, FindsByPathWhatWasLastUsedForIt) {
   EXPECT_EQ(cache.likely(8), &one);
   cache.use(two, 7);  // the most recently used one again
   look_up(cache, 3);
-  cache.shrink();
+  (void)cache.shrink();
   EXPECT_EQ(cache.likely(8), nullptr) << "dropped, and its path with it";
   EXPECT_EQ(cache.likely(7), &two);
 }
@@ -87,12 +93,12 @@ TEST(Cache, DropsTheLeastRecentlyUsed) {
     cache.set_program(look_up(cache, size), std::make_shared<FakeProgram>(10));
   look_up(cache, 1);
   look_up(cache, 4);
-  EXPECT_EQ(cache.shrink(), 1) << "2 goes, and had a program";
+  EXPECT_EQ(programs_in(cache.shrink()), 1) << "2 goes, and had a program";
   EXPECT_EQ(cache.size(), 3u);
   EXPECT_NE(look_up(cache, 1).program, nullptr);
   EXPECT_NE(look_up(cache, 3).program, nullptr);
   EXPECT_EQ(look_up(cache, 2).program, nullptr);
-  EXPECT_EQ(cache.shrink(), 0) << "4 goes, and had none";
+  EXPECT_EQ(programs_in(cache.shrink()), 0) << "4 goes, and had none";
 }
 
 TEST(Cache, DropsTheRightOneOfEqualKeys) {
@@ -101,7 +107,7 @@ TEST(Cache, DropsTheRightOneOfEqualKeys) {
   cache.find_or_add(key, batch_of(1));
   cache.find_or_add(key, batch_of(2)).sightings = 2;
   cache.find_or_add(key, batch_of(3)).sightings = 3;
-  cache.shrink();
+  (void)cache.shrink();
   EXPECT_EQ(cache.find_or_add(key, batch_of(2)).sightings, 2);
   EXPECT_EQ(cache.find_or_add(key, batch_of(3)).sightings, 3);
   EXPECT_EQ(cache.find_or_add(key, batch_of(1)).sightings, 0);
@@ -119,16 +125,16 @@ TEST(Cache, CountsBytesAndKeepsTheirBound) {
   cache.set_program(entry, nullptr);
   EXPECT_EQ(cache.bytes(), empty);
   cache.set_program(entry, std::make_shared<FakeProgram>(6000));
-  EXPECT_EQ(cache.shrink(), 1);
+  EXPECT_EQ(programs_in(cache.shrink()), 1);
   EXPECT_EQ(cache.size(), 0u);
   EXPECT_EQ(cache.bytes(), 0);
   for (int64_t size = 1; size < 200; ++size) {
     look_up(cache, size);
-    cache.shrink();
+    (void)cache.shrink();
     EXPECT_LE(cache.bytes(), 5000);
   }
   EXPECT_GT(cache.size(), 1u);
-  cache.clear();
+  (void)cache.clear();
   EXPECT_EQ(cache.bytes(), 0);
   EXPECT_EQ(cache.size(), 0u);
 }
@@ -137,7 +143,7 @@ TEST(Cache, ProgramsOutliveTheirEntries) {
   Cache cache(0, 0);
   const auto program = std::make_shared<FakeProgram>(1);
   cache.set_program(look_up(cache, 1), program);
-  EXPECT_EQ(cache.shrink(), 1);
+  EXPECT_EQ(programs_in(cache.shrink()), 1);
   EXPECT_EQ(program.use_count(), 1);
 }
 
