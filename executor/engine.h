@@ -14,6 +14,7 @@
 #include "executor/optimizer.h"
 #include "executor/slots.h"
 #include "executor/trace.h"
+#include "executor/uncancelled.h"
 #include "graph/builder.h"
 #include "graph/dump.h"
 #include "graph/failure.h"
@@ -33,13 +34,15 @@ struct Thread {
   explicit Thread(Graph& graph) : tape(graph.open_tape()) {}
   Tape& tape;
   std::string last_error;
-  std::string text;        ///< the newest text result
-  uint64_t ticket = 0;     ///< of the newest batch that it has submitted
-  uint32_t place = 0;      ///< of the nodes recorded next
-  int64_t no_grad = 0;     ///< calls of no_grad_begin that wait for their end
-  int64_t in_flight = 0;   ///< batches that it submitted and that have not landed
-  bool ended = false;      ///< its last batch takes it along
-  bool lost_pass = false;  ///< backward was given handle 0, and no gradient was cleared since
+  std::string text;       ///< the newest text result
+  uint64_t ticket = 0;    ///< of the newest batch that it has submitted
+  uint32_t place = 0;     ///< of the nodes recorded next
+  int64_t no_grad = 0;    ///< calls of no_grad_begin that wait for their end
+  int64_t in_flight = 0;  ///< batches that it submitted and that have not landed
+  bool ended = false;     ///< its last batch takes it along
+  /// Number of its newest backward pass that was given handle 0, 0: none since a gradient was
+  /// cleared.
+  uint64_t lost_pass = 0;
 };
 
 class Engine;
@@ -64,7 +67,8 @@ struct Turn {
 };
 
 /// Releases the engine's lock for as long as it lives: around copies, files, long texts and waits.
-/// The backend stays meanwhile; handles and values that nobody holds may go.
+/// The backend stays meanwhile; handles and values that nobody holds may go. No thread is cancelled
+/// there.
 class Unlocked {
  public:
   explicit Unlocked(Engine& engine);
@@ -74,6 +78,7 @@ class Unlocked {
 
  private:
   Engine& engine_;
+  const Uncancelled uncancelled_;
 };
 
 /// A call that records an op, unpacked from the ABI.
@@ -349,6 +354,7 @@ class Engine {
   int64_t batches_since_flush_ = 0;
   int64_t in_flight_nodes_ = 0;
   int64_t fallback_nodes_ = 0;  ///< of backends before this one, less those of before a reset
+  uint64_t lost_passes_ = 0;    ///< of all threads
   uint64_t tickets_ = 0;        ///< the newest
   Job* oldest_ = nullptr;       ///< of the batches in flight, by tickets
   Job* youngest_ = nullptr;

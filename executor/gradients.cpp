@@ -78,7 +78,7 @@ int64_t Engine::detach(Turn& turn, int64_t handle) {
 
 void Engine::backward(Turn& turn, int64_t handle) {
   count(Counter::calls);
-  turn.thread.lost_pass = handle == 0;
+  if (handle == 0) turn.thread.lost_pass = ++lost_passes_;
   seam(turn);
   Value value;
   std::vector<uint32_t> records;
@@ -143,7 +143,7 @@ int64_t Engine::gradient(Turn& turn, int64_t handle) {
 
 void Engine::zero_gradient(Turn& turn, int64_t handle) {
   count(Counter::calls);
-  turn.thread.lost_pass = false;
+  turn.thread.lost_pass = 0;
   clear_gradient(value_of(turn, handle));
 }
 

@@ -95,6 +95,7 @@ int64_t Engine::add_optimizer(Turn& turn, Optimizer optimizer, Sizes handles) {
     optimizer.parameters.push_back({.handle = handles[i]});
   }
   handles_.make_room();
+  optimizer.lost_pass = turn.thread.lost_pass;
   return handles_.add(HandleKind::Optimizer, optimizers_.add(std::move(optimizer)));
 }
 
@@ -134,7 +135,7 @@ void Engine::for_each_parameter(Turn& turn, int64_t handle, const Visit& visit) 
 
 void Engine::zero_gradients(Turn& turn, int64_t handle) {
   count(Counter::calls);
-  turn.thread.lost_pass = false;
+  optimizer(turn, handle).lost_pass = turn.thread.lost_pass;
   for_each_parameter(turn, handle, [&](auto&, Value value) { clear_gradient(value); });
 }
 
@@ -142,10 +143,12 @@ void Engine::step(Turn& turn, int64_t handle) {
   count(Counter::calls);
   seam(turn);
   batches_since_flush_ = 0;
-  if (std::exchange(turn.thread.lost_pass, false))
+  if (optimizer(turn, handle).lost_pass < turn.thread.lost_pass) {
+    optimizer(turn, handle).lost_pass = turn.thread.lost_pass;
     fail(
         "the backward pass before it was given handle 0, so that its gradients are not known; the "
         "parameters stay as they are, and the call that gave the 0 has failed");
+  }
   struct Due {
     Optimizer::Parameter* parameter;
     Value value, gradient;

@@ -23,6 +23,8 @@ struct Optimizer {
   double eps = 0;               ///< likewise
   double weight_decay = 0;
   std::vector<Parameter> parameters;
+  /// The newest lost pass that it has heeded: of those before, no step is refused any more.
+  uint64_t lost_pass = 0;
 
   /// What a step makes of one parameter.
   struct Update {

@@ -280,6 +280,7 @@ void Graph::put_back_gradient(const Undo& undo, Value now, BufferRef before) {
   // It may have got another since, or be another record.
   if (record.order != undo.order || record.gradient != now) return;
   record.zeros = undo.zeros;
+  record.spoiled = true;
   record.gradient = kNone;
   try {
     if (before) {

@@ -171,6 +171,55 @@ TEST_P(FailedStep, AllThatSeesTheParameterGoesBackWithIt) {
   EXPECT_EQ(read(same), now);
 }
 
+/// The loss is read between backward and step, and so the batch has failed before the step comes.
+TEST_P(FailedStep, AStepAfterAPassThatHasFailedLeavesItsParametersOut) {
+  for (const Rule rule : {Rule::Momentum, Rule::Adam}) {
+    Tensor w = tensor_of({.1, .2, .3, .4, .5, .6}, {2, 3});
+    rt_torch_autograd_set_requires_grad(w, 1);
+    const int64_t adjusts = optimizer(rule, {w});
+    const auto step = [&](std::initializer_list<int64_t> classes) {
+      rt_torch_optimizer_zero_grad(adjusts);
+      const Tensor loss = pass(x_, w, classes);
+      rt_torch_torchtensor_item(loss);
+      EXPECT_EQ(rt_torch_optimizer_step(adjusts), 0);
+    };
+    step({0, 1});
+    const Doubles before = read(w);
+    step({0, 3});
+    clear_failures();
+    EXPECT_EQ(read(w), before);
+    step({0, 1});
+    EXPECT_NE(read(w), before);
+  }
+}
+
+TEST_P(FailedStep, EachOptimizerHeedsAPassThatIsLost) {
+  const int64_t v = leaf({1, 2}, {2}), w = leaf({3, 4}, {2});
+  const int64_t first = optimizer(Rule::Momentum, {v}), second = optimizer(Rule::Momentum, {w});
+  const auto step_both = [&](int expected) {
+    EXPECT_EQ(rt_torch_optimizer_step(first), expected);
+    EXPECT_EQ(rt_torch_optimizer_step(second), expected);
+    rt_torch_clear_error();
+  };
+  const auto zero_both = [&] {
+    rt_torch_optimizer_zero_grad(first);
+    rt_torch_optimizer_zero_grad(second);
+  };
+  const Tensor product = rt_torch_torchtensor_mul(v, w);
+  backward_of_sum(product);
+  step_both(0);
+  zero_both();
+  const Doubles vs = read(v), ws = read(w);
+  rt_torch_autograd_backward(0);
+  step_both(-1);
+  EXPECT_EQ(read(v), vs);
+  EXPECT_EQ(read(w), ws);
+  rt_torch_autograd_backward(0);
+  zero_both();
+  step_both(0);  // of gradients that are zeros
+  EXPECT_NE(read(v), vs);
+}
+
 TEST_P(FailedStep, GradientsGoBackToWhatTheyHad) {
   const int64_t w = leaf({1, 2, 3, 4, 5, 6}, {2, 3});
   const auto failing = [&] {
