@@ -46,6 +46,7 @@ void Engine::before_fork() {
 }
 
 void Engine::after_fork() {
+  mutex_.begin_anew();  // that was the fork itself, which copies the tables of all memory
   if (trace_) trace_->after_fork();
   capture_.after_fork();
   mutex_.unlock();

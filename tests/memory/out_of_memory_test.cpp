@@ -117,6 +117,49 @@ void in_place(Outcome& run) {
   run.read(seen);
 }
 
+/// One step's label is out of range: the model goes back to what it was.
+void failing_step(Outcome& run) {
+  const int64_t weight = run.keep(full(4, 3, 0.25)),
+                seen = run.keep(rt_torch_torchtensor_t(weight));
+  rt_torch_autograd_set_requires_grad(weight, 1);
+  const int64_t optimizer = rt_torch_adam_new(&weight, 1, 0.1, 0.9, 0.999, 1e-8, 0.01), two = 2;
+  for (const int64_t label : {2, 9, 0}) {
+    const int64_t labels[] = {1, label};
+    const int64_t x = run.keep(full(2, 3, 0.5)),
+                  y = run.keep(rt_torch_tensor_from_i64_data(labels, 2, &two, 1));
+    const int64_t out = run.keep(rt_torch_nn_linear(x, weight, 0));
+    const int64_t loss = run.keep(rt_torch_nn_cross_entropy_tensor(out, y));
+    rt_torch_optimizer_zero_grad(optimizer);
+    rt_torch_autograd_backward(loss);
+    rt_torch_optimizer_step(optimizer);
+    run.found.push_back(rt_torch_sync());
+  }
+  run.read(weight);
+  run.read(seen);
+  if (optimizer != 0) rt_torch_optimizer_free(optimizer);
+}
+
+/// Parameters that share memory, and meet.
+void shared_memory(Outcome& run) {
+  const int64_t all = run.keep(full(4, 4, 0.5));
+  const int64_t parameters[] = {run.keep(rt_torch_torchtensor_slice(all, 0, 0, 2, 1)),
+                                run.keep(rt_torch_torchtensor_slice(all, 0, 2, 4, 1)),
+                                run.keep(rt_torch_torchtensor_slice(all, 1, 1, 3, 1))};
+  for (const int64_t parameter : parameters) rt_torch_autograd_set_requires_grad(parameter, 1);
+  const int64_t optimizer = rt_torch_sgd_new(parameters, 3, 0.1, 0.9, 0.01);
+  for (int step = 0; step < 2; ++step) {
+    const int64_t rows = run.keep(rt_torch_torchtensor_mul(parameters[0], parameters[1])),
+                  columns = run.keep(rt_torch_torchtensor_t(parameters[2]));
+    const int64_t loss = run.keep(rt_torch_nn_mse_loss_tensor(rows, columns));
+    rt_torch_optimizer_zero_grad(optimizer);
+    rt_torch_autograd_backward(loss);
+    rt_torch_optimizer_step(optimizer);
+  }
+  run.read(all);
+  for (const int64_t parameter : parameters) run.read(parameter);
+  if (optimizer != 0) rt_torch_optimizer_free(optimizer);
+}
+
 void random_numbers(Outcome& run) {
   const int64_t sizes[] = {3, 5};
   rt_torch_manual_seed(3);
@@ -173,9 +216,17 @@ void saving(Outcome& run) {
 }
 
 constexpr std::pair<const char*, Program> kPrograms[] = {
-    {"Chain", chain},       {"Views", views},           {"Training", training},
-    {"InPlace", in_place},  {"Random", random_numbers}, {"Looking", looking},
-    {"Wrong", wrong_calls}, {"Large", large},           {"Saving", saving},
+    {"Chain", chain},
+    {"Views", views},
+    {"Training", training},
+    {"InPlace", in_place},
+    {"Random", random_numbers},
+    {"Looking", looking},
+    {"Wrong", wrong_calls},
+    {"Large", large},
+    {"Saving", saving},
+    {"FailingStep", failing_step},
+    {"SharedMemory", shared_memory},
 };
 
 struct Case {
