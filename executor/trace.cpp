@@ -56,6 +56,7 @@ Trace::Mine& Trace::mine() {
 Trace::Trace(std::string_view file) : file_(std::filesystem::absolute(file)) {
   begin();
   open(false);
+  put_ = static_cast<int64_t>(buffer_.size());
   if (!write_out(std::exchange(buffer_, {})))
     fail(file_.string(), " cannot be written: ", static_cast<const char*>(std::strerror(errno)));
 }

@@ -45,8 +45,9 @@ TEST(Types, NumelCountsAndNoticesOverflow) {
   EXPECT_EQ(count({}), 1);
   EXPECT_EQ(count({2, 3, 4}), 24);
   EXPECT_EQ(count({2, 0}), 0);
-  EXPECT_EQ(count({INT64_MAX, INT64_MAX, 0}), 0);
-  EXPECT_EQ(count({0, INT64_MAX, INT64_MAX}), 0);
+  EXPECT_EQ(count({0, INT64_MAX}), 0) << "hides what is behind it";
+  EXPECT_EQ(count({INT64_MAX, INT64_MAX, 0}), std::nullopt);
+  EXPECT_EQ(count({0, INT64_MAX, INT64_MAX}), std::nullopt) << "its stride";
   EXPECT_EQ(count({INT64_MAX, 2}), std::nullopt);
   EXPECT_EQ(count({-1}), std::nullopt);
   EXPECT_EQ(count({0, -1}), std::nullopt);

@@ -201,6 +201,7 @@ TEST_F(Overlap, AThreadThatEndsLeavesNothingUndone) {
     a = Tensor(rt_torch_torchtensor_exp(a));
     rt_torch_flush();
   }).join();
+  rt_torch_sync();
   EXPECT_EQ(stat("nodes"), stat("batch_nodes") + stat("dead_nodes")) << "nothing is in flight";
 }
 
