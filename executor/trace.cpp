@@ -16,6 +16,7 @@
 namespace rt {
 namespace {
 
+constexpr size_t kBuffer = 64 * 1024;
 /// A kill may cut a write short, at the end of a page of the file.
 constexpr int64_t kPage = 4096;
 /// Of a text; a step may have a million operands.
@@ -223,10 +224,16 @@ void Trace::slice(Track track, std::string_view name, int64_t start, int64_t end
   }
   event += join(R"(},"tid":)", mine().track(track), R"(,"pid":)");
 
-  const std::lock_guard lock(mutex_);
-  if (!begun_) return;
-  name_track(track);
-  put(join(event, process_, '}'));
+  bool full = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!begun_) return;
+    name_track(track);
+    put(join(event, process_, '}'));
+    full = buffer_.size() >= kBuffer;
+  }
+  // Nodes are told of without the engine's lock; of all else there is little in a batch.
+  if (full && track == Track::Nodes) flush();
 } catch (const std::exception&) {  // no memory: work goes on without
 }
 
