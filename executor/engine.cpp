@@ -22,17 +22,35 @@ namespace rt {
 std::atomic<Engine*> Engine::instance_{nullptr};
 thread_local Thread* Engine::current_ = nullptr;
 
+/// Held while the engine is made, and by a thread that forks.
+static std::mutex making;
+
+/// A child that is forked while another thread holds a lock, or makes the engine, would wait for it
+/// for ever. So forks are followed from the library's loading on.
+bool Engine::follow_forks() {
+  const auto before = [] {
+    making.lock();
+    if (Engine* const engine = instance_) engine->before_fork();
+  };
+  const auto after = [] {
+    if (Engine* const engine = instance_) engine->after_fork();
+    making.unlock();
+  };
+  const auto after_in_child = [] {
+    if (Engine* const engine = instance_) engine->after_fork_in_child();
+    making.unlock();
+  };
+  return pthread_atfork(before, after, after_in_child) == 0;
+}
+const bool Engine::follows_forks_ = follow_forks();
+
 Engine& Engine::make_instance() {
-  static Engine* const engine = [] {
-    auto* made = new Engine;
-    std::atexit([] { instance().finish(); });
-    // A child that is forked while another thread holds a lock would wait for it for ever.
-    pthread_atfork([] { instance().before_fork(); }, [] { instance().after_fork(); },
-                   [] { instance().after_fork_in_child(); });
-    instance_.store(made, std::memory_order_release);
-    return made;
-  }();
-  return *engine;
+  const std::lock_guard lock(making);
+  if (Engine* const made_meanwhile = instance_) return *made_meanwhile;
+  auto* const made = new Engine;
+  std::atexit([] { instance().finish(); });
+  instance_.store(made, std::memory_order_release);
+  return *made;
 }
 
 void Engine::before_fork() {

@@ -196,6 +196,7 @@ class Engine {
   friend class TapeBuilder;
   Engine();
   static Engine& make_instance();
+  static bool follow_forks();
   Thread& new_thread();
 
   // record.cpp
@@ -326,6 +327,7 @@ class Engine {
   bool falls_back_to_cpu(const std::string& device);
 
   static std::atomic<Engine*> instance_;
+  static const bool follows_forks_;  ///< from the library's loading on
   // The library is linked to its clients or loaded early; one pointer finds room in the memory that
   // such variables are kept in.
   [[gnu::tls_model("initial-exec")]] static thread_local Thread* current_;
