@@ -338,9 +338,11 @@ Tape& Graph::open_tape() {
     empty_tapes_.reserve(tapes_.capacity());  // close() must not fail
     empty_tapes_.push_back(tapes_.back()->number);
   }
-  Tape& tape = *tapes_[empty_tapes_.back()];
+  Tape opened;
+  opened.number = empty_tapes_.back();
+  opened.open = true;
   empty_tapes_.pop_back();
-  return tape = {.number = tape.number, .open = true};
+  return *tapes_[opened.number] = std::move(opened);
 }
 
 void Graph::close(Tape& tape) noexcept {
