@@ -18,5 +18,6 @@ int main(void) {
     fprintf(stderr, "%s\n", rt_torch_last_error());
     return 1;
   }
+  rt_torch_flush();
   return rt_torch_live_handles() == 1 ? 0 : 1;
 }
