@@ -47,7 +47,7 @@ class Cache {
   Entry* likely(uint64_t path);
   /// Makes the entry the most recently used one, to be found by this path.
   void use(Entry& entry, uint64_t path);
-  /// What there is to tell of an entry that may be gone by then.
+  /// A copy of what is told of an entry, which may be gone by then.
   struct Sighted {
     Key key;
     std::shared_ptr<const Batch> batch;

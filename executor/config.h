@@ -9,7 +9,7 @@
 
 namespace rt {
 
-/// What a failed call does beside setting the thread's error.
+/// A failed call does this beside setting the thread's error.
 enum class OnError : uint8_t { Nothing, Print, Abort };
 
 /// What the environment variables of the README say; the members' initial values are the defaults.

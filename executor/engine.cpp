@@ -221,7 +221,7 @@ Device Engine::device(int64_t index) {
        " CUDA devices. RT_TORCH_CUDA_FALLBACK=cpu makes the CPU serve where there are none");
 }
 
-/// Whether RT_TORCH_CUDA_FALLBACK has the CPU stand for a CUDA device; told once.
+/// True where RT_TORCH_CUDA_FALLBACK has the CPU stand for a CUDA device; told once.
 bool Engine::falls_back_to_cpu(const std::string& device) {
   if (!config_.cuda_falls_back || backend().device_count() > 0) return false;
   if (config_.debug > 0 && !std::exchange(told_fallback_, true))
@@ -307,7 +307,7 @@ void Engine::report(Turn& turn, std::string message, std::string_view call,
   thread.last_error = std::move(message);
 }
 
-/// Whether RT_TORCH_DEBUG asks for all errors, or RT_TORCH_ON_ERROR for causes.
+/// True where RT_TORCH_DEBUG asks for all errors, or RT_TORCH_ON_ERROR for causes.
 bool Engine::wants_errors(bool is_cause) const {
   return config_.debug > 0 || (is_cause && config_.on_error != OnError::Nothing);
 }

@@ -48,7 +48,7 @@ struct Thread {
 class Engine;
 class Fallbacks;
 
-/// What a client's stream stands for.
+/// A client's stream, which stands for its device.
 struct Stream {
   Device device;
   uint64_t awaited = 0;  ///< the ticket that queries ask about, 0: none does

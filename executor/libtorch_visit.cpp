@@ -30,7 +30,7 @@ void close_process() {
   while (stays != mine.stays) std::this_thread::sleep_for(std::chrono::microseconds(100));
 }
 
-/// What is registered last is called first.
+/// Handlers are called in the reverse order of their registration.
 void register_ends(const OpSet& ops) {
   __cxxabiv1::__cxa_thread_atexit([](void*) { mine.closed = true; }, nullptr, &__dso_handle);
   bool is_new = false;

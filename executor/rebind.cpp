@@ -367,7 +367,7 @@ void Engine::Rewriting::go_over(int64_t handle, Value now, uint32_t unit) {
   replacements_.emplace_back(handle, now);
 }
 
-/// What all handles to a memory are to stand for.
+/// The values that all handles to a memory are to stand for.
 void Engine::Rewriting::prepare(Memory& memory) {
   Graph& graph = engine_.graph_;
   struct Onlooker {

@@ -121,7 +121,7 @@ void Engine::run_steps(Job& job) {
   const bool timed = trace_ || config_.debug >= kTellSteps;
   std::vector<int64_t> times;
   if (timed) times.reserve(batch.steps.size() + 1);
-  // From here on only steps may fail, lest what has run be lost.
+  // From here on only steps may fail: else what has run would be lost.
   for (uint32_t value = 0, input = 0; value < batch.values.size(); ++value) {
     if (!batch.is_input(value)) continue;
     if (!submission.poison.empty()) poison[value] = submission.poison[input];

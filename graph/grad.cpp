@@ -209,7 +209,7 @@ void Graph::differentiate(Builder& build, const GradRecord& record) {
   }
 }
 
-/// Whether a pass that is through has something for a leaf.
+/// True where a pass that is through has something for a leaf.
 static bool takes_gradient(const GradRecord& record) {
   return record.leaf && record.incoming != kNone && record.wanted;
 }

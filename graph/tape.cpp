@@ -61,7 +61,7 @@ bool Graph::infer_alike(Args& args) const {
   return true;
 }
 
-/// What a node counts for among Tape::bytes.
+/// The bytes that a node counts for among Tape::bytes.
 static int64_t pending_bytes(const Node& node) {
   const int64_t result = info(node.op).rules.view ? 0 : numel(node.shape) * item_size(node.dtype);
   // Lists of more than a few elements lie outside of the node.

@@ -14,7 +14,7 @@
 
 namespace rt {
 
-/// What is wrong with a value, for all that depend on it.
+/// The failure of a value, for all that depend on it.
 using Message = std::shared_ptr<const std::string>;
 /// "out of memory", made before memory is short.
 const Message& out_of_memory();
@@ -43,7 +43,7 @@ struct Node {
   uint32_t number;  ///< in the batch that is being built, valid while `stamp` is that batch's
   uint32_t stamp;
   uint32_t grad;    ///< its record among those of gradients, 0: none
-  uint32_t family;  ///< whom it may share memory with, see families.h
+  uint32_t family;  ///< the values it may share memory with, see families.h
   uint32_t undo;    ///< while pending: the first of its Undos, 0: none
   Shape shape;
   Small<int64_t, 4> words;  ///< see Args

@@ -96,7 +96,7 @@ struct Row {
   bool zero_is_failure = true;
 };
 
-/// What all threads work on.
+/// The state that all threads share.
 struct Shared {
   std::vector<Row> rows;
   std::array<std::atomic<int64_t>, kShared> handles{};

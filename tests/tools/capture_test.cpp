@@ -76,7 +76,7 @@ TEST_F(DumpTool, AFolderThatCannotBeMadeIsToldAndDoesNoHarm) {
   const Outcome outcome = client("work", {{"RT_TORCH_DUMP", "dumps"}, {"RT_TORCH_DEBUG", "1"}});
   EXPECT_EQ(outcome.code, 0);
   EXPECT_THAT(outcome.err, HasSubstr("rt_torch: RT_TORCH_DUMP: "));
-  // Who asked for dumps is told once, without debugging too.
+  // The user asked for dumps, so the failure is told once, without debugging too.
   const std::string told = client("work").err;
   EXPECT_THAT(told, HasSubstr("rt_torch: RT_TORCH_DUMP: "));
   EXPECT_EQ(std::count(told.begin(), told.end(), '\n'), 1) << told;
