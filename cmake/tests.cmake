@@ -5,6 +5,12 @@ add_library(rt_test_settings INTERFACE)
 target_include_directories(rt_test_settings INTERFACE ${PROJECT_SOURCE_DIR})
 target_link_libraries(rt_test_settings INTERFACE rt_settings GTest::gtest GTest::gmock
                                                  nlohmann_json::nlohmann_json Threads::Threads)
+# Tests take longer to build than to run.
+if(RT_SANITIZE)
+  target_compile_options(rt_test_settings INTERFACE -O0)
+else()
+  target_compile_options(rt_test_settings INTERFACE $<$<NOT:$<CONFIG:Debug>>:-O1>)
+endif()
 
 file(GLOB support_sources CONFIGURE_DEPENDS tests/support/*.cpp)
 if(support_sources)
@@ -26,10 +32,6 @@ function(rt_add_tests folder)
                                           ${ARGN} GTest::gtest_main ${CMAKE_DL_LIBS})
   # Tests find entry points by name as well, which the linker does not see as a use.
   target_link_options(${target} PRIVATE -Wl,--no-as-needed)
-  # Under sanitizers most take longer to build than to run.
-  if(RT_SANITIZE AND NOT folder MATCHES "^(graph|executor|fuzz)$")
-    target_compile_options(${target} PRIVATE -O0)
-  endif()
 endfunction()
 
 # rt_run_tests(<folder> <label> [<backend>]): registers the folder's tests, to run on that backend.
