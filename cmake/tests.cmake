@@ -111,6 +111,17 @@ if(RT_LIBTORCH_FOUND)
                                                 RT_TORCH_BACKEND=libtorch)
 endif()
 
+# Steps that write over their parameters, on a thread beside the client's.
+set(name autograd.async)
+add_test(NAME ${name} COMMAND rt_test_autograd --gtest_filter=*StepMemory*)
+set_tests_properties(${name} PROPERTIES TIMEOUT 300 LABELS core ENVIRONMENT
+                                        "RT_TORCH_BACKEND=reference;RT_TORCH_ASYNC=1")
+if(RT_LIBTORCH_FOUND)
+  add_test(NAME libtorch.${name} COMMAND rt_test_autograd --gtest_filter=*StepMemory*)
+  set_tests_properties(libtorch.${name} PROPERTIES TIMEOUT 300 LABELS libtorch ENVIRONMENT
+                                                   "RT_TORCH_BACKEND=libtorch;RT_TORCH_ASYNC=1")
+endif()
+
 # rt_run_ops_on(<ours> <libtorch's> <oneDNN's> <MKL's>): the golden cases as on a processor that has
 # no more than these instructions.
 function(rt_run_ops_on simd aten onednn mkl)

@@ -9,8 +9,8 @@
 namespace rt::cpu {
 namespace {
 
-/// Bytes below which a result finds room in the caches anyway.
-constexpr int64_t kLarge = 256 << 10;
+/// Scalars up to which a run keeps them on the stack.
+constexpr uint32_t kFewScalars = 64;
 
 bool is_fold(Op op) { return op == Op::Sum || op == Op::Mean; }
 
@@ -114,7 +114,7 @@ FusedGroup::FusedGroup(const Batch& group) : sizes_(sizes_of(group)) {
     const uint32_t root = group.roots[i];
     const DType dtype = group.values[root].dtype;
     results_.push_back({dtype, Shape(group.sizes(root))});
-    large_ = large_ || numel(group.sizes(root)) * item_size(dtype) >= kLarge;
+    large_ = large_ || numel(group.sizes(root)) * item_size(dtype) >= kLargeResult;
     const Batch::Step& step = group.maker(root);
     if (is_fold(step.op)) {
       const uint32_t source = group.operands_of(step)[0];
@@ -128,27 +128,33 @@ FusedGroup::FusedGroup(const Batch& group) : sizes_(sizes_of(group)) {
     }
   }
   order_.insert(order_.end(), folds.begin(), folds.end());
+  free_scalars_ = group.free_scalars;
   constants_.assign(group.scalars.begin() + group.free_scalars, group.scalars.end());
   code_ = BlockCode(writing.program);
 }
 
 void FusedGroup::run(std::span<const Input> inputs, std::span<const int64_t> scalars,
-                     std::span<char* const> results, const Team& team) const {
+                     std::span<char* const> results, const Team& team, char* reserve) const {
   const uint32_t rank = sizes_.size();
-  Small<int64_t, 32> strides;
+  Small<int64_t, kFewDims * kMostRegisters> strides;
   strides.resize(rank * static_cast<uint32_t>(operands_.size()));
-  Small<Source, 8> sources;
+  Small<Source, kMostRegisters> sources;
   for (const Operand& operand : operands_) {
     int64_t* const to = strides.data() + sources.size() * rank;
     broadcast_strides(operand.sizes, inputs[operand.input].strides, sizes_, to);
     const Input& input = inputs[operand.input];
     sources.push_back({input.data, operand.dtype, {to, rank}, input.overwritten});
   }
-  Small<int64_t, 64> all(scalars);
+  Small<int64_t, kFewScalars> all(scalars);
   all.append(constants_);
-  Small<char*, 8> outputs;
+  Small<char*, kMostRegisters> outputs;
   for (const uint32_t result : order_) outputs.push_back(results[result]);
-  code_.run(sizes_, sources, all, outputs, team);
+  code_.run(sizes_, sources, all, outputs, team, reserve);
+}
+
+std::optional<size_t> FusedGroup::reserve() const {
+  if (sizes_.size() > kFewDims || free_scalars_ + constants_.size() > kFewScalars) return {};
+  return code_.memory_of_run(numel(sizes_));
 }
 
 Small<int32_t, 8> FusedGroup::places(std::span<const bool> free) const {

@@ -1,5 +1,7 @@
 // fused.h -- groups of elementwise steps as programs of the block interpreter.
 #pragma once
+#include <optional>
+
 #include "fallback_cpu/interpreter.h"
 #include "graph/batch.h"
 
@@ -24,9 +26,12 @@ class FusedGroup {
   const std::vector<Result>& results() const { return results_; }
 
   /// Inputs in the order of their numbers, the bits of the free scalars, and where the results go,
-  /// each contiguous.
+  /// each contiguous. Throws std::bad_alloc, but not with a reserve of as many bytes as that asks
+  /// for.
   void run(std::span<const Input> inputs, std::span<const int64_t> scalars,
-           std::span<char* const> results, const Team& team) const;
+           std::span<char* const> results, const Team& team, char* reserve = nullptr) const;
+  /// Bytes for a run that must not fail; none where it may fail all the same.
+  std::optional<size_t> reserve() const;
   /// For each result the number of an input whose memory it can have, or -1. `free` says of each
   /// input whether it is contiguous and nobody else needs its memory.
   Small<int32_t, 8> places(std::span<const bool> free) const;
@@ -45,6 +50,7 @@ class FusedGroup {
   std::vector<Result> results_;
   std::vector<uint32_t> order_;   ///< results as the code has them: outputs, then folds
   std::vector<uint32_t> folded_;  ///< inputs that are read once more when all else is done
+  size_t free_scalars_ = 0;
   std::vector<int64_t> constants_;
   bool large_ = false;
   BlockCode code_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <mutex>
 #include <new>
 
 #include "graph/host_memory.h"
@@ -15,6 +16,8 @@ namespace {
 /// Bytes of the places that a block goes through in turn, which fit the first-level cache.
 constexpr int64_t kBlockBytes = 24 << 10;
 constexpr int64_t kLeastBlock = 256, kMostBlock = 2048;
+/// Bytes of a thread's memory up to which that is on its stack.
+constexpr size_t kOnStack = 48 << 10;
 
 /// Elements times instructions below which a second thread costs more than it brings.
 constexpr int64_t kParallelFrom = 1 << 18;
@@ -41,8 +44,10 @@ struct Operand {
   int64_t* strides;  ///< along the walk's dimensions
 };
 
+using Operands = Small<Operand, kMostRegisters>;
+
 /// Joins dimensions that lie evenly for all operands; writes the operands' strides.
-Walk join_dims(Sizes sizes, std::span<const Source> sources, Small<Operand, 8>& operands) {
+Walk join_dims(Sizes sizes, std::span<const Source> sources, Operands& operands) {
   Walk walk;
   for (size_t d = 0; d < sizes.size(); ++d) {
     walk.count *= sizes[d];
@@ -154,15 +159,19 @@ void finish(Op op, DType source, DType dtype, std::span<const Folded> runs, int6
 
 /// One run of a program.
 struct BlockRun {
+  // Were this an aggregate, all of its lists would be set to zeros.
+  BlockRun(const BlockCode& of, const int64_t* values, std::span<char* const> to)
+      : code(of), scalars(values), outputs(to) {}
+
   const BlockCode& code;
   const int64_t* scalars;
   std::span<char* const> outputs;
   Walk walk;
   int64_t block = 0;  ///< elements computed in one go
   int64_t held = 0;   ///< elements that a place has memory for
-  Small<Operand, 8> operands;
-  Small<int64_t, 32> strides;  ///< of the operands, one after the other
-  Small<Folded, 64> folded;    ///< fold by fold, the result of each run
+  Operands operands;
+  Small<int64_t, kFewDims * kMostRegisters> strides;  ///< of the operands, one after the other
+  Folded* folded = nullptr;                           ///< fold by fold, the result of each run
   int64_t runs = 0;
 
   /// What one thread has: where each place's elements are for the present block, and memory.
@@ -284,7 +293,7 @@ struct BlockRun {
             fold.input < 0
                 ? stored
                 : in_order(operands[static_cast<uint32_t>(fold.input)], item, start, n, stored);
-        fold.kernel(n, data, 0, &folded[static_cast<uint32_t>(i * runs + run)]);
+        fold.kernel(n, data, 0, &folded[i * runs + run]);
       }
     }
   }
@@ -297,7 +306,6 @@ struct BlockRun {
   /// Memory for one thread: on the stack where it is little. False when there is none.
   template <class Body>
   bool with_memory(const Body& body) const {
-    constexpr size_t kOnStack = 48 << 10;
     const size_t bytes = thread_bytes();
     alignas(64) char little[kOnStack];
     void* const memory = bytes <= kOnStack ? little : take_block(static_cast<int64_t>(bytes));
@@ -307,43 +315,50 @@ struct BlockRun {
     return true;
   }
 
-  void compute_all(const Team& team) {
+  void compute_all(const Team& team, char* reserve) {
     const auto work = std::max<int64_t>(1, std::ssize(code.steps_)) * walk.count;
-    if (team.threads <= 1 || runs < 2 || work < kParallelFrom) {
-      if (!with_memory([&](char* memory) { compute_runs(0, runs, memory); }))
-        throw std::bad_alloc();
-      return;
-    }
+    const bool alone = team.threads <= 1 || runs < 2 || work < kParallelFrom;
     // Which runs a piece has does not show in the results.
     struct Pieces {
       BlockRun& run;
       int64_t length;
+      char* reserve;
+      std::mutex turn{};                 ///< of those who compute in the reserve
       std::atomic<bool> failed = false;  ///< exceptions end at the edge of a thread's work
-    } pieces{*this, std::clamp<int64_t>(runs / (4 * team.threads), 1, 4)};
-    team.each((runs + pieces.length - 1) / pieces.length, team.threads,
-              [](void* context, int64_t piece) {
-                Pieces& of = *static_cast<Pieces*>(context);
-                const int64_t first = piece * of.length;
-                const bool done = of.run.with_memory([&](char* memory) {
-                  of.run.compute_runs(first, std::min(of.run.runs, first + of.length), memory);
-                });
-                if (!done) of.failed = true;
-              },
-              &pieces);
+      void compute(int64_t piece) {
+        const int64_t first = piece * length, last = std::min(run.runs, first + length);
+        const auto body = [&](char* memory) { run.compute_runs(first, last, memory); };
+        if (run.with_memory(body)) return;
+        if (!reserve) {
+          failed = true;
+          return;
+        }
+        const std::lock_guard lock(turn);
+        body(reserve);
+      }
+    } pieces{*this, alone ? runs : std::clamp<int64_t>(runs / (4 * team.threads), 1, 4), reserve};
+    if (alone) {
+      pieces.compute(0);
+    } else {
+      team.each((runs + pieces.length - 1) / pieces.length, team.threads,
+                [](void* of, int64_t piece) { static_cast<Pieces*>(of)->compute(piece); }, &pieces);
+    }
     if (pieces.failed) throw std::bad_alloc();
   }
 };
 
+size_t BlockCode::memory_of_run(int64_t elements) const {
+  const auto scratch = std::ranges::count(stores_, -1, &Store::output);
+  const auto places = std::max(kBlockBytes, places_ * place_bytes_ * kLeastBlock);
+  const auto thread = static_cast<size_t>(places + scratch * kFoldRun * 8);
+  const auto runs = static_cast<size_t>(elements / kFoldRun + 1);
+  return (thread > kOnStack ? thread : 0) + folds_.size() * runs * sizeof(Folded);
+}
+
 void BlockCode::run(Sizes sizes, std::span<const Source> sources, std::span<const int64_t> scalars,
-                    std::span<char* const> outputs, const Team& team) const {
+                    std::span<char* const> outputs, const Team& team, char* reserve) const {
   constexpr int64_t kNone[] = {0};
-  BlockRun run{.code = *this,
-               .scalars = scalars.empty() ? kNone : scalars.data(),
-               .outputs = outputs,
-               .walk = {},
-               .operands = {},
-               .strides = {},
-               .folded = {}};
+  BlockRun run(*this, scalars.empty() ? kNone : scalars.data(), outputs);
   const auto rank = static_cast<uint32_t>(sizes.size());
   run.strides.resize(rank * static_cast<uint32_t>(sources.size()));
   for (uint32_t i = 0; i < sources.size(); ++i) {
@@ -360,7 +375,15 @@ void BlockCode::run(Sizes sizes, std::span<const Source> sources, std::span<cons
   // An empty sum is a sum as well.
   run.runs = folds_.empty() ? (count + kFoldRun - 1) / kFoldRun
                             : std::max<int64_t>(1, (count + kFoldRun - 1) / kFoldRun);
-  run.folded.resize(static_cast<uint32_t>(run.runs) * folds_.size());
+  Small<Folded, 64> folded;
+  const uint32_t results = static_cast<uint32_t>(run.runs) * folds_.size();
+  if (reserve) {
+    run.folded = reinterpret_cast<Folded*>(reserve);
+    reserve += results * sizeof(Folded);
+  } else {
+    folded.resize(results);
+    run.folded = folded.data();
+  }
   const int64_t fits = kBlockBytes / (place_bytes_ * std::max(1u, places_));
   run.block = run.held = std::clamp(fits / kLeastBlock * kLeastBlock, kLeastBlock, kMostBlock);
   // What goes from memory to memory needs places for repeated elements only, and for the blocks
@@ -368,10 +391,10 @@ void BlockCode::run(Sizes sizes, std::span<const Source> sources, std::span<cons
   const auto in_memory = [](const Operand& operand) { return operand.mode != Operand::kGathered; };
   if (kept_ == 0 && std::ranges::all_of(run.operands, in_memory))
     run.block = kFoldRun, run.held = kRepeats;
-  run.compute_all(team);
+  run.compute_all(team, reserve);
   for (uint32_t i = 0; i < folds_.size(); ++i) {
     const Fold& fold = folds_[i];
-    const std::span<const Folded> runs{run.folded.data() + i * static_cast<uint32_t>(run.runs),
+    const std::span<const Folded> runs{run.folded + i * static_cast<uint32_t>(run.runs),
                                        static_cast<size_t>(run.runs)};
     finish(fold.op, fold.source, fold.dtype, runs, count, outputs[outputs_ + i]);
   }

@@ -34,6 +34,9 @@ struct BlockProgram {
   Small<Fold, 2> folds;        ///< of targets, likewise, or of inputs
 };
 
+/// Dimensions up to which a run keeps its lists on the stack.
+inline constexpr uint32_t kFewDims = 6;
+
 /// Who computes a program's pieces: calls body(context, piece) for each, in any order.
 struct Team {
   int threads = 1;
@@ -52,8 +55,12 @@ class BlockCode {
   /// output may lie over a source that says so, has all its elements in its order, and is not
   /// folded itself.
   /// `scalars` are the bits of doubles.
+  /// Throws std::bad_alloc. A run for sizes of at most kFewDims dimensions does not where it is
+  /// given a reserve: a block of memory_of_run() bytes that it uses where there is no other memory.
   void run(Sizes sizes, std::span<const Source> sources, std::span<const int64_t> scalars,
-           std::span<char* const> outputs, const Team& team) const;
+           std::span<char* const> outputs, const Team& team, char* reserve = nullptr) const;
+  /// Bytes that a run for so many elements asks for at most.
+  size_t memory_of_run(int64_t elements) const;
   size_t bytes() const;
 
  private:

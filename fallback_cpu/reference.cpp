@@ -3,10 +3,13 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <new>
 #include <vector>
 
 #include "fallback_cpu/fused.h"
+#include "fallback_cpu/parallel.h"
+#include "fallback_cpu/tail.h"
 #include "graph/fuse.h"
 
 #ifdef _OPENMP
@@ -130,9 +133,11 @@ class ReferenceProgram final : public Program {
       : machine_(machine),
         observer_(observer),
         batch_(prepared(machine, batch)),
-        uses_(last_uses(batch_)) {
+        uses_(last_uses(batch_)),
+        tail_(tail_of(batch_, machine.use)) {
     groups_.reserve(batch_.groups.size());
-    for (const Batch& group : batch_.groups) groups_.emplace_back(group);
+    for (const Batch::Step& step : std::span(batch_.steps).first(steps_before_tail()))
+      if (step.op == Op::Fused) groups_.emplace_back(batch_.group_of(step));
     for (uint32_t i = 0; i < batch_.values.size(); ++i)
       if (batch_.is_input(i)) inputs_.push_back(i);
   }
@@ -147,7 +152,7 @@ class ReferenceProgram final : public Program {
         std::copy(scalars.begin(), scalars.end(), with_constants.begin());
         scalars = with_constants;
       }
-      run_all({values, scalars});
+      run_all({values, scalars}, inputs);
       for (size_t i = 0; i < roots.size(); ++i) roots[i] = values[batch_.roots[i]];
     });
   }
@@ -155,7 +160,7 @@ class ReferenceProgram final : public Program {
   size_t bytes() const override {
     size_t groups = 0;
     for (const FusedGroup& group : groups_) groups += group.bytes();
-    return sizeof *this + groups + batch_.bytes() +
+    return sizeof *this + groups + batch_.bytes() + (tail_ ? tail_->bytes() : 0) +
            (uses_.values.capacity() + uses_.ends.capacity() + inputs_.capacity()) *
                sizeof(uint32_t);
   }
@@ -163,19 +168,46 @@ class ReferenceProgram final : public Program {
  private:
   static Batch prepared(const Machine& machine, const Batch& batch) {
     Batch flat = merge_common(rt::decompose(batch));
-    return machine.use.fuse ? fuse(flat) : flat;
+    // Alone, too, a step costs less as a group, whose code is made once.
+    return machine.use.fuse ? fuse(flat, 1) : flat;
   }
+  size_t steps_before_tail() const { return tail_ ? tail_->begin() : batch_.steps.size(); }
+
+  /// What the tail takes of this backend.
+  class Means final : public Tail::Means {
+   public:
+    explicit Means(const Machine& machine) : machine_(machine) {}
+    BufferRef allocate(DType dtype, Sizes sizes) override {
+      return cpu::allocate(dtype, sizes, machine_.memory);
+    }
+    BufferRef in_order(const BufferRef& buffer) override {
+      return contiguous(buffer, machine_.memory, machine_.threads);
+    }
+    Team team() override { return {machine_.threads, each_piece}; }
+
+   private:
+    const Machine& machine_;
+  };
+
   /// Runs all steps, letting go of each value after its last use.
-  void run_all(const Frame& frame) const {
+  void run_all(const Frame& frame, std::span<const BufferRef> inputs) const {
     std::vector<int64_t> times;
-    if (observer_) times.push_back(now_ns());
+    if (observer_) {
+      times.reserve(batch_.steps.size() + 1);
+      times.push_back(now_ns());
+    }
     auto group = groups_.begin();
-    for (uint32_t i = 0; i < batch_.steps.size(); ++i) {
+    for (uint32_t i = 0; i < steps_before_tail(); ++i) {
       const Batch::Step& step = batch_.steps[i];
       if (step.op == Op::Fused) run_group(machine_, batch_, step, *group++, uses_.after(i), frame);
       else run_kernel(machine_, batch_, step, frame);
       for (uint32_t value : uses_.after(i)) frame.values[value] = BufferRef();
       if (observer_) times.push_back(now_ns());
+    }
+    if (tail_) {
+      for (const uint32_t input : inputs_) frame.values[input] = {};
+      Means means(machine_);
+      tail_->run(inputs, frame.values, frame.scalars, means, observer_ ? &times : nullptr);
     }
     if (observer_) observer_->ran_steps(batch_, times);
   }
@@ -184,6 +216,7 @@ class ReferenceProgram final : public Program {
   RunObserver* observer_;
   const Batch batch_;
   const LastUses uses_;
+  const std::unique_ptr<Tail> tail_;
   std::vector<FusedGroup> groups_;
   std::vector<uint32_t> inputs_;
 };

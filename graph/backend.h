@@ -168,8 +168,8 @@ inline FusedCount fused_count(const Batch& batch) {
 class Program {
  public:
   virtual ~Program() = default;
-  /// Inputs in the order of their numbers, the free scalars; fills `roots` in the batch's order.
-  /// Throws Error; a run that failed has changed nothing and can be repeated step by step.
+  /// Inputs by number, free scalars; fills `roots` in order. After an Error nothing has changed and
+  /// the steps can run; else what only `inputs` refers to may have been written over.
   virtual void run(std::span<const BufferRef> inputs, std::span<const int64_t> scalars,
                    std::span<BufferRef> roots) = 0;
   virtual size_t bytes() const = 0;  ///< memory it holds while it is cached

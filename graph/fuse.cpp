@@ -340,10 +340,23 @@ bool meets_another_size(const Batch& batch, const std::vector<uint32_t>& maker,
   return false;
 }
 
+/// The same of a group, whose steps these are.
+bool fits_over_input(const Batch& batch, const Members& group, const std::vector<bool>& leaves) {
+  std::vector<uint32_t> results, operands;
+  for (const uint32_t member : group) {
+    const Batch::Step& step = batch.steps[member];
+    if (leaves[step.result]) results.push_back(step.result);
+    for (const uint32_t operand : batch.operands_of(step))
+      if (batch.is_input(operand)) operands.push_back(operand);
+  }
+  return rt::fits_over_input(batch, results, operands);
+}
+
 /// The order of groups and of steps without one, each as its first member: as recorded, but for
-/// what has to wait.
+/// what has to wait, and for groups that come last, see fuse().
 std::vector<uint32_t> order_of(const Batch& batch, const std::vector<Members>& members,
-                               const std::vector<uint32_t>& group_of) {
+                               const std::vector<uint32_t>& group_of,
+                               const std::vector<bool>& leaves) {
   const std::vector<uint32_t> maker = makers(batch);
   const auto unit = [&](uint32_t step) {
     return group_of[step] == kUnset ? step : members[group_of[step]].front();
@@ -377,6 +390,18 @@ std::vector<uint32_t> order_of(const Batch& batch, const std::vector<Members>& m
     for (const uint32_t user : users[order.back()])
       if (--waits[user] == 0) ready.push(user);
   }
+  std::vector<bool> cannot_fail(steps), is_late(steps);  // with all that waits for it
+  for (size_t i = order.size(); i-- > 0;)
+    cannot_fail[order[i]] =
+        group_of[order[i]] != kUnset &&
+        std::ranges::all_of(users[order[i]], [&](uint32_t user) { return cannot_fail[user]; });
+  for (const uint32_t at : order) {
+    if (!cannot_fail[at]) continue;
+    if (!is_late[at]) is_late[at] = fits_over_input(batch, members[group_of[at]], leaves);
+    if (is_late[at])
+      for (const uint32_t user : users[at]) is_late[user] = true;
+  }
+  std::ranges::stable_partition(order, [&](uint32_t at) { return !is_late[at]; });
   return order;
 }
 
@@ -392,7 +417,7 @@ class Fusing {
     fused_.free_scalars = batch.free_scalars;
     for (uint32_t value = 0; value < batch.values.size(); ++value)
       if (batch.is_input(value)) number_[value] = input(value);
-    for (const uint32_t first : order_of(batch, members, groups.of_step)) {
+    for (const uint32_t first : order_of(batch, members, groups.of_step, leaves_)) {
       const uint32_t group = groups.of_step[first];
       if (group == kUnset) copy(batch.steps[first]);
       else fuse(members[group]);
@@ -514,6 +539,20 @@ DType operand_dtype(const Batch& batch, const Batch::Step& step, uint32_t operan
 }
 
 bool fusible(const Batch& batch, const Batch::Step& step) { return !obstacle(batch, step); }
+
+bool fits_over_input(const Batch& batch, std::span<const uint32_t> results,
+                     std::span<const uint32_t> operands) {
+  return std::ranges::any_of(results, [&](uint32_t result) {
+    const Batch::Item& item = batch.values[result];
+    const Sizes sizes = batch.sizes(result);
+    return numel(sizes) * item_size(item.dtype) >= kLargeResult &&
+           std::ranges::any_of(operands, [&](uint32_t operand) {
+             const Batch::Item& is = batch.values[operand];
+             return is.flags == Batch::kInput && is.dtype == item.dtype &&
+                    std::ranges::equal(batch.sizes(operand), sizes);
+           });
+  });
+}
 
 /// A group for each step that could be in one and is in none.
 static void add_alone(const Batch& batch, std::vector<Members>& parts) {

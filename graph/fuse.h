@@ -31,6 +31,14 @@ struct Groups {
 /// wanted in, for its results, and for what lives in between.
 inline constexpr uint32_t kMostRegisters = 32;
 
+/// Bytes from which on a result is worth a place where an operand was that nobody needs any more.
+/// Less finds room in the caches anyway.
+inline constexpr int64_t kLargeResult = 256 << 10;
+
+/// Whether a large one of these results could lie over an input of the batch among the operands.
+bool fits_over_input(const Batch& batch, std::span<const uint32_t> results,
+                     std::span<const uint32_t> operands);
+
 /// Whether a group may hold the step.
 bool fusible(const Batch& batch, const Batch::Step& step);
 
@@ -38,7 +46,9 @@ bool fusible(const Batch& batch, const Batch::Step& step);
 Groups fusion_groups(const Batch& batch, size_t least = 2);
 
 /// The batch in which each group is one step. Steps come in another order where groups ask for
-/// that, and so do its roots stand; random steps keep theirs.
+/// that, and so do its roots stand; random steps keep theirs. Groups with large results that could
+/// lie over inputs come last, with all that waits for them, unless some of that is in no group: a
+/// batch that fails is run again from its inputs, and behind these nothing fails.
 Batch fuse(const Batch& batch, size_t least = 2);
 
 /// The dtype that an elementwise step takes an operand in: that it computes in, but for the

@@ -18,7 +18,6 @@ thread_local const int64_t* bound = nullptr;
 c10::Symbol name() { return c10::Symbol::fromQualString("rt_torch::fused"); }
 c10::Symbol attribute() { return c10::Symbol::attr("group"); }
 
-/// libtorch's own threads, of which another team would only be in the way.
 void each_piece(int64_t pieces, int, void (*body)(void*, int64_t), void* context) {
   at::parallel_for(0, pieces, 1, [=](int64_t begin, int64_t end) {
     for (int64_t piece = begin; piece < end; ++piece) body(context, piece);
@@ -94,10 +93,12 @@ void FusedOperator::run(jit::Stack& stack) const {
     outputs.push_back(static_cast<char*>(tensor.mutable_data_ptr()));
     results.emplace_back(std::move(tensor));
   }
-  group_.run(inputs, scalars, outputs, {at::get_num_threads(), each_piece});
+  group_.run(inputs, scalars, outputs, own_team());
   stack.resize(first);
   for (c10::IValue& result : results) stack.push_back(std::move(result));
 }
+
+cpu::Team own_team() { return {at::get_num_threads(), each_piece}; }
 
 BoundScalars::BoundScalars(const int64_t* scalars) { bound = scalars; }
 BoundScalars::~BoundScalars() { bound = nullptr; }

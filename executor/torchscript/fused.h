@@ -34,6 +34,9 @@ class FusedOperator {
   const bool reuse_;  ///< results may take the memory of operands
 };
 
+/// libtorch's own threads, of which another team would only be in the way.
+cpu::Team own_team();
+
 /// While one lives, the operators that this thread runs take these scalars.
 class BoundScalars {
  public:

@@ -153,9 +153,15 @@ struct CompiledBatch::Kept {
   std::vector<at::Tensor> planned;  ///< likewise
 };
 
+constexpr uint32_t kNoSlot = UINT32_MAX;
+
 CompiledBatch::CompiledBatch(const plugin::Host& host, const Batch& batch)
-    : host_(host), steps_(batch.steps.size()), fused_(fused_count(batch)) {
-  constexpr uint32_t kNoSlot = UINT32_MAX;
+    : host_(host),
+      tail_(cpu::tail_of(batch, host.use)),
+      values_(batch.values.size()),
+      scalars_(batch.scalars.size()),
+      steps_(batch.steps.size()),
+      fused_(fused_count(batch)) {
   std::vector<uint32_t> slot_of(batch.values.size(), kNoSlot);
   const auto slot = [&](uint32_t value) {
     if (slot_of[value] == kNoSlot) slot_of[value] = slots_++;
@@ -165,7 +171,8 @@ CompiledBatch::CompiledBatch(const plugin::Host& host, const Batch& batch)
     if (batch.is_input(value)) slot(value);
     uses_cuda_ = uses_cuda_ || batch.values[value].device >= 0;
   }
-  const auto steps = static_cast<uint32_t>(batch.steps.size());
+  inputs_ = slots_;
+  const uint32_t steps = tail_ ? tail_->begin() : static_cast<uint32_t>(batch.steps.size());
   for (uint32_t begin = 0; begin < steps; begin += kMostSteps) {
     Part part =
         lower(batch, begin, std::min(steps, begin + kMostSteps), Purpose::Running, host.use);
@@ -180,11 +187,20 @@ CompiledBatch::CompiledBatch(const plugin::Host& host, const Batch& batch)
     pieces_.push_back(std::move(piece));
   }
   std::vector<bool> needed(slots_);
-  for (uint32_t root : batch.roots) {
-    const Batch::Item& item = batch.values[root];
-    roots_.push_back({&info(batch.maker(root).op), slot(root), item.dtype, Device{item.device},
-                      Shape(batch.sizes(root))});
-    needed[slot(root)] = true;
+  const auto leaving = [&](uint32_t value) {
+    const Batch::Item& item = batch.values[value];
+    if (slot_of[value] != kNoSlot) needed[slot_of[value]] = true;
+    return Leaving{
+        &info(batch.maker(value).op), value, slot_of[value], item.dtype, Device{item.device},
+        Shape(batch.sizes(value))};
+  };
+  for (const uint32_t root : batch.roots) roots_.push_back(leaving(root));
+  if (tail_) {
+    std::vector<bool> seen(batch.values.size());
+    tail_->for_each_needed([&](uint32_t value) {
+      if (!seen[value]) needed_.push_back(leaving(value));
+      seen[value] = true;
+    });
   }
   for (size_t i = pieces_.size(); i-- > 0;) {
     for (Piece::Input& input : pieces_[i].inputs) input.last = !needed[input.slot];
@@ -207,13 +223,28 @@ std::unique_ptr<CompiledBatch::Kept> CompiledBatch::make_kept() const {
   return made;
 }
 
+BufferRef CompiledBatch::buffer(const Leaving& leaving,
+                                const std::vector<c10::IValue>& slots) const {
+  const at::Tensor tensor = laid_out(slots[leaving.slot].toTensor(), *leaving.row);
+  return BufferRef(buffer_of(tensor, leaving.dtype, leaving.device, leaving.sizes, *host_.memory));
+}
+
 void CompiledBatch::run(const BufferRef* inputs, const int64_t* scalars, BufferRef* roots) {
   const RunScope scope;
+  std::vector<c10::IValue> slots(slots_);
+  run_pieces(inputs, scalars, slots);
+  for (const Leaving& root : roots_) {
+    if (root.slot != kNoSlot) *roots = buffer(root, slots);
+    ++roots;
+  }
+  if (tail_) run_tail(inputs, scalars, roots - roots_.size(), slots);
+}
+
+void CompiledBatch::run_pieces(const BufferRef* inputs, const int64_t* scalars,
+                               std::vector<c10::IValue>& slots) {
   const BoundScalars bound(scalars);
   std::unique_ptr<Kept> kept(kept_.exchange(nullptr));
   if (!kept) kept = make_kept();
-
-  std::vector<c10::IValue> slots(slots_);
   auto number = kept->numbers.begin();
   auto planned = kept->planned.begin();
   jit::Stack stack;
@@ -240,18 +271,49 @@ void CompiledBatch::run(const BufferRef* inputs, const int64_t* scalars, BufferR
     jit::InterpreterState(piece.code).run(stack);
     for (size_t i = 0; i < piece.results.size(); ++i) slots[piece.results[i]] = std::move(stack[i]);
   }
-  for (size_t i = 0; i < roots_.size(); ++i) {
-    const Root& root = roots_[i];
-    const at::Tensor tensor = laid_out(slots[root.slot].toTensor(), *root.row);
-    roots[i] = BufferRef(buffer_of(tensor, root.dtype, root.device, root.sizes, *host_.memory));
-  }
   delete kept_.exchange(kept.release());
+}
+
+namespace {
+
+/// What a tail takes of libtorch.
+class Means final : public cpu::Tail::Means {
+ public:
+  explicit Means(MemoryCount& memory) : memory_(memory) {}
+  BufferRef allocate(DType dtype, Sizes sizes) override {
+    return buffer(at::detail::empty_cpu({sizes.data(), sizes.size()}, scalar_type(dtype)), dtype);
+  }
+  BufferRef in_order(const BufferRef& from) override {
+    return buffer(tensor_over(*from).contiguous(), from->dtype());
+  }
+  cpu::Team team() override { return own_team(); }
+
+ private:
+  BufferRef buffer(const at::Tensor& tensor, DType dtype) const {
+    const Sizes sizes(tensor.sizes().data(), tensor.sizes().size());
+    return BufferRef(buffer_of(tensor, dtype, Device{}, sizes, memory_));
+  }
+  MemoryCount& memory_;
+};
+
+}  // namespace
+
+/// Nothing may fail behind the tail's run.
+void CompiledBatch::run_tail(const BufferRef* inputs, const int64_t* scalars, BufferRef* roots,
+                             std::vector<c10::IValue>& slots) const {
+  std::vector<BufferRef> values(values_);
+  for (const Leaving& needed : needed_) values[needed.value] = buffer(needed, slots);
+  slots.clear();  // which hold memory that could be reused
+  Means means(*host_.memory);
+  tail_->run({inputs, inputs_}, values, {scalars, scalars_}, means, nullptr);
+  for (size_t i = 0; i < roots_.size(); ++i)
+    if (roots_[i].slot == kNoSlot) roots[i] = values[roots_[i].value];
 }
 
 size_t CompiledBatch::bytes() const {
   // Measured over cached chains of 1000 and 10,000 adds, as growth of resident memory.
   constexpr size_t kPerStep = 850;
-  size_t bytes = sizeof *this + steps_ * kPerStep;
+  size_t bytes = sizeof *this + steps_ * kPerStep + (tail_ ? tail_->bytes() : 0);
   for (const Piece& piece : pieces_) {
     for (const auto& group : piece.groups) bytes += group->bytes();
     for (const Part::Planned& planned : piece.planned)

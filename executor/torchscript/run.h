@@ -5,6 +5,7 @@
 
 #include "executor/torchscript/lower.h"
 #include "executor/torchscript/plugin.h"
+#include "fallback_cpu/tail.h"
 
 namespace rt::torchscript {
 
@@ -28,20 +29,28 @@ class CompiledBatch {
  private:
   struct Piece;  ///< one graph, its code, and where its values stand
   struct Kept;   ///< tensors for the scalars and the planned memory of one run at a time
-  struct Root {
+  /// A value that the graphs compute for a root or for the tail.
+  struct Leaving {
     const OpInfo* row;  ///< that computes it
-    uint32_t slot;
+    uint32_t value, slot;
     DType dtype;
     Device device;
     Shape sizes;
   };
 
   std::unique_ptr<Kept> make_kept() const;
+  BufferRef buffer(const Leaving& leaving, const std::vector<c10::IValue>& slots) const;
+  void run_pieces(const BufferRef* inputs, const int64_t* scalars, std::vector<c10::IValue>& slots);
+  void run_tail(const BufferRef* inputs, const int64_t* scalars, BufferRef* roots,
+                std::vector<c10::IValue>& slots) const;
 
   const plugin::Host& host_;
   std::vector<Piece> pieces_;
-  std::vector<Root> roots_;
-  uint32_t slots_ = 0;  ///< values that enter or leave a piece, inputs first
+  std::vector<Leaving> roots_;       ///< those that the tail computes have no slot
+  std::unique_ptr<cpu::Tail> tail_;  ///< the end of the batch, which no piece has, or null
+  std::vector<Leaving> needed_;      ///< by the tail
+  uint32_t slots_ = 0;               ///< values that enter or leave a piece, inputs first
+  size_t inputs_ = 0, values_ = 0, scalars_ = 0;
   size_t steps_ = 0;
   bool uses_cuda_ = false;
   FusedCount fused_;

@@ -94,11 +94,24 @@ class Rig {
     for (uint32_t i = 0; i < batch.steps.size(); ++i) backend->run_step(batch, i, frame);
     return values;
   }
-  std::vector<BufferRef> run_program() {
+  /// The roots, by a program; the rig keeps its inputs.
+  std::vector<BufferRef> run_program() { return run_program(std::vector(inputs)); }
+  /// The same of inputs that may be the program's alone.
+  std::vector<BufferRef> run_program(std::span<const BufferRef> given) {
     verify_dumps(batch);
     std::vector<BufferRef> roots(batch.roots.size());
-    backend->compile(batch)->run(inputs, batch.scalars, roots);
+    backend->compile(batch)->run(given, batch.scalars, roots);
     return roots;
+  }
+  /// Copies of the inputs that nobody else holds; those with strides are the rig's own.
+  std::vector<BufferRef> copied_inputs() {
+    std::vector<BufferRef> copies;
+    for (const BufferRef& input : inputs)
+      copies.push_back(input->contiguous()
+                           ? backend->from_host(bytes(*input).data(), input->dtype(),
+                                                input->sizes(), input->device())
+                           : input);
+    return copies;
   }
   std::vector<char> bytes(const Buffer& buffer) {
     std::vector<char> out(static_cast<size_t>(buffer.numel() * item_size(buffer.dtype())));

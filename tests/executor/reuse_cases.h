@@ -62,6 +62,108 @@ inline constexpr ReuseCase kReuseCases[] = {
      [](Rig& rig, Value x, Value) -> std::vector<Value> { return {doubled_and_cut(rig, x)}; }},
 };
 
+/// Of two inputs, how many results lie over one where only the program has them.
+struct OverInputsCase {
+  const char* name;
+  int over;
+  std::vector<Value> (*build)(Rig& rig, Value x, Value y);
+};
+
+inline constexpr OverInputsCase kOverInputsCases[] = {
+    {"a step", 1,
+     [](Rig& rig, Value x, Value y) -> std::vector<Value> {
+       return {rig.step(Op::AddScaled, {x, y}, {-0.5})};
+     }},
+    {"several results", 2,
+     [](Rig& rig, Value x, Value y) -> std::vector<Value> {
+       const Value mean = rig.step(Op::Lerp, {x, y}, {0.25});
+       return {mean, rig.step(Op::Sub, {y, rig.step(Op::Exp, {mean})})};
+     }},
+    {"more results than inputs", 2,
+     [](Rig& rig, Value x, Value y) -> std::vector<Value> {
+       const Value sum = rig.step(Op::Add, {x, y});
+       return {sum, rig.step(Op::Exp, {sum}), rig.step(Op::Neg, {sum})};
+     }},
+    {"an input twice", 1,
+     [](Rig& rig, Value x, Value) -> std::vector<Value> {
+       return {rig.step(Op::Mul, {x, x})};
+     }},
+    {"read before it", 1,
+     [](Rig& rig, Value x, Value) -> std::vector<Value> {
+       return {rig.step(Op::Matmul, {x, x}), doubled_and_cut(rig, x)};
+     }},
+    {"what can fail stands behind it", 1,
+     [](Rig& rig, Value x, Value y) -> std::vector<Value> {
+       const Value cut = doubled_and_cut(rig, x);
+       return {cut, rig.step(Op::Matmul, {y, y})};
+     }},
+    {"what can fail reads it later", 1,
+     [](Rig& rig, Value x, Value) -> std::vector<Value> {
+       const Value cut = doubled_and_cut(rig, x);
+       return {cut, rig.step(Op::Matmul, {x, x})};
+     }},
+    {"what can fail reads its result", 0,
+     [](Rig& rig, Value x, Value) -> std::vector<Value> {
+       const Value cut = doubled_and_cut(rig, x);
+       return {cut, rig.step(Op::Matmul, {cut, cut})};
+     }},
+    {"a view of its result", 0,
+     [](Rig& rig, Value x, Value) -> std::vector<Value> {
+       return {rig.step(Op::T, {doubled_and_cut(rig, x)})};
+     }},
+    {"a view of the input", 0,
+     [](Rig& rig, Value x, Value) -> std::vector<Value> {
+       return {rig.step(Op::T, {x}), doubled_and_cut(rig, x)};
+     }},
+    {"reads a view of the input as well", 0,
+     [](Rig& rig, Value x, Value) -> std::vector<Value> {
+       return {rig.step(Op::Sub, {rig.step(Op::Exp, {x}), rig.step(Op::T, {x})})};
+     }},
+    {"a sum of its result", 1,
+     [](Rig& rig, Value x, Value) -> std::vector<Value> {
+       const Value cut = doubled_and_cut(rig, x);
+       return {cut, rig.step(Op::Sum, {cut})};
+     }},
+    {"a sum of the input", 1,
+     [](Rig& rig, Value x, Value) -> std::vector<Value> {
+       return {doubled_and_cut(rig, x), rig.step(Op::Sum, {x})};
+     }},
+    {"of another dtype", 0,
+     [](Rig& rig, Value x, Value) -> std::vector<Value> {
+       return {rig.step(Op::Cast, {x}, {}, {}, DType::F64)};
+     }},
+};
+
+/// What a program of inputs that only it has gives, as one of inputs that others hold.
+inline void expect_over_inputs(std::unique_ptr<Backend> (*make)(MemoryCount&, Optimizations)) {
+  std::vector<float> numbers(300 * 300);
+  for (size_t i = 0; i < numbers.size(); ++i) numbers[i] = std::cos(static_cast<float>(i)) / 8;
+  for (const OverInputsCase& each : kOverInputsCases) {
+    for (const bool reuse : {true, false}) {
+      SCOPED_TRACE(each.name);
+      MemoryCount memory;
+      Rig rig(make(memory, {.reuse = reuse}));
+      const Value x = rig.input({300, 300}, numbers), y = rig.input({300, 300}, numbers);
+      for (const Value root : each.build(rig, x, y)) rig.batch.roots.push_back(root.number);
+      std::sort(rig.batch.roots.begin(), rig.batch.roots.end());
+      const auto wanted = rig.run_program();
+      const auto own = rig.copied_inputs();
+      const auto got = rig.run_program(own);
+      int over = 0;
+      for (size_t i = 0; i < got.size(); ++i) {
+        EXPECT_TRUE(rig.bytes(*got[i]) == rig.bytes(*wanted[i])) << i;
+        for (const BufferRef& input : own) over += got[i].get() == input.get();
+        for (const BufferRef& input : rig.inputs) EXPECT_NE(wanted[i].get(), input.get());
+      }
+      EXPECT_EQ(over, reuse ? each.over : 0);
+      for (size_t i = 0; i < own.size() && over == 0; ++i)
+        EXPECT_TRUE(rig.bytes(*own[i]) == rig.bytes(*rig.inputs[i])) << i;
+      for (const BufferRef& input : rig.inputs)
+        EXPECT_TRUE(rig.bytes(*input) == rig.bytes(*rig.inputs[0]));
+    }
+  }
+}
+
 /// 300 x 300, for which the last tile of a row is no whole one.
 inline std::vector<Value> build(const ReuseCase& reuse, Rig& rig) {
   std::vector<float> numbers(300 * 300);

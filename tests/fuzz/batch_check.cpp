@@ -430,6 +430,7 @@ class Check {
       return report("compile", "", error.what());
     }
     const std::vector<BufferRef> given = inputs_of(subject_, form_);
+    const std::vector<BufferRef> held = given;  // what others hold is not written over
     for (int round = 0; round < 2 && !failure_; ++round) {
       std::vector<BufferRef> roots(batch_.roots.size());
       subject_.seed(program_.seed);

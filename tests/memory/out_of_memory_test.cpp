@@ -209,6 +209,24 @@ void large(Outcome& run) {
   rt_torch_sync();
 }
 
+/// Parameters so large that a step writes over them: where it fails, it must not have begun to.
+void large_step(Outcome& run) {
+  const int64_t parameters[] = {run.keep(full(300, 300, 0.5)), run.keep(full(300, 300, 2))};
+  for (const int64_t parameter : parameters) rt_torch_autograd_set_requires_grad(parameter, 1);
+  const int64_t optimizer = rt_torch_adam_new(parameters, 2, 0.1, 0.9, 0.999, 1e-8, 0.01);
+  for (int step = 0; step < 4; ++step) {
+    rt_torch_optimizer_zero_grad(optimizer);
+    const int64_t product = run.keep(rt_torch_torchtensor_mul(parameters[0], parameters[1]));
+    const int64_t loss = run.keep(rt_torch_torchtensor_sum_tensor(product));
+    rt_torch_autograd_backward(loss);
+    rt_torch_optimizer_step(optimizer);
+    rt_torch_flush();
+  }
+  rt_torch_sync();
+  for (const int64_t parameter : parameters) run.read(parameter);
+  if (optimizer != 0) rt_torch_optimizer_free(optimizer);
+}
+
 void saving(Outcome& run) {
   const int64_t x = run.keep(full(3, 2, 1.5));
   rt_torch_tensor_save(x, files.tensor.c_str());
@@ -224,6 +242,7 @@ constexpr std::pair<const char*, Program> kPrograms[] = {
     {"Looking", looking},
     {"Wrong", wrong_calls},
     {"Large", large},
+    {"LargeStep", large_step},
     {"Saving", saving},
     {"FailingStep", failing_step},
     {"SharedMemory", shared_memory},

@@ -262,6 +262,7 @@ Times measure(Backend& backend, const Batch& batch, const Inputs& inputs, const 
     const auto program = backend.compile(batch);
     std::vector<BufferRef> roots(batch.roots.size());
     std::vector<int64_t> runs;
+    const std::vector<BufferRef> held = inputs.buffers;  // so that no round writes over them
     for (int round = 0; round <= repeats; ++round) {
       backend.seed(setup.seed);
       std::ranges::fill(roots, BufferRef());
