@@ -13,6 +13,10 @@
 namespace rt {
 namespace {
 
+/// Bytes of a step's results from which on it is submitted at once. Were it in one batch with the
+/// pass that follows, old and new parameters would be held until that is through, for it may fail.
+constexpr int64_t kLargeStep = int64_t{4} << 20;
+
 /// a + alpha * b
 Expr add_scaled(Expr a, Expr b, double alpha) {
   return a.apply(Op::AddScaled, b, {a.build().constant(alpha)});
@@ -176,6 +180,7 @@ void Engine::step(Turn& turn, int64_t handle) {
 
   // One after the other, since they may share memory. Nothing changes unless all could be recorded.
   TapeBuilder build(turn, false);
+  const int64_t bytes = turn.thread.tape.bytes;
   Held held(graph_);
   std::vector<int64_t> handles;
   for (const Due& one : due) handles.push_back(one.parameter->handle);
@@ -203,7 +208,12 @@ void Engine::step(Turn& turn, int64_t handle) {
   for_each_parameter(turn, handle, [&](auto&, Value value) {
     if (graph_[value].grad != 0) graph_.record_of(value).spoiled = false;
   });
-  if (policy_ == Policy::Eager) submit(turn, turn.thread.tape, Reason::Eager);
+  const bool is_large = turn.thread.tape.bytes - bytes >= kLargeStep;
+  try {
+    if (policy_ == Policy::Eager) submit(turn, turn.thread.tape, Reason::Eager);
+    else if (is_large) submit(turn, turn.thread.tape, Reason::Flush);
+  } catch (const std::bad_alloc&) {  // all is recorded, and the next call submits it
+  }
 }
 
 /// Puts a held value, or kNone, in the place of another.

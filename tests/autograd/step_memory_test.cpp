@@ -146,6 +146,22 @@ TEST_P(StepMemory, WhatStandsBehindItDoesNotMatter) {
   });
 }
 
+/// A pass that follows a step may fail, and so has no part in its batch.
+TEST_P(StepMemory, WhenTheLossIsReadDoesNotMatter) {
+  for (const bool between : {false, true}) {
+    SCOPED_TRACE(between ? "between backward and step" : "never");
+    Model model(GetParam(), 2);
+    expect_little_above(GetParam().live, [&] {
+      for (int i = 0; i < 3; ++i) {
+        rt_torch_optimizer_zero_grad(model.optimizer());
+        const Tensor loss = model.pass();
+        if (between) rt_torch_torchtensor_item(loss);
+        rt_torch_optimizer_step(model.optimizer());
+      }
+    });
+  }
+}
+
 TEST_P(StepMemory, AFailureLeavesTheModelAsItWas) {
   std::vector<double> losses[2];
   std::vector<float> ends[2];
