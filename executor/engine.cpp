@@ -20,7 +20,7 @@
 namespace rt {
 
 std::atomic<Engine*> Engine::instance_{nullptr};
-thread_local Thread* Engine::current_ = nullptr;
+constinit thread_local Thread* Engine::current_ = nullptr;
 
 /// Held while the engine is made, and by a thread that forks.
 static std::mutex making;

@@ -204,11 +204,17 @@ class Engine {
   Value append(Turn& turn, Args& args, bool graded);
   Value append_inferred(Turn& turn, const Args& args, bool graded);
   Value at_once(Turn& turn, const Args& args);
-  int64_t handle_to(Value value);
+  int64_t handle_to(Value value) { return graph_.new_handle(value, handles_); }
   void complete(Turn& turn, Call& call);
   void resolve(Turn& turn, Call& call);
   Small<TensorType, 6> types(const Args& args) const;
-  void check_limits(Turn& turn);
+  void check_limits(Turn& turn) {
+    const Tape& tape = turn.thread.tape;
+    if (tape.nodes >= config_.max_pending_nodes || tape.bytes >= config_.max_pending_bytes)
+        [[unlikely]]
+      cut_where_it_repeats(turn);
+  }
+  void cut_where_it_repeats(Turn& turn);
   bool over_soft_limit(const Tape& tape, double factor) const;
   Value value_of(Turn& turn, int64_t handle);
   void drop_places();
@@ -330,7 +336,7 @@ class Engine {
   static const bool follows_forks_;  ///< from the library's loading on
   // The library is linked to its clients or loaded early; one pointer finds room in the memory that
   // such variables are kept in.
-  [[gnu::tls_model("initial-exec")]] static thread_local Thread* current_;
+  [[gnu::tls_model("initial-exec")]] static constinit thread_local Thread* current_;
 
   EngineLock mutex_;
   std::condition_variable_any landed_;

@@ -178,6 +178,7 @@ void Engine::step(Turn& turn, int64_t handle) {
       if (value != kNone && graph_[value].state == State::Poisoned)
         throw LaterError(*graph_.poison_of(value), true, Failure::FailedValue);
 
+  due.reserve(optimizer(turn, handle).parameters.size());
   // One after the other, since they may share memory. Nothing changes unless all could be recorded.
   TapeBuilder build(turn, false);
   const int64_t bytes = turn.thread.tape.bytes;
@@ -201,7 +202,9 @@ void Engine::step(Turn& turn, int64_t handle) {
                                .unit = rewriting.unit(i),
                                .steps = due[i].parameter->steps});
   for (Due& one : due) {
+  held.reserve(3 * due.size());
     ++one.parameter->steps;
+  handles.reserve(due.size());
     for (int i = 0; i < 2; ++i) renew(one.parameter->state[i], one.update.state[i].value());
   }
   rewriting.finish();

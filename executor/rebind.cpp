@@ -92,6 +92,8 @@ Engine::Rewriting::Rewriting(Turn& turn, std::span<const int64_t> handles)
     : engine_(turn.engine), turn_(turn), held_(engine_.graph_) {
   Graph& graph = engine_.graph_;
   parts_.reserve(handles.size());
+  replacements_.reserve(handles.size());
+  held_.reserve(handles.size());
   for (const int64_t handle : handles) {
     Part& part = parts_.emplace_back(Part{.handle = handle, .layout = {}});
     const Value value = engine_.value_of(turn, handle);

@@ -77,13 +77,6 @@ Value Engine::value_of(Turn&, int64_t handle) {
   return handles_.at(handle, HandleKind::Tensor).value;
 }
 
-int64_t Engine::handle_to(Value value) {
-  graph_.make_room_for_handle(value);
-  const int64_t handle = handles_.add(HandleKind::Tensor, value);
-  graph_.add_handle(value, handles_, Handles::slot_of(handle));
-  return handle;
-}
-
 /// The kind of a row's tensor parameter by its place among them.
 static Kind kind_of_tensor(const OpInfo& row, uint32_t at) {
   for (const Param& param : row.params) {
@@ -228,14 +221,15 @@ void Engine::free(Turn& turn, int64_t handle) {
   count(Counter::calls);
   const Value value = handles_.at(handle, HandleKind::Tensor).value;
   const Node& node = graph_[value];
-  const bool forces = policy_ == Policy::Observe && node.state == State::Pending &&
-                      node.holders == 1 && node.consumers == 0;
-  Tape* tape = node.state == State::Pending ? &graph_.tape(node.tape) : nullptr;
+  Tape* const forced = policy_ == Policy::Observe && node.state == State::Pending &&
+                               node.holders == 1 && node.consumers == 0
+                           ? &graph_.tape(node.tape)
+                           : nullptr;
   graph_.remove_handle(value, handles_, Handles::slot_of(handle));
   handles_.remove(handle);
-  if (!forces) return;
+  if (!forced) return;
   try {
-    submit(turn, *tape, Reason::Free);
+    submit(turn, *forced, Reason::Free);
   } catch (const std::bad_alloc&) {  // the handle is gone, and the work stays pending
   }
 }
@@ -279,11 +273,9 @@ void Engine::drop_places() {
 /// Over its soft limit a tape is cut where the loop that records it comes by the place where the
 /// tape began, so that the batches between cuts are alike. One that does not come by there is cut
 /// where it is seen to go round, and at the hard limit wherever it stands.
-void Engine::check_limits(Turn& turn) {
+void Engine::cut_where_it_repeats(Turn& turn) {
   constexpr int64_t kHardNodes = 2'000'000, kHardBytes = int64_t{4} << 30;
   Tape& tape = turn.thread.tape;
-  if (tape.nodes < config_.max_pending_nodes && tape.bytes < config_.max_pending_bytes) [[likely]]
-    return;
   if (tape.is_round()) {
     submit(turn, tape, Reason::Limit);
   } else if (tape.nodes >= kHardNodes || tape.bytes >= kHardBytes) {

@@ -16,6 +16,7 @@ class Held {
   ~Held() {
     for (const Value value : values_) graph_.release(value);
   }
+  void reserve(size_t more) { values_.reserve(values_.size() + more); }
   Value add(Value value) {
     if (value == kNone) return value;
     values_.push_back(value);

@@ -156,7 +156,9 @@ std::vector<uint32_t> Graph::below(Value value) {
   for (size_t i = 0; i < found.size(); ++i)
     for (const GradRecord::Operand& operand : records_[found[i]].operands) visit(operand.record);
   return found;
+  constexpr size_t kMostOften = 32;
 }
+  found.reserve(kMostOften);
 
 void Graph::spoil(Value value) {
   for (const uint32_t number : below(value)) records_[number].spoiled = true;

@@ -61,9 +61,9 @@ bool Graph::infer_alike(Args& args) const {
   return true;
 }
 
-/// The bytes that a node counts for among Tape::bytes.
-static int64_t pending_bytes(const Node& node) {
-  const int64_t result = info(node.op).rules.view ? 0 : numel(node.shape) * item_size(node.dtype);
+/// The bytes that a node of so many elements counts for among Tape::bytes.
+static int64_t pending_bytes(const Node& node, int64_t elements) {
+  const int64_t result = info(node.op).rules.view ? 0 : elements * item_size(node.dtype);
   // Lists of more than a few elements lie outside of the node.
   if (node.operands.size() <= 4 && node.words.size() <= 4) [[likely]]
     return result;
@@ -102,7 +102,7 @@ Value Graph::append(Tape& tape, const Args& args, uint32_t place) {
   tape.last = slot;
   ++tape.nodes;
   const int64_t elements = numel(node.shape);
-  tape.bytes += pending_bytes(node);
+  tape.bytes += pending_bytes(node, elements);
   tape.path = (tape.path + static_cast<uint64_t>(args.op) + static_cast<uint64_t>(elements)) *
               0x9e3779b97f4a7c15u;
   tape.trail = (tape.trail << 4) + static_cast<uint64_t>(args.op) * 0x9e3779b97f4a7c15u +
@@ -144,14 +144,17 @@ void Graph::unlink(Tape& tape, Node& node) {
   (node.next == kNone.number ? tape.last : (*this)[Value{node.next}].previous) = node.previous;
   --tape.nodes;
   --pending_nodes;
-  tape.bytes -= pending_bytes(node);
+  tape.bytes -= pending_bytes(node, numel(node.shape));
 }
 
 /// Disposes of a value nobody needs: a concrete one goes now, a pending one is unlinked and put on
 /// the work list, since its operands may be next. Returns whether the value went or is on the list.
-bool Graph::let_go(uint32_t slot, uint32_t& work) {
+inline bool Graph::let_go(uint32_t slot, uint32_t& work) {
   Node& node = (*this)[Value{slot}];
-  if (node.holders != 0 || node.consumers != 0) return false;
+  return node.holders == 0 && node.consumers == 0 && let_go(node, slot, work);
+}
+
+bool Graph::let_go(Node& node, uint32_t slot, uint32_t& work) {
   switch (node.state) {
     case State::Pending:
       if (info(node.op).rules.effect != Effect::None) return false;
@@ -177,10 +180,10 @@ void Graph::release_value(Value value) {
   Node& released = (*this)[value];
   // Held by no other than its own record, no client can come by it again. What came from it needs
   // the record and not the link, and nobody can ask for a leaf's gradient.
-  if (--released.holders == (released.keeps_itself ? 1 : 0)) unlink_gradient(released);
+  const bool by_itself = --released.holders == (released.keeps_itself ? 1 : 0);
+  if (by_itself && released.grad != 0) unlink_gradient(released);
   uint32_t work = kNone.number;
-  let_go(value.number, work);
-  dispose(work);
+  if (let_go(value.number, work)) dispose(work);
 }
 
 /// Frees the nodes of a work list, and what only they needed.

@@ -176,11 +176,20 @@ class Graph {
   /// Lets go of concrete values that a call had made when it ran out of memory: nothing needs them.
   void sweep() noexcept;
 
+  /// A handle to a value, which it holds. It fails before it changes anything.
+  int64_t new_handle(Value value, Handles& handles) {
+    Node& node = (*this)[value];
+    families_.make_room(node.family, false);
+    const int64_t handle = handles.add(HandleKind::Tensor, value);
+    families_.add(node.family, handles, Handles::slot_of(handle));
+    ++node.holders;
+    return handle;
+  }
   /// Ahead of add_handle(), which does not fail then.
   void make_room_for_handle(Value value, bool several = false) {
     families_.make_room((*this)[value].family, several);
   }
-  /// A handle stands for a value, which it holds; and no more.
+  /// A handle that is there stands for a value, which it holds; and no more.
   void add_handle(Value value, Handles& handles, uint32_t slot) {
     families_.add((*this)[value].family, handles, slot);
     hold(value);
@@ -288,6 +297,7 @@ class Graph {
   void differentiate(Builder& build, const GradRecord& record);
   void end_pass(std::span<const uint32_t> records);
 
+  bool let_go(Node& node, uint32_t slot, uint32_t& work);
   std::vector<std::unique_ptr<Node[]>> chunks_;
   std::vector<std::unique_ptr<Tape>> tapes_;
   std::vector<uint32_t> empty_tapes_;  ///< closed ones that wait for a thread
