@@ -240,7 +240,9 @@ class Engine {
   struct Job;
   using JobRef = std::unique_ptr<Job>;
   struct Job {                                     ///< a batch taken off its tape, to be run
+  Value make_leaf(Turn& turn, int64_t handle);
     Thread* thread = nullptr;                      ///< that submitted it
+  Value value_of(Optimizer::Parameter& parameter);
     std::shared_ptr<std::vector<Message>> untold;  ///< where its failures are kept
     Submission submission;
     std::shared_ptr<Program> program;  ///< null: step by step

@@ -38,9 +38,22 @@ Value Engine::detached(Turn& turn, Value value) {
   return append(turn, args, false);
 }
 
+/// Makes what a handle stands for a leaf, which takes part in gradients. Who else holds the value
+/// wants nothing of that.
+Value Engine::make_leaf(Turn& turn, int64_t handle) {
+  Value value = here(turn, handle);
+  const Node& node = graph_[value];
+  if (node.holders > (node.keeps_itself ? 2u : 1u)) {
+    value = detached(turn, value);
+    put(handle, value);
+  }
+  graph_.make_leaf(value);
+  return value;
+}
+
 void Engine::set_requires_grad(Turn& turn, int64_t handle, bool wanted) {
   count(Counter::calls);
-  Value value = here(turn, handle);
+  const Value value = here(turn, handle);
   const Node& node = graph_[value];
   const bool marked_leaf = node.grad != 0 && graph_.is_leaf(value);
   if (marked_leaf) {
@@ -57,12 +70,7 @@ void Engine::set_requires_grad(Turn& turn, int64_t handle, bool wanted) {
     fail(text,
          " has no gradients, only floating point tensors have; convert it with to_float32 "
          "or to_float first");
-  // Who else holds the value wants nothing of gradients.
-  if (node.holders > (node.keeps_itself ? 2u : 1u)) {
-    value = detached(turn, value);
-    put(handle, value);
-  }
-  graph_.make_leaf(value);
+  make_leaf(turn, handle);
 }
 
 bool Engine::requires_grad(Turn& turn, int64_t handle) {

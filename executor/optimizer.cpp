@@ -96,7 +96,13 @@ int64_t Engine::add_optimizer(Turn& turn, Optimizer optimizer, Sizes handles) {
     if (!is_float(node.dtype)) fail(text(), " has no gradients, only floating point tensors have");
     if (const auto [first, fresh] = numbers.try_emplace(handles[i], i); !fresh)
       fail(text(), " is also parameter ", first->second, "; name it once");
-    optimizer.parameters.push_back({.handle = handles[i]});
+    optimizer.parameters.push_back({.leaf = {}, .handle = handles[i]});
+  }
+  for (Optimizer::Parameter& parameter : optimizer.parameters) {
+    // One that takes no part yet may be told to later.
+    if (graph_[value_of(turn, parameter.handle)].grad == 0)
+      graph_.record_of(make_leaf(turn, parameter.handle)).wanted = false;
+    parameter.leaf = graph_.leaf_of(value_of(turn, parameter.handle));
   }
   handles_.make_room();
   optimizer.lost_pass = turn.thread.lost_pass;
@@ -128,13 +134,26 @@ void Engine::free_optimizer(Turn& turn, int64_t handle) {
   handles_.remove(handle);
 }
 
-/// Calls `visit(parameter, value)` for those whose handle is still there. One that was freed stands
-/// for nothing that anybody could look at.
+/// The value of a parameter, which `parameter.handle` stands for then; kNone where no handle does, so
+/// that nobody could look at it.
+Value Engine::value_of(Optimizer::Parameter& parameter) {
+  const Value value = graph_.leaf(parameter.leaf);
+  if (value == kNone) return kNone;
+  const Handles::Entry* entry = handles_.find(parameter.handle, HandleKind::Tensor);
+  if (entry && entry->value == value) return value;
+  for (uint32_t slot = graph_.first_relative(value); slot != 0; slot = entry->next) {
+    entry = &handles_.entry(slot);
+    parameter.handle = entry->handle;
+    if (entry->value == value) return value;
+  }
+  return kNone;
+}
+
+/// Calls `visit(parameter, value)` for those that are still there.
 template <class Visit>
 void Engine::for_each_parameter(Turn& turn, int64_t handle, const Visit& visit) {
   for (Optimizer::Parameter& parameter : optimizer(turn, handle).parameters)
-    if (const Handles::Entry* entry = handles_.find(parameter.handle, HandleKind::Tensor))
-      visit(parameter, entry->value);
+    if (const Value value = value_of(parameter); value != kNone) visit(parameter, value);
 }
 
 void Engine::zero_gradients(Turn& turn, int64_t handle) {
@@ -159,6 +178,7 @@ void Engine::step(Turn& turn, int64_t handle) {
     Optimizer::Update update{};
   };
   std::vector<Due> due;
+  due.reserve(optimizer(turn, handle).parameters.size());
   const auto elsewhere = [&](const Due& one) {
     const auto& state = one.parameter->state;
     return bring_here(turn, one.value) || bring_here(turn, one.gradient) ||
@@ -178,12 +198,13 @@ void Engine::step(Turn& turn, int64_t handle) {
       if (value != kNone && graph_[value].state == State::Poisoned)
         throw LaterError(*graph_.poison_of(value), true, Failure::FailedValue);
 
-  due.reserve(optimizer(turn, handle).parameters.size());
   // One after the other, since they may share memory. Nothing changes unless all could be recorded.
   TapeBuilder build(turn, false);
   const int64_t bytes = turn.thread.tape.bytes;
   Held held(graph_);
+  held.reserve(3 * due.size());
   std::vector<int64_t> handles;
+  handles.reserve(due.size());
   for (const Due& one : due) handles.push_back(one.parameter->handle);
   Rewriting rewriting(turn, handles);
   const Optimizer& of = optimizer(turn, handle);
@@ -202,9 +223,7 @@ void Engine::step(Turn& turn, int64_t handle) {
                                .unit = rewriting.unit(i),
                                .steps = due[i].parameter->steps});
   for (Due& one : due) {
-  held.reserve(3 * due.size());
     ++one.parameter->steps;
-  handles.reserve(due.size());
     for (int i = 0; i < 2; ++i) renew(one.parameter->state[i], one.update.state[i].value());
   }
   rewriting.finish();

@@ -3,15 +3,17 @@
 #include <vector>
 
 #include "graph/expr.h"
+#include "graph/grad.h"
 
 namespace rt {
 
-/// One optimizer over the tensors of its handles. Hyperparameters enter a step as scalars, so that
+/// One optimizer over leaves, which it does not keep alive. Hyperparameters enter a step as scalars, so that
 /// a changed one compiles nothing.
 struct Optimizer {
   enum class Rule : uint8_t { Sgd, Adam, AdamW };
   struct Parameter {
-    int64_t handle = 0;
+    Leaf leaf;
+    int64_t handle = 0;               ///< one of those to the leaf, as long as that is there
     Value state[2] = {kNone, kNone};  ///< held; Sgd: the velocity; Adam, AdamW: both moments
     int64_t steps = 0;
   };

@@ -26,7 +26,7 @@ uint32_t GradRecords::add() {
   record.wanted = true;
   record.references = record.stamp = 0;
   record.order = ++order_;
-  record.gradient = record.incoming = record.result = kNone;
+  record.value = record.gradient = record.incoming = record.result = kNone;
   record.operands.clear();
   return number;
 }
@@ -136,16 +136,29 @@ void Graph::make_leaf(Value value) {
   const uint32_t number = records_.add();
   records_[number].leaf = true;
   link(value, number);
+  records_[number].value = value;
   bury();
 }
 
 void Graph::carry_gradient(Value from, Value to) {
-  if (const uint32_t record = (*this)[from].grad; record != 0) link(to, record);
+  const uint32_t record = (*this)[from].grad;
+  if (record == 0) return;
+  link(to, record);
+  records_[record].value = to;
+}
+
+Value Graph::leaf(Leaf of) const {
+  const GradRecord& record = records_[of.record];
+  const bool is_there =
+      record.order == of.order && record.value != kNone && (*this)[record.value].grad == of.record;
+  return is_there ? record.value : kNone;
 }
 
 /// The records that a value came from, its own first.
 std::vector<uint32_t> Graph::below(Value value) {
+  constexpr size_t kMostOften = 32;
   std::vector<uint32_t> found;
+  found.reserve(kMostOften);
   const uint64_t pass = ++passes_;
   const auto visit = [&](uint32_t record) {
     if (record == 0 || records_[record].stamp == pass) return;
@@ -156,9 +169,7 @@ std::vector<uint32_t> Graph::below(Value value) {
   for (size_t i = 0; i < found.size(); ++i)
     for (const GradRecord::Operand& operand : records_[found[i]].operands) visit(operand.record);
   return found;
-  constexpr size_t kMostOften = 32;
 }
-  found.reserve(kMostOften);
 
 void Graph::spoil(Value value) {
   for (const uint32_t number : below(value)) records_[number].spoiled = true;

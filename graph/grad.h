@@ -28,6 +28,7 @@ struct GradRecord {
   uint32_t next = 0;       ///< links the records that are free, and those that are to go
   uint64_t stamp = 0;      ///< of the pass that reached it last
   uint64_t order = 0;      ///< grows with every record, so that results come after operands
+  Value value = kNone;     ///< of a leaf: the newest that is linked to it, see Graph::leaf
   Value gradient = kNone;  ///< of a leaf, held: what all passes so far have added up
   Value incoming = kNone;  ///< held: what this pass has added up
   Value result = kNone;    ///< held, when .saves names it
@@ -35,6 +36,13 @@ struct GradRecord {
   Shape result_sizes;
   Small<int64_t, 4> words;
   std::vector<Operand> operands;
+};
+
+/// A leaf, whatever value it has by now: its record, and that record's order, which tells it from
+/// later ones of the same number.
+struct Leaf {
+  uint32_t record = 0;
+  uint64_t order = 0;
 };
 
 /// Records by number from 1; a freed one is used again, with the memory of its lists.

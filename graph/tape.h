@@ -244,6 +244,11 @@ class Graph {
   void track(Value result, const Args& args);
   void make_leaf(Value value);                ///< whatever it was before
   void carry_gradient(Value from, Value to);  ///< `to` is in the place of `from` from here on
+  Leaf leaf_of(Value value) const {
+    const uint32_t record = (*this)[value].grad;
+    return {record, records_[record].order};
+  }
+  Value leaf(Leaf of) const;  ///< its value now; kNone when it is gone
   GradRecord& record_of(Value value) { return records_[(*this)[value].grad]; }
   const GradRecord& record(uint32_t number) const { return records_[number]; }
   void renew_gradient(Value leaf, Value now);  ///< shows the same, or zeros that were asked for

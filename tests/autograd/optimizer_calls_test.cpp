@@ -126,6 +126,67 @@ TEST_P(OptimizerCalls, FreedParametersAreNoHarm) {
   EXPECT_EQ(rt_torch_optimizer_zero_grad(optimizer), 0);
 }
 
+TEST_P(OptimizerCalls, AParameterIsItsLeafWhateverHandleIsFreed) {
+  const int64_t live = rt_torch_live_handles();
+  Tensor given = rt_torch_torchtensor_clone(tensor({3, 4}, {2}));
+  mark(given);
+  Tensor other = rt_torch_torchtensor_contiguous(given);  // the same leaf, as in PyTorch
+  const int64_t optimizer = sgd({given}, 0.1, 0.9);
+  backward_of_sum(square(other));
+  step(optimizer);
+  EXPECT_THAT(read(other), near({2.4, 3.2}));
+  given.free();
+  step(optimizer);
+  EXPECT_THAT(read(other), near({2.4 - 1.14, 3.2 - 1.52}));
+  EXPECT_EQ(rt_torch_optimizer_zero_grad(optimizer), 0);
+  EXPECT_THAT(grad(other), near({0, 0}));
+  backward_of_sum(other);
+  Tensor third = rt_torch_torchtensor_contiguous(other);
+  other.free();
+  step(optimizer);
+  EXPECT_THAT(read(third), near({1.26 - 1.126, 1.68 - 1.468}));
+  third.free();
+  step(optimizer);
+  EXPECT_EQ(rt_torch_optimizer_zero_grad(optimizer), 0);
+  EXPECT_EQ(rt_torch_live_handles(), live + 1 + static_cast<int64_t>(handles_.size()));
+}
+
+TEST_P(OptimizerCalls, AParameterThatIsMarkedLater) {
+  Tensor given = rt_torch_torchtensor_clone(tensor({3, 4}, {2}));
+  const Tensor before = rt_torch_autograd_detach(given);  // its elements, and no part in training
+  const int64_t optimizer = sgd({given}, 0.1);
+  EXPECT_EQ(rt_torch_autograd_requires_grad(given), 0);
+  step(optimizer);
+  mark(given);
+  const Tensor other = rt_torch_torchtensor_contiguous(given);
+  given.free();
+  backward_of_sum(square(other));
+  step(optimizer);
+  EXPECT_THAT(read(other), near({2.4, 3.2}));
+  EXPECT_THAT(grad(other), near({6, 8}));
+  EXPECT_EQ(rt_torch_autograd_requires_grad(before), 0);
+}
+
+TEST_P(OptimizerCalls, WithItsLastHandleAParameterIsGone) {
+  const int64_t sizes[] = {256, 256}, bytes = stat("live_bytes");
+  Tensor p = rt_torch_tensor_full(sizes, 2, 0.5);
+  mark(p);
+  const int64_t list[] = {p};
+  const int64_t optimizer = rt_torch_sgd_new(list, 1, 0.1, 0, 0);
+  for (int i = 0; i < 2; ++i) {
+    const Tensor square = rt_torch_torchtensor_mul(p, p),
+                 sum = rt_torch_torchtensor_sum_tensor(square);
+    rt_torch_autograd_backward(sum);
+    step(optimizer);
+    rt_torch_sync();
+  }
+  p.free();
+  rt_torch_sync();
+  EXPECT_EQ(stat("live_bytes"), bytes);
+  step(optimizer);
+  EXPECT_EQ(rt_torch_optimizer_free(optimizer), 0);
+}
+
 TEST_P(OptimizerCalls, FreeingAnOptimizerLeavesItsParameters) {
   const int64_t p = leaf({1, 2});
   const int64_t list[] = {p}, live = rt_torch_live_handles();
