@@ -208,6 +208,26 @@ foreach(name overlap waiting)
 endforeach()
 target_link_libraries(rt_test_waiting PRIVATE GTest::gtest_main)
 
+# How long calls hold the engine's lock. Each test is some programs, which are processes of their own;
+# the machine's load does not count.
+if(NOT RT_SANITIZE)
+  add_executable(rt_test_holds tests/overlap/holds_test.cpp)
+  target_link_libraries(rt_test_holds PRIVATE rt_test_settings rt_torch GTest::gtest_main)
+  target_compile_definitions(
+    rt_test_holds
+    PRIVATE RT_TEST_OPS="$<TARGET_FILE:rt_test_ops>" RT_TEST_ABI="$<TARGET_FILE:rt_test_abi>"
+            RT_TEST_AUTOGRAD="$<TARGET_FILE:rt_test_autograd>")
+  add_dependencies(rt_test_holds rt_test_ops rt_test_abi rt_test_autograd)
+  add_test(NAME holds COMMAND rt_test_holds)
+  set_tests_properties(holds PROPERTIES TIMEOUT 600 LABELS core ENVIRONMENT
+                                        RT_TORCH_BACKEND=reference)
+  if(RT_LIBTORCH_FOUND)
+    add_test(NAME libtorch.holds COMMAND rt_test_holds)
+    set_tests_properties(libtorch.holds PROPERTIES TIMEOUT 600 LABELS libtorch ENVIRONMENT
+                                                   RT_TORCH_BACKEND=libtorch)
+  endif()
+endif()
+
 # Allocations that fail, in turn: malloc's kin are the program's own, which sanitizers have, too. On
 # both backends, with batches that run on the client's thread and on one of their own.
 if(NOT RT_SANITIZE)

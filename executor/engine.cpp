@@ -14,7 +14,9 @@
 #include "graph/error.h"
 #include "graph/fuse.h"
 #include "graph/html.h"
+#include "graph/machine_memory.h"
 #include "graph/printable.h"
+#include "graph/symbols.h"
 #include "graph/thread_end.h"
 
 namespace rt {
@@ -111,15 +113,25 @@ Engine::Engine()
     std::cerr << "rt_torch: " + told + '\n';
     if (complaint_.empty()) complaint_ = told;
   }
-  is_watched_ = trace_ || !complaint_.empty();
+  is_watched_ = trace_ || !config_.holds.empty() || !complaint_.empty();
   overlaps_ = config_.async;
   if (!config_.holds.empty()) mutex_.watch();
   out_of_memory();
+  machine_memory();  // reads files, which is not to be done under the lock
 }
 
-void Engine::begin_watched() {
+void Engine::unlock_and_end_dead() {
+  std::vector<BufferRef> none;
+  std::vector<BufferRef>& dead = current_ ? current_->dead : none;
+  graph_.take_dead(dead);
+  mutex_.unlock();
+  dead.clear();
+}
+
+void Engine::begin_watched(Turn& turn) {
   if (trace_) trace_->call();
-  is_watched_ = trace_ != nullptr;
+  if (!config_.holds.empty()) EngineLock::name_holds(turn.thread.tape.call);
+  is_watched_ = trace_ || !config_.holds.empty();
   if (!complaint_.empty()) throw Error(std::exchange(complaint_, {}));
 }
 
@@ -162,10 +174,10 @@ std::unique_ptr<Backend> Engine::load_backend(std::string name) {
     Engine& engine;
     explicit Loading(Engine& the_engine) : engine(the_engine) {
       engine.loading_ = true;
-      engine.mutex_.unlock();
+      engine.unlock();
     }
     ~Loading() {
-      engine.mutex_.lock();
+      engine.lock();
       engine.loading_ = false;
       engine.landed_.notify_all();
     }
@@ -203,13 +215,14 @@ void Engine::set_backend(Turn&, std::string_view name) {
   std::unique_ptr<Backend> made = load_backend(chosen);
   check_no_tensors();  // others had the one before meanwhile
   config_.backend = std::move(chosen);
-  const std::unique_ptr<Backend> old = std::exchange(backend_, std::move(made));
+  std::unique_ptr<Backend> old = std::exchange(backend_, std::move(made));
   if (old) fallback_nodes_ += old->fallback_nodes();
   Cache::List programs = cache_.clear();  // they belong to their backend
   programs.splice(programs.end(), dropped_);
   const Unlocked unlocked(*this);
   capture_.forget();  // likewise the buffers that it holds
   programs.clear();
+  old.reset();
 }
 
 Device Engine::device(int64_t index) {
@@ -224,15 +237,18 @@ Device Engine::device(int64_t index) {
 /// True where RT_TORCH_CUDA_FALLBACK has the CPU stand for a CUDA device; told once.
 bool Engine::falls_back_to_cpu(const std::string& device) {
   if (!config_.cuda_falls_back || backend().device_count() > 0) return false;
-  if (config_.debug > 0 && !std::exchange(told_fallback_, true))
-    std::cerr << join("rt_torch: there is no CUDA device: the CPU is used for ", device,
-                      " and any other\n");
+  if (config_.debug > 0 && !std::exchange(told_fallback_, true)) {
+    const std::string told =
+        join("rt_torch: there is no CUDA device: the CPU is used for ", device, " and any other\n");
+    const Unlocked unlocked(*this);
+    std::cerr << told;
+  }
   return true;
 }
 
 Device Engine::default_device() {
   if (config_.device == "cpu") return {};
-  const std::string& wanted = config_.device;
+  const std::string wanted = config_.device;  // the lock may be let go
   const size_t colon = wanted.find(':');
   const int64_t index = colon == std::string::npos ? 0 : std::atoll(wanted.c_str() + colon + 1);
   const int devices = backend().device_count();
@@ -241,10 +257,12 @@ Device Engine::default_device() {
   if (config_.device_is_order && !falls_back)
     fail("RT_TORCH_DEVICE=", wanted, " and this process has ", devices,
          " CUDA devices; set it to cpu or to one that is there");
-  if (config_.debug > 0 && !falls_back)
-    std::cerr << "rt_torch: dl.config.sdn wishes for " << wanted
-              << ", which is not there: cpu serves\n";
+  const std::string told =
+      join("rt_torch: dl.config.sdn wishes for ", wanted, ", which is not there: cpu serves\n");
   config_.device = "cpu";
+  if (config_.debug == 0 || falls_back) return {};
+  const Unlocked unlocked(*this);
+  std::cerr << told;
   return {};
 }
 
@@ -333,10 +351,12 @@ std::string Engine::dump(Turn& turn, std::string_view format) {
     for (Value waited; (waited = graph_.build(turn.thread.tape, shown)) != kNone;)
       wait_for(turn, waited);
   }
-  const std::vector<std::string> places = places_of(shown);
+  std::vector<std::string> texts = places_of(shown);
   mutex_.begin_anew();  // that was building a batch
   const Unlocked unlocked(*this);
-  return dump(shown, places, format);
+  const std::vector<std::string> places = std::move(texts);
+  const Submission dumped = std::move(shown);
+  return dump(dumped, places, format);
 }
 
 /// The texts of the places that its steps come from.
@@ -378,8 +398,9 @@ std::string Engine::miss_of(const Job& job, const DumpNotes& notes) {
 /// What RT_TORCH_DEBUG and RT_TORCH_DUMP ask to be told of a batch.
 void Engine::announce(Job& job, Reason reason) noexcept try {
   const Submission& submission = job.submission;
-  const std::vector<std::string> places = places_of(submission);
+  std::vector<std::string> texts = places_of(submission);
   const Unlocked unlocked(*this);
+  const std::vector<std::string> places = std::move(texts);
   // One write, or the lines of several threads mix.
   std::string told = miss_of(job, {.places = places, .labels = submission.labels});
   if (config_.debug > 0)
@@ -406,15 +427,21 @@ void Engine::tell_capture() {
 
 void Engine::finish() {
   if (trace_) trace_->finish();
-  if (!config_.holds.empty()) tell_hold();
+  if (!config_.holds.empty()) tell_holds();
   if (config_.debug < 1) return;  // a signal's handler that exits may have interrupted a call
   const std::lock_guard lock(mutex_);
   report_leaks();
 }
 
 /// How long the lock was held: other threads may have waited for as long.
-void Engine::tell_hold() const {
-  std::ofstream(config_.holds, std::ios::app) << mutex_.longest_hold_ns() << '\n';
+void Engine::tell_holds() const {
+  const EngineLock::Holds& longest = mutex_.longest_holds();
+  const auto text = [](std::string_view kind, const EngineLock::Hold& hold) {
+    return join(kind, ' ', hold.ns, ' ', symbol_of_number(hold.call), '\n');
+  };
+  std::ofstream(config_.holds, std::ios::app) << text("computed", longest.computed) +
+                                                     text("waited", longest.waited) +
+                                                     text("apart", longest.apart);
 }
 
 /// When RT_TORCH_DEBUG asks: what was never freed.

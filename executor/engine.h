@@ -34,12 +34,13 @@ struct Thread {
   explicit Thread(Graph& graph) : tape(graph.open_tape()) {}
   Tape& tape;
   std::string last_error;
-  std::string text;       ///< the newest text result
-  uint64_t ticket = 0;    ///< of the newest batch that it has submitted
-  uint32_t place = 0;     ///< of the nodes recorded next
-  int64_t no_grad = 0;    ///< calls of no_grad_begin that wait for their end
-  int64_t in_flight = 0;  ///< batches that it submitted and that have not landed
-  bool ended = false;     ///< its last batch takes it along
+  std::string text;             ///< the newest text result
+  uint64_t ticket = 0;          ///< of the newest batch that it has submitted
+  uint32_t place = 0;           ///< of the nodes recorded next
+  int64_t no_grad = 0;          ///< calls of no_grad_begin that wait for their end
+  int64_t in_flight = 0;        ///< batches that it submitted and that have not landed
+  bool ended = false;           ///< its last batch takes it along
+  std::vector<BufferRef> dead;  ///< room for those that it ends, empty while it holds the lock
   /// Number of its newest backward pass that was given handle 0, 0: none since a gradient was
   /// cleared.
   uint64_t lost_pass = 0;
@@ -58,7 +59,7 @@ struct Stream {
 /// and nothing else: whatever takes long lets it go, see Unlocked.
 struct Turn {
   Engine& engine;
-  std::unique_lock<EngineLock> lock;
+  const std::lock_guard<Engine> lock;
   Thread& thread;
   const int64_t recorded;  ///< by all calls before this one
   explicit Turn(Engine& engine);
@@ -105,10 +106,18 @@ class Engine {
   }
   static Thread* this_thread() { return current_; }  ///< nullptr ahead of its first turn
 
+  // As std::lock_guard wants it. Buffers that died under the lock end when it is let go.
+  void lock() { mutex_.lock(); }
+  void unlock() {
+    if (graph_.has_dead()) [[unlikely]]
+      return unlock_and_end_dead();
+    mutex_.unlock();
+  }
+
   /// Every call begins here: tells once, by throwing, what is wrong with the environment.
-  void begin(Turn&) {
+  void begin(Turn& turn) {
     if (is_watched_) [[unlikely]]
-      begin_watched();
+      begin_watched(turn);
   }
 
   // Recording and handles. All throw Error; handles of tensors unless it says otherwise.
@@ -198,6 +207,7 @@ class Engine {
   static Engine& make_instance();
   static bool follow_forks();
   Thread& new_thread();
+  void unlock_and_end_dead();
 
   // record.cpp
   Value append(Turn& turn, Call& call, bool graded);
@@ -230,7 +240,9 @@ class Engine {
   Value detached(Turn& turn, Value value);
   Value gradient_of(Turn& turn, Value leaf);
   void clear_gradient(Value leaf);
+  Value make_leaf(Turn& turn, int64_t handle);
   Optimizer& optimizer(Turn& turn, int64_t handle);
+  Value value_of(Optimizer::Parameter& parameter);
   template <class Visit>
   void for_each_parameter(Turn& turn, int64_t handle, const Visit& visit);
   void renew(Value& slot, Value now);
@@ -240,9 +252,7 @@ class Engine {
   struct Job;
   using JobRef = std::unique_ptr<Job>;
   struct Job {                                     ///< a batch taken off its tape, to be run
-  Value make_leaf(Turn& turn, int64_t handle);
     Thread* thread = nullptr;                      ///< that submitted it
-  Value value_of(Optimizer::Parameter& parameter);
     std::shared_ptr<std::vector<Message>> untold;  ///< where its failures are kept
     Submission submission;
     std::shared_ptr<Program> program;  ///< null: step by step
@@ -294,7 +304,8 @@ class Engine {
   void run_steps(Job& job);
   void settle_roots(Job& job, const Fallbacks& fallbacks, std::span<const BufferRef> values,
                     std::span<const Message> failures) noexcept;
-  void land(JobRef job) noexcept;
+  std::shared_ptr<Program> land(JobRef job) noexcept;
+  bool deliver(Job& job) noexcept;
   void put_back(const Job& job);
   void keep_untold(const Job& job);
   bool has_landed(uint64_t ticket) const { return !oldest_ || oldest_->ticket > ticket; }
@@ -314,7 +325,7 @@ class Engine {
   void forget_jobs();
 
   // engine.cpp
-  void begin_watched();
+  void begin_watched(Turn& turn);
   void leave(Thread* thread) noexcept;
   std::unique_ptr<Backend> load_backend(std::string name);
   void check_no_tensors() const;
@@ -329,7 +340,7 @@ class Engine {
   void after_fork_in_child();
   void finish();
   void report_leaks() const;
-  void tell_hold() const;
+  void tell_holds() const;
   bool wants_errors(bool is_cause) const;
   void announce_error(std::string_view place, std::string_view text, bool is_cause) const noexcept;
   bool falls_back_to_cpu(const std::string& device);
@@ -347,7 +358,7 @@ class Engine {
   Capture capture_;
   bool dump_has_failed_ = false;  ///< and that was told
   std::unique_ptr<Trace> trace_;  ///< where RT_TORCH_TRACE asks for one
-  bool is_watched_;  ///< there is a complaint or a trace: every call has to look at them
+  bool is_watched_;  ///< every call looks: there is a complaint, a trace or a file for holds
   Policy policy_;
   MemoryCount memory_;
   std::unique_ptr<Backend> backend_;
@@ -382,16 +393,16 @@ class Engine {
 
 inline Turn::Turn(Engine& the_engine)
     : engine(the_engine),
-      lock(the_engine.mutex_),
+      lock(the_engine),
       thread(Engine::current_ ? *Engine::current_ : the_engine.new_thread()),
       recorded(the_engine.graph_.recorded_nodes) {}
 
 inline Unlocked::Unlocked(Engine& engine) : engine_(engine) {
   ++engine.unlocked_;
-  engine.mutex_.unlock();
+  engine.unlock();
 }
 inline Unlocked::~Unlocked() {
-  engine_.mutex_.lock();
+  engine_.lock();
   --engine_.unlocked_;
 }
 

@@ -1,6 +1,7 @@
 // engine_lock.cpp -- the slow way into the lock, and how the fast way changes hands.
 #include "executor/engine_lock.h"
 
+#include <sys/resource.h>
 #include <time.h>
 
 #include <algorithm>
@@ -48,6 +49,16 @@ bool announce_barriers() { return false; }
 bool barrier_everywhere() { return false; }
 #endif
 
+int64_t ns_of(clockid_t clock) {
+  timespec now{};
+  clock_gettime(clock, &now);
+  return now.tv_sec * int64_t{1'000'000'000} + now.tv_nsec;
+}
+
+void note(EngineLock::Hold& longest, int64_t ns, uint16_t call) {
+  if (ns > longest.ns) longest = {ns, call};
+}
+
 /// Longer than a processor keeps a store to itself, and than a thread that was about to look goes
 /// without an interrupt.
 constexpr std::chrono::milliseconds kSurelySeen{50};
@@ -62,17 +73,29 @@ void EngineLock::lock_slowly(const void* self) {
   take_fast_way();
   in_a_row_ = last_ == self ? in_a_row_ + 1 : 0;
   last_ = self;
-  if (watched_) began_ns_ = thread_ns();
+  if (watched_) began_ = now();
   else if (in_a_row_ >= kOften && barriers_) owner_.store(self, std::memory_order_release);
 }
 
-int64_t EngineLock::thread_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return now.tv_sec * int64_t{1'000'000'000} + now.tv_nsec;
+EngineLock::Moment EngineLock::now() {
+  Moment now{ns_of(CLOCK_MONOTONIC), ns_of(CLOCK_THREAD_CPUTIME_ID)};
+#ifdef RUSAGE_THREAD
+  rusage used{};
+  if (getrusage(RUSAGE_THREAD, &used) == 0) now.waits = used.ru_nvcsw;
+#endif
+  return now;
 }
 
-void EngineLock::note_hold() { longest_ns_ = std::max(longest_ns_, thread_ns() - began_ns_); }
+void EngineLock::note_hold() {
+  const Moment end = now();
+  note(longest_.computed, end.computed_ns - began_.computed_ns, mark());
+  if (end.waits > began_.waits) note(longest_.waited, end.ns - began_.ns, mark());
+}
+
+void EngineLock::note_apart() {
+  note(longest_.apart, now().computed_ns - began_.computed_ns, mark());
+  began_ = now();
+}
 
 /// With mutex_ held: nobody is in by the fast way after this, nor comes in by it.
 void EngineLock::take_fast_way() {

@@ -43,14 +43,25 @@ class EngineLock {
       mutex_.unlock();
     }
   }
-  /// From here on nobody gets the fast way, and the longest time that a thread computed with the
-  /// lock held is noted. For tests; not while another thread holds the lock.
+  /// From here on nobody gets the fast way, and the longest holds are noted. For tests; not while
+  /// another thread holds the lock.
   void watch() { watched_ = true; }
-  int64_t longest_hold_ns() const { return longest_ns_; }
-  /// The holder's hold so far does not count: what it did has to be done under the lock.
+  struct Hold {
+    int64_t ns = 0;
+    uint16_t call = 0;
+  };
+  struct Holds {
+    Hold computed;  ///< of its thread's own time: waiting for a processor does not count
+    Hold waited;    ///< by the clock, of those in which it waited for something
+    Hold apart;     ///< of its thread's own time, up to a begin_anew()
+  };
+  const Holds& longest_holds() const { return longest_; }
+  /// The calling thread's holds are this call's from here on.
+  static void name_holds(uint16_t call) { mark() = call; }
+  /// The holder's hold so far counts apart: what it did has to be done under the lock.
   void begin_anew() {
     if (watched_) [[unlikely]]
-      began_ns_ = thread_ns();
+      note_apart();
   }
   /// The calling thread, which does not hold the lock, ends: its fast way ends, too.
   void forget_this_thread();
@@ -62,16 +73,15 @@ class EngineLock {
   }
 
  private:
-  static const void* this_thread() {
-    [[gnu::tls_model("initial-exec")]] static thread_local const char mark = 0;
-    return &mark;
+  static uint16_t& mark() {
+    [[gnu::tls_model("initial-exec")]] static thread_local constinit uint16_t call = 0;
+    return call;
   }
+  static const void* this_thread() { return &mark(); }
   void lock_slowly(const void* self);
   void take_fast_way();
   void note_hold();
-  /// What the calling thread has computed so far. Waiting for a processor does not count, so that
-  /// a busy machine changes no figure.
-  static int64_t thread_ns();
+  void note_apart();
 
   std::mutex mutex_;
   bool barriers_;  ///< without them nobody gets the fast way; with mutex_ held
@@ -81,7 +91,13 @@ class EngineLock {
   const void* last_ = nullptr;
   uint32_t in_a_row_ = 0;
   bool watched_ = false;
-  int64_t began_ns_ = 0, longest_ns_ = 0;
+  struct Moment {
+    int64_t ns = 0, computed_ns = 0;
+    int64_t waits = 0;  ///< of the thread: how often it has given its processor up by itself
+  };
+  static Moment now();
+  Moment began_;
+  Holds longest_;
 };
 
 }  // namespace rt

@@ -198,10 +198,11 @@ int64_t Engine::record(Turn& turn, Call& call) {
 double Engine::record_and_read(Turn& turn, Call& call) {
   count(Counter::calls);
   const Value value = append(turn, call, false);
-  const BufferRef buffer = settle(turn, value);
+  BufferRef settled = settle(turn, value);
   double result = 0;
   Backend& reading = backend();
   const Unlocked unlocked(*this);
+  const BufferRef buffer = std::move(settled);
   reading.to_host(*buffer, DType::F64, &result);
   return result;
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <iostream>
+#include <thread>
 
 #include "executor/engine.h"
 #include "executor/fallbacks.h"
@@ -318,6 +319,7 @@ bool Engine::prepare(Turn& turn, Tape& tape, Job& job, Cache::Entry*& entry) {
   } else {
     entry = nullptr;
     for (Value waited; (waited = graph_.build(tape, submission)) != kNone;) {
+      submission.clear();  // another thread may run it meanwhile, and its inputs end then
       wait_for(turn, waited);
       if (tape.nodes == 0) return false;
     }
@@ -379,11 +381,13 @@ void Engine::run_and_deliver(Flight& flight) {
     dropped.clear();
     execute(*flight.job);
   }
-  land(std::move(flight.job));
-  if (dropped_.empty()) return;
+  std::shared_ptr<Program> program = land(std::move(flight.job));
+  const bool is_last = program.use_count() == 1;
+  if (dropped_.empty() && !is_last) return;
   Cache::List dropped = std::exchange(dropped_, {});
   const Unlocked unlocked(*this);
   dropped.clear();
+  program.reset();
 }
 
 /// A root without a result and without a failure is one for which there was no memory.
@@ -422,8 +426,34 @@ void Engine::compile(Job& job) {
   job.compile_ns = now_ns() - start;
 }
 
-void Engine::land(JobRef job) noexcept {
+/// Gives each root its result or its failure. Returns whether something failed.
+bool Engine::deliver(Job& job) noexcept {
+  // Of a large batch so many at once that no other thread waits for long. Where some go back, all
+  // is to be seen together.
+  constexpr size_t kAtOnce = 512;
+  const std::vector<Value>& roots = job.submission.roots;
+  bool failed = job.is_lost || !job.causes.empty();
+  for (size_t i = 0; i < roots.size(); ++i) {
+    if (i % kAtOnce == kAtOnce - 1 && job.places.empty()) {
+      const Unlocked unlocked(*this);
+      std::this_thread::yield();
+    }
+    if (job.results[i]) {
+      graph_.deliver(roots[i], std::move(job.results[i]));
+      continue;
+    }
+    graph_.poison(roots[i], job.failures[i] ? job.failures[i] : out_of_memory());
+    failed = true;
+  }
+  // Who waits for the batch finds the memory of what nobody wanted given back.
+  if (graph_.has_dead() && job.places.empty()) const Unlocked unlocked(*this);
+  return failed;
+}
+
+/// Gives back the program that it has run, which may have been dropped from the cache meanwhile.
+std::shared_ptr<Program> Engine::land(JobRef job) noexcept {
   Submission& submission = job->submission;
+  const bool failed = deliver(*job);
   (job->before ? job->before->after : oldest_) = job->after;
   (job->after ? job->after->before : youngest_) = job->before;
   in_flight_nodes_ -= submission.nodes;
@@ -441,28 +471,21 @@ void Engine::land(JobRef job) noexcept {
       if (job->compiles) cache_.set_program(*entry, job->program);
       drop_beyond_bounds();
     }
-  bool failed = job->is_lost || !job->causes.empty();
-  for (size_t i = 0; i < submission.roots.size(); ++i) {
-    if (job->results[i]) {
-      graph_.deliver(submission.roots[i], std::move(job->results[i]));
-      continue;
-    }
-    const Message& failure = job->failures[i] ? job->failures[i] : out_of_memory();
-    graph_.poison(submission.roots[i], failure);
-    failed = true;
-  }
   if (!job->places.empty()) put_back(*job);
+  for (Job::Place& place : job->places)
+    if (place.before) graph_.end(std::move(place.before));
   job->places.clear();
   if (failed) count(Counter::errors);
   keep_untold(*job);
   if (--job->thread->in_flight == 0 && job->thread->ended) delete job->thread;
-  job->program.reset();
+  std::shared_ptr<Program> program = std::move(job->program);
   std::swap(newest_, job);
   if (job) {
     job->next = std::move(spare_);
     spare_ = std::move(job);
   }
   landed_.notify_all();
+  return program;
 }
 
 /// Takes back what stands in places that not all holders of a root share.

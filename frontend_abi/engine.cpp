@@ -59,8 +59,9 @@ bool rt_torch_graph_dump(Turn& turn, std::string_view path, std::string_view for
   if (format == "torchscript" && path.ends_with(".pt")) format = "torchscript module";
   else if (format == "torchscript" && !path.ends_with(".txt"))
     fail("torchscript is text in a .txt file or a module in a .pt file; the path has neither end");
-  const std::string text = turn.engine.dump(turn, format);
+  std::string dumped = turn.engine.dump(turn, format);
   const Unlocked unlocked(turn.engine);
+  const std::string text = std::move(dumped);
   const std::string name(path);
   const auto close = [](std::FILE* file) { std::fclose(file); };
   std::unique_ptr<std::FILE, decltype(close)> file(std::fopen(name.c_str(), "wb"), close);

@@ -30,10 +30,11 @@ int64_t add(Turn& turn, BufferRef buffer, const Layout& layout) {
 
 void rt_torch_tensor_save(Turn& turn, int64_t handle, std::string_view path) {
   Engine& engine = turn.engine;
-  const BufferRef read = engine.read(turn, handle);
+  BufferRef read = engine.read(turn, handle);
   Backend& backend = engine.backend();
   const Unlocked unlocked(engine);
-  const BufferRef buffer = on_host(backend, read, read->dtype());
+  const BufferRef saved = std::move(read);
+  const BufferRef buffer = on_host(backend, saved, saved->dtype());
   files::save_torch_file(std::string(path), buffer->dtype(), buffer->sizes(), buffer->data());
 }
 
@@ -68,21 +69,23 @@ int64_t rt_torch_safetensors_num_tensors(Turn& turn, int64_t handle) {
   return static_cast<int64_t>(turn.engine.file(turn, handle)->tensors().size());
 }
 std::string rt_torch_safetensors_list_names(Turn& turn, int64_t handle) {
-  const OpenFile file = turn.engine.file(turn, handle);
+  OpenFile open = turn.engine.file(turn, handle);
   const Unlocked unlocked(turn.engine);
+  const OpenFile file = std::move(open);
   return file->names();
 }
 
 int64_t rt_torch_safetensors_get_tensor(Turn& turn, int64_t handle, std::string_view name) {
   Engine& engine = turn.engine;
-  const OpenFile file = engine.file(turn, handle);
-  const files::Safetensors::Tensor& tensor = file->at(name);
-  const DType dtype = file->dtype(tensor);
   engine.seam(turn);
   Backend& backend = engine.backend();
+  OpenFile open = engine.file(turn, handle);
   BufferRef buffer;
   {
     const Unlocked unlocked(engine);
+    const OpenFile file = std::move(open);
+    const files::Safetensors::Tensor& tensor = file->at(name);
+    const DType dtype = file->dtype(tensor);
     buffer = backend.allocate(dtype, tensor.sizes, Device{});
     file->read(tensor, buffer->data());
     if (dtype == DType::F16 || dtype == DType::BF16) buffer = on_host(backend, buffer, DType::F32);

@@ -57,10 +57,11 @@ int64_t copy(Turn& turn, int64_t handle, void* out, int64_t capacity, DType dtyp
   const int64_t count = numel(engine.type(turn, handle).sizes);
   if (capacity < count) fail("capacity is ", capacity, ", the tensor has ", count, " elements");
   check_pointer("buffer", out, count);
-  const BufferRef buffer = engine.read(turn, handle);
+  BufferRef read = engine.read(turn, handle);
   if (count == 0) return 0;
   Backend& backend = engine.backend();
   const Unlocked unlocked(engine);
+  const BufferRef buffer = std::move(read);  // ends ahead of the lock
   backend.to_host(*buffer, dtype, out);
   return count;
 }
@@ -226,9 +227,10 @@ int64_t rt_torch_copy_data_to_cpu(Turn& turn, int64_t handle, float* buffer, int
 namespace {
 template <class T>
 int64_t put_all(Turn& turn, int64_t handle, DType dtype, abi::Room<T> out) {
-  const BufferRef buffer = turn.engine.read(turn, handle);
+  BufferRef read = turn.engine.read(turn, handle);
   Backend& backend = turn.engine.backend();
   const Unlocked unlocked(turn.engine);
+  const BufferRef buffer = std::move(read);
   std::vector<T> elements(static_cast<size_t>(buffer->numel()));
   if (!elements.empty()) backend.to_host(*buffer, dtype, elements.data());
   for (const T element : elements) out.put(element);

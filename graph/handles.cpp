@@ -18,10 +18,10 @@ const char* article_and_name(HandleKind kind) {
 }  // namespace
 
 void Handles::new_slot() {
-  if (entries_.size() >= kSlots)
+  if (slots_ >= kSlots)
     fail("there are ", live_, " live handles and no more can be given out; free some");
-  entries_.emplace_back();
-  free_ = static_cast<uint32_t>(entries_.size() - 1);
+  if (slots_ / kChunk == chunks_.size()) chunks_.push_back(std::make_unique<Entry[]>(kChunk));
+  free_ = slots_++;
 }
 
 void Handles::refuse(int64_t handle, HandleKind kind) const {
@@ -30,10 +30,10 @@ void Handles::refuse(int64_t handle, HandleKind kind) const {
                           " is needed; the call that should have made it failed: check its result"),
                      false, Failure::ZeroHandle);
   const uint32_t slot = slot_of(handle);
-  const bool known = handle > 0 && handle < int64_t{1} << 53 && slot != 0 && slot < entries_.size();
-  if (known && generation_of(handle) < entries_[slot].generation)
+  const bool known = handle > 0 && handle < int64_t{1} << 53 && slot != 0 && slot < slots_;
+  if (known && generation_of(handle) < entry(slot).generation)
     fail("handle #", handle, " was freed before; use it no more after freeing it");
-  if (known && entries_[slot].handle == handle)
+  if (known && entry(slot).handle == handle)
     fail("handle #", handle, " is ", article_and_name(kind_of(handle)), ", not ",
          article_and_name(kind), "; pass the right handle");
   fail("#", handle, " is not a handle of this library; pass one that a call returned");

@@ -1,6 +1,7 @@
 // handles.h -- int64 handles: what kind of thing, which slot, which generation of that slot.
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -33,7 +34,7 @@ class Handles {
   int64_t add(HandleKind kind, Value value) {
     make_room();
     const uint32_t slot = free_;
-    Entry& entry = entries_[slot];
+    Entry& entry = at(slot);
     free_ = entry.next;
     entry.handle =
         (int64_t{entry.generation} << kKindBits | static_cast<int64_t>(kind)) << kSlotBits | slot;
@@ -52,13 +53,13 @@ class Handles {
   /// The same, nullptr where at() throws.
   Entry* find(int64_t handle, HandleKind kind) {
     const uint32_t slot = slot_of(handle);
-    if (slot == 0 || slot >= entries_.size()) return nullptr;
-    Entry& entry = entries_[slot];
+    if (slot == 0 || slot >= slots_) return nullptr;
+    Entry& entry = at(slot);
     return entry.handle == handle && kind_of(handle) == kind ? &entry : nullptr;
   }
   void remove(int64_t handle) {
     const uint32_t slot = slot_of(handle);
-    Entry& entry = entries_[slot];
+    Entry& entry = at(slot);
     entry.handle = 0;
     --live_;
     if (++entry.generation == kGenerations) return;
@@ -67,32 +68,33 @@ class Handles {
   }
   int64_t live() const { return live_; }
 
-  const Entry& entry(uint32_t slot) const { return entries_[slot]; }
+  const Entry& entry(uint32_t slot) const { return chunks_[slot / kChunk][slot % kChunk]; }
   static uint32_t slot_of(int64_t handle) { return static_cast<uint32_t>(handle & (kSlots - 1)); }
   /// Puts a slot in front of a list of them, and takes it out.
   void link(uint32_t& first, uint32_t slot) {
-    entries_[slot].next = first;
-    entries_[slot].previous = 0;
-    if (first != 0) entries_[first].previous = slot;
+    at(slot).next = first;
+    at(slot).previous = 0;
+    if (first != 0) at(first).previous = slot;
     first = slot;
   }
   void unlink(uint32_t& first, uint32_t slot) {
-    Entry& entry = entries_[slot];
-    (entry.previous == 0 ? first : entries_[entry.previous].next) = entry.next;
-    if (entry.next != 0) entries_[entry.next].previous = entry.previous;
+    Entry& entry = at(slot);
+    (entry.previous == 0 ? first : at(entry.previous).next) = entry.next;
+    if (entry.next != 0) at(entry.next).previous = entry.previous;
     entry.next = entry.previous = 0;
   }
 
   /// Calls f(entry, kind) for every live one, in the order of slots.
   template <class F>
   void for_each(F f) const {
-    for (uint32_t slot = 1; slot < entries_.size(); ++slot)
-      if (const Entry& entry = entries_[slot]; entry.handle != 0) f(entry, kind_of(entry.handle));
+    for (uint32_t slot = 1; slot < slots_; ++slot)
+      if (const Entry& one = entry(slot); one.handle != 0) f(one, kind_of(one.handle));
   }
 
  private:
   static constexpr int kSlotBits = 26, kKindBits = 3, kGenerationBits = 22;
   static constexpr uint32_t kSlots = 1u << kSlotBits, kGenerations = 1u << kGenerationBits;
+  static constexpr uint32_t kChunk = 1024;
   static_assert(kSlotBits + kKindBits + kGenerationBits <= 53);
 
   static HandleKind kind_of(int64_t handle) {
@@ -101,10 +103,13 @@ class Handles {
   static uint32_t generation_of(int64_t handle) {
     return static_cast<uint32_t>(handle >> (kSlotBits + kKindBits) & (kGenerations - 1));
   }
+  Entry& at(uint32_t slot) { return chunks_[slot / kChunk][slot % kChunk]; }
   void new_slot();
   [[noreturn]] void refuse(int64_t handle, HandleKind kind) const;
 
-  std::vector<Entry> entries_{1};
+  std::vector<std::unique_ptr<Entry[]>>
+      chunks_;  ///< a list that grows is copied, all of it at once
+  uint32_t slots_ = 1;
   uint32_t free_ = 0;
   int64_t live_ = 0;
 };

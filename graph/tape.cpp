@@ -39,11 +39,19 @@ void Graph::vacate(uint32_t slot) {
   if (node.grad != 0) unlink_gradient(node);
   if (node.undo != 0) forget_undos(node);
   families_.leave(node.family);
-  node.buffer = {};
+  if (node.buffer) end(std::move(node.buffer));
   node.labelled = node.placed = false;
   node.state = State::Free;
   node.next = free_;
   free_ = slot;
+}
+
+void Graph::end(BufferRef buffer) noexcept {
+  if (!buffer->unique()) return;
+  try {
+    dead_.push_back(std::move(buffer));
+  } catch (const std::bad_alloc&) {  // it ends here
+  }
 }
 
 bool Graph::infer_alike(Args& args) const {

@@ -266,6 +266,13 @@ class Graph {
   std::string label(Value value) const;             ///< "" when there is none
   void mark_places(std::vector<bool>& used) const;  ///< of all values
 
+  /// Ends a reference to a buffer. Where it was the last one, the buffer is kept for who lets the
+  /// engine's lock go: to give memory back may take the system milliseconds.
+  void end(BufferRef buffer) noexcept;
+  bool has_dead() const { return !dead_.empty(); }
+  /// Hands the dead ones over, for an empty list.
+  void take_dead(std::vector<BufferRef>& list) noexcept { dead_.swap(list); }
+
   int64_t recorded_nodes = 0, dead_nodes = 0, pending_nodes = 0;
 
  private:
@@ -290,6 +297,7 @@ class Graph {
   std::vector<uint32_t> below(Value value);
   void unlink(Tape& tape, Node& node);
   bool let_go(uint32_t slot, uint32_t& work);
+  bool let_go(Node& node, uint32_t slot, uint32_t& work);
   void dispose(uint32_t work);
   void release_value(Value value);
   void link(Value value, uint32_t record);
@@ -302,7 +310,6 @@ class Graph {
   void differentiate(Builder& build, const GradRecord& record);
   void end_pass(std::span<const uint32_t> records);
 
-  bool let_go(Node& node, uint32_t slot, uint32_t& work);
   std::vector<std::unique_ptr<Node[]>> chunks_;
   std::vector<std::unique_ptr<Tape>> tapes_;
   std::vector<uint32_t> empty_tapes_;  ///< closed ones that wait for a thread
@@ -316,6 +323,7 @@ class Graph {
   std::unordered_map<uint32_t, Message> poison_;
   std::unordered_map<uint32_t, std::string> labels_;
   std::unordered_map<uint32_t, Place> places_;  ///< of some pending views
+  std::vector<BufferRef> dead_;
   GradRecords records_;
   uint32_t dying_ = 0;             ///< records without references, for bury()
   std::vector<TensorType> types_;  ///< scratch of differentiate()
