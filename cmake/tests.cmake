@@ -44,18 +44,22 @@ function(rt_run_tests folder label)
       set(prefix libtorch.${folder}.)
     endif()
   endif()
-  # A process takes longer to start under sanitizers than most tests. Those that a process may have
-  # one of only have programs of their own, or go through the ABI.
+  # Under sanitizers some take minutes: tests of the fuzzer itself, 30,000 steps of a training, and
+  # programs so large that their time tells how it grows.
+  set(filter *)
+  if(RT_SANITIZE)
+    set(filter -*.FindsARowThatIsWrong*:FuzzSelf.*:LongTraining.*:Growth.*)
+  endif()
+  # A process takes longer to start there than most tests. Those that a process may have one of only
+  # have programs of their own, or go through the ABI.
   if(RT_SANITIZE AND folder MATCHES "^(graph|executor|files|fuzz|ops|autograd)$")
-    # What is left out takes minutes: tests of the fuzzer itself, and 30,000 steps of a training.
-    add_test(NAME ${folder}
-             COMMAND rt_test_${folder}
-                     --gtest_filter=-*.FindsARowThatIsWrong*:FuzzSelf.*:LongTraining.*)
+    add_test(NAME ${folder} COMMAND rt_test_${folder} --gtest_filter=${filter})
     set_tests_properties(${folder} PROPERTIES TIMEOUT 600 LABELS ${label} ${environment})
     return()
   endif()
   gtest_discover_tests(
     rt_test_${folder}
+    TEST_FILTER ${filter}
     TEST_PREFIX ${prefix}
     DISCOVERY_MODE PRE_TEST
     DISCOVERY_TIMEOUT 60
@@ -86,6 +90,7 @@ rt_run_tests(autograd core reference)
 if(RT_LIBTORCH_FOUND)
   # The plugin's own sources, with their torch headers, beside the core.
   rt_add_tests(torchscript rt_core rt_torchscript)
+  set_target_properties(rt_test_torchscript PROPERTIES UNITY_BUILD ON)
   # Its own list, since CMake warns of two folders with a libgomp in the one it would make.
   set_target_properties(rt_test_torchscript PROPERTIES BUILD_WITH_INSTALL_RPATH ON INSTALL_RPATH
                                                                               ${RT_LIBTORCH_DIR}/lib)
@@ -131,13 +136,18 @@ function(rt_run_ops_on simd aten onednn mkl)
   set_tests_properties(ops_on_${simd} PROPERTIES TIMEOUT 300 LABELS core ENVIRONMENT
                                                  "RT_TORCH_BACKEND=reference;${instructions}")
   if(RT_LIBTORCH_FOUND)
-    foreach(fuse 0 1)
-      set(name libtorch.ops_on_${simd}_fuse_${fuse})
-      add_test(NAME ${name} COMMAND rt_test_ops)
+    # Ours and libtorch's kernels, then libtorch's alone, which may be the same for several of ours.
+    set(name libtorch.ops_on_${simd})
+    set(name_alone libtorch.ops_not_fused_on_${aten}_${onednn})
+    add_test(NAME ${name} COMMAND rt_test_ops)
+    set_tests_properties(${name} PROPERTIES TIMEOUT 300 LABELS libtorch ENVIRONMENT
+                                            "RT_TORCH_BACKEND=libtorch;${instructions}")
+    if(NOT TEST ${name_alone})
+      add_test(NAME ${name_alone} COMMAND rt_test_ops)
       set_tests_properties(
-        ${name} PROPERTIES TIMEOUT 300 LABELS libtorch ENVIRONMENT
-                           "RT_TORCH_BACKEND=libtorch;RT_TORCH_FUSE=${fuse};${instructions}")
-    endforeach()
+        ${name_alone} PROPERTIES TIMEOUT 300 LABELS libtorch ENVIRONMENT
+                                 "RT_TORCH_BACKEND=libtorch;RT_TORCH_FUSE=0;${instructions}")
+    endif()
   endif()
 endfunction()
 # What the processor has beyond these is tested above.
