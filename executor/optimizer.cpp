@@ -134,8 +134,8 @@ void Engine::free_optimizer(Turn& turn, int64_t handle) {
   handles_.remove(handle);
 }
 
-/// The value of a parameter, which `parameter.handle` stands for then; kNone where no handle does, so
-/// that nobody could look at it.
+/// The value of a parameter, which `parameter.handle` stands for then; kNone where no handle does,
+/// so that nobody could look at it.
 Value Engine::value_of(Optimizer::Parameter& parameter) {
   const Value value = graph_.leaf(parameter.leaf);
   if (value == kNone) return kNone;
