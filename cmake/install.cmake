@@ -38,5 +38,8 @@ install(FILES ${PROJECT_BINARY_DIR}/rt_torchConfigVersion.cmake DESTINATION ${cm
 
 install(FILES frontend_abi/rt_torch.spl frontend_abi/rt_torch.json
         DESTINATION ${CMAKE_INSTALL_DATADIR}/rt_torch)
-install(FILES CHANGELOG.md LICENSE THIRD_PARTY_NOTICES.md docs/debugging.md docs/eager.md
-              docs/simple.md frontend_abi/OPS.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+# Pages that name no file which is not installed; the others are for those who have the sources.
+set(pages backends debugging eager environment files simple timeline)
+list(TRANSFORM pages REPLACE "(.+)" "docs/\\1.md")
+install(FILES CHANGELOG.md LICENSE THIRD_PARTY_NOTICES.md frontend_abi/OPS.md ${pages}
+        DESTINATION ${CMAKE_INSTALL_DOCDIR})

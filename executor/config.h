@@ -12,7 +12,7 @@ namespace rt {
 /// A failed call does this beside setting the thread's error.
 enum class OnError : uint8_t { Nothing, Print, Abort };
 
-/// What the environment variables of the README say; the members' initial values are the defaults.
+/// The environment variables of docs/environment.md; the members' initial values are the defaults.
 struct Config {
   Policy policy = Policy::Observe;
   std::string backend = "auto";
