@@ -7,8 +7,8 @@
 
 namespace rt {
 
-/// One optimizer over leaves, which it does not keep alive. Hyperparameters enter a step as scalars,
-/// so that a changed one compiles nothing.
+/// One optimizer over leaves, which it does not keep alive. Hyperparameters enter a step as
+/// scalars, so that a changed one compiles nothing.
 struct Optimizer {
   enum class Rule : uint8_t { Sgd, Adam, AdamW };
   struct Parameter {
