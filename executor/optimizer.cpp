@@ -94,7 +94,9 @@ int64_t Engine::add_optimizer(Turn& turn, Optimizer optimizer, Sizes handles) {
            " was computed from other tensors and would not be trained; make it a leaf with "
            "rt_torch_autograd_set_requires_grad");
     if (!is_float(node.dtype)) fail(text(), " has no gradients, only floating point tensors have");
-    if (const auto [first, fresh] = numbers.try_emplace(handles[i], i); !fresh)
+    // A leaf may have several handles. What takes part in nothing yet is another tensor by each.
+    const int64_t known_by = node.grad != 0 ? int64_t{node.grad} : -handles[i];
+    if (const auto [first, fresh] = numbers.try_emplace(known_by, i); !fresh)
       fail(text(), " is also parameter ", first->second, "; name it once");
     optimizer.parameters.push_back({.leaf = {}, .handle = handles[i]});
   }

@@ -255,6 +255,7 @@ TEST_P(OptimizerCalls, BadNumbersAreRefused) {
 
 TEST_P(OptimizerCalls, BadListsAreRefused) {
   const int64_t p = leaf({1, 2}), computed = square(p);
+  const int64_t same = keep(rt_torch_torchtensor_contiguous(p));
   const int64_t live = rt_torch_live_handles();
   EXPECT_EQ(rt_torch_sgd_new(nullptr, 0, 0.1, 0, 0), 0);
   expect_error({"rt_torch_sgd_new", "empty"});
@@ -262,6 +263,9 @@ TEST_P(OptimizerCalls, BadListsAreRefused) {
   EXPECT_EQ(rt_torch_sgd_new(both, 2, 0.1, 0, 0), 0);
   expect_error({"rt_torch_sgd_new", "leaf"});
   EXPECT_EQ(rt_torch_sgd_new(twice, 2, 0.1, 0, 0), 0);
+  expect_error({"rt_torch_sgd_new", "name it once"});
+  const int64_t one_leaf[] = {p, same};
+  EXPECT_EQ(rt_torch_sgd_new(one_leaf, 2, 0.1, 0, 0), 0);
   expect_error({"rt_torch_sgd_new", "name it once"});
   EXPECT_EQ(rt_torch_adam_new(none, 2, 0.1, 0.9, 0.99, 1e-8, 0), 0);
   expect_error({"rt_torch_adam_new"});
