@@ -209,16 +209,18 @@ void large(Outcome& run) {
   rt_torch_sync();
 }
 
-/// Parameters so large that a step writes over them: where it fails, it must not have begun to.
+/// Parameters so large that a step writes over them, one after the other: where there is no memory
+/// for the second one, it must not have begun with the first.
 void large_step(Outcome& run) {
-  const int64_t parameters[] = {run.keep(full(300, 300, 0.5)), run.keep(full(300, 300, 2))};
+  const int64_t parameters[] = {run.keep(full(300, 300, 0.5)), run.keep(full(280, 300, 2))};
   for (const int64_t parameter : parameters) rt_torch_autograd_set_requires_grad(parameter, 1);
   const int64_t optimizer = rt_torch_adam_new(parameters, 2, 0.1, 0.9, 0.999, 1e-8, 0.01);
   for (int step = 0; step < 4; ++step) {
     rt_torch_optimizer_zero_grad(optimizer);
-    const int64_t product = run.keep(rt_torch_torchtensor_mul(parameters[0], parameters[1]));
-    const int64_t loss = run.keep(rt_torch_torchtensor_sum_tensor(product));
-    rt_torch_autograd_backward(loss);
+    for (const int64_t parameter : parameters) {
+      const int64_t square = run.keep(rt_torch_torchtensor_mul(parameter, parameter));
+      rt_torch_autograd_backward(run.keep(rt_torch_torchtensor_sum_tensor(square)));
+    }
     rt_torch_optimizer_step(optimizer);
     rt_torch_flush();
   }
