@@ -1,6 +1,8 @@
 # tests.cmake -- one program per folder of tests/, and the checks on what is shipped.
 include(GoogleTest)
 
+set(CMAKE_UNITY_BUILD OFF) # tests have names in common
+
 add_library(rt_test_settings INTERFACE)
 target_include_directories(rt_test_settings INTERFACE ${PROJECT_SOURCE_DIR})
 target_link_libraries(rt_test_settings INTERFACE rt_settings GTest::gtest GTest::gmock
@@ -90,7 +92,7 @@ rt_run_tests(autograd core reference)
 if(RT_LIBTORCH_FOUND)
   # The plugin's own sources, with their torch headers, beside the core.
   rt_add_tests(torchscript rt_core rt_torchscript)
-  set_target_properties(rt_test_torchscript PROPERTIES UNITY_BUILD ON)
+  set_target_properties(rt_test_torchscript PROPERTIES UNITY_BUILD ON)  # see rt_torchscript
   # Its own list, since CMake warns of two folders with a libgomp in the one it would make.
   set_target_properties(rt_test_torchscript PROPERTIES BUILD_WITH_INSTALL_RPATH ON INSTALL_RPATH
                                                                               ${RT_LIBTORCH_DIR}/lib)

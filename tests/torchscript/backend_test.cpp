@@ -6,20 +6,15 @@
 #include <locale>
 #include <sstream>
 
-#include "executor/libtorch.h"
 #include "executor/torchscript/buffer.h"
 #include "tests/executor/reference_rig.h"
 #include "tests/graph/samples.h"
+#include "tests/torchscript/rig.h"
 
 namespace rt::test {
 namespace {
 
 using testing::HasSubstr;
-
-std::unique_ptr<Backend> libtorch() {
-  static MemoryCount memory;
-  return make_libtorch_backend(memory, 1, "", {.fuse = false});
-}
 
 /// Deterministic operands for a batch's inputs that no row refuses: numbers between 0 and 1, bools
 /// of both kinds, indices 0.

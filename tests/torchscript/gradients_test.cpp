@@ -2,19 +2,14 @@
 // index, the operators of our own.
 #include <ATen/ATen.h>
 
-#include "executor/libtorch.h"
 #include "executor/torchscript/operators.h"
 #include "tests/executor/reference_rig.h"
+#include "tests/torchscript/rig.h"
 
 namespace rt::test {
 namespace {
 
 using Floats = std::vector<float>;
-
-std::unique_ptr<Backend> libtorch() {
-  static MemoryCount memory;
-  return make_libtorch_backend(memory, 1, "", {.fuse = false});
-}
 
 TEST(Expand, GoesInAndOutWithItsStrides) {
   Rig rig(libtorch());

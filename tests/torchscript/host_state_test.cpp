@@ -4,16 +4,11 @@
 #include <ATen/Functions.h>
 #include <ATen/Parallel.h>
 
-#include "executor/libtorch.h"
 #include "tests/executor/random_state.h"
+#include "tests/torchscript/rig.h"
 
 namespace rt::test {
 namespace {
-
-std::unique_ptr<Backend> libtorch(int threads = 1) {
-  static MemoryCount memory;
-  return make_libtorch_backend(memory, threads, "");
-}
 
 std::vector<float> numbers(const at::Tensor& tensor) {
   return {tensor.const_data_ptr<float>(), tensor.const_data_ptr<float>() + tensor.numel()};
@@ -47,7 +42,7 @@ void draw_much(Backend& backend) {
 }
 
 TEST(HostState, PyTorchDrawsWhatItWouldDrawWithoutUs) {
-  const auto backend = libtorch();
+  const auto backend = libtorch({});
   at::manual_seed(123);
   const std::vector<float> first = numbers(at::rand({8})), second = numbers(at::randn({8}));
   at::manual_seed(123);
@@ -60,7 +55,7 @@ TEST(HostState, PyTorchDrawsWhatItWouldDrawWithoutUs) {
 }
 
 TEST(HostState, WeDrawWhatWeWouldDrawWithoutPyTorch) {
-  Drawing drawing(libtorch()), reference(make_reference_backend(drawing.memory, 1));
+  Drawing drawing(libtorch({})), reference(make_reference_backend(drawing.memory, 1));
   for (Drawing* one : {&drawing, &reference}) one->backend->seed(7);
   at::manual_seed(1);
   EXPECT_EQ(drawing.draw(), reference.draw());
@@ -69,14 +64,14 @@ TEST(HostState, WeDrawWhatWeWouldDrawWithoutPyTorch) {
 }
 
 TEST(HostState, NumbersOfAFailedRunComeAgainThoseOfOthersNever) {
-  Drawing drawing(libtorch());
+  Drawing drawing(libtorch({}));
   expect_only_own_numbers_again(drawing);
 }
 
 TEST(HostState, EachHasItsNumberOfThreads) {
   const int before = at::get_num_threads();
   at::set_num_threads(3);
-  const auto backend = libtorch(2);
+  const auto backend = libtorch({}, 2);
   const auto multiply = [&] {
     Batch batch;
     const int64_t sizes[] = {64, 64};
