@@ -3,6 +3,19 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+usage() {
+  cat <<'EOF'
+usage: tools/demo.sh
+  Installs what is missing, builds into build/reference, and trains a classifier of digits.
+EOF
+}
+
+case "${1-}" in
+  "") ;;
+  -h | --help) usage; exit 0 ;;
+  *) usage >&2; exit 2 ;;
+esac
+
 doing=starting
 # shellcheck disable=SC2154  # status is set in the trap itself
 trap 'status=$?; [ $status -eq 0 ] || echo "demo: failed while $doing, see above" >&2' EXIT
