@@ -38,13 +38,9 @@ endfunction()
 
 # rt_run_tests(<folder> <label> [<backend>]): registers the folder's tests, to run on that backend.
 function(rt_run_tests folder label)
-  set(prefix ${folder}.)
   set(environment "")
   if(ARGN)
     set(environment ENVIRONMENT RT_TORCH_BACKEND=${ARGN})
-    if(ARGN STREQUAL libtorch)
-      set(prefix libtorch.${folder}.)
-    endif()
   endif()
   # Under sanitizers some take minutes: tests of the fuzzer itself, 30,000 steps of a training, and
   # programs so large that their time tells how it grows.
@@ -52,9 +48,13 @@ function(rt_run_tests folder label)
   if(RT_SANITIZE)
     set(filter -*.FindsARowThatIsWrong*:FuzzSelf.*:LongTraining.*:Growth.*)
   endif()
-  # A process takes longer to start there than most tests. Those that a process may have one of only
-  # have programs of their own, or go through the ABI.
-  if(RT_SANITIZE AND folder MATCHES "^(graph|executor|files|fuzz|ops|autograd)$")
+  # In one process where it takes longer to start one than to run a test: to read all golden cases,
+  # or under sanitizers. Tests that a process may have one of only have programs of their own.
+  set(together ops autograd)
+  if(RT_SANITIZE)
+    list(APPEND together graph executor files fuzz abi)
+  endif()
+  if(folder IN_LIST together)
     add_test(NAME ${folder} COMMAND rt_test_${folder} --gtest_filter=${filter})
     set_tests_properties(${folder} PROPERTIES TIMEOUT 600 LABELS ${label} ${environment})
     return()
@@ -62,7 +62,7 @@ function(rt_run_tests folder label)
   gtest_discover_tests(
     rt_test_${folder}
     TEST_FILTER ${filter}
-    TEST_PREFIX ${prefix}
+    TEST_PREFIX ${folder}.
     DISCOVERY_MODE PRE_TEST
     DISCOVERY_TIMEOUT 60
     PROPERTIES TIMEOUT 300 LABELS ${label} ${environment})
@@ -96,9 +96,8 @@ if(RT_LIBTORCH_FOUND)
   # Its own list, since CMake warns of two folders with a libgomp in the one it would make.
   set_target_properties(rt_test_torchscript PROPERTIES BUILD_WITH_INSTALL_RPATH ON INSTALL_RPATH
                                                                               ${RT_LIBTORCH_DIR}/lib)
-  rt_run_tests(abi libtorch libtorch)
   # These in one process each: loading libtorch takes longer than all of their tests.
-  foreach(folder torchscript ops autograd)
+  foreach(folder torchscript abi ops autograd)
     add_test(NAME libtorch.${folder} COMMAND rt_test_${folder})
     set_tests_properties(libtorch.${folder} PROPERTIES TIMEOUT 300 LABELS libtorch ENVIRONMENT
                                                        RT_TORCH_BACKEND=libtorch)
