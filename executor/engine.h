@@ -242,7 +242,8 @@ class Engine {
   void clear_gradient(Value leaf);
   Value make_leaf(Turn& turn, int64_t handle);
   Optimizer& optimizer(Turn& turn, int64_t handle);
-  Value value_of(Optimizer::Parameter& parameter);
+  void find_handles(Optimizer& optimizer);
+  Value value_of(const Optimizer::Parameter& parameter);
   template <class Visit>
   void for_each_parameter(Turn& turn, int64_t handle, const Visit& visit);
   void renew(Value& slot, Value now);
@@ -306,7 +307,7 @@ class Engine {
                     std::span<const Message> failures) noexcept;
   std::shared_ptr<Program> land(JobRef job) noexcept;
   bool deliver(Job& job) noexcept;
-  void put_back(const Job& job);
+  void put_back(Job& job) noexcept;
   void keep_untold(const Job& job);
   bool has_landed(uint64_t ticket) const { return !oldest_ || oldest_->ticket > ticket; }
   void wait_until_landed(uint64_t ticket);

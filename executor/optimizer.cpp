@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <unordered_map>
+#include <utility>
 
 #include "executor/rewriting.h"
 #include "executor/tape_builder.h"
@@ -136,19 +137,41 @@ void Engine::free_optimizer(Turn& turn, int64_t handle) {
   handles_.remove(handle);
 }
 
-/// The value of a parameter, which `parameter.handle` stands for then; kNone where no handle does,
-/// so that nobody could look at it.
-Value Engine::value_of(Optimizer::Parameter& parameter) {
-  const Value value = graph_.leaf(parameter.leaf);
-  if (value == kNone) return kNone;
-  const Handles::Entry* entry = handles_.find(parameter.handle, HandleKind::Tensor);
-  if (entry && entry->value == value) return value;
-  for (uint32_t slot = graph_.first_relative(value); slot != 0; slot = entry->next) {
-    entry = &handles_.entry(slot);
-    parameter.handle = entry->handle;
-    if (entry->value == value) return value;
+/// Lets each parameter name a handle that is there, where its own was freed and its value has
+/// others. Relatives' handles are gone through once for all parameters among them.
+void Engine::find_handles(Optimizer& optimizer) {
+  struct Stale {
+    uint32_t first;  ///< slot of the handles among which one may be
+    uint32_t value;
+    Optimizer::Parameter* parameter;
+  };
+  std::vector<Stale> all;
+  for (Optimizer::Parameter& parameter : optimizer.parameters) {
+    const Value value = graph_.leaf(parameter.leaf);
+    if (value == kNone || value_of(parameter) != kNone) continue;
+    if (const uint32_t first = graph_.first_relative(value); first != 0)
+      all.push_back({first, value.number, &parameter});
   }
-  return kNone;
+  std::ranges::sort(all, {}, [](const Stale& one) { return std::pair(one.first, one.value); });
+  for (auto begin = all.begin(); begin != all.end();) {
+    const auto end = std::ranges::upper_bound(begin, all.end(), begin->first, {}, &Stale::first);
+    for (uint32_t slot = begin->first; slot != 0; slot = handles_.entry(slot).next) {
+      const Handles::Entry& entry = handles_.entry(slot);
+      const auto found =
+          std::ranges::lower_bound(begin, end, entry.value.number, {}, &Stale::value);
+      if (found != end && found->value == entry.value.number)
+        found->parameter->handle = entry.handle;
+    }
+    begin = end;
+  }
+}
+
+/// The value of a parameter; kNone where its handle does not stand for it. After find_handles() no
+/// handle does then, so that nobody could look at it.
+Value Engine::value_of(const Optimizer::Parameter& parameter) {
+  const Value value = graph_.leaf(parameter.leaf);
+  const Handles::Entry* const entry = handles_.find(parameter.handle, HandleKind::Tensor);
+  return entry && entry->value == value ? value : kNone;
 }
 
 /// Calls `visit(parameter, value)` for those that are still there.
@@ -160,7 +183,9 @@ void Engine::for_each_parameter(Turn& turn, int64_t handle, const Visit& visit) 
 
 void Engine::zero_gradients(Turn& turn, int64_t handle) {
   count(Counter::calls);
-  optimizer(turn, handle).lost_pass = turn.thread.lost_pass;
+  Optimizer& of = optimizer(turn, handle);
+  find_handles(of);
+  of.lost_pass = turn.thread.lost_pass;
   for_each_parameter(turn, handle, [&](auto&, Value value) { clear_gradient(value); });
 }
 
@@ -188,6 +213,7 @@ void Engine::step(Turn& turn, int64_t handle) {
   };
   do {
     due.clear();
+    find_handles(optimizer(turn, handle));
     for_each_parameter(turn, handle, [&](Optimizer::Parameter& parameter, Value value) {
       if (graph_[value].grad != 0 && graph_.record_of(value).spoiled) return;
       const Value gradient = gradient_of(turn, value);

@@ -488,23 +488,27 @@ std::shared_ptr<Program> Engine::land(JobRef job) noexcept {
   return program;
 }
 
-/// Takes back what stands in places that not all holders of a root share.
-void Engine::put_back(const Job& job) {
-  for (const Job::Place& place : job.places) {
-    const Value root = job.submission.roots[place.root];
-    if (place.undo.leaf != 0) {
-      graph_.put_back_gradient(place.undo, root, place.before);
-      continue;
-    }
-    optimizers_.for_each([&](Optimizer& optimizer) {
-      for (Optimizer::Parameter& parameter : optimizer.parameters)
-        for (Value& state : parameter.state) {
-          if (state != root) continue;
-          parameter.steps = place.undo.steps;
-          if (place.undo.before == kNone) graph_.release(std::exchange(state, kNone));
-        }
-    });
-  }
+/// Takes back what stands in places that not all holders of a root share. Optimizers are gone
+/// through once for all roots, which are put in order where they lie, so that it needs no memory.
+void Engine::put_back(Job& job) noexcept {
+  const auto root_of = [&](const Job::Place& place) {
+    return job.submission.roots[place.root].number;
+  };
+  const auto states = std::ranges::partition(
+      job.places, [](const Job::Place& place) { return place.undo.leaf != 0; });
+  for (Job::Place& place : std::span(job.places.begin(), states.begin()))
+    graph_.put_back_gradient(place.undo, {root_of(place)}, place.before);
+  if (states.empty()) return;
+  std::ranges::sort(states, {}, root_of);
+  optimizers_.for_each([&](Optimizer& optimizer) {
+    for (Optimizer::Parameter& parameter : optimizer.parameters)
+      for (Value& state : parameter.state) {
+        const auto place = std::ranges::lower_bound(states, state.number, {}, root_of);
+        if (place == states.end() || root_of(*place) != state.number) continue;
+        parameter.steps = place->undo.steps;
+        if (place->undo.before == kNone) graph_.release(std::exchange(state, kNone));
+      }
+  });
 }
 
 /// Keeps the failures of a batch until a call of the thread that recorded it has told them.

@@ -98,6 +98,102 @@ TEST_F(Growth, AnOptimizerOverManyParameters) {
   EXPECT_LT(seconds(make(50'000)), 150 * seconds(make(2'000)));
 }
 
+/// Seconds for work over `count` things, so often that it is over as many of them for each count.
+double evenly(int64_t count, const std::function<void()>& work) {
+  return seconds([&] {
+    for (int64_t done = 0; done < 64'000; done += count) work();
+  });
+}
+/// `count` leaves that are slices of one buffer, each with a handle of its own.
+std::vector<Tensor> slices(int64_t count) {
+  Tensor whole = rt_torch_tensor_full(&count, 1, 1);
+  rt_torch_flush();
+  std::vector<Tensor> slices;
+  for (int64_t i = 0; i < count; ++i) {
+    slices.push_back(rt_torch_torchtensor_slice(whole, 0, i, i + 1, 1));
+    rt_torch_autograd_set_requires_grad(slices.back(), 1);
+  }
+  return slices;
+}
+int64_t sgd_over(const std::vector<Tensor>& parameters) {
+  const std::vector<int64_t> handles(parameters.begin(), parameters.end());
+  return rt_torch_sgd_new(handles.data(), static_cast<int64_t>(handles.size()), 0.1, 0, 0);
+}
+
+TEST_F(Growth, AnOptimizerOverSlicesFindsTheHandlesThatAreLeft) {
+  rt_torch_set_policy("data");
+  const auto cost = [](int64_t count) {
+    std::vector<Tensor> parameters = slices(count);
+    const int64_t optimizer = sgd_over(parameters);
+    const double taken = evenly(count, [&] {
+      for (Tensor& parameter : parameters)  // the one that the optimizer knows is freed
+        parameter = Tensor(rt_torch_torchtensor_contiguous(parameter));
+      EXPECT_EQ(rt_torch_optimizer_zero_grad(optimizer), 0);
+    });
+    EXPECT_EQ(rt_torch_optimizer_free(optimizer), 0);
+    return taken;
+  };
+  EXPECT_LT(cost(32'000), 8 * cost(1'000));
+}
+
+TEST_F(Growth, AnOptimizerOverSlicesThatNoHandleStandsFor) {
+  rt_torch_set_policy("data");
+  const auto cost = [](int64_t count) {
+    std::vector<Tensor> parameters = slices(count), squares;
+    const int64_t optimizer = sgd_over(parameters);
+    for (int64_t i = 0; i < count / 2; ++i) {  // their values stay for a backward pass
+      Tensor& parameter = parameters[static_cast<size_t>(i)];
+      squares.push_back(rt_torch_torchtensor_mul(parameter, parameter));
+      parameter.free();
+    }
+    rt_torch_flush();
+    const double taken = evenly(count, [&] {
+      EXPECT_EQ(rt_torch_optimizer_zero_grad(optimizer), 0);
+      EXPECT_EQ(rt_torch_optimizer_step(optimizer), 0);
+    });
+    EXPECT_EQ(rt_torch_optimizer_free(optimizer), 0);
+    return taken;
+  };
+  EXPECT_LT(cost(32'000), 8 * cost(1'000));
+}
+
+TEST_F(Growth, AStepThatFailsGoesThroughOptimizersOnce) {
+  rt_torch_set_policy("data");
+  const auto leaves = [](int count) {
+    std::vector<Tensor> leaves;
+    for (int i = 0; i < count; ++i) {
+      leaves.push_back(full({2}, 1));
+      rt_torch_autograd_set_requires_grad(leaves.back(), 1);
+    }
+    rt_torch_flush();
+    return leaves;
+  };
+  const std::vector<Tensor> parameters = leaves(1'000);
+  const std::vector<int64_t> handles(parameters.begin(), parameters.end());
+  const auto count = static_cast<int64_t>(handles.size());
+  const int64_t adam = rt_torch_adam_new(handles.data(), count, 0.01, 0.9, 0.99, 1e-8, 0);
+  std::vector<int64_t> classes(handles.size());
+  classes[1] = 9;
+  Tensor labels = rt_torch_tensor_from_i64_data(classes.data(), count, &count, 1);
+  const auto fail = [&] {
+    rt_torch_optimizer_zero_grad(adam);
+    Tensor rows = rt_torch_torchtensor_stack(handles.data(), count, 0);
+    Tensor loss = rt_torch_nn_cross_entropy_tensor(rows, labels);
+    rt_torch_autograd_backward(loss);
+    EXPECT_EQ(rt_torch_optimizer_step(adam), 0);
+    // Read, for that runs on this thread.
+    EXPECT_THAT(values(parameters[0]), testing::ElementsAre(1, 1));
+    EXPECT_EQ(rt_torch_sync(), 0);
+    rt_torch_clear_error();
+  };
+  const double alone = seconds(fail);
+  const std::vector<Tensor> others = leaves(200'000);
+  const int64_t sgd = sgd_over(others);
+  EXPECT_LT(seconds(fail), 5 * alone);
+  EXPECT_EQ(rt_torch_optimizer_free(sgd), 0);
+  EXPECT_EQ(rt_torch_optimizer_free(adam), 0);
+}
+
 TEST_F(Growth, PlacesWithoutEnd) {
   const auto record = [](int from, int count) {
     for (int line = from; line < from + count; ++line) {
