@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <functional>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "executor/rewriting.h"
 #include "executor/tape_builder.h"
@@ -348,8 +349,9 @@ void Engine::Rewriting::write(size_t i, Value now) {
 }
 
 void Engine::Rewriting::prepare() {
+  find_onlookers();
   for (auto& [key, memory] : memories_)
-    if (memory.base != kNone || !memory.writes.empty()) prepare(memory);
+    if (memory.is_written()) prepare(memory);
   for (size_t i = 0; i < parts_.size(); ++i) {
     const Part& part = parts_[i];
     if (!part.memory && part.now != kNone) go_over(part.handle, part.now, unit(i));
@@ -369,25 +371,32 @@ void Engine::Rewriting::go_over(int64_t handle, Value now, uint32_t unit) {
   replacements_.emplace_back(handle, now);
 }
 
+/// Relatives may have memories of their own, as copies that reshape makes of a pending value do:
+/// their handles are gone through once for all memories.
+void Engine::Rewriting::find_onlookers() {
+  Graph& graph = engine_.graph_;
+  std::unordered_set<uint32_t> families;
+  for (const auto& [key, memory] : memories_) {
+    if (!memory.is_written()) continue;
+    const uint32_t first = graph.first_relative(memory.member);
+    if (!families.insert(first).second) continue;
+    for (uint32_t slot = first; slot != 0; slot = engine_.handles_.entry(slot).next) {
+      const Handles::Entry& entry = engine_.handles_.entry(slot);
+      Place seen = graph.place(entry.value);
+      if (const auto found = memories_.find(key_of(seen)); found != memories_.end())
+        found->second.onlookers.push_back({entry.handle, entry.value, std::move(seen.layout)});
+    }
+  }
+}
+
 /// The values that all handles to a memory are to stand for.
 void Engine::Rewriting::prepare(Memory& memory) {
   Graph& graph = engine_.graph_;
-  struct Onlooker {
-    int64_t handle;
-    Value before;
-    Layout layout;
-  };
-  std::vector<Onlooker> onlookers;
   const Write only = memory.writes.empty() ? Write{} : memory.writes[0];
-  bool inside = memory.base == kNone && memory.writes.size() == 1;
-  for (uint32_t slot = graph.first_relative(memory.member); slot != 0;) {
-    const Handles::Entry& entry = engine_.handles_.entry(slot);
-    slot = entry.next;
-    Place seen = graph.place(entry.value);
-    if (!seen.same_memory(memory.place)) continue;
-    inside = inside && within(seen.layout, parts_[only.part].layout);
-    onlookers.push_back({entry.handle, entry.value, std::move(seen.layout)});
-  }
+  const bool inside = memory.base == kNone && memory.writes.size() == 1 &&
+                      std::ranges::all_of(memory.onlookers, [&](const Onlooker& onlooker) {
+                        return within(onlooker.layout, parts_[only.part].layout);
+                      });
   // Handles to one value stay that.
   std::unordered_map<uint32_t, Value> now;
   int64_t offset = 0;
@@ -399,7 +408,7 @@ void Engine::Rewriting::prepare(Memory& memory) {
   } else {
     put_together(memory);
   }
-  for (const Onlooker& onlooker : onlookers) {
+  for (const Onlooker& onlooker : memory.onlookers) {
     const auto [found, fresh] = now.try_emplace(onlooker.before.number, kNone);
     if (fresh) found->second = as_strided(memory.base, onlooker.layout, offset);
     graph.make_room_for_handle(found->second, true);

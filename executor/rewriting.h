@@ -60,6 +60,11 @@ class Engine::Rewriting {
     size_t part;
     Value now;
   };
+  struct Onlooker {
+    int64_t handle;
+    Value before;
+    Layout layout;
+  };
   struct Memory {
     Value member;  ///< a value that lies there
     Place place;   ///< of that value
@@ -69,6 +74,8 @@ class Engine::Rewriting {
     Value base = kNone;         ///< all of it, with the writes before; kNone: nothing was put there
     std::vector<Write> writes;  ///< that are not in `base`
     uint32_t unit = 0;          ///< 0: not numbered yet
+    std::vector<Onlooker> onlookers;  ///< the handles that see it
+    bool is_written() const { return base != kNone || !writes.empty(); }
   };
   struct Part {
     int64_t handle;
@@ -92,6 +99,7 @@ class Engine::Rewriting {
   void put_together(Memory& memory);
   Value with_rest(const Memory& memory, Value grid, int64_t done);
   Value joined(const Memory& memory, const Block& region, std::span<const Write> writes, int depth);
+  void find_onlookers();
   void prepare(Memory& memory);
   void go_over(int64_t handle, Value now, uint32_t unit);
 

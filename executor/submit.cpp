@@ -5,6 +5,7 @@
 #include <chrono>
 #include <iostream>
 #include <thread>
+#include <unordered_set>
 
 #include "executor/engine.h"
 #include "executor/fallbacks.h"
@@ -16,8 +17,6 @@
 #include "graph/printable.h"
 #include "graph/symbols.h"
 #ifndef NDEBUG
-#include <unordered_set>
-
 #include "graph/verify.h"
 #endif
 
@@ -513,13 +512,16 @@ void Engine::put_back(Job& job) noexcept {
 
 /// Keeps the failures of a batch until a call of the thread that recorded it has told them.
 void Engine::keep_untold(const Job& job) {
-  const auto keep = [&](const Message& cause) {
-    if (std::ranges::none_of(*job.untold, [&](const Message& one) { return *one == *cause; }))
-      job.untold->push_back(cause);
-  };
-  if (job.is_lost) keep(out_of_memory());
+  if (!job.is_lost && job.causes.empty()) return;
+  std::vector<Message>& untold = *job.untold;
+  const Message& first = job.is_lost ? out_of_memory() : job.causes.front();
+  if (std::ranges::none_of(untold, [&](const Message& one) { return *one == *first; }))
+    untold.push_back(first);
   try {
-    for (const Message& cause : job.causes) keep(cause);
+    std::unordered_set<std::string_view> known;
+    for (const Message& one : untold) known.insert(*one);
+    for (const Message& cause : job.causes)
+      if (known.insert(*cause).second) untold.push_back(cause);
   } catch (const std::bad_alloc&) {  // there was room for one
   }
 }

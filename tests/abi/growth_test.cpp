@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include <functional>
+#include <thread>
 
 #include "tests/abi/rig.h"
 
@@ -98,10 +99,10 @@ TEST_F(Growth, AnOptimizerOverManyParameters) {
   EXPECT_LT(seconds(make(50'000)), 150 * seconds(make(2'000)));
 }
 
-/// Seconds for work over `count` things, so often that it is over as many of them for each count.
-double evenly(int64_t count, const std::function<void()>& work) {
+/// Seconds for work over `count` things, so often that it is over `total` of them.
+double evenly(int64_t count, int64_t total, const std::function<void()>& work) {
   return seconds([&] {
-    for (int64_t done = 0; done < 64'000; done += count) work();
+    for (int64_t done = 0; done < total; done += count) work();
   });
 }
 /// `count` leaves that are slices of one buffer, each with a handle of its own.
@@ -125,7 +126,7 @@ TEST_F(Growth, AnOptimizerOverSlicesFindsTheHandlesThatAreLeft) {
   const auto cost = [](int64_t count) {
     std::vector<Tensor> parameters = slices(count);
     const int64_t optimizer = sgd_over(parameters);
-    const double taken = evenly(count, [&] {
+    const double taken = evenly(count, 64'000, [&] {
       for (Tensor& parameter : parameters)  // the one that the optimizer knows is freed
         parameter = Tensor(rt_torch_torchtensor_contiguous(parameter));
       EXPECT_EQ(rt_torch_optimizer_zero_grad(optimizer), 0);
@@ -147,7 +148,7 @@ TEST_F(Growth, AnOptimizerOverSlicesThatNoHandleStandsFor) {
       parameter.free();
     }
     rt_torch_flush();
-    const double taken = evenly(count, [&] {
+    const double taken = evenly(count, 64'000, [&] {
       EXPECT_EQ(rt_torch_optimizer_zero_grad(optimizer), 0);
       EXPECT_EQ(rt_torch_optimizer_step(optimizer), 0);
     });
@@ -192,6 +193,54 @@ TEST_F(Growth, AStepThatFailsGoesThroughOptimizersOnce) {
   EXPECT_LT(seconds(fail), 5 * alone);
   EXPECT_EQ(rt_torch_optimizer_free(sgd), 0);
   EXPECT_EQ(rt_torch_optimizer_free(adam), 0);
+}
+
+TEST_F(Growth, AStepOverCopiesOfOnePendingValue) {
+  rt_torch_set_policy("data");
+  const auto cost = [](int64_t count) {
+    return evenly(count, 1'600, [count] {
+      Tensor source = full({4, 3}, 1), across = rt_torch_torchtensor_transpose(source, 0, 1);
+      std::vector<Tensor> parameters, others;
+      const int64_t size = 12;
+      for (int64_t i = 0; i < count; ++i) {
+        parameters.push_back(rt_torch_torchtensor_reshape(across, &size, 1));
+        rt_torch_autograd_set_requires_grad(parameters.back(), 1);
+        others.push_back(rt_torch_torchtensor_contiguous(parameters.back()));
+      }
+      const std::vector<int64_t> handles(parameters.begin(), parameters.end());
+      const int64_t optimizer = sgd_over(parameters);
+      Tensor rows = rt_torch_torchtensor_stack(handles.data(), count, 0);
+      Tensor loss = rt_torch_torchtensor_sum_tensor(rows);
+      rt_torch_autograd_backward(loss);
+      EXPECT_EQ(rt_torch_optimizer_step(optimizer), 0);
+      EXPECT_THAT(values(others.back()), testing::Each(testing::FloatEq(0.9f)));
+      EXPECT_EQ(rt_torch_optimizer_free(optimizer), 0);
+    });
+  };
+  EXPECT_LT(cost(1'600), 6 * cost(100));
+}
+
+TEST_F(Growth, ABatchWithManyFailures) {
+  rt_torch_set_policy("data");
+  Tensor x = full({2, 4}, 1), classes = from_i64({0, 9});
+  rt_torch_flush();
+  const auto cost = [&](int64_t count) {
+    double taken = 0;
+    std::thread([&] {  // which takes with it what nobody was told
+      taken = evenly(count, 40'000, [&] {
+        std::vector<Tensor> losses;
+        for (int64_t line = 0; line < count; ++line) {
+          rt_torch_set_location("a.spl", line);
+          losses.push_back(rt_torch_nn_cross_entropy_tensor(x, classes));
+        }
+        float loss = 0;
+        EXPECT_EQ(rt_torch_copy_data(losses[0], &loss, 1, 0), -1);  // runs on this thread
+      });
+    })
+        .join();
+    return taken;
+  };
+  EXPECT_LT(cost(40'000), 3 * cost(500));
 }
 
 TEST_F(Growth, PlacesWithoutEnd) {
