@@ -493,10 +493,11 @@ void Engine::put_back(Job& job) noexcept {
   const auto root_of = [&](const Job::Place& place) {
     return job.submission.roots[place.root].number;
   };
-  const auto states = std::ranges::partition(
-      job.places, [](const Job::Place& place) { return place.undo.leaf != 0; });
-  for (Job::Place& place : std::span(job.places.begin(), states.begin()))
+  const auto middle = std::partition(job.places.begin(), job.places.end(),
+                                     [](const Job::Place& place) { return place.undo.leaf != 0; });
+  for (Job::Place& place : std::span(job.places.begin(), middle))
     graph_.put_back_gradient(place.undo, {root_of(place)}, place.before);
+  const std::span states(middle, job.places.end());
   if (states.empty()) return;
   std::ranges::sort(states, {}, root_of);
   optimizers_.for_each([&](Optimizer& optimizer) {
