@@ -158,7 +158,7 @@ void Engine::zero_gradient(Turn& turn, int64_t handle) {
 void Engine::clear_gradient(Value leaf) {
   if (graph_[leaf].grad == 0) return;
   GradRecord& record = graph_.record_of(leaf);
-  record.spoiled = false;
+  record.spoiled = record.stepped = false;
   if (record.gradient == kNone) return;
   record.zeros = true;
   graph_.release(std::exchange(record.gradient, kNone));

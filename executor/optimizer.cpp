@@ -256,7 +256,9 @@ void Engine::step(Turn& turn, int64_t handle) {
   }
   rewriting.finish();
   for_each_parameter(turn, handle, [&](auto&, Value value) {
-    if (graph_[value].grad != 0) graph_.record_of(value).spoiled = false;
+    if (graph_[value].grad == 0) return;
+    GradRecord& record = graph_.record_of(value);
+    record.stepped = !std::exchange(record.spoiled, false);
   });
   const bool is_large = turn.thread.tape.bytes - bytes >= kLargeStep;
   try {

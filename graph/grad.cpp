@@ -22,7 +22,7 @@ uint32_t GradRecords::add() {
   }
   ++live_;
   GradRecord& record = records_[number];
-  record.leaf = record.released = record.zeros = record.spoiled = false;
+  record.leaf = record.released = record.zeros = record.spoiled = record.stepped = false;
   record.wanted = true;
   record.references = record.stamp = 0;
   record.order = ++order_;
@@ -262,7 +262,7 @@ void Graph::backward(Builder& build, Value value, std::span<const uint32_t> reco
     if (!takes_gradient(record)) continue;
     if (record.gradient != kNone) release_value(record.gradient);
     record.gradient = std::exchange(record.incoming, kNone);
-    record.zeros = record.spoiled = false;
+    record.zeros = record.spoiled = record.stepped = false;
   }
   for (const uint32_t number : records) release_saved(records_[number]);
   end_pass(records);
@@ -293,7 +293,7 @@ void Graph::put_back_gradient(const Undo& undo, Value now, BufferRef before) {
   // It may have got another since, or be another record.
   if (record.order != undo.order || record.gradient != now) return;
   record.zeros = undo.zeros;
-  record.spoiled = true;
+  record.spoiled = !record.stepped;  // that step has gone back, too: the next one is due
   record.gradient = kNone;
   try {
     if (before) {

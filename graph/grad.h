@@ -23,6 +23,7 @@ struct GradRecord {
   bool released = false;  ///< what it had saved is gone
   bool zeros = false;     ///< a leaf's gradient is zeros that nobody has asked for yet
   bool spoiled = false;   ///< the newest pass came from what has failed: a step leaves the leaf out
+  bool stepped = false;   ///< a step has taken the newest pass
   Op op{};
   uint32_t references = 0;
   uint32_t next = 0;       ///< links the records that are free, and those that are to go

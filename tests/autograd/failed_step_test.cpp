@@ -193,6 +193,23 @@ TEST_P(FailedStep, AStepAfterAPassThatHasFailedLeavesItsParametersOut) {
   }
 }
 
+/// One step is left out for it, whether it was recorded in the batch of the pass or came later.
+TEST_P(FailedStep, APassThatHasFailedCostsOneStep) {
+  for (const bool flushed : {false, true}) {
+    const int64_t w = leaf({4, 4, 4, 4}, {2, 2});
+    const int64_t sgd = rt_torch_sgd_new(&w, 1, 1, 0, 0);
+    backward_of_sum(w);
+    pass(x_, w, {0, 7});
+    if (flushed) rt_torch_flush();
+    for (const double expected : {4, 3, 2}) {
+      EXPECT_EQ(rt_torch_optimizer_step(sgd), 0) << last_error();
+      EXPECT_EQ(read(w), Doubles(4, expected));
+    }
+    clear_failures();
+    EXPECT_EQ(rt_torch_optimizer_free(sgd), 0);
+  }
+}
+
 TEST_P(FailedStep, EachOptimizerHeedsAPassThatIsLost) {
   const int64_t v = leaf({1, 2}, {2}), w = leaf({3, 4}, {2});
   const int64_t first = optimizer(Rule::Momentum, {v}), second = optimizer(Rule::Momentum, {w});
