@@ -444,7 +444,7 @@ bool Engine::deliver(Job& job) noexcept {
     graph_.poison(roots[i], job.failures[i] ? job.failures[i] : out_of_memory());
     failed = true;
   }
-  // Who waits for the batch finds the memory of what nobody wanted given back.
+  // Buffers that nobody wanted end first: a thread that waits for the batch reads live_bytes next.
   if (graph_.has_dead() && job.places.empty()) const Unlocked unlocked(*this);
   return failed;
 }

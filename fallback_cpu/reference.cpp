@@ -173,7 +173,7 @@ class ReferenceProgram final : public Program {
   }
   size_t steps_before_tail() const { return tail_ ? tail_->begin() : batch_.steps.size(); }
 
-  /// What the tail takes of this backend.
+  /// Gives the tail the memory and the threads of this backend.
   class Means final : public Tail::Means {
    public:
     explicit Means(const Machine& machine) : machine_(machine) {}

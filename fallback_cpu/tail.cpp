@@ -31,7 +31,7 @@ class Block {
 
 }  // namespace
 
-/// What a group is run with.
+/// Operands, results and scalars of one run of a group.
 struct Tail::Ready {
   Small<FusedGroup::Input, kMostRegisters> inputs;
   Small<char*, kMostRegisters> results;

@@ -27,7 +27,7 @@ class Tail {
         if (!operand.input && operand.value < first_result_) f(operand.value);
   }
 
-  /// What a backend lends for a run.
+  /// Memory and threads that a backend lends for a run.
   class Means {
    public:
     virtual BufferRef allocate(DType dtype, Sizes sizes) = 0;

@@ -340,7 +340,7 @@ bool meets_another_size(const Batch& batch, const std::vector<uint32_t>& maker,
   return false;
 }
 
-/// The same of a group, whose steps these are.
+/// Answers for a group, whose steps these are.
 bool fits_over_input(const Batch& batch, const Members& group, const std::vector<bool>& leaves) {
   std::vector<uint32_t> results, operands;
   for (const uint32_t member : group) {

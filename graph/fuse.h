@@ -35,7 +35,7 @@ inline constexpr uint32_t kMostRegisters = 32;
 /// Less finds room in the caches anyway.
 inline constexpr int64_t kLargeResult = 256 << 10;
 
-/// Whether a large one of these results could lie over an input of the batch among the operands.
+/// True where a large one of these results could lie over an input of the batch among the operands.
 bool fits_over_input(const Batch& batch, std::span<const uint32_t> results,
                      std::span<const uint32_t> operands);
 

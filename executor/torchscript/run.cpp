@@ -276,7 +276,7 @@ void CompiledBatch::run_pieces(const BufferRef* inputs, const int64_t* scalars,
 
 namespace {
 
-/// What a tail takes of libtorch.
+/// Gives a tail the memory and the threads of libtorch.
 class Means final : public cpu::Tail::Means {
  public:
   explicit Means(MemoryCount& memory) : memory_(memory) {}

@@ -95,7 +95,7 @@ class StepMemory : public AbiTest, public testing::WithParamInterface<Rule> {
     rt_torch_set_policy("data");
     left_by_others_ = stat("live_bytes");
   }
-  /// What failures left for sync to tell.
+  /// Takes the failures that sync has to tell; returns their number.
   static int clear_failures() {
     int told = 0;
     for (; rt_torch_sync() == 0; rt_torch_clear_error()) ++told;
@@ -143,7 +143,7 @@ TEST_P(StepMemory, PeaksLittleAboveWhatLives) {
   }
 }
 
-/// What is recorded behind a step, and has nothing to do with it, runs before it. A step of so few
+/// Work that is recorded behind a step and does not depend on it runs before it. A step of so few
 /// elements does not end the batch.
 TEST_P(StepMemory, WhatStandsBehindItDoesNotMatter) {
   constexpr int64_t kFew = 80'000;

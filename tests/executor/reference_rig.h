@@ -96,7 +96,7 @@ class Rig {
   }
   /// The roots, by a program; the rig keeps its inputs.
   std::vector<BufferRef> run_program() { return run_program(std::vector(inputs)); }
-  /// The same of inputs that may be the program's alone.
+  /// Runs it over inputs that only the program may hold.
   std::vector<BufferRef> run_program(std::span<const BufferRef> given) {
     verify_dumps(batch);
     std::vector<BufferRef> roots(batch.roots.size());

@@ -134,7 +134,7 @@ inline constexpr OverInputsCase kOverInputsCases[] = {
      }},
 };
 
-/// What a program of inputs that only it has gives, as one of inputs that others hold.
+/// Compares a program over inputs that only it has with one over inputs that others hold.
 inline void expect_over_inputs(std::unique_ptr<Backend> (*make)(MemoryCount&, Optimizations)) {
   std::vector<float> numbers(300 * 300);
   for (size_t i = 0; i < numbers.size(); ++i) numbers[i] = std::cos(static_cast<float>(i)) / 8;

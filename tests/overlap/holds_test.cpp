@@ -68,7 +68,7 @@ class Holds : public testing::Test {
     });
   }
 
-  /// The same of the processes that `run` makes tell of their holds in a file. An interrupt counts
+  /// Checks the processes that `run` makes tell of their holds in a file. An interrupt counts
   /// as the time of the thread that it comes to: what is long each time is long.
   void check_runs(const std::function<void(const std::string& file)>& run) const {
     constexpr int kTries = 3;
