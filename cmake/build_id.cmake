@@ -1,5 +1,6 @@
 # build_id.cmake -- RT_TORCH_BUILD: what the core and its plugin must agree on, as one number.
-file(GLOB shared_headers CONFIGURE_DEPENDS graph/*.h graph/*.def executor/torchscript/plugin.h)
+file(GLOB_RECURSE shared_headers CONFIGURE_DEPENDS graph/*.h graph/*.def
+     executor/plugin/plugin.h)
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${shared_headers})
 set(digests ${CMAKE_CXX_COMPILER_ID})
 foreach(header IN LISTS shared_headers)

@@ -33,7 +33,7 @@ find_package(ZLIB QUIET)
 if(NOT ZLIB_FOUND)
   list(APPEND rt_missing zlib)
 endif()
-# Highway for its headers alone: what would need its library is not used (fallback_cpu/simd.h).
+# Highway for its headers alone: what would need its library is not used (elementwise/simd.h).
 rt_find_headers(hwy::header HWY_INCLUDE_DIR hwy/foreach_target.h Highway)
 if(rt_missing)
   list(JOIN rt_missing ", " rt_missing)

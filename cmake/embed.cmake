@@ -1,6 +1,6 @@
-# embed.cmake -- writes files of text into a table in C++ (graph/page.h).
+# embed.cmake -- writes files of text into a table in C++ (graph/dump/page.h).
 # Run with -DOUT=<file.cpp> -DFOLDER=<of the files> "-DFILES=<name;name;...>"
-set(text "#include \"graph/page.h\"\n\nnamespace rt::page {\nnamespace {\nconst File kFiles[] = {\n")
+set(text "#include \"graph/dump/page.h\"\n\nnamespace rt::page {\nnamespace {\nconst File kFiles[] = {\n")
 foreach(file IN LISTS FILES)
   file(READ "${FOLDER}/${file}" content)
   string(APPEND text "    {\"${file}\", R\"embedded(${content})embedded\"},\n")

@@ -22,6 +22,9 @@ if(RT_SANITIZE)
   add_compile_options(-fsanitize=${RT_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer
                       -O1 -g1)
   add_link_options(-fsanitize=${RT_SANITIZE})
+  # For the vectors' small functions, which take minutes to compile with all checks and all of which
+  # are inlined: what they read and write is checked, unless it is a variable of their own.
+  set(RT_VECTORS -fno-sanitize=undefined $<$<CXX_COMPILER_ID:GNU>:--param=asan-stack=0>)
 endif()
 
 if(RT_FUZZ)

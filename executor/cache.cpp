@@ -3,7 +3,7 @@
 
 #include <iterator>
 
-#include "graph/diff.h"
+#include "graph/dump/diff.h"
 
 namespace rt {
 namespace {

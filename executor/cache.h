@@ -5,7 +5,7 @@
 #include <memory>
 #include <unordered_map>
 
-#include "graph/backend.h"
+#include "graph/batch/backend.h"
 
 namespace rt {
 

@@ -7,9 +7,9 @@
 #include <functional>
 #include <limits>
 
-#include "executor/environment.h"
-#include "fallback_cpu/simd.h"
+#include "elementwise/simd.h"
 #include "files/file.h"
+#include "graph/environment.h"
 #include "graph/error.h"
 #include "graph/printable.h"
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "executor/policy.h"
-#include "graph/backend.h"
+#include "graph/batch/backend.h"
 
 namespace rt {
 

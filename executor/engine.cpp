@@ -7,17 +7,18 @@
 #include <fstream>
 #include <iostream>
 
-#include "executor/libtorch.h"
-#include "executor/uncancelled.h"
+#include "executor/libtorch/libtorch.h"
+#include "fallback_cpu/reference.h"
 #include "files/safetensors.h"
-#include "graph/diff.h"
+#include "graph/batch/fuse.h"
+#include "graph/dump/diff.h"
+#include "graph/dump/html.h"
 #include "graph/error.h"
-#include "graph/fuse.h"
-#include "graph/html.h"
-#include "graph/machine_memory.h"
+#include "graph/memory/machine_memory.h"
 #include "graph/printable.h"
-#include "graph/symbols.h"
+#include "graph/tape/symbols.h"
 #include "graph/thread_end.h"
+#include "graph/uncancelled.h"
 
 namespace rt {
 

@@ -7,20 +7,20 @@
 #include <string>
 
 #include "executor/cache.h"
-#include "executor/capture.h"
 #include "executor/config.h"
-#include "executor/counters.h"
+#include "executor/diagnostics/capture.h"
+#include "executor/diagnostics/counters.h"
+#include "executor/diagnostics/trace.h"
 #include "executor/engine_lock.h"
 #include "executor/optimizer.h"
 #include "executor/slots.h"
-#include "executor/trace.h"
-#include "executor/uncancelled.h"
-#include "graph/builder.h"
-#include "graph/dump.h"
+#include "graph/dump/dump.h"
 #include "graph/failure.h"
-#include "graph/handles.h"
-#include "graph/places.h"
-#include "graph/tape.h"
+#include "graph/ops/builder.h"
+#include "graph/tape/handles.h"
+#include "graph/tape/source_locations.h"
+#include "graph/tape/tape.h"
+#include "graph/uncancelled.h"
 
 namespace rt {
 

@@ -8,7 +8,7 @@
 #include <chrono>
 #include <thread>
 
-#include "executor/uncancelled.h"
+#include "graph/uncancelled.h"
 
 #ifdef __linux__
 #include <linux/membarrier.h>

@@ -3,7 +3,7 @@
 #include <span>
 #include <vector>
 
-#include "graph/tape.h"
+#include "graph/tape/tape.h"
 
 namespace rt {
 

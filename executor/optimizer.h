@@ -2,8 +2,8 @@
 #pragma once
 #include <vector>
 
-#include "graph/expr.h"
-#include "graph/grad.h"
+#include "graph/ops/expr.h"
+#include "graph/tape/grad.h"
 
 namespace rt {
 

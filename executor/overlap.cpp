@@ -5,7 +5,7 @@
 #include <thread>
 
 #include "executor/engine.h"
-#include "executor/uncancelled.h"
+#include "graph/uncancelled.h"
 
 namespace rt {
 namespace {

@@ -9,15 +9,16 @@
 
 #include "executor/engine.h"
 #include "executor/fallbacks.h"
-#include "executor/uncancelled.h"
-#include "graph/dump.h"
+#include "graph/batch/passes.h"
+#include "graph/clock.h"
+#include "graph/dump/dump.h"
 #include "graph/error.h"
 #include "graph/failure.h"
-#include "graph/passes.h"
 #include "graph/printable.h"
-#include "graph/symbols.h"
+#include "graph/tape/symbols.h"
+#include "graph/uncancelled.h"
 #ifndef NDEBUG
-#include "graph/verify.h"
+#include "graph/batch/verify.h"
 #endif
 
 namespace rt {

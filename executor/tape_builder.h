@@ -3,7 +3,7 @@
 #include <bit>
 
 #include "executor/engine.h"
-#include "graph/expr.h"
+#include "graph/ops/expr.h"
 
 namespace rt {
 

@@ -4,7 +4,7 @@
 #include <new>
 
 #include "graph/error.h"
-#include "graph/host_memory.h"
+#include "graph/memory/host_memory.h"
 
 namespace rt::cpu {
 namespace {

@@ -1,6 +1,6 @@
 // buffer.h -- memory for tensors on the host.
 #pragma once
-#include "graph/backend.h"
+#include "graph/memory/buffer.h"
 
 namespace rt::cpu {
 

@@ -2,8 +2,8 @@
 // products.
 #include <utility>
 
-#include "fallback_cpu/dtypes.h"
-#include "fallback_cpu/gemm.h"
+#include "elementwise/dtypes.h"
+#include "fallback_cpu/gemm/gemm.h"
 #include "fallback_cpu/kernels.h"
 #include "fallback_cpu/parallel.h"
 

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "fallback_cpu/dtypes.h"
+#include "elementwise/dtypes.h"
 #include "fallback_cpu/kernels.h"
 #include "fallback_cpu/parallel.h"
 

@@ -2,12 +2,12 @@
 #include <cstring>
 #include <vector>
 
-#include "fallback_cpu/dtypes.h"
-#include "fallback_cpu/fused.h"
+#include "elementwise/dtypes.h"
+#include "elementwise/fused.h"
 #include "fallback_cpu/kernels.h"
 #include "fallback_cpu/parallel.h"
-#include "graph/infer.h"
-#include "graph/views.h"
+#include "graph/ops/infer.h"
+#include "graph/ops/views.h"
 
 namespace rt::cpu {
 namespace {

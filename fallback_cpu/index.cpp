@@ -3,7 +3,7 @@
 #include <cstring>
 #include <limits>
 
-#include "fallback_cpu/dtypes.h"
+#include "elementwise/dtypes.h"
 #include "fallback_cpu/indices.h"
 #include "fallback_cpu/kernels.h"
 #include "fallback_cpu/parallel.h"

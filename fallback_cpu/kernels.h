@@ -3,7 +3,7 @@
 #include "fallback_cpu/buffer.h"
 #include "fallback_cpu/copy.h"
 #include "fallback_cpu/random.h"
-#include "graph/backend.h"
+#include "graph/batch/backend.h"
 
 namespace rt::cpu {
 

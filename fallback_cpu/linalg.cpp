@@ -7,7 +7,7 @@
 #include <Eigen/LU>
 #include <Eigen/SVD>
 
-#include "fallback_cpu/dtypes.h"
+#include "elementwise/dtypes.h"
 #include "fallback_cpu/kernels.h"
 
 namespace rt::cpu {

@@ -2,12 +2,12 @@
 // other.
 #include <cstring>
 
-#include "fallback_cpu/dtypes.h"
-#include "fallback_cpu/gemm.h"
+#include "elementwise/dtypes.h"
+#include "elementwise/simd.h"
+#include "fallback_cpu/gemm/gemm.h"
 #include "fallback_cpu/kernels.h"
 #include "fallback_cpu/parallel.h"
-#include "fallback_cpu/simd.h"
-#include "graph/views.h"
+#include "graph/ops/views.h"
 
 namespace rt::cpu {
 namespace {

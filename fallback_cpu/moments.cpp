@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "fallback_cpu/dtypes.h"
+#include "elementwise/dtypes.h"
 #include "fallback_cpu/kernels.h"
 #include "fallback_cpu/parallel.h"
 

@@ -2,7 +2,7 @@
 #include <cmath>
 #include <vector>
 
-#include "fallback_cpu/dtypes.h"
+#include "elementwise/dtypes.h"
 #include "fallback_cpu/kernels.h"
 #include "fallback_cpu/moments.h"
 #include "fallback_cpu/parallel.h"

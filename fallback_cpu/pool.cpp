@@ -3,7 +3,7 @@
 #include <memory>
 #include <utility>
 
-#include "fallback_cpu/dtypes.h"
+#include "elementwise/dtypes.h"
 #include "fallback_cpu/kernels.h"
 #include "fallback_cpu/parallel.h"
 

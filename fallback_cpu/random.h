@@ -4,7 +4,7 @@
 #include <optional>
 #include <random>
 
-#include "graph/backend.h"
+#include "graph/batch/backend.h"
 #include "graph/turns.h"
 
 namespace rt::cpu {

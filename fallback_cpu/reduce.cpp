@@ -6,8 +6,8 @@
 #include <memory>
 #include <vector>
 
-#include "fallback_cpu/dtypes.h"
-#include "fallback_cpu/fold_kernels.h"
+#include "elementwise/dtypes.h"
+#include "elementwise/fold_kernels.h"
 #include "fallback_cpu/kernels.h"
 #include "fallback_cpu/parallel.h"
 

@@ -2,7 +2,7 @@
 // do, the other way round.
 #include <cstring>
 
-#include "fallback_cpu/dtypes.h"
+#include "elementwise/dtypes.h"
 #include "fallback_cpu/indices.h"
 #include "fallback_cpu/parallel.h"
 

@@ -1,15 +1,15 @@
 // softmax.cpp -- Softmax and LogSoftmax along a dimension and their gradients, once per instruction
 // set.
-#include "fallback_cpu/dtypes.h"
+#include "elementwise/dtypes.h"
+#include "elementwise/simd.h"
 #include "fallback_cpu/kernels.h"
 #include "fallback_cpu/parallel.h"
-#include "fallback_cpu/simd.h"
 
 #define HWY_TARGET_INCLUDE "fallback_cpu/softmax.cpp"
 #include <hwy/foreach_target.h>
 
-#include "fallback_cpu/fold-inl.h"
-#include "fallback_cpu/simd_math-inl.h"
+#include "elementwise/fold-inl.h"
+#include "elementwise/simd_math-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace rt::cpu::HWY_NAMESPACE {

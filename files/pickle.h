@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "files/elements.h"
-#include "graph/op.h"
+#include "graph/ops/op.h"
 
 namespace rt::files {
 

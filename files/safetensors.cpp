@@ -6,7 +6,7 @@
 #include <tuple>
 #include <utility>
 
-#include "graph/dump.h"
+#include "graph/dump/dump.h"
 #include "graph/error.h"
 #include "graph/printable.h"
 

@@ -4,7 +4,7 @@
 #include <functional>
 #include <string>
 
-#include "graph/op.h"
+#include "graph/ops/op.h"
 
 namespace rt::files {
 

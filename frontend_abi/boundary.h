@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "executor/engine.h"
-#include "graph/op.h"
-#include "graph/symbols.h"
+#include "graph/ops/op.h"
+#include "graph/tape/symbols.h"
 
 namespace rt::abi {
 
@@ -114,7 +114,7 @@ auto failure();
   inline auto failure<Kind::kind>() {                              \
     return value;                                                  \
   }
-#include "graph/kinds.def"
+#include "graph/ops/kinds.def"
 
 /// Results that leave alike in both flavors.
 template <Kind kind>

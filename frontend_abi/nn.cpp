@@ -1,7 +1,7 @@
 // nn.cpp -- layers that change tensors in place.
 #include "frontend_abi/calls.h"
-#include "graph/decompose.h"
 #include "graph/error.h"
+#include "graph/ops/decompositions.h"
 
 namespace rt::call {
 namespace {
@@ -49,7 +49,7 @@ int64_t batch_norm(Turn& turn, const BatchNorm& norm, bool training) {
   Update update{norm.call(Op::BatchNorm),
                 {norm.running_mean, norm.running_var},
                 [&norm](Builder& build, const Args& args) -> Small<Value, 4> {
-                  const auto now = decompose::running_statistics(build, args, norm.momentum);
+                  const auto now = decompositions::running_statistics(build, args, norm.momentum);
                   return {now.mean, now.variance};
                 }};
   return turn.engine.record_updating(turn, call, update);

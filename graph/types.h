@@ -36,6 +36,13 @@ using Sizes = std::span<const int64_t>;
 using Shape = Small<int64_t, 6>;
 using Strides = Shape;  ///< in elements
 
+/// Where the elements of a tensor lie in its storage.
+struct Layout {
+  Shape sizes;
+  Strides strides;
+  int64_t offset = 0;  ///< in elements
+};
+
 /// Number of elements; none when the product does not fit an int64_t or a size is negative.
 std::optional<int64_t> checked_numel(Sizes sizes);
 /// The same of sizes known to be sound.

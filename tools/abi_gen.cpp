@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "graph/error.h"
-#include "graph/op.h"
+#include "graph/ops/op.h"
 
 namespace {
 
@@ -22,7 +22,7 @@ struct KindText {
 constexpr KindText kKinds[] = {
 #define RT_KIND(kind, c_result, c_params, spl_result, spl_params, simple, ...) \
   {#kind, c_result, c_params, spl_result, spl_params, simple},
-#include "graph/kinds.def"
+#include "graph/ops/kinds.def"
 };
 const KindText& text(Kind kind) { return kKinds[static_cast<size_t>(kind)]; }
 
@@ -52,7 +52,7 @@ std::vector<Symbol> op_rows() {
                   doc,                              \
                   &rt::info(rt::Op::Id)});
 #define RT_INTERNAL(...)
-#include "graph/ops.def"
+#include "graph/ops/ops.def"
   return rows;
 }
 std::vector<Symbol> alias_rows() {

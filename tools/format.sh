@@ -24,7 +24,7 @@ if [ "$version" != $wanted ]; then
 fi
 
 mapfile -d '' sources < <(
-  find bench examples executor fallback_cpu files frontend_abi graph tests tools \
+  find bench elementwise examples executor fallback_cpu files frontend_abi graph tests tools \
     -type f \( -name '*.cpp' -o -name '*.h' -o -name '*.c' \) ! -path 'frontend_abi/*_torch.h' -print0
 )
 "$tool" --style=file "${mode[@]}" "${sources[@]}"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""minimax.py -- prints fallback_cpu/polynomials.h; needs the mpmath package.
+"""minimax.py -- prints elementwise/polynomials.h; needs the mpmath package.
 
 Each polynomial is the best one of its degree: Remez' exchange algorithm on the weighted error.
 """

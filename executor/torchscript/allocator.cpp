@@ -9,8 +9,8 @@
 #include <utility>
 
 #include "graph/error.h"
-#include "graph/host_memory.h"
-#include "graph/machine_memory.h"
+#include "graph/memory/host_memory.h"
+#include "graph/memory/machine_memory.h"
 
 namespace rt::torchscript {
 namespace {

@@ -2,7 +2,7 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
-#include "executor/torchscript/plugin.h"
+#include "executor/plugin/plugin.h"
 
 namespace rt::torchscript {
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "graph/clock.h"
 #include "graph/types.h"
 
 namespace rt::torchscript {

@@ -2,7 +2,7 @@
 #pragma once
 #include <functional>
 
-#include "executor/torchscript/plugin.h"
+#include "executor/plugin/plugin.h"
 
 namespace rt::torchscript {
 

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "fallback_cpu/fused.h"
+#include "elementwise/fused.h"
 
 namespace rt::torchscript {
 

@@ -15,7 +15,7 @@
 #include <unordered_map>
 
 #include "executor/torchscript/buffer.h"
-#include "executor/torchscript/cuda/checks.h"
+#include "executor/torchscript/checks.h"
 #include "graph/error.h"
 
 namespace rt::torchscript {

@@ -4,7 +4,7 @@
 
 #include "executor/torchscript/fused.h"
 #include "executor/torchscript/plan.h"
-#include "graph/batch.h"
+#include "graph/batch/batch.h"
 
 namespace rt::torchscript {
 

@@ -3,7 +3,7 @@
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/core/ivalue.h>
 
-#include "graph/op.h"
+#include "graph/ops/op.h"
 
 namespace rt::torchscript {
 

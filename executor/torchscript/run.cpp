@@ -11,7 +11,7 @@
 
 #include "executor/torchscript/allocator.h"
 #include "executor/torchscript/buffer.h"
-#include "executor/torchscript/cuda/checks.h"
+#include "executor/torchscript/checks.h"
 #include "executor/torchscript/threads.h"
 #include "graph/error.h"
 

@@ -3,9 +3,9 @@
 #include <atomic>
 #include <memory>
 
+#include "elementwise/tail.h"
+#include "executor/plugin/plugin.h"
 #include "executor/torchscript/lower.h"
-#include "executor/torchscript/plugin.h"
-#include "fallback_cpu/tail.h"
 
 namespace rt::torchscript {
 

@@ -2,7 +2,7 @@
 // of a chain: random programs against the same instructions, one program each.
 #include <algorithm>
 
-#include "fallback_cpu/interpreter.h"
+#include "elementwise/interpreter.h"
 #include "tests/executor/simd_rig.h"
 
 namespace rt::cpu {

@@ -10,8 +10,8 @@
 #include <fstream>
 #include <map>
 
-#include "executor/counters.h"
-#include "fallback_cpu/simd.h"
+#include "elementwise/simd.h"
+#include "executor/diagnostics/counters.h"
 
 namespace rt::test {
 namespace {

@@ -1,5 +1,6 @@
 // random_state_test.cpp -- going back to an earlier state of the reference executor's numbers.
 #include "tests/executor/random_state.h"
+#include "fallback_cpu/reference.h"
 
 namespace rt::test {
 namespace {

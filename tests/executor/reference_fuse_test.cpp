@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <random>
 
-#include "fallback_cpu/fused.h"
-#include "graph/fuse.h"
+#include "elementwise/fused.h"
+#include "fallback_cpu/reference.h"
+#include "graph/batch/fuse.h"
 #include "tests/executor/reuse_cases.h"
 
 namespace rt::test {

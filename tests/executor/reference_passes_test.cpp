@@ -1,7 +1,7 @@
 // reference_passes_test.cpp -- the passes over batches, and longer programs of the block
 // interpreter.
-#include "fallback_cpu/interpreter.h"
-#include "graph/passes.h"
+#include "elementwise/interpreter.h"
+#include "graph/batch/passes.h"
 #include "tests/executor/reference_rig.h"
 
 namespace rt::test {

@@ -8,9 +8,10 @@
 #include <cstring>
 #include <vector>
 
-#include "fallback_cpu/dtypes.h"
-#include "graph/backend.h"
-#include "graph/dump.h"
+#include "elementwise/dtypes.h"
+#include "fallback_cpu/reference.h"
+#include "graph/batch/backend.h"
+#include "graph/dump/dump.h"
 
 namespace rt::test {
 

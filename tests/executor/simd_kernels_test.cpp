@@ -4,8 +4,8 @@
 #include <numeric>
 #include <random>
 
-#include "fallback_cpu/fold_kernels.h"
-#include "fallback_cpu/interpreter.h"
+#include "elementwise/fold_kernels.h"
+#include "elementwise/interpreter.h"
 #include "tests/executor/reference_rig.h"
 #include "tests/executor/simd_rig.h"
 

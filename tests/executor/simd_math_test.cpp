@@ -1,11 +1,11 @@
 // simd_math_test.cpp -- the vector functions against the C library in a wider type, for every
 // instruction set that this processor has.
-#include "fallback_cpu/simd.h"
+#include "elementwise/simd.h"
 
 #define HWY_TARGET_INCLUDE "tests/executor/simd_math_test.cpp"
 #include <hwy/foreach_target.h>
 
-#include "fallback_cpu/simd_angles-inl.h"
+#include "elementwise/simd_angles-inl.h"
 
 // One row a function: the vector function, the same of long doubles, and the most error in units
 // in the last place of f32 and of f64.

@@ -7,8 +7,8 @@
 #include <random>
 #include <vector>
 
-#include "fallback_cpu/dtypes.h"
-#include "fallback_cpu/simd.h"
+#include "elementwise/dtypes.h"
+#include "elementwise/simd.h"
 
 namespace rt::cpu {
 

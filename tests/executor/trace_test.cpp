@@ -1,5 +1,5 @@
 // trace_test.cpp -- the file of a trace: whole at any time, bounded in memory, nobody else's.
-#include "executor/trace.h"
+#include "executor/diagnostics/trace.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

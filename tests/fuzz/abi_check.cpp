@@ -1,5 +1,6 @@
 // abi_check.cpp -- playing programs through exported functions, comparing what a client sees.
 #include "tests/fuzz/abi_check.h"
+#include "fallback_cpu/reference.h"
 
 #include <algorithm>
 #include <bit>

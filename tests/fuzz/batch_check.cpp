@@ -6,8 +6,8 @@
 #include <limits>
 #include <set>
 
-#include "graph/dump.h"
-#include "graph/verify.h"
+#include "graph/batch/verify.h"
+#include "graph/dump/dump.h"
 #include "tests/fuzz/suitable.h"
 
 namespace rt::fuzz {

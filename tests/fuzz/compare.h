@@ -1,6 +1,6 @@
 // compare.h -- elements of tensors as numbers, and how near two tensors have to be.
 #pragma once
-#include "graph/backend.h"
+#include "graph/batch/backend.h"
 #include "tests/fuzz/program.h"
 
 namespace rt::fuzz {

@@ -9,7 +9,8 @@
 #include <cstdlib>
 #include <iostream>
 
-#include "executor/libtorch.h"
+#include "executor/libtorch/libtorch.h"
+#include "fallback_cpu/reference.h"
 #include "tests/fuzz/abi_check.h"
 #include "tests/fuzz/generate.h"
 #include "tests/fuzz/minimise.h"

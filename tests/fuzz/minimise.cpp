@@ -1,5 +1,6 @@
 // minimise.cpp -- delta debugging of programs.
 #include "tests/fuzz/minimise.h"
+#include "fallback_cpu/reference.h"
 
 #include <algorithm>
 #include <cmath>

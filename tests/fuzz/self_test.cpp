@@ -7,6 +7,7 @@
 #include <iostream>
 #include <set>
 
+#include "fallback_cpu/reference.h"
 #include "rt_torch.h"
 #include "tests/fuzz/abi_check.h"
 #include "tests/fuzz/generate.h"

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "graph/error.h"
-#include "graph/infer.h"
+#include "graph/ops/infer.h"
 
 namespace rt::fuzz {
 namespace {

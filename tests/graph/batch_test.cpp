@@ -1,5 +1,5 @@
 // batch_test.cpp -- equal work has an equal key, and every difference shows in it.
-#include "graph/batch.h"
+#include "graph/batch/batch.h"
 
 #include <functional>
 #include <set>

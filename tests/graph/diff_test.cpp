@@ -1,5 +1,5 @@
 // diff_test.cpp -- what is told of two batches that are not the same work.
-#include "graph/diff.h"
+#include "graph/dump/diff.h"
 
 #include <gmock/gmock.h>
 

@@ -1,11 +1,11 @@
 // dump_test.cpp -- text and JSON read back to the identical batch, and damage is an Error.
-#include "graph/dump.h"
+#include "graph/dump/dump.h"
 
 #include <limits>
 #include <random>
 
-#include "graph/passes.h"
-#include "graph/verify.h"
+#include "graph/batch/passes.h"
+#include "graph/batch/verify.h"
 #include "tests/graph/samples.h"
 
 namespace rt::test {

@@ -1,14 +1,14 @@
 // fuse_test.cpp -- which steps become groups and why others do not, and fused batches as batches.
-#include "graph/fuse.h"
+#include "graph/batch/fuse.h"
 
 #include <algorithm>
 #include <functional>
 #include <random>
 #include <set>
 
-#include "graph/batch_builder.h"
-#include "graph/dump.h"
-#include "graph/verify.h"
+#include "graph/batch/batch_builder.h"
+#include "graph/batch/verify.h"
+#include "graph/dump/dump.h"
 #include "tests/graph/samples.h"
 
 namespace rt::test {

@@ -5,7 +5,7 @@
 #include <bit>
 #include <thread>
 
-#include "graph/tape.h"
+#include "graph/tape/tape.h"
 #include "tests/graph/samples.h"
 
 #include <pthread.h>

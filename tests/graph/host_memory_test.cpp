@@ -1,5 +1,5 @@
 // host_memory_test.cpp -- size classes, and who keeps free blocks.
-#include "graph/host_memory.h"
+#include "graph/memory/host_memory.h"
 
 #include <gtest/gtest.h>
 

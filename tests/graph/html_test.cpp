@@ -1,5 +1,5 @@
 // html_test.cpp -- the batch explorer's page as text: whole, self-contained, and with its batch.
-#include "graph/html.h"
+#include "graph/dump/html.h"
 
 #include <gmock/gmock.h>
 

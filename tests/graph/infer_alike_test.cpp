@@ -5,7 +5,7 @@
 #include <array>
 #include <ostream>
 
-#include "graph/op.h"
+#include "graph/ops/op.h"
 
 namespace rt {
 

@@ -1,5 +1,5 @@
 // infer_test.cpp -- shapes, dtypes and refusals of the rows, against what PyTorch does.
-#include "graph/infer.h"
+#include "graph/ops/infer.h"
 
 #include <bit>
 

@@ -1,5 +1,5 @@
 // machine_memory_test.cpp -- the limits of control groups, read from files as a container has them.
-#include "graph/machine_memory.h"
+#include "graph/memory/machine_memory.h"
 
 #include "tests/support/scratch.h"
 

@@ -3,8 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "graph/ops/views.h"
 #include "graph/types.h"
-#include "graph/views.h"
 
 namespace rt::test {
 namespace {

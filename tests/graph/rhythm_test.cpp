@@ -1,5 +1,5 @@
 // rhythm_test.cpp -- the length of a loop's round, found in what it records.
-#include "graph/rhythm.h"
+#include "graph/tape/rhythm.h"
 
 #include <gtest/gtest.h>
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "graph/batch.h"
+#include "graph/batch/batch.h"
 #include "graph/error.h"
 
 namespace rt::test {

@@ -5,7 +5,7 @@
 #include <functional>
 #include <vector>
 
-#include "graph/tape.h"
+#include "graph/tape/tape.h"
 
 namespace rt {
 namespace {

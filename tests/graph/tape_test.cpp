@@ -1,12 +1,13 @@
 // tape_test.cpp -- who holds a value, when it goes, and what the tape hands over.
-#include "graph/tape.h"
+#include "graph/tape/tape.h"
+#include "graph/error.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 
-#include "graph/handles.h"
-#include "graph/verify.h"
+#include "graph/batch/verify.h"
+#include "graph/tape/handles.h"
 
 namespace rt {
 

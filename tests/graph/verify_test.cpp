@@ -1,5 +1,5 @@
 // verify_test.cpp -- every rule of a well-formed batch, broken once.
-#include "graph/verify.h"
+#include "graph/batch/verify.h"
 
 #include <functional>
 

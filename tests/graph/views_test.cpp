@@ -1,5 +1,5 @@
 // views_test.cpp -- the layout rules against moving elements one by one.
-#include "graph/views.h"
+#include "graph/ops/views.h"
 
 #include <algorithm>
 #include <numeric>

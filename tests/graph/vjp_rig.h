@@ -10,9 +10,10 @@
 #include <set>
 #include <vector>
 
-#include "graph/backend.h"
-#include "graph/batch_builder.h"
-#include "graph/vjp.h"
+#include "fallback_cpu/reference.h"
+#include "graph/batch/backend.h"
+#include "graph/batch/batch_builder.h"
+#include "graph/ops/vjp.h"
 #include "tests/graph/samples.h"
 
 namespace rt::test {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # install_test.sh -- installs or packs the library as users get it, and builds a program on that.
-# Run as `install_test.sh SCENARIO`, one of the functions at the end; cmake/tests.cmake sets the
+# Run as `install_test.sh SCENARIO`, one of the functions at the end; CMakeLists.txt sets the
 # variables of the first lines. Ends with 77 where a tool is missing.
 set -euo pipefail
 : "${BUILD:?}" "${CC:?}" "${CMAKE:?}" "${CPACK:?}" "${VERSION:?}" "${LIBRARIES:?}" "${CONFIG:?}"
@@ -77,7 +77,7 @@ by_hand() { # LIBRARY [CC'S WORDS...]: client, from these words or else from -I 
   local library=$1
   shift
   [ $# -gt 0 ] || set -- -I"$prefix/$INCLUDEDIR" -L"$prefix/$LIBDIR" -l"$library"
-  "$CC" -std=c99 -pedantic -Wall -Wextra -Werror -DCLIENT_HEADER="\"$library.h\"" "$here/client.c" \
+  "$CC" -std=c99 -pedantic -Wall -Wextra -Werror -DCLIENT_HEADER="\"$library.h\"" "$here/project/client.c" \
     -o "$work/client" "$@" -lm || die "the program does not build against $library"
 }
 
@@ -182,14 +182,14 @@ find_package() {
   installed
   for library in $LIBRARIES; do
     {
-      "$CMAKE" -S "$here" -B "$work/$library" -DCMAKE_C_COMPILER="$CC" -DLIBRARY="$library" \
+      "$CMAKE" -S "$here/project" -B "$work/$library" -DCMAKE_C_COMPILER="$CC" -DLIBRARY="$library" \
         -DCMAKE_PREFIX_PATH="$prefix" -DWANTED="${VERSION%.*}" &&
         "$CMAKE" --build "$work/$library"
     } >"$work/cmake.log" 2>&1 || die "$(cat "$work/cmake.log")"
     mv "$work/$library/client" "$work/client"
     run_on_all_backends
   done
-  ! "$CMAKE" -S "$here" -B "$work/$library" -DWANTED=$((major + 1)) >"$work/cmake.log" 2>&1 ||
+  ! "$CMAKE" -S "$here/project" -B "$work/$library" -DWANTED=$((major + 1)) >"$work/cmake.log" 2>&1 ||
     die "a project that wants version $((major + 1)) is given $VERSION"
 }
 

@@ -2,7 +2,7 @@
 // refuses.
 #include <string_view>
 
-#include "executor/torchscript/plugin.h"
+#include "executor/plugin/plugin.h"
 
 __attribute__((visibility("default"))) rt::plugin::Executor* rt_torch_open_torchscript(
     const rt::plugin::Host* host, rt::plugin::Text error) {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "graph/backend.h"
+#include "graph/batch/backend.h"
 
 namespace rt_test {
 

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <bit>
 
-#include "graph/passes.h"
-#include "graph/tape.h"
+#include "graph/batch/passes.h"
+#include "graph/tape/tape.h"
 #include "tests/mutation/mutation.h"
 
 namespace rt_test {

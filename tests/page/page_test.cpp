@@ -7,7 +7,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "graph/html.h"
+#include "graph/dump/html.h"
 #include "tests/graph/samples.h"
 
 namespace rt::test {

@@ -1,6 +1,6 @@
 // capture_test.cpp -- what RT_TORCH_DUMP and RT_TORCH_DUMP_INPUTS write, seen from outside.
 #include "files/safetensors.h"
-#include "graph/dump.h"
+#include "graph/dump/dump.h"
 #include "tests/tools/rig.h"
 
 namespace rt_test {

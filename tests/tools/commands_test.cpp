@@ -2,7 +2,7 @@
 #include <cstring>
 
 #include "files/safetensors.h"
-#include "graph/dump.h"
+#include "graph/dump/dump.h"
 #include "tests/tools/rig.h"
 
 namespace rt_test {

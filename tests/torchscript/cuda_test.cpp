@@ -2,7 +2,7 @@
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 
-#include "executor/libtorch.h"
+#include "executor/libtorch/libtorch.h"
 #include "tests/executor/reference_rig.h"
 
 namespace rt::test {

@@ -1,7 +1,7 @@
 // fused_test.cpp -- groups as operators of libtorch's graphs, against the same graphs without them.
 #include <thread>
 
-#include "executor/libtorch.h"
+#include "executor/libtorch/libtorch.h"
 #include "tests/executor/reuse_cases.h"
 
 namespace rt::test {

@@ -4,6 +4,7 @@
 #include <ATen/Functions.h>
 #include <ATen/Parallel.h>
 
+#include "fallback_cpu/reference.h"
 #include "tests/executor/random_state.h"
 #include "tests/torchscript/rig.h"
 

@@ -4,7 +4,7 @@
 #include <torch/csrc/jit/ir/ir.h>
 #include <torch/csrc/jit/runtime/interpreter.h>
 
-#include "executor/torchscript/cuda/checks.h"
+#include "executor/torchscript/checks.h"
 #include "executor/torchscript/lower.h"
 #include "executor/torchscript/operators.h"
 #include "executor/torchscript/plan.h"

@@ -2,7 +2,7 @@
 #pragma once
 #include <memory>
 
-#include "executor/libtorch.h"
+#include "executor/libtorch/libtorch.h"
 
 namespace rt::test {
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "fallback_cpu/reference.h"
 #include "graph/error.h"
 #include "tools/rt_graph_dump/commands.h"
 #include "tools/rt_graph_dump/numbers.h"

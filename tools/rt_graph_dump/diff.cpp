@@ -1,5 +1,5 @@
 // diff.cpp -- `diff`: why two batches are not one program.
-#include "graph/diff.h"
+#include "graph/dump/diff.h"
 #include "tools/rt_graph_dump/commands.h"
 
 namespace rt::tool {

@@ -2,7 +2,7 @@
 #pragma once
 #include <vector>
 
-#include "graph/html.h"
+#include "graph/dump/html.h"
 
 namespace rt::tool {
 

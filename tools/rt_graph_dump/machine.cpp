@@ -9,10 +9,12 @@
 #include <filesystem>
 #include <random>
 
-#include "executor/libtorch.h"
+#include "executor/libtorch/libtorch.h"
+#include "fallback_cpu/reference.h"
 #include "files/safetensors.h"
+#include "graph/batch/verify.h"
+#include "graph/clock.h"
 #include "graph/error.h"
-#include "graph/verify.h"
 #include "tools/rt_graph_dump/numbers.h"
 
 namespace rt::tool {

@@ -2,8 +2,8 @@
 #pragma once
 #include <memory>
 
-#include "graph/backend.h"
-#include "graph/passes.h"
+#include "graph/batch/backend.h"
+#include "graph/batch/passes.h"
 #include "tools/rt_graph_dump/tool.h"
 
 namespace rt::tool {

@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "graph/error.h"
-#include "graph/words.h"
+#include "graph/ops/attributes.h"
 #include "tools/rt_graph_dump/commands.h"
 #include "tools/rt_graph_dump/numbers.h"
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "graph/backend.h"
+#include "graph/batch/backend.h"
 
 namespace rt::tool {
 

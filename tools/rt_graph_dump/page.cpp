@@ -1,8 +1,8 @@
 // page.cpp -- `--html`: the batch explorer, with times where they are wanted.
 #include <filesystem>
 
-#include "graph/fuse.h"
-#include "graph/html.h"
+#include "graph/batch/fuse.h"
+#include "graph/dump/html.h"
 #include "tools/rt_graph_dump/commands.h"
 #include "tools/rt_graph_dump/graphviz.h"
 

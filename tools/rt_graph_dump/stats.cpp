@@ -4,9 +4,9 @@
 #include <numeric>
 #include <vector>
 
+#include "graph/batch/fuse.h"
+#include "graph/batch/passes.h"
 #include "graph/error.h"
-#include "graph/fuse.h"
-#include "graph/passes.h"
 #include "tools/rt_graph_dump/commands.h"
 
 namespace rt::tool {

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "graph/dump.h"
+#include "graph/dump/dump.h"
 
 namespace rt::tool {
 

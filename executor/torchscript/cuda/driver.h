@@ -2,7 +2,7 @@
 #pragma once
 #include <string>
 
-#include "graph/backend.h"
+#include "graph/batch/backend.h"
 
 namespace rt::torchscript {
 

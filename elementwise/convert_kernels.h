@@ -1,0 +1,23 @@
+// convert_kernels.h -- conversions between dtypes, as loops over a run of elements.
+#pragma once
+#include "graph/memory/buffer.h"
+
+namespace rt::cpu {
+
+/// Elements to read: where they lie and what they are.
+struct Source {
+  const char* data;
+  DType dtype;
+  Sizes strides;
+  /// Of the block interpreter: an output lies over them, element by element.
+  bool overwritten = false;
+};
+inline Source source_of(const Buffer& buffer) {
+  return {buffer.data(), buffer.dtype(), buffer.strides()};
+}
+
+/// Converts n elements that lie `stride` elements apart to n elements one after the other.
+using ConvertKernel = void (*)(int64_t n, void* out, const void* in, int64_t stride);
+ConvertKernel convert_kernel(DType to, DType from);
+
+}  // namespace rt::cpu

@@ -1,0 +1,151 @@
+// fold-inl.h -- folds over lanes; included once per instruction set.
+// The result is the same bits with each: which elements meet in which order is fixed, and a
+// multiplication is never joined with an addition.
+#if defined(RT_FOLD_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef RT_FOLD_INL_H_
+#undef RT_FOLD_INL_H_
+#else
+#define RT_FOLD_INL_H_
+#endif
+
+#include <bit>
+#include <cstdint>
+#include <limits>
+#include <utility>
+
+#include "elementwise/fold_kernels.h"
+#include "elementwise/lanes-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace rt::cpu::HWY_NAMESPACE {
+
+template <class T>
+HWY_INLINE T select(bool which, T yes, T no) {
+  return which ? yes : no;
+}
+
+template <class T>
+HWY_INLINE bool is_nan(T x) {
+  return x != x;
+}
+
+// A folder says how an element, or lanes of them, comes to an accumulator of the same form.
+struct FoldSum {
+  static constexpr bool kInDouble = true;
+  template <class A>
+  static constexpr A start() {
+    return 0;
+  }
+  template <class A>
+  HWY_INLINE A operator()(A sum, A x, A) const {
+    return sum + x;
+  }
+  template <class A>
+  static HWY_INLINE A join(A a, A b) {
+    return a + b;
+  }
+};
+struct FoldSquares : FoldSum {
+  template <class A>
+  HWY_INLINE A operator()(A sum, A x, A) const {
+    return sum + x * x;
+  }
+};
+struct FoldDeviations : FoldSum {
+  template <class A>
+  HWY_INLINE A operator()(A sum, A x, A shift) const {
+    const A distance = x - shift;
+    return sum + distance * distance;
+  }
+};
+/// The largest or the smallest; a NaN wins over all.
+template <bool largest>
+struct FoldMost {
+  static constexpr bool kInDouble = false;
+  template <class A>
+  static constexpr A start() {
+    using Limits = std::numeric_limits<A>;
+    if constexpr (Limits::has_infinity) return largest ? -Limits::infinity() : Limits::infinity();
+    else return largest ? Limits::lowest() : Limits::max();
+  }
+  template <class A>
+  HWY_INLINE A operator()(A most, A x, A) const {
+    return join(most, x);
+  }
+  template <class A>
+  static HWY_INLINE A join(A most, A x) {
+    if constexpr (largest) return select(x > most || is_nan(x), x, most);
+    else return select(x < most || is_nan(x), x, most);
+  }
+};
+
+template <class T>
+using FoldTag = hn::CappedTag<T, kFoldLanes>;
+template <class Folder, class D>
+using WideOf = std::conditional_t<Folder::kInDouble, Doubles<D>, Whole<D>>;
+template <class Folder, class T>
+using AccumulatorOf = std::conditional_t<Folder::kInDouble, double, T>;
+
+/// Folds as many whole groups of kFoldLanes as there are; gives how many elements that was.
+template <class Folder, class T, size_t... k>
+HWY_INLINE int64_t fold_groups(std::index_sequence<k...>, int64_t n, const T* x,
+                               AccumulatorOf<Folder, T> shift, AccumulatorOf<Folder, T>* lanes) {
+  using D = FoldTag<T>;
+  using Wide = WideOf<Folder, D>;
+  using A = AccumulatorOf<Folder, T>;
+  constexpr size_t kStep = hn::MaxLanes(D());
+  Wide folded[] = {((void)k, Wide::all(Folder::template start<A>()))...};
+  const Wide shifts = Wide::all(shift);
+  int64_t i = 0;
+  for (; i + kFoldLanes <= n; i += kFoldLanes)
+    ((folded[k] = folded[k].map(Folder(), Wide::of(load(D(), x + i + k * kStep)), shifts)), ...);
+  (folded[k].store(lanes + k * kStep), ...);
+  return i;
+}
+
+/// Folds n elements that lie one after the other.
+template <class Folder, class T>
+HWY_INLINE AccumulatorOf<Folder, T> fold_run(int64_t n, const T* x,
+                                             AccumulatorOf<Folder, T> shift) {
+  using A = AccumulatorOf<Folder, T>;
+  constexpr size_t kVectors = kFoldLanes / hn::MaxLanes(FoldTag<T>());
+  A lanes[kFoldLanes];
+  int64_t i = 0;
+  if (n >= kFoldLanes)
+    i = fold_groups<Folder, T>(std::make_index_sequence<kVectors>(), n, x, shift, lanes);
+  else
+    for (A& lane : lanes) lane = Folder::template start<A>();
+  for (int64_t lane = 0; i < n; ++i, ++lane)
+    lanes[lane] = Folder()(lanes[lane], static_cast<A>(x[i]), shift);
+  // What lies behind a short run's end holds nothing to be joined.
+  const size_t used = n < kFoldLanes ? static_cast<size_t>(n) : kFoldLanes;
+  for (size_t width = std::bit_ceil(used) / 2; width > 0; width /= 2)
+    for (size_t lane = 0; lane < width; ++lane)
+      lanes[lane] = Folder::join(lanes[lane], lanes[lane + width]);
+  return lanes[0];
+}
+
+/// Folds rows of n elements into n accumulators, row by row.
+template <class Folder, class T>
+HWY_INLINE void fold_columns(int64_t rows, int64_t stride, int64_t n, const T* x,
+                             const AccumulatorOf<Folder, T>* shifts,
+                             AccumulatorOf<Folder, T>* out) {
+  using D = hn::ScalableTag<T>;
+  using Wide = WideOf<Folder, D>;
+  using A = AccumulatorOf<Folder, T>;
+  const auto step = static_cast<int64_t>(hn::Lanes(D()));
+  for (int64_t c = 0; c < n; ++c) out[c] = Folder::template start<A>();
+  for (int64_t r = 0; r < rows; ++r, x += stride) {
+    int64_t c = 0;
+    for (; c + step <= n; c += step) {
+      const Wide shift = shifts ? Wide::load(shifts + c) : Wide::all(A{});
+      Wide::load(out + c).map(Folder(), Wide::of(load(D(), x + c)), shift).store(out + c);
+    }
+    for (; c < n; ++c) out[c] = Folder()(out[c], static_cast<A>(x[c]), shifts ? shifts[c] : A{});
+  }
+}
+
+}  // namespace rt::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif

@@ -1,0 +1,131 @@
+// capture.cpp -- keeping the last batches, and writing them with their inputs.
+#include "executor/diagnostics/capture.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "files/safetensors.h"
+#include "graph/error.h"
+
+namespace rt {
+namespace {
+
+namespace fs = std::filesystem;
+
+Range range_of(const Buffer& buffer, Backend& backend) {
+  std::vector<int64_t> elements(static_cast<size_t>(buffer.numel()));
+  if (elements.empty()) return {};
+  backend.to_host(buffer, DType::I64, elements.data());
+  const auto [least, most] = std::ranges::minmax(elements);
+  return {least, most};
+}
+
+std::vector<uint32_t> input_numbers(const Batch& batch) {
+  std::vector<uint32_t> numbers;
+  for (uint32_t value = 0; value < batch.values.size(); ++value)
+    if (batch.is_input(value)) numbers.push_back(value);
+  return numbers;
+}
+
+/// The inputs that are there, row-major, under the names that their values have in dumps.
+void write_inputs(const std::string& path, const Batch& batch, std::span<const BufferRef> inputs,
+                  Backend& backend) {
+  std::vector<files::Stored> tensors;
+  std::vector<const Buffer*> buffers;
+  const std::vector<uint32_t> numbers = input_numbers(batch);
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (!inputs[i]) continue;
+    tensors.push_back({join('%', numbers[i]), inputs[i]->dtype(), Shape(inputs[i]->sizes())});
+    buffers.push_back(inputs[i].get());
+  }
+  std::vector<char> bytes;
+  files::save_safetensors(path, tensors, [&](size_t i) {
+    const Buffer& buffer = *buffers[i];
+    bytes.resize(static_cast<size_t>(buffer.numel() * item_size(buffer.dtype())));
+    if (!bytes.empty()) backend.to_host(buffer, buffer.dtype(), bytes.data());
+    return static_cast<const void*>(bytes.data());
+  });
+}
+
+}  // namespace
+
+/// A range can only be told of integers.
+bool Capture::wants(const BufferRef& input) const {
+  return input && (inputs_ || !is_float(input->dtype()));
+}
+
+void Capture::write(const std::string& stem, const Noted& noted, const std::string& error,
+                    Backend& backend) const {
+  std::vector<Range> ranges(noted.inputs.size());
+  for (size_t i = 0; i < ranges.size(); ++i)
+    if (noted.inputs[i] && !is_float(noted.inputs[i]->dtype()))
+      ranges[i] = range_of(*noted.inputs[i], backend);
+  // Before the dump that names them.
+  std::string inputs;
+  if (inputs_) {
+    write_inputs(stem + ".safetensors", noted.batch, noted.inputs, backend);
+    inputs = fs::path(stem).filename().string() + ".safetensors";
+  }
+  const std::string path = stem + ".json";
+  files::naming(path, [&] {
+    const DumpNotes notes{noted.places, noted.labels, ranges, inputs, error};
+    const std::string text = to_json(noted.batch, &notes);
+    files::Replacement file(path);
+    file.write(text.data(), static_cast<int64_t>(text.size()));
+    file.replace();
+  });
+}
+
+int64_t Capture::note(const Submission& submission, std::span<const std::string> places,
+                      Backend& backend) {
+  const std::lock_guard lock(mutex_);
+  ++noted_;
+  try {
+    Noted noted{noted_,
+                key_of(submission.batch()),
+                submission.whole(),
+                {places.begin(), places.end()},
+                submission.labels,
+                submission.inputs};
+    for (BufferRef& input : noted.inputs)
+      if (!wants(input)) input = {};
+    if (last_.size() == kLast) last_.pop_front();
+    last_.push_back(std::move(noted));
+    const fs::path stem = fs::path(folder_) / ("batch-" + to_string(last_.back().key));
+    if (fs::exists(stem.string() + ".json")) return noted_;
+    fs::create_directories(folder_);
+    write(stem.string(), last_.back(), "", backend);
+  } catch (const std::exception& error) {
+    complaint_ = error.what();
+  }
+  return noted_;
+}
+
+/// Made here, so that no two processes write into one.
+std::string Capture::new_folder() {
+  for (int number = 1;; ++number) {
+    const fs::path folder = fs::path(folder_) / join("failure-", number);
+    if (fs::create_directory(folder)) return folder.string();
+  }
+}
+
+void Capture::failed(int64_t number, const std::string& error, Backend& backend) {
+  const std::lock_guard lock(mutex_);
+  if (failures_ == kMostFailures) return;
+  ++failures_;
+  const auto has_failed = [number](const Noted& noted) { return noted.number == number; };
+  if (std::ranges::none_of(last_, has_failed)) return;
+  try {
+    const std::string folder = new_folder();
+    int place = 0;
+    for (const Noted& noted : last_) {
+      const bool it = has_failed(noted);
+      const std::string name = join(++place, '-', to_string(noted.key), it ? "-failed" : "");
+      write((fs::path(folder) / name).string(), noted, it ? error : "", backend);
+    }
+  } catch (const std::exception& problem) {
+    complaint_ = problem.what();
+  }
+}
+
+}  // namespace rt

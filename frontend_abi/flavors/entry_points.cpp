@@ -1,0 +1,203 @@
+// entry_points.cpp -- one exported body per row of the tables; compiled once per flavor of the ABI.
+// A body that the generated header does not declare, or declares otherwise, does not build.
+#include <array>
+#include <bit>
+
+#include "frontend_abi/calls.h"
+#include RT_FLAVOR  // "frontend_abi/flavors/flavor_c.h" or "frontend_abi/flavors/flavor_spl.h"
+
+namespace rt::abi {
+
+/// The kinds of op parameters as types, so that a row's arguments find their place in a rt::Call.
+namespace arg {
+struct Tensor {
+  int64_t handle;
+  Tensor(int64_t value) : handle(value) {}
+};
+using OptTensor = Tensor;
+struct Int {
+  int64_t value;
+  Int(int64_t number) : value(number) {}
+};
+using Flag = Int;
+struct Index {
+  int64_t word;
+  Index(int64_t value) : word(value) {}
+};
+struct Float {
+  int64_t word;
+  Float(double value) : word(std::bit_cast<int64_t>(value)) {}
+};
+template <int kTag>
+struct List {
+  std::span<const int64_t> items;
+  List(std::span<const int64_t> list) : items(list) {}
+  template <size_t N>
+  List(const std::array<int64_t, N>& list) : items(list) {}
+};
+using TensorList = List<0>;
+using IntList = List<1>;
+using Sizes = List<2>;
+using DType = rt::DType;
+using Device = rt::Device;
+}  // namespace arg
+
+// Arguments go to their places in three rounds, as Args wants its words: scalars, integers, lists.
+template <class T>
+void put_first(Call&, const T&) {}
+inline void put_first(Call& call, arg::Tensor self) { call.handles.push_back(self.handle); }
+inline void put_first(Call& call, const arg::TensorList& list) { call.handles.append(list.items); }
+inline void put_first(Call& call, arg::Index index) { call.args.words.push_back(index.word); }
+inline void put_first(Call& call, arg::Float number) { call.args.words.push_back(number.word); }
+inline void put_first(Call& call, const arg::Sizes& sizes) { call.args.shape.assign(sizes.items); }
+inline void put_first(Call& call, DType dtype) { call.args.dtype = dtype; }
+inline void put_first(Call& call, Device device) { call.args.device = device; }
+template <class T>
+void put_integer(Call&, const T&) {}
+inline void put_integer(Call& call, arg::Int number) { call.args.words.push_back(number.value); }
+template <class T>
+void put_list(Call&, const T&) {}
+inline void put_list(Call& call, const arg::IntList& list) {
+  call.args.words.push_back(static_cast<int64_t>(list.items.size()));
+  call.args.words.append(list.items);
+}
+
+template <class... Arguments>
+void put(Call& call, const Arguments&... arguments) {
+  (put_first(call, arguments), ...);
+  (put_integer(call, arguments), ...);
+  (put_list(call, arguments), ...);
+}
+
+/// One function a row of ops.def: fills a call in from arguments of the row's kinds.
+namespace fill {
+#define RT_FILL_A(kind, name) , arg::kind name RT_FILL_B
+#define RT_FILL_B(kind, name) , arg::kind name RT_FILL_A
+#define RT_FILL_A_END
+#define RT_FILL_B_END
+#define RT_NAME_A(kind, name) , name RT_NAME_B
+#define RT_NAME_B(kind, name) , name RT_NAME_A
+#define RT_NAME_A_END
+#define RT_NAME_B_END
+#define RT_INTERNAL(Id, params, ...)                    \
+  inline void Id(Call& call RT_END(RT_FILL_A params)) { \
+    call.args.op = Op::Id;                              \
+    put(call RT_END(RT_NAME_A params));                 \
+  }
+#define RT_OP(Id, symbol, result, params, ...) RT_INTERNAL(Id, params)
+#include "graph/ops/ops.def"
+}  // namespace fill
+
+/// A result of kind Tensor is a handle and forces nothing; of kind Float it is read.
+template <Kind kind>
+Result<kind> finish(Turn& turn, Call& call) {
+  if constexpr (kind == Kind::Tensor) return turn.engine.record(turn, call);
+  else return turn.engine.record_and_read(turn, call);
+}
+
+// ---- What aliases.def may use beside its parameters.
+namespace {
+using call::cuda_device;
+using call::loader_device;
+using call::loader_dtype;
+using call::sizes_at;
+
+Device default_device() { return Engine::instance().default_device(); }
+Device any_device(int64_t index) { return Engine::instance().device(index); }
+constexpr Device the_cpu() { return {}; }
+/// Sizes, dims or handles that are parameters of their own.
+template <class... Items>
+constexpr std::array<int64_t, sizeof...(Items)> list(Items... items) {
+  return {items...};
+}
+}  // namespace
+}  // namespace rt::abi
+
+#define RT_DROP_(first, ...) __VA_ARGS__
+#define RT_DROP(...) RT_DROP_(__VA_ARGS__)
+#define RT_DECLARE_A(kind, name) , RT_AS_##kind(RT_DECLARE, name) RT_DECLARE_B
+#define RT_DECLARE_B(kind, name) , RT_AS_##kind(RT_DECLARE, name) RT_DECLARE_A
+#define RT_DECLARE_A_END
+#define RT_DECLARE_B_END
+#define RT_RAW_A(kind, name) \
+  , rt::abi::Flavor::Raw<rt::Kind::kind>{#name, RT_AS_##kind(RT_FIELDS, name)} RT_RAW_B
+#define RT_RAW_B(kind, name) \
+  , rt::abi::Flavor::Raw<rt::Kind::kind>{#name, RT_AS_##kind(RT_FIELDS, name)} RT_RAW_A
+#define RT_RAW_A_END
+#define RT_RAW_B_END
+#define RT_TAKE_A(kind, name) , [[maybe_unused]] rt::abi::Param<rt::Kind::kind> name RT_TAKE_B
+#define RT_TAKE_B(kind, name) , [[maybe_unused]] rt::abi::Param<rt::Kind::kind> name RT_TAKE_A
+#define RT_TAKE_A_END
+#define RT_TAKE_B_END
+
+// clang-format off
+#define RT_SIGNATURE(symbol, result, params)                                                    \
+  extern "C" rt::abi::Flavor::CResult<rt::Kind::result> symbol(                                 \
+      RT_DROP(RT_END(RT_DECLARE_A params) RT_RETURNS_##result(RT_DECLARE)))
+#define RT_GUARDED(symbol, result, params)                                                      \
+  return rt::abi::guarded<rt::Kind::result, rt::abi::Flavor>(                                   \
+      #symbol, std::tuple(RT_DROP(RT_END(RT_RAW_A params) RT_RETURNS_##result(RT_FIELDS))),
+
+#define RT_RECORDING(symbol_, Id, result, params, ...)                                          \
+  [](rt::Turn & turn RT_END(RT_TAKE_A params)) {                                                \
+    using namespace rt;                                                                         \
+    using namespace rt::abi;                                                                    \
+    Call call;                                                                                  \
+    call.symbol = #symbol_;                                                                     \
+    fill::Id(call, __VA_ARGS__);                                                                \
+    return finish<Kind::result>(turn, call);                                                    \
+  }
+#define RT_ALIAS(symbol_, Id, result, params, doc, ...)                                         \
+  RT_SIGNATURE(symbol_, result, params) {                                                       \
+    RT_GUARDED(symbol_, result, params)                                                         \
+    RT_RECORDING(symbol_, Id, result, params, __VA_ARGS__));                                    \
+  }
+
+#define RT_CHECKED(symbol_, Id, doc)                                                            \
+  extern "C" int64_t symbol_(int64_t handle_, double* out_) {                                   \
+    return rt::abi::guarded<rt::Kind::Status, rt::abi::Flavor>(                                 \
+        #symbol_,                                                                               \
+        std::tuple(rt::abi::HandleNumber{{"handle", handle_}},                                  \
+                   rt::abi::Pointer<double>{"out", out_}),                                      \
+        [](rt::Turn & turn, int64_t handle, double* out) {                                      \
+          if (!out) rt::fail("out is NULL; pass the address of a double");                      \
+          rt::Call call;                                                                        \
+          call.symbol = #symbol_;                                                               \
+          rt::abi::fill::Id(call, handle);                                                      \
+          *out = turn.engine.record_and_read(turn, call);                                       \
+          return int64_t{0};                                                                    \
+        });                                                                                     \
+  }
+
+// The header declares the list of sizes. What is exported takes five integers, so that it has all
+// that either kind of caller passes; where a list comes it looks at no more of them than that.
+#define RT_SIZED_PARAMS(more)                                                                   \
+  int64_t d0_, int64_t d1_, int64_t d2_, int64_t d3_, int64_t ndim_ RT_END(RT_DECLARE_A more)
+#define RT_SIZED(symbol_, Id, more, doc, ...)                                                   \
+  static_assert(std::is_same_v<decltype(symbol_), int64_t(RT_DROP(                              \
+      RT_END(RT_DECLARE_A (Sizes, dims) more)))>);                                              \
+  extern "C" int64_t symbol_##_sized(RT_SIZED_PARAMS(more)) __asm__(#symbol_);                  \
+  int64_t symbol_##_sized(RT_SIZED_PARAMS(more)) {                                              \
+    return rt::abi::guarded<rt::Kind::Tensor, rt::abi::Flavor>(                                 \
+        #symbol_,                                                                               \
+        std::tuple(rt::abi::ListOrSizes<rt::abi::Flavor::Raw<rt::Kind::Sizes>>{                 \
+                       {d0_, d1_, d2_, d3_, ndim_}} RT_END(RT_RAW_A more)),                     \
+        RT_RECORDING(symbol_, Id, Tensor, (Sizes, dims) more, __VA_ARGS__));                    \
+  }
+#define RT_OP(Id, symbol_, result, params, ...)                                                 \
+  RT_ALIAS(symbol_, Id, result, params, , RT_DROP(RT_END(RT_NAME_A params)))
+#define RT_INTERNAL(...)
+#include "graph/ops/ops.def"
+#include "frontend_abi/aliases.def"
+
+#define RT_CALL(symbol, result, params, doc)                                                    \
+  RT_SIGNATURE(symbol, result, params) {                                                        \
+    RT_GUARDED(symbol, result, params)                                                          \
+    [](rt::Turn & turn, auto... arguments) {                                                    \
+      return rt::call::symbol(turn, arguments...);                                              \
+    });                                                                                         \
+  }
+#define RT_CALL_PURE(symbol, result, value, doc)                                                \
+  RT_SIGNATURE(symbol, result, ) { return value; }
+#include "frontend_abi/calls.def"
+// clang-format on

@@ -1,0 +1,40 @@
+// batch_builder.cpp -- steps with inference, on a batch.
+#include "graph/batch/batch_builder.h"
+
+#include <bit>
+
+namespace rt {
+
+Value BatchBuilder::append(Args& args) {
+  const OpInfo& row = info(args.op);
+  std::vector<uint32_t> operands;
+  std::vector<TensorType> types;
+  for (const Value operand : args.operands) {
+    operands.push_back(operand.number);
+    types.push_back(type(operand));
+  }
+  // Inference wants scalars by value. What it makes of them is a constant of this batch, unless it
+  // left them as they were.
+  Small<int64_t, 10> numbers(args.words);
+  for (uint32_t i = 0; i < row.scalars; ++i)
+    args.words[i] = batch_.scalars[static_cast<size_t>(numbers[i])];
+  infer(args, types);
+  for (uint32_t i = 0; i < row.scalars; ++i) {
+    const int64_t before = batch_.scalars[static_cast<size_t>(numbers[i])];
+    args.words[i] = args.words[i] == before ? numbers[i] : constant_bits(args.words[i]);
+  }
+  return {batch_.add_step(args.op, operands, args.words, args.dtype, args.device, args.shape)};
+}
+
+int64_t BatchBuilder::constant(double value) {
+  return constant_bits(std::bit_cast<int64_t>(value));
+}
+
+int64_t BatchBuilder::constant_bits(int64_t bits) {
+  const auto [place, fresh] =
+      constants_.try_emplace(bits, static_cast<int64_t>(batch_.scalars.size()));
+  if (fresh) batch_.scalars.push_back(bits);
+  return place->second;
+}
+
+}  // namespace rt

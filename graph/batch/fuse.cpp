@@ -1,0 +1,608 @@
+// fuse.cpp -- finds groups in one walk over the steps, cuts those that are too big, and puts each
+// into a batch of its own.
+#include "graph/batch/fuse.h"
+
+#include <algorithm>
+#include <bit>
+#include <queue>
+#include <unordered_map>
+
+#include "graph/ops/infer.h"
+
+namespace rt {
+namespace {
+
+constexpr uint32_t kUnset = Groups::kNone;
+using Members = std::vector<uint32_t>;  ///< of a group, in step order
+
+constexpr uint32_t kMostSteps = 512;  ///< of a group; what it is run for costs little beside them
+constexpr uint32_t kMostFolds = 4;    ///< sums and means of a group, each with memory of its own
+constexpr uint32_t kConversions = 3;  ///< registers that one step's operands may be converted in
+
+/// A sum or mean of all elements.
+bool is_fold(Op op) { return op == Op::Sum || op == Op::Mean; }
+
+/// What keeps a step out of any group, if something does.
+std::optional<Unfused> obstacle(const Batch& batch, const Batch::Step& step) {
+  const Rules& rules = info(step.op).rules;
+  if (rules.effect == Effect::Random) return Unfused::Random;
+  if (rules.kernel != Kernel::Elementwise && !is_fold(step.op)) return Unfused::NotElementwise;
+  if (rules.fails) return Unfused::CanFail;
+  if (batch.values[step.result].device >= 0) return Unfused::OnCuda;
+  for (uint32_t i = 0; i < step.operand_count; ++i)
+    if (step.op != Op::Cast && is_half(operand_dtype(batch, step, i))) return Unfused::DTypeRefused;
+  return std::nullopt;
+}
+
+/// By value the step that computes it; kUnset for inputs.
+std::vector<uint32_t> makers(const Batch& batch) {
+  std::vector<uint32_t> made(batch.values.size(), kUnset);
+  for (uint32_t i = 0; i < batch.steps.size(); ++i)
+    for (uint32_t k = 0; k < batch.steps[i].results; ++k) made[batch.steps[i].result + k] = i;
+  return made;
+}
+
+/// Finds groups in one walk. Those that may still grow are open, each in one of 64 places; what a
+/// step depends on is a set of these, so that a step is only let into a group that nothing outside
+/// stands between.
+class Finder {
+ public:
+  explicit Finder(const Batch& batch)
+      : batch_(batch),
+        steps_(batch.steps.size()),
+        maker_(makers(batch)),
+        reader_(batch.values.size(), kUnset) {}
+
+  /// The members of each group in step order, groups of one included.
+  std::vector<Members> run() {
+    for (uint32_t step = 0; step < batch_.steps.size(); ++step) place(step);
+    for (Members& members : groups_) std::ranges::sort(members);
+    return std::move(groups_);
+  }
+
+ private:
+  static constexpr uint32_t kPlaces = 64;
+  using Set = uint64_t;  ///< of places
+
+  struct StepState {
+    uint32_t place = kUnset;  ///< of the open group that it is in
+    Set after = 0;            ///< where it is in none: what it depends on
+  };
+  struct Place {
+    uint32_t group = kUnset;
+    uint32_t into = kUnset;  ///< where its group was taken into another: the place of that
+    Set names = 0;           ///< itself, and the places that were taken in
+    Set after = 0;           ///< all that its group depends on
+    uint32_t folds = 0;
+  };
+
+  uint32_t resolved(uint32_t place) const {
+    while (place != kUnset && places_[place].into != kUnset) place = places_[place].into;
+    return place;
+  }
+  uint32_t place_of(uint32_t step) const { return resolved(steps_[step].place); }
+  uint32_t maker(uint32_t value) const {
+    return value == rt::kNone.number ? kUnset : maker_[value];
+  }
+
+  /// All that depends on the places of a set depends on.
+  Set closed(Set set) const {
+    for (Set rest = set; rest; rest &= rest - 1)
+      set |= places_[static_cast<size_t>(std::countr_zero(rest))].after;
+    return set;
+  }
+  Set after_step(uint32_t step) const {
+    const uint32_t place = place_of(step);
+    return place == kUnset ? closed(steps_[step].after)
+                           : places_[place].names | places_[place].after;
+  }
+
+  /// Whether `value` is computed element by element in the open group at `place`.
+  bool makes(uint32_t place, uint32_t value) const {
+    const uint32_t step = maker(value);
+    return step != kUnset && place != kUnset && place_of(step) == place &&
+           !is_fold(batch_.steps[step].op);
+  }
+  /// What a step depends on but for what the groups at these places would hand it.
+  Set after_operands(const Batch::Step& step, uint32_t place, uint32_t other = kUnset) const {
+    Set all = 0;
+    for (const uint32_t operand : batch_.operands_of(step))
+      if (maker(operand) != kUnset && !makes(place, operand) && !makes(other, operand))
+        all |= after_step(maker(operand));
+    return all;
+  }
+
+  bool has_sizes(uint32_t place, Sizes sizes) const {
+    const uint32_t first = groups_[places_[place].group].front();
+    return std::ranges::equal(batch_.sizes(batch_.steps[first].result), sizes);
+  }
+  bool fits(const Batch::Step& step, uint32_t place) const {
+    const Place& at = places_[place];
+    return groups_[at.group].size() < kMostSteps && !(is_fold(step.op) && at.folds == kMostFolds) &&
+           !(after_operands(step, place) & at.names);
+  }
+
+  void place(uint32_t number) {
+    const Batch::Step& step = batch_.steps[number];
+    if (obstacle(batch_, step)) return outside(number);
+    const bool fold = is_fold(step.op);
+    const Sizes sizes = batch_.sizes(fold ? batch_.operands_of(step)[0] : step.result);
+    uint32_t home = kUnset;
+    for (const uint32_t operand : batch_.operands_of(step)) {
+      const uint32_t place = maker(operand) == kUnset ? kUnset : place_of(maker(operand));
+      if (place == home || !makes(place, operand) || !has_sizes(place, sizes)) continue;
+      if (home != kUnset) merge(home, place, step);
+      else if (fits(step, place)) home = place;
+    }
+    if (fold) return home == kUnset ? outside(number) : join(number, home);
+    // What is read anyway need not be read twice.
+    for (const uint32_t operand : batch_.operands_of(step)) {
+      if (home != kUnset || operand == rt::kNone.number) break;
+      const uint32_t place = resolved(reader_[operand]);
+      if (place != kUnset && std::ranges::equal(batch_.sizes(operand), sizes) &&
+          has_sizes(place, sizes) && fits(step, place))
+        home = place;
+    }
+    join(number, home == kUnset ? open() : home);
+  }
+
+  void join(uint32_t number, uint32_t place) {
+    const Batch::Step& step = batch_.steps[number];
+    Place& at = places_[place];
+    widen(place, after_operands(step, place));
+    groups_[at.group].push_back(number);
+    steps_[number].place = place;
+    at.folds += is_fold(step.op);
+    for (const uint32_t operand : batch_.operands_of(step))
+      if (operand != rt::kNone.number) reader_[operand] = place;
+  }
+
+  /// The group at `place` depends on `more` from now on, and with it all that depends on it.
+  void widen(uint32_t place, Set more) {
+    Place& at = places_[place];
+    at.after |= more & ~at.names;
+    for (Place& other : places_)
+      if (other.after & at.names) other.after |= at.after;
+  }
+
+  /// Takes the group at `from` into that at `into`, as `step` wants both, unless something outside
+  /// stands between them.
+  void merge(uint32_t into, uint32_t from, const Batch::Step& step) {
+    Place &kept = places_[into], &gone = places_[from];
+    Members &members = groups_[kept.group], &more = groups_[gone.group];
+    const Set names = kept.names | gone.names;
+    const Set after = kept.after | gone.after;
+    if ((after | after_operands(step, into, from)) & names ||
+        members.size() + more.size() >= kMostSteps || kept.folds + gone.folds > kMostFolds)
+      return;
+    members.insert(members.end(), more.begin(), more.end());
+    more.clear();
+    kept.names = names;
+    kept.folds += gone.folds;
+    // Sets that name it go on to: what depends on it depends on all that the two do.
+    gone = {.into = into, .after = names};
+    widen(into, after);
+  }
+
+  void outside(uint32_t number) {
+    const Batch::Step& step = batch_.steps[number];
+    Set after = after_operands(step, kUnset);
+    if (info(step.op).rules.effect != Effect::None) {
+      // What has an effect keeps its order, as if each step used the one before.
+      if (last_effect_ != kUnset) after |= after_step(last_effect_);
+      last_effect_ = number;
+    }
+    steps_[number].after = after;
+  }
+
+  uint32_t open() {
+    if (!free_) close_half();
+    const auto place = static_cast<uint32_t>(std::countr_zero(free_));
+    free_ &= free_ - 1;
+    places_[place] = {.group = static_cast<uint32_t>(groups_.size()), .names = Set{1} << place};
+    groups_.emplace_back();
+    return place;
+  }
+
+  /// Closes the groups that were opened first, to have places for new ones.
+  void close_half() {
+    std::vector<uint32_t> open;
+    for (const Place& place : places_)
+      if (place.group != kUnset) open.push_back(place.group);
+    std::ranges::sort(open);
+    const uint32_t newest = open[(open.size() - 1) / 2];
+    Set closing = 0;
+    for (const Place& place : places_)
+      if (place.group <= newest) closing |= place.names;
+    const auto closes = [closing](uint32_t place) {
+      return place != kUnset && (closing >> place & 1);
+    };
+    for (uint32_t step = 0; step < steps_.size(); ++step) {
+      StepState& state = steps_[step];
+      if (closes(state.place)) state = {kUnset, after_step(step)};
+      state.after = closed(state.after) & ~closing;
+    }
+    for (uint32_t& reader : reader_)
+      if (closes(reader)) reader = kUnset;
+    for (uint32_t i = 0; i < kPlaces; ++i) {
+      if (closes(i)) places_[i] = {};
+      places_[i].after &= ~closing;
+    }
+    free_ |= closing;
+  }
+
+  const Batch& batch_;
+  std::vector<StepState> steps_;
+  const std::vector<uint32_t> maker_;  ///< by value: the step that computes it
+  std::vector<uint32_t> reader_;       ///< by value: the place of the group that read it last
+  std::vector<Members> groups_;
+  Place places_[kPlaces];
+  Set free_ = ~Set{0};
+  uint32_t last_effect_ = kUnset;
+};
+
+/// By value whether it is a root or used in another group than the one that computes it.
+std::vector<bool> leaving(const Batch& batch, const std::vector<uint32_t>& group_of) {
+  std::vector<bool> leaves(batch.values.size(), false);
+  const std::vector<uint32_t> maker = makers(batch);
+  for (const uint32_t root : batch.roots) leaves[root] = true;
+  for (uint32_t step = 0; step < batch.steps.size(); ++step)
+    for (const uint32_t operand : batch.operands_of(batch.steps[step]))
+      if (operand != rt::kNone.number && maker[operand] != kUnset &&
+          (group_of[step] == kUnset || group_of[maker[operand]] != group_of[step]))
+        leaves[operand] = true;
+  return leaves;
+}
+
+/// Cuts groups where a program of them would need too many registers.
+class Cutter {
+ public:
+  Cutter(const Batch& batch, const std::vector<Members>& groups)
+      : batch_(batch), part_of_(batch.values.size(), kUnset), last_(batch.values.size(), 0) {
+    std::vector<uint32_t> group_of(batch.steps.size(), kUnset);
+    for (uint32_t group = 0; group < groups.size(); ++group)
+      for (const uint32_t step : groups[group]) {
+        group_of[step] = group;
+        for (const uint32_t operand : batch.operands_of(batch.steps[step])) last_[operand] = step;
+      }
+    leaves_ = leaving(batch, group_of);
+  }
+
+  void cut(const Members& group, std::vector<Members>& parts) {
+    begin(parts);
+    for (const uint32_t step : group) {
+      if (add(step, parts.size()) > kMostRegisters && !parts.back().empty()) {
+        begin(parts);
+        add(step, parts.size());
+      }
+      // A fold stands by what it is of.
+      if (!is_fold(batch_.steps[step].op) || folds_own(step, parts.size()))
+        parts.back().push_back(step);
+    }
+  }
+
+ private:
+  struct Need {
+    uint32_t results = 0, live = 0, most_live = 0;
+    std::vector<uint64_t> inputs;  ///< values and the dtypes that they are wanted in
+  };
+
+  void begin(std::vector<Members>& parts) {
+    need_ = {};
+    parts.emplace_back();
+  }
+  bool folds_own(uint32_t step, size_t part) const {
+    return part_of_[batch_.operands_of(batch_.steps[step])[0]] == part;
+  }
+
+  /// Adds the step to the part and gives how many registers that one needs at most.
+  uint32_t add(uint32_t number, size_t part) {
+    const Batch::Step& step = batch_.steps[number];
+    const auto operands = batch_.operands_of(step);
+    uint32_t ending = 0;
+    for (uint32_t i = 0; i < step.operand_count; ++i) {
+      const uint32_t value = operands[i];
+      const bool again = std::ranges::find(operands.first(i), value) != operands.begin() + i;
+      if (part_of_[value] == part) {
+        ending += !again && !leaves_[value] && last_[value] == number;
+      } else {
+        const uint64_t input =
+            uint64_t{value} << 8 | static_cast<uint64_t>(operand_dtype(batch_, step, i));
+        if (std::ranges::find(need_.inputs, input) == need_.inputs.end())
+          need_.inputs.push_back(input);
+      }
+    }
+    part_of_[step.result] = static_cast<uint32_t>(part);
+    if (leaves_[step.result] || is_fold(step.op)) ++need_.results;
+    else ++need_.live;
+    need_.most_live = std::max(need_.most_live, need_.live);
+    need_.live -= ending;
+    return static_cast<uint32_t>(need_.inputs.size()) + need_.results + need_.live +
+           need_.most_live + kConversions;
+  }
+
+  const Batch& batch_;
+  std::vector<uint32_t> part_of_;  ///< by value: the part that computes it
+  std::vector<uint32_t> last_;     ///< by value: the last member of a group that uses it
+  std::vector<bool> leaves_;
+  Need need_;
+};
+
+/// Whether an elementwise step of another size computes what the step uses.
+bool meets_another_size(const Batch& batch, const std::vector<uint32_t>& maker,
+                        const Batch::Step& step) {
+  for (const uint32_t operand : batch.operands_of(step)) {
+    const uint32_t from = operand == rt::kNone.number ? kUnset : maker[operand];
+    if (from == kUnset || obstacle(batch, batch.steps[from]) || is_fold(batch.steps[from].op))
+      continue;
+    if (!std::ranges::equal(batch.sizes(operand), batch.sizes(step.result))) return true;
+  }
+  return false;
+}
+
+/// Answers for a group, whose steps these are.
+bool fits_over_input(const Batch& batch, const Members& group, const std::vector<bool>& leaves) {
+  std::vector<uint32_t> results, operands;
+  for (const uint32_t member : group) {
+    const Batch::Step& step = batch.steps[member];
+    if (leaves[step.result]) results.push_back(step.result);
+    for (const uint32_t operand : batch.operands_of(step))
+      if (batch.is_input(operand)) operands.push_back(operand);
+  }
+  return rt::fits_over_input(batch, results, operands);
+}
+
+/// The order of groups and of steps without one, each as its first member: as recorded, but for
+/// what has to wait, and for groups that come last, see fuse().
+std::vector<uint32_t> order_of(const Batch& batch, const std::vector<Members>& members,
+                               const std::vector<uint32_t>& group_of,
+                               const std::vector<bool>& leaves) {
+  const std::vector<uint32_t> maker = makers(batch);
+  const auto unit = [&](uint32_t step) {
+    return group_of[step] == kUnset ? step : members[group_of[step]].front();
+  };
+  const auto steps = static_cast<uint32_t>(batch.steps.size());
+  std::vector<std::vector<uint32_t>> users(steps);
+  std::vector<uint32_t> waits(steps, 0), last(steps, 0);
+  uint32_t last_effect = kUnset;
+  const auto before = [&](uint32_t first, uint32_t second) {
+    if (first == second) return;
+    users[first].push_back(second);
+    ++waits[second];
+  };
+  for (uint32_t step = 0; step < steps; ++step) {
+    last[unit(step)] = step;
+    for (const uint32_t operand : batch.operands_of(batch.steps[step]))
+      if (operand != rt::kNone.number && maker[operand] != kUnset)
+        before(unit(maker[operand]), unit(step));
+    if (info(batch.steps[step].op).rules.effect == Effect::None) continue;
+    if (last_effect != kUnset) before(last_effect, step);
+    last_effect = step;
+  }
+  const auto later = [&last](uint32_t a, uint32_t b) { return last[a] > last[b]; };
+  std::priority_queue<uint32_t, std::vector<uint32_t>, decltype(later)> ready(later);
+  for (uint32_t step = 0; step < steps; ++step)
+    if (unit(step) == step && waits[step] == 0) ready.push(step);
+  std::vector<uint32_t> order;
+  while (!ready.empty()) {
+    order.push_back(ready.top());
+    ready.pop();
+    for (const uint32_t user : users[order.back()])
+      if (--waits[user] == 0) ready.push(user);
+  }
+  std::vector<bool> cannot_fail(steps), is_late(steps);  // with all that waits for it
+  for (size_t i = order.size(); i-- > 0;)
+    cannot_fail[order[i]] =
+        group_of[order[i]] != kUnset &&
+        std::ranges::all_of(users[order[i]], [&](uint32_t user) { return cannot_fail[user]; });
+  for (const uint32_t at : order) {
+    if (!cannot_fail[at]) continue;
+    if (!is_late[at]) is_late[at] = fits_over_input(batch, members[group_of[at]], leaves);
+    if (is_late[at])
+      for (const uint32_t user : users[at]) is_late[user] = true;
+  }
+  std::ranges::stable_partition(order, [&](uint32_t at) { return !is_late[at]; });
+  return order;
+}
+
+/// Makes the batch in which each group is one step.
+class Fusing {
+ public:
+  Fusing(const Batch& batch, const Groups& groups)
+      : batch_(batch), leaves_(leaving(batch, groups.of_step)), number_(batch.values.size()) {
+    std::vector<Members> members(groups.count);
+    for (uint32_t step = 0; step < batch.steps.size(); ++step)
+      if (groups.of_step[step] != kUnset) members[groups.of_step[step]].push_back(step);
+    fused_.scalars = batch.scalars;
+    fused_.free_scalars = batch.free_scalars;
+    for (uint32_t value = 0; value < batch.values.size(); ++value)
+      if (batch.is_input(value)) number_[value] = input(value);
+    for (const uint32_t first : order_of(batch, members, groups.of_step, leaves_)) {
+      const uint32_t group = groups.of_step[first];
+      if (group == kUnset) copy(batch.steps[first]);
+      else fuse(members[group]);
+    }
+    for (const uint32_t root : batch.roots) fused_.roots.push_back(number_[root]);
+  }
+  Batch result() { return std::move(fused_); }
+
+ private:
+  uint32_t input(uint32_t value) {
+    const Batch::Item& item = batch_.values[value];
+    const bool strided = item.flags & Batch::kStrided;
+    return fused_.add_input(item.dtype, Device{item.device}, batch_.sizes(value),
+                            strided ? batch_.strides(value) : Sizes{});
+  }
+
+  void copy(const Batch::Step& step) {
+    std::vector<uint32_t> operands;
+    for (const uint32_t operand : batch_.operands_of(step))
+      operands.push_back(operand == rt::kNone.number ? operand : number_[operand]);
+    const TensorType type = batch_.type(step.result);
+    number_[step.result] = fused_.add_step(step.op, operands, batch_.words_of(step).words,
+                                           type.dtype, type.device, type.sizes);
+  }
+
+  void fuse(const Members& members) {
+    Batch group;
+    std::vector<int64_t> scalars;
+    number_scalars(members, group, scalars);
+    std::unordered_map<uint32_t, uint32_t> inside;
+    std::vector<uint32_t> inputs, operands, results;
+    size_t word = 0;
+    for (const uint32_t member : members) {
+      const Batch::Step& step = batch_.steps[member];
+      operands.clear();
+      for (const uint32_t operand : batch_.operands_of(step)) {
+        const auto [place, fresh] = inside.try_emplace(operand);
+        if (fresh) {
+          const TensorType type = batch_.type(operand);
+          place->second = group.add_input(type.dtype, type.device, type.sizes);
+          inputs.push_back(number_[operand]);
+        }
+        operands.push_back(place->second);
+      }
+      std::vector<int64_t> words(batch_.words_of(step).words.begin(),
+                                 batch_.words_of(step).words.end());
+      for (uint32_t i = 0; i < info(step.op).scalars; ++i) words[i] = scalar_words_[word++];
+      const TensorType type = batch_.type(step.result);
+      const uint32_t result =
+          group.add_step(step.op, operands, words, type.dtype, type.device, type.sizes);
+      inside[step.result] = result;
+      if (!leaves_[step.result]) continue;
+      group.roots.push_back(result);
+      results.push_back(step.result);
+    }
+    if (results.empty()) return;  // nobody wants it
+    uint32_t number = fused_.add_fused(std::move(group), inputs, scalars);
+    for (const uint32_t result : results) number_[result] = number++;
+  }
+
+  /// Gives each position of a free scalar a number of its own, and constants one by what they are;
+  /// leaves the members' words in scalar_words_.
+  void number_scalars(const Members& members, Batch& group, std::vector<int64_t>& scalars) {
+    std::vector<int64_t> constants;
+    scalar_words_.clear();
+    for (const uint32_t member : members) {
+      const WordsView words = batch_.words_of(batch_.steps[member]);
+      for (uint32_t i = 0; i < words.row.scalars; ++i) {
+        const int64_t number = words.scalar(i);
+        if (number < batch_.free_scalars) {
+          scalar_words_.push_back(static_cast<int64_t>(scalars.size()));
+          scalars.push_back(number);
+          continue;
+        }
+        const int64_t bits = batch_.scalars[static_cast<size_t>(number)];
+        const auto place = std::ranges::find(constants, bits) - constants.begin();
+        if (place == std::ssize(constants)) constants.push_back(bits);
+        scalar_words_.push_back(-1 - place);
+      }
+    }
+    group.free_scalars = static_cast<uint32_t>(scalars.size());
+    for (int64_t& word : scalar_words_)
+      if (word < 0) word = group.free_scalars - 1 - word;
+    for (const int64_t number : scalars)
+      group.scalars.push_back(batch_.scalars[static_cast<size_t>(number)]);
+    group.scalars.insert(group.scalars.end(), constants.begin(), constants.end());
+  }
+
+  const Batch& batch_;
+  const std::vector<bool> leaves_;
+  std::vector<uint32_t> number_;       ///< new numbers by old ones
+  std::vector<int64_t> scalar_words_;  ///< of the present group
+  Batch fused_;
+};
+
+}  // namespace
+
+std::string_view words_for(Unfused reason) {
+  switch (reason) {
+    case Unfused::NotElementwise: return "it is not elementwise";
+    case Unfused::Random: return "it draws random numbers";
+    case Unfused::OnCuda: return "it runs on CUDA";
+    case Unfused::CanFail: return "it can fail when it runs";
+    case Unfused::DTypeRefused: return "f16 and bf16 are not computed in groups";
+    case Unfused::AnotherSize: return "the elementwise steps beside it have other sizes";
+    case Unfused::Alone: return "no elementwise step stands beside it";
+  }
+  return "";
+}
+
+DType operand_dtype(const Batch& batch, const Batch::Step& step, uint32_t operand) {
+  const auto operands = batch.operands_of(step);
+  switch (step.op) {
+    case Op::Cast: return batch.values[operands[0]].dtype;
+    case Op::Where: return operand == 0 ? DType::Bool : batch.values[step.result].dtype;
+    case Op::Eq: return result_type({{batch.type(operands[0]), batch.type(operands[1])}});
+    default: return batch.values[is_fold(step.op) ? operands[0] : step.result].dtype;
+  }
+}
+
+bool fusible(const Batch& batch, const Batch::Step& step) { return !obstacle(batch, step); }
+
+bool fits_over_input(const Batch& batch, std::span<const uint32_t> results,
+                     std::span<const uint32_t> operands) {
+  return std::ranges::any_of(results, [&](uint32_t result) {
+    const Batch::Item& item = batch.values[result];
+    const Sizes sizes = batch.sizes(result);
+    return numel(sizes) * item_size(item.dtype) >= kLargeResult &&
+           std::ranges::any_of(operands, [&](uint32_t operand) {
+             const Batch::Item& is = batch.values[operand];
+             return is.flags == Batch::kInput && is.dtype == item.dtype &&
+                    std::ranges::equal(batch.sizes(operand), sizes);
+           });
+  });
+}
+
+/// A group for each step that could be in one and is in none.
+static void add_alone(const Batch& batch, std::vector<Members>& parts) {
+  std::vector<bool> inside(batch.steps.size());
+  for (const Members& part : parts)
+    for (const uint32_t step : part) inside[step] = true;
+  for (uint32_t step = 0; step < batch.steps.size(); ++step)
+    if (!inside[step] && fusible(batch, batch.steps[step])) parts.push_back({step});
+}
+
+Groups fusion_groups(const Batch& batch, size_t least) {
+  const auto steps = static_cast<uint32_t>(batch.steps.size());
+  const std::vector<Members> found = Finder(batch).run();
+  std::vector<Members> parts;
+  Cutter cutter(batch, found);
+  for (const Members& group : found)
+    if (group.size() > 1) cutter.cut(group, parts);
+  std::erase_if(parts, [](const Members& part) { return part.size() < 2; });
+  if (least == 1) add_alone(batch, parts);
+  std::ranges::sort(parts, {}, [](const Members& part) { return part.front(); });
+  Groups groups;
+  groups.count = static_cast<uint32_t>(parts.size());
+  groups.of_step.assign(steps, kUnset);
+  for (uint32_t part = 0; part < parts.size(); ++part)
+    for (const uint32_t step : parts[part]) groups.of_step[step] = part;
+
+  const std::vector<uint32_t> maker = makers(batch);
+  for (const Batch::Step& step : batch.steps) {
+    const auto reason = obstacle(batch, step);
+    if (reason || is_fold(step.op))
+      groups.reasons.push_back(reason.value_or(Unfused::NotElementwise));
+    else
+      groups.reasons.push_back(meets_another_size(batch, maker, step) ? Unfused::AnotherSize
+                                                                      : Unfused::Alone);
+  }
+  // Both sides of such a meeting are beside one.
+  for (const Batch::Step& step : batch.steps) {
+    if (obstacle(batch, step) || is_fold(step.op)) continue;
+    for (const uint32_t operand : batch.operands_of(step)) {
+      const uint32_t from = maker[operand];
+      if (from != kUnset && groups.reasons[from] == Unfused::Alone &&
+          !std::ranges::equal(batch.sizes(operand), batch.sizes(step.result)))
+        groups.reasons[from] = Unfused::AnotherSize;
+    }
+  }
+  return groups;
+}
+
+Batch fuse(const Batch& batch, size_t least) {
+  return Fusing(batch, fusion_groups(batch, least)).result();
+}
+
+}  // namespace rt

@@ -1,0 +1,116 @@
+// infer.h -- shape and dtype rules by family; what they refuse, PyTorch refuses.
+#pragma once
+#include "graph/ops/op.h"
+
+namespace rt {
+
+namespace shape {
+void same(Inference&);             ///< the first operand's sizes
+void same_second(Inference&);      ///< the second operand's sizes
+void broadcast(Inference&);        ///< of all operands
+void equal(Inference&);            ///< same; the second operand has these sizes, too
+void equal_along_dim(Inference&);  ///< equal; integer 0 is a dim
+void sizes(Inference&);            ///< what the Sizes parameter says
+void arange(Inference&);           ///< from float start, end, step
+void arange_int(Inference&);       ///< from integer start, end, step
+void linspace(Inference&);
+void eye(Inference&);
+void along_dim(Inference&);  ///< same; integer 0 is a dim
+void matmul(Inference&);
+void dot(Inference&);
+void transpose(Inference&);
+void t(Inference&);
+void scalar(Inference&);          ///< 0-d
+void scalar_of_some(Inference&);  ///< 0-d, of at least one element
+void reduce(Inference&);          ///< integers: dim, keepdim
+void reduce_some(Inference&);     ///< reduce, along a dim that is not empty
+void arg_reduce(Inference&);      ///< reduce_some; dim < 0 is all dimensions
+void reshape(Inference&);
+void permute(Inference&);
+void squeeze(Inference&);
+void squeeze_dim(Inference&);
+void unsqueeze(Inference&);
+void flatten(Inference&);
+void slice(Inference&);
+void slice_backward(Inference&);
+void expand(Inference&);
+void as_strided(Inference&);
+void as_strided_scatter(Inference&);
+void index_select(Inference&);
+void gather(Inference&);
+void scatter_add(Inference&);
+void index_add(Inference&);
+void cat(Inference&);
+void stack(Inference&);
+void linear(Inference&);
+void embedding(Inference&);
+void embedding_backward(Inference&);
+void mse_loss(Inference&);
+void cross_entropy(Inference&);
+void binary_cross_entropy(Inference&);
+void binary_cross_entropy_terms(Inference&);
+void nll_loss(Inference&);
+void nll_loss_total_weight(Inference&);
+void nll_loss_backward(Inference&);
+void loss_backward(Inference&);  ///< same_second; a target like it, a gradient like it or 0-d
+void conv2d(Inference&);
+void conv2d_backward_input(Inference&);
+void conv2d_backward_weight(Inference&);
+void pool2d(Inference&);
+void pool2d_backward(Inference&);
+void max_pool2d_backward(Inference&);
+void layer_norm(Inference&);
+void dropout(Inference&);
+void batch_norm(Inference&);
+void batch_norm_training(Inference&);  ///< batch_norm, of more than one value per channel
+void reduce_dims(Inference&);          ///< list 0: dims; the last integer: keepdim
+void det(Inference&);
+void det_backward(Inference&);
+void square(Inference&);  ///< same, of square matrices
+void svd(Inference&);
+void eig(Inference&);
+void eig_backward(Inference&);
+void linalg_solve(Inference&);
+}  // namespace shape
+
+namespace type {
+void keep(Inference&);  ///< the first operand's
+void keep_second(Inference&);
+void numeric(Inference&);           ///< keep; bool is refused
+void floating(Inference&);          ///< keep; only floats are taken
+void to_float(Inference&);          ///< keep for floats, else f32
+void numeric_to_float(Inference&);  ///< to_float; bool is refused
+void averaged(Inference&);          ///< keep; floats and i64, which divides whole
+void promote(Inference&);           ///< of all operands, by torch.result_type
+void promote_numeric(Inference&);   ///< promote; two bools are refused
+void promote_float(Inference&);     ///< promote, then to_float
+void promote_expanded(Inference&);  ///< promote as if none were 0-d; must be a float
+void equal(Inference&);             ///< all operands must have one dtype
+void equal_stored(Inference&);      ///< equal, of any dtype
+void equal_floating(Inference&);    ///< equal, and a float
+void normalized(Inference&);        ///< equal_floating, or halves with parameters of f32
+void cross_entropy(Inference&);     ///< floating; promoted with a float target
+void sum(Inference&);               ///< keep for floats, else i64
+void index(Inference&);             ///< i64; bool operands are refused
+void boolean(Inference&);           ///< bool, of any operands
+void where(Inference&);             ///< promote, of all but the first operand, which must be bool
+void given(Inference&);             ///< what the DType parameter says
+void filled(Inference&);            ///< given; the scalars must fit it
+void filled_float(Inference&);      ///< filled; must be a float
+void given_float(Inference&);       ///< given; must be a float
+void given_number(Inference&);      ///< given; bool is refused
+void cast(Inference&);              ///< given
+}  // namespace type
+
+/// torch.result_type of tensors: dimensioned ones decide within the highest category present, 0-d
+/// ones only add their category.
+DType result_type(std::span<const TensorType> operands);
+
+/// The sizes two or more tensors have after broadcasting; throws when they do not fit.
+Shape broadcast_sizes(std::span<const TensorType> operands);
+
+/// A dim counted from the end made non-negative; throws when it is out of range. A 0-d tensor takes
+/// -1 and 0.
+int64_t wrapped_dim(int64_t dim, size_t rank);
+
+}  // namespace rt

@@ -1,0 +1,226 @@
+// op.h -- the op table as C++: one enumerator and one OpInfo per row of ops.def.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "graph/types.h"
+
+namespace rt {
+
+/// Kinds of argument and result, see kinds.def.
+enum class Kind : uint8_t {
+#define RT_KIND(kind, ...) kind,
+#include "graph/ops/kinds.def"
+};
+
+/// One enumerator a row of ops.def, exported and internal; and what fuse() makes of several of
+/// them, which is never recorded.
+enum class Op : uint16_t {
+#define RT_OP(Id, ...) Id,
+#define RT_INTERNAL(Id, ...) Id,
+#include "graph/ops/ops.def"
+  Fused,  ///< computes a group of the batch, see Batch::groups
+};
+
+/// A value by its number: a slot of the graph, or a position in a batch. kNone: no tensor.
+struct Value {
+  uint32_t number = 0;
+  bool operator==(const Value&) const = default;
+};
+inline constexpr Value kNone{0xffffffffu};
+
+/// The arguments of one op.
+/// `words` holds first the scalars (kinds Float and Index), one word each; then the integers (Int,
+/// Flag), one word each; then the lists (IntList), each as its length and its elements. All in the
+/// order of the row's parameters. On the tape a scalar's word is its bits; in a batch it is the
+/// number
+/// of a scalar of that batch.
+/// `shape`, `dtype` and `device` carry what the kinds Sizes, DType and Device say about the result;
+/// these are in the result's type and stored nowhere else.
+struct Args {
+  Op op{};
+  Small<Value, 6> operands;
+  Small<int64_t, 10> words;
+  Shape shape;
+  DType dtype = DType::F32;
+  Device device;
+};
+
+/// dtype, device and sizes of a value, wherever it is kept.
+struct TensorType {
+  DType dtype = DType::F32;
+  Device device;
+  bool none = false;  ///< stands for an optional tensor that was not given
+  Sizes sizes;
+};
+
+/// A row's view of the words of an Args, a node or a step; see Args.
+struct OpInfo;
+template <class Word>
+struct WordsOf {
+  const OpInfo& row;
+  std::span<Word> words;
+  Word& scalar(uint32_t i) const { return words[i]; }
+  Word& integer(uint32_t i) const;
+  std::span<Word> list(uint32_t i) const;
+};
+using WordsView = WordsOf<const int64_t>;
+using MutableWords = WordsOf<int64_t>;
+
+/// What a shape or type rule sees and fills in. Rules normalise words in place (a dim becomes
+/// non-negative, slice bounds are clamped) so that equal calls make equal nodes.
+struct Inference {
+  const OpInfo& row;
+  std::span<const TensorType> operands;
+  Small<int64_t, 10>& words;
+  Shape& shape;    ///< in: what a Sizes parameter said; out: the result's sizes
+  DType& dtype;    ///< in: what a DType parameter said; out: the result's
+  Device& device;  ///< in: what a Device parameter said; out: the result's
+
+  const TensorType& operand(uint32_t i) const { return operands[i]; }
+  MutableWords word() const { return {row, {words.data(), words.size()}}; }
+};
+using ShapeRule = void (*)(Inference&);
+using TypeRule = void (*)(Inference&);
+
+class Builder;
+using DecomposeRule = Value (*)(Builder&, const Args&);
+
+class Expr;
+struct Vjp;
+/// The gradient of operand number `operand`, from that of the result; see vjp.h.
+using VjpRule = Expr (*)(const Vjp&, uint32_t operand);
+
+/// What a gradient is computed of beside the result's gradient: a sum of these.
+enum Saved : uint8_t {
+  kNothing = 0,
+  kSelf = 1,
+  kOther = 2,
+  kThird = 4,
+  kFourth = 8,
+  kFifth = 16,
+  kResult = 128
+};
+
+/// Computes the layout of a view row's result (its sizes are in `shape`, its words normalised) over
+/// `source`; false when strides cannot express it and a copy is needed.
+using ViewRule = bool (*)(const WordsView& words, Sizes shape, const Layout& source,
+                          Layout& result);
+
+enum class Effect : uint8_t {
+  None,
+  Random,   ///< draws numbers: always runs, in record order, never merged
+  Ordered,  ///< must keep its place for another reason
+};
+
+/// The families of reference kernels (fallback_cpu/); every row names one or has a decomposition.
+enum class Kernel : uint8_t {
+  None,
+  Elementwise,
+  View,
+  Copy,
+  Full,
+  Range,
+  Linspace,
+  Eye,
+  Random,
+  Reduce,
+  ArgReduce,
+  Softmax,
+  Matmul,
+  IndexSelect,
+  Gather,
+  Concat,
+  Embedding,
+  NllLoss,
+  Conv2d,
+  Pool,
+  BatchNorm,
+  LayerNorm,
+  ReduceDims,
+  Linalg,
+  ScatterAdd,
+};
+
+/// An aten parameter's name where the row calls it otherwise, or a constant that aten wants beyond
+/// it.
+struct Extra {
+  std::string_view name;
+  double value = 0;
+};
+
+struct Param {
+  Kind kind;
+  std::string_view name;
+};
+
+/// The rules of a row; one left out has its default.
+struct Rules {
+  /// Operator and overload the row lowers to, arguments matched by name. "rt_torch::..." is one of
+  /// our own, see executor/torchscript/operators.h.
+  std::string_view aten;
+  bool promote = false;       ///< aten wants the operands in the result's dtype
+  ShapeRule shape = nullptr;  ///< required
+  TypeRule type = nullptr;    ///< required
+  VjpRule vjp = nullptr;      ///< the gradients of the operands
+  /// By operand, what its gradient needs kept. An int, so that the table may write sums.
+  int saves[5] = {};
+  /// What is recorded in the row's place where a gradient is wanted of it.
+  DecomposeRule graded = nullptr;
+  Kernel kernel = Kernel::None;       ///< this or
+  DecomposeRule decompose = nullptr;  ///< this is required
+  ViewRule view = nullptr;            ///< the result is a view where strides allow
+  Effect effect = Effect::None;
+  bool fails = false;          ///< can fail when it runs, for what its operands hold
+  Extra extra[3] = {};         ///< constants the aten operator wants beyond the parameters
+  uint8_t result = 0;          ///< which result of the aten operator the row stands for
+  std::string_view then = {};  ///< aten operator of one tensor that its result goes through
+};
+
+struct OpInfo {
+  Op op;
+  std::string_view name;    ///< in dumps: "add_scalar"
+  std::string_view symbol;  ///< the exported function, or the name for internal rows
+  Kind result;
+  bool internal;
+  std::span<const Param> params;
+  std::string_view doc;
+  Rules rules;
+  uint8_t tensors, scalars, integers, lists;  ///< how many parameters of each sort
+  bool variadic;                              ///< takes a TensorList
+  bool placed;                                ///< its last parameter says the device
+  /// Operands of one type, a floating point one, make a result of that type, whatever else is said.
+  bool keeps_type;
+};
+
+/// The table, one entry per enumerator.
+extern const OpInfo kOps[];
+inline const OpInfo& info(Op op) { return kOps[static_cast<size_t>(op)]; }
+std::span<const OpInfo> all_ops();             ///< the rows of the table, so without Op::Fused
+const OpInfo* find_op(std::string_view name);  ///< by its name in dumps; nullptr when there is none
+
+/// Infers the result of args.op from its operands' types: fills in args.shape, dtype and device and
+/// normalises the words. Throws Error (cause and remedy) when PyTorch would refuse the call.
+void infer(Args& args, std::span<const TensorType> operands);
+
+template <class Word>
+Word& WordsOf<Word>::integer(uint32_t i) const {
+  return words[row.scalars + i];
+}
+template <class Word>
+std::span<Word> WordsOf<Word>::list(uint32_t i) const {
+  size_t at = size_t{row.scalars} + row.integers;
+  for (; i > 0; --i) at += 1 + static_cast<size_t>(words[at]);
+  return words.subspan(at + 1, static_cast<size_t>(words[at]));
+}
+
+// Walk a parameter list written as (Kind, name)(Kind, name)...: each macro hands on to its twin.
+#define RT_END_(...) __VA_ARGS__##_END
+#define RT_END(...) RT_END_(__VA_ARGS__)
+#define RT_PARAM_A(kind, name) rt::Param{rt::Kind::kind, #name}, RT_PARAM_B
+#define RT_PARAM_B(kind, name) rt::Param{rt::Kind::kind, #name}, RT_PARAM_A
+#define RT_PARAM_A_END
+#define RT_PARAM_B_END
+
+}  // namespace rt

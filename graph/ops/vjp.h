@@ -1,0 +1,117 @@
+// vjp.h -- the rules of reverse-mode differentiation: from the gradient of a row's result to those
+// of its operands (vector-Jacobian products).
+#pragma once
+#include <bit>
+
+#include "graph/ops/expr.h"
+
+namespace rt {
+
+/// What a rule sees of a recorded node. Of operands and result it has the values that the row's
+/// .saves names for the operand in question, of all of them the types.
+/// A rule gives the gradient of that operand in any size that the result broadcasts it to, and in
+/// any float dtype: what broadcasting and conversion did is undone in one place, see fitted().
+/// An empty Expr says that nothing flows to the operand: a leaf there stays without a gradient, and
+/// an optimizer leaves it as it is. Where the slope is 0 the rule gives zeros(), as PyTorch does.
+/// Rules are asked only for operands of a float dtype.
+struct Vjp {
+  Builder& build;
+  const OpInfo& row;
+  std::span<const int64_t> words;  ///< as Args has them, scalars by their bits
+  std::span<const Value> operands;
+  std::span<const TensorType> types;  ///< of the operands
+  Value result_value;
+  TensorType result_type;
+  Value gradient;
+
+  Expr grad() const { return {build, gradient}; }
+  Expr operand(uint32_t i) const { return {build, operands[i]}; }
+  Expr self() const { return operand(0); }
+  Expr other() const { return operand(1); }
+  Expr result() const { return {build, result_value}; }
+  Shape sizes(uint32_t i) const { return Shape(types[i].sizes); }
+  Expr zeros(
+      uint32_t i) const;  ///< the gradient of an operand that the result does not change with
+  WordsView word() const { return {row, words}; }
+  double number(uint32_t i) const { return std::bit_cast<double>(words[i]); }
+};
+
+/// `gradient` as the gradient of a tensor of this type: summed where that was broadcast, converted
+/// to its dtype, on its device.
+Expr fitted(Expr gradient, const TensorType& type);
+
+namespace vjp {
+
+// vjp_math.cpp: arithmetic, activations, reductions, losses.
+Expr zeros(const Vjp&, uint32_t operand);  ///< where the result does not change, or by steps only
+Expr same(const Vjp&, uint32_t operand);   ///< the gradient as it is
+Expr sub(const Vjp&, uint32_t operand);
+Expr mul(const Vjp&, uint32_t operand);
+Expr div(const Vjp&, uint32_t operand);
+Expr pow(const Vjp&, uint32_t operand);
+Expr neg(const Vjp&, uint32_t operand);
+Expr abs(const Vjp&, uint32_t operand);
+Expr sqrt(const Vjp&, uint32_t operand);
+Expr exp(const Vjp&, uint32_t operand);
+Expr log(const Vjp&, uint32_t operand);
+Expr mul_scalar(const Vjp&, uint32_t operand);
+Expr div_scalar(const Vjp&, uint32_t operand);
+Expr add_scaled(const Vjp&, uint32_t operand);
+Expr lerp(const Vjp&, uint32_t operand);
+Expr addcmul(const Vjp&, uint32_t operand);
+Expr addcdiv(const Vjp&, uint32_t operand);
+Expr where(const Vjp&, uint32_t operand);
+Expr sin(const Vjp&, uint32_t operand);
+Expr cos(const Vjp&, uint32_t operand);
+Expr tan(const Vjp&, uint32_t operand);
+Expr asin(const Vjp&, uint32_t operand);
+Expr acos(const Vjp&, uint32_t operand);
+Expr atan2(const Vjp&, uint32_t operand);
+Expr relu(const Vjp&, uint32_t operand);
+Expr sigmoid(const Vjp&, uint32_t operand);
+Expr tanh(const Vjp&, uint32_t operand);
+Expr gelu(const Vjp&, uint32_t operand);
+Expr leaky_relu(const Vjp&, uint32_t operand);
+Expr softmax(const Vjp&, uint32_t operand);
+Expr log_softmax(const Vjp&, uint32_t operand);
+Expr norm(const Vjp&, uint32_t operand);
+Expr sum(const Vjp&, uint32_t operand);   ///< over all dimensions or some
+Expr mean(const Vjp&, uint32_t operand);  ///< likewise
+/// Shared evenly by all that are the largest, or the smallest.
+Expr max(const Vjp&, uint32_t operand);
+Expr std(const Vjp&, uint32_t operand);
+Expr var(const Vjp&, uint32_t operand);  ///< likewise
+Expr mse_loss(const Vjp&, uint32_t operand);
+Expr nll_loss(const Vjp&, uint32_t operand);
+Expr binary_cross_entropy(const Vjp&, uint32_t operand);  ///< the mean and the terms
+
+// vjp_shapes.cpp: products, views, picking and joining, linear algebra.
+Expr matmul(const Vjp&, uint32_t operand);
+Expr transpose(const Vjp&, uint32_t operand);
+Expr t(const Vjp&, uint32_t operand);
+Expr permute(const Vjp&, uint32_t operand);
+Expr resized(const Vjp&, uint32_t operand);  ///< by its sizes alone
+Expr slice(const Vjp&, uint32_t operand);
+Expr index_select(const Vjp&, uint32_t operand);
+Expr gather(const Vjp&, uint32_t operand);
+Expr cat(const Vjp&, uint32_t operand);
+Expr stack(const Vjp&, uint32_t operand);
+Expr most_along_dim(const Vjp&, uint32_t operand);  ///< max_dim, min_dim
+Expr det(const Vjp&, uint32_t operand);
+Expr inverse(const Vjp&, uint32_t operand);
+Expr linalg_solve(const Vjp&, uint32_t operand);
+Expr svd(const Vjp&, uint32_t operand);
+Expr eig(const Vjp&, uint32_t operand);
+
+// vjp_nn.cpp: layers.
+Expr linear(const Vjp&, uint32_t operand);
+Expr embedding(const Vjp&, uint32_t operand);
+Expr conv2d(const Vjp&, uint32_t operand);
+Expr max_pool2d(const Vjp&, uint32_t operand);
+Expr avg_pool2d(const Vjp&, uint32_t operand);
+Expr layer_norm(const Vjp&, uint32_t operand);
+Expr batch_norm(const Vjp&, uint32_t operand);           ///< by given statistics
+Expr batch_norm_of_batch(const Vjp&, uint32_t operand);  ///< by the batch's own
+
+}  // namespace vjp
+}  // namespace rt

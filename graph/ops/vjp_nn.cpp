@@ -1,0 +1,130 @@
+// vjp_nn.cpp -- gradients of layers.
+#include "graph/ops/vjp.h"
+
+namespace rt::vjp {
+namespace {
+
+/// A row whose words are those of the one that is differentiated.
+Expr with_its_words(const Vjp& of, Op op, std::initializer_list<Expr> operands) {
+  Args args;
+  args.op = op;
+  for (const Expr& operand : operands) args.operands.push_back(operand.value());
+  args.words.append(of.words);
+  return {of.build, of.build.append(args)};
+}
+
+/// Halves are computed in f32, as the normalizations themselves compute them.
+Expr widened(Expr data) { return data.type().dtype == DType::F64 ? data : data.cast(DType::F32); }
+
+/// (input - mean) / sqrt(variance + eps), then times weight plus bias.
+struct Norm {
+  const Vjp& of;
+  Shape affine;  ///< sizes in which weight and bias, and statistics if given, broadcast to input
+
+  Expr grad() const { return widened(of.grad()); }
+  Expr input() const { return widened(of.self()); }
+  /// The gradient of what was normalized, before the weight.
+  Expr slope() const {
+    return of.types[1].none ? grad() : grad() * widened(of.other()).reshape(affine);
+  }
+  Expr inverse_root(Expr variance) const { return (variance + of.number(0)).pow(-0.5); }
+  /// The gradient of operand `operand`, from one that was broadcast from `affine`.
+  Expr to_affine(Expr gradient, uint32_t operand) const {
+    const TensorType type{
+        .dtype = gradient.type().dtype, .device = gradient.type().device, .sizes = affine};
+    return fitted(gradient, type).reshape(of.types[operand].sizes);
+  }
+};
+
+/// By the mean and variance of input itself over `dims`.
+Expr own_norm(const Norm& norm, uint32_t operand, Sizes dims) {
+  if (operand == 2) return norm.to_affine(norm.grad(), 2);
+  const auto mean = [dims](Expr data) { return data.apply(Op::MeanDims, {1}, dims); };
+  const Expr input = norm.input();
+  const Expr scale = norm.inverse_root(input.apply(Op::VarDims, {0, 1}, dims));
+  const Expr normal = (input - mean(input)) * scale;
+  if (operand == 1) return norm.to_affine(norm.grad() * normal, 1);
+  const Expr slope = norm.slope();
+  return (slope - mean(slope) - normal * mean(slope * normal)) * scale;
+}
+
+/// Sizes in which one number a channel broadcasts to input.
+Shape channels(const Vjp& of) {
+  Shape sizes;
+  sizes.resize(static_cast<uint32_t>(of.types[0].sizes.size()), 1);
+  sizes[1] = of.types[0].sizes[1];
+  return sizes;
+}
+
+}  // namespace
+
+Expr linear(const Vjp& of, uint32_t operand) {
+  if (operand == 2) return of.grad();
+  // A weight of one dimension makes one feature, and rows of any number of dimensions are one
+  // matrix.
+  const Sizes input = of.types[0].sizes, weight = of.types[1].sizes;
+  const int64_t rows = numel(input.first(input.size() - 1)), taken = input.back();
+  const int64_t made = weight.size() == 1 ? 1 : weight[0];
+  const Expr grad = of.grad().reshape(Shape{rows, made});
+  if (operand == 0) return rt::matmul(grad, of.other().reshape(Shape{made, taken})).reshape(input);
+  return rt::matmul(transposed(grad), of.self().reshape(Shape{rows, taken})).reshape(weight);
+}
+
+Expr embedding(const Vjp& of, uint32_t) {
+  return of.grad().apply(Op::EmbeddingBackward, of.self(), {of.types[1].sizes[0]});
+}
+
+Expr conv2d(const Vjp& of, uint32_t operand) {
+  if (numel(of.result_type.sizes) == 0) return of.zeros(operand);
+  const bool one_image = of.result_type.sizes.size() == 3;
+  if (operand == 2) return of.grad().sum(one_image ? Shape{1, 2} : Shape{0, 2, 3}, false);
+  const auto batched = [one_image](Expr images) {
+    Shape sizes = images.sizes();
+    if (one_image) sizes.insert(0, 1);
+    return images.reshape(sizes);
+  };
+  return with_its_words(of, operand == 0 ? Op::Conv2dBackwardInput : Op::Conv2dBackwardWeight,
+                        {batched(of.grad()), batched(of.self()), of.other()})
+      .reshape(of.types[operand].sizes);
+}
+
+Expr max_pool2d(const Vjp& of, uint32_t) {
+  const Expr indices = with_its_words(of, Op::MaxPool2dIndices, {of.self()});
+  return with_its_words(of, Op::MaxPool2dBackward, {of.grad(), of.self(), indices});
+}
+
+Expr avg_pool2d(const Vjp& of, uint32_t) {
+  // Only the sizes of its operand count, so that need not be kept.
+  const Expr self = of.grad().filled(0, {}).expand(of.types[0].sizes);
+  return with_its_words(of, Op::AvgPool2dBackward, {of.grad(), self});
+}
+
+Expr layer_norm(const Vjp& of, uint32_t operand) {
+  const Sizes shape = of.word().list(0);
+  const auto rank = static_cast<int64_t>(of.types[0].sizes.size());
+  Shape dims;
+  for (int64_t dim = rank - static_cast<int64_t>(shape.size()); dim < rank; ++dim)
+    dims.push_back(dim);
+  return own_norm({of, Shape(shape)}, operand, dims);
+}
+
+Expr batch_norm(const Vjp& of, uint32_t operand) {
+  if (operand > 2) return {};  // statistics are numbers that were counted, as in PyTorch
+  if (numel(of.types[0].sizes) == 0) return of.zeros(operand);
+  const Norm norm{of, channels(of)};
+  if (operand == 2) return norm.to_affine(norm.grad(), 2);
+  const auto given = [&](uint32_t i) { return widened(of.operand(i)).reshape(norm.affine); };
+  const Expr scale = norm.inverse_root(given(4));
+  if (operand == 0) return norm.slope() * scale;
+  const Expr normal = (norm.input() - given(3)) * scale;
+  return norm.to_affine(norm.grad() * normal, 1);
+}
+
+Expr batch_norm_of_batch(const Vjp& of, uint32_t operand) {
+  Shape dims;
+  for (int64_t dim = 0; dim < static_cast<int64_t>(of.types[0].sizes.size()); ++dim)
+    if (dim != 1) dims.push_back(dim);
+  return own_norm({of, channels(of)}, operand, dims);
+}
+
+}  // namespace rt::vjp

@@ -1,0 +1,215 @@
+// submission.cpp -- taking a tape's batch: building it, or seeing that it is a known one.
+#include <algorithm>
+
+#include "graph/tape/tape.h"
+
+namespace rt {
+
+void Submission::clear() {
+  built.clear();
+  known.reset();
+  scalars.clear();
+  inputs.clear();
+  roots.clear();
+  places.clear();
+  calls.clear();
+  labels.clear();
+  nodes = 0;
+  poison.clear();
+  backs.clear();
+  units = 0;
+  passes.clear();
+}
+
+Batch Submission::whole() const {
+  Batch whole = batch();
+  whole.scalars = scalars;
+  return whole;
+}
+
+/// Notes what the changes in place of a batch go back to. Returns what is in flight of that.
+Value Graph::add_backs(const Tape& tape, Submission& out) const {
+  out.units = tape.units;
+  for (Submission::Back& back : out.backs) {
+    if (back.undo.before == kNone) continue;
+    const Node& before = (*this)[back.undo.before];
+    if (before.stamp == stamp_) back.before = before.number;
+    else if (before.state == State::InFlight) return back.undo.before;
+    else back.outside = before.buffer;
+  }
+  for (Submission::Pass& pass : out.passes) {
+    // What is dead has no part in the batch, and its number may be another value's.
+    const Node& from = (*this)[pass.undo.from];
+    if (from.stamp == stamp_ && from.grad == pass.undo.leaf &&
+        records_[from.grad].order == pass.undo.order)
+      pass.from = from.number;
+  }
+  return kNone;
+}
+
+void Graph::put_undos(const Node& node, Submission& out) const {
+  for (uint32_t at = node.undo; at != 0; at = undos_[at].next) {
+    const Undo& undo = undos_[at];
+    if (undo.from == kNone) out.backs.push_back({node.number, kNone.number, {}, undo});
+    else out.passes.push_back({node.number, kNone.number, undo});
+  }
+}
+
+Value Graph::build(const Tape& tape, Submission& out) {
+  out.clear();
+  Batch& batch = out.built;
+  next_stamp();
+  Small<uint32_t, 6> operands;
+  Small<int64_t, 10> words;
+  for (uint32_t slot = tape.first; slot != kNone.number; slot = (*this)[Value{slot}].next) {
+    Node& node = (*this)[Value{slot}];
+    const OpInfo& row = info(node.op);
+    operands.clear();
+    for (Value operand : node.operands) {
+      if (operand == kNone) {
+        operands.push_back(kNone.number);
+        continue;
+      }
+      Node& source = (*this)[operand];
+      if (source.stamp != stamp_) {
+        if (source.state == State::InFlight) return operand;
+        source.stamp = stamp_;
+        const BufferRef& buffer = source.buffer;
+        source.number =
+            batch.add_input(source.dtype, source.device, source.shape,
+                            buffer && !buffer->contiguous() ? buffer->strides() : Sizes{});
+        out.inputs.push_back(buffer);
+        if (source.state == State::Poisoned) {
+          out.poison.resize(out.inputs.size());
+          out.poison.back() = poison_of(operand);
+        }
+      }
+      operands.push_back(source.number);
+    }
+    words.assign(node.words);
+    for (uint32_t i = 0; i < row.scalars; ++i) {
+      batch.scalars.push_back(words[i]);
+      words[i] = static_cast<int64_t>(batch.scalars.size() - 1);
+    }
+    node.number = batch.add_step(node.op, operands, words, node.dtype, node.device, node.shape);
+    node.stamp = stamp_;
+    if (node.holders != 0) {
+      batch.roots.push_back(node.number);
+      out.roots.push_back(Value{slot});
+    }
+    out.places.push_back(node.place);
+    out.calls.push_back(node.call);
+    if (node.undo != 0) put_undos(node, out);
+    if (node.labelled) {
+      out.labels.resize(batch.steps.size());
+      out.labels.back() = labels_.at(slot);
+    }
+  }
+  if (!out.poison.empty()) out.poison.resize(out.inputs.size());
+  if (!out.labels.empty()) out.labels.resize(batch.steps.size());
+  batch.free_scalars = static_cast<uint32_t>(batch.scalars.size());
+  out.scalars = batch.scalars;
+  out.nodes = static_cast<int64_t>(batch.steps.size());
+  return add_backs(tape, out);
+}
+
+/// Whether a value that comes from outside a batch is what that batch takes as its input `number`.
+static bool is_input(const Batch& batch, uint32_t number, const Node& source) {
+  if (source.state != State::Concrete || number >= batch.values.size()) return false;
+  const Batch::Item& item = batch.values[number];
+  const Sizes strides = source.buffer->strides();
+  const bool strided = !is_contiguous(source.shape, strides);
+  return item.flags == (strided ? Batch::kInput | Batch::kStrided : Batch::kInput) &&
+         item.dtype == source.dtype && item.device == source.device.index &&
+         std::ranges::equal(batch.sizes(number), Sizes(source.shape)) &&
+         (!strided || std::ranges::equal(batch.strides(number), strides));
+}
+
+bool Graph::matches(const Tape& tape, const Batch& batch, Submission& out) {
+  out.clear();
+  if (tape.nodes != static_cast<int64_t>(batch.steps.size())) return false;
+  next_stamp();
+  out.places.reserve(batch.steps.size());
+  out.calls.reserve(batch.steps.size());
+  out.scalars.reserve(batch.scalars.size());
+  uint32_t number = 0;  // of the value that comes next
+  uint32_t slot = tape.first;
+  for (const Batch::Step& step : batch.steps) {
+    Node& node = (*this)[Value{slot}];
+    if (node.op != step.op || node.operands.size() != step.operand_count ||
+        node.words.size() != step.word_count)
+      return false;
+    const uint32_t* wanted = batch.operands.data() + step.operands;
+    for (const Value operand : node.operands) {
+      uint32_t here = operand.number;
+      if (operand != kNone) {
+        Node& source = (*this)[operand];
+        if (source.stamp != stamp_) {
+          if (!is_input(batch, number, source)) return false;
+          source.stamp = stamp_;
+          source.number = number++;
+          out.inputs.push_back(source.buffer);
+        }
+        here = source.number;
+      }
+      if (here != *wanted++) return false;
+    }
+    const int64_t* const words = batch.words.data() + step.words;
+    const uint32_t scalars = info(step.op).scalars;
+    for (uint32_t i = 0; i < scalars; ++i) out.scalars.push_back(node.words[i]);
+    for (uint32_t i = scalars; i < step.word_count; ++i)
+      if (node.words[i] != words[i]) return false;
+    const Batch::Item& item = batch.values[number];
+    if (number != step.result || item.dtype != node.dtype || item.device != node.device.index ||
+        !std::ranges::equal(batch.sizes(number), Sizes(node.shape)))
+      return false;
+    node.number = number++;
+    node.stamp = stamp_;
+    if (node.holders != 0) {
+      const size_t root = out.roots.size();
+      if (root >= batch.roots.size() || batch.roots[root] != node.number) return false;
+      out.roots.push_back(Value{slot});
+    }
+    out.places.push_back(node.place);
+    out.calls.push_back(node.call);
+    if (node.undo != 0) put_undos(node, out);
+    if (node.labelled) {
+      out.labels.resize(out.places.size());
+      out.labels.back() = labels_.at(slot);
+    }
+    slot = node.next;
+  }
+  if (!out.labels.empty()) out.labels.resize(batch.steps.size());
+  out.nodes = tape.nodes;
+  return out.roots.size() == batch.roots.size() && add_backs(tape, out) == kNone;
+}
+
+void Graph::detach(Tape& tape) noexcept {
+  for (uint32_t slot = tape.first; slot != kNone.number;) {
+    Node& node = (*this)[Value{slot}];
+    const uint32_t next = node.next;
+    node.state = State::InFlight;
+    for_each_needed(node, [&](Value needed) {
+      Node& source = (*this)[needed];
+      // Consumers stand behind what they consume, so the last one to come by clears it away.
+      if (--source.consumers == 0 && source.holders == 0 && source.state != State::Pending)
+        vacate(needed.number);
+    });
+    node.operands.clear();
+    if (node.undo != 0) forget_undos(node);
+    if (node.holders == 0 && node.consumers == 0) vacate(slot);
+    slot = next;
+  }
+  pending_nodes -= tape.nodes;
+  tape.began = tape.trail;
+  tape.recorded = 0;
+  tape.rhythm.clear();
+  tape.path = 0;
+  tape.first = tape.last = kNone.number;
+  tape.nodes = 0;
+  tape.bytes = 0;
+  tape.units = 0;
+  bury();
+}
+
+}  // namespace rt
