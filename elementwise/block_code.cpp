@@ -16,13 +16,13 @@ class BlockCoding {
     last_use_.resize(registers, 0);
     uses_.resize(registers, 0);
     store_of_.resize(registers, -1);
-    place_of_.resize(registers, 0);
+    register_of_.resize(registers, 0);
     begins_.resize(size(), true);
     find_stores();
     if (size() > 1) find_chains();
     for (uint32_t i = 0; i < inputs_; ++i) {
       code_.inputs_.push_back(program.registers[i]);
-      if (!place(i)) too_many();
+      if (!allocate(i)) too_many();
     }
     for (uint32_t i = 0; i < size(); ++i) add_step(i);
     for (uint32_t i = 0; i < size();) i = add_chain(i);
@@ -32,7 +32,7 @@ class BlockCoding {
   using Instruction = BlockProgram::Instruction;
 
   /// How a link comes by its running value.
-  struct Entry {
+  struct LinkStart {
     bool loads;  ///< else it is the result of the instruction before
     Running running;
     ChainKernel kernel;
@@ -83,15 +83,15 @@ class BlockCoding {
     return chain_kernel(instruction(i).op, computed(i), running);
   }
   /// The entry with the first operand that a vector register can hold.
-  Entry loading(uint32_t i) const {
+  LinkStart loading(uint32_t i) const {
     if (sources(i).size() == 2 && sources(i)[0] == sources(i)[1])
       return {true, Running::FirstAndSecond, kernel(i, Running::FirstAndSecond)};
     const ChainKernel first = kernel(i, Running::First);
-    return first ? Entry{true, Running::First, first}
-                 : Entry{true, Running::Second, kernel(i, Running::Second)};
+    return first ? LinkStart{true, Running::First, first}
+                 : LinkStart{true, Running::Second, kernel(i, Running::Second)};
   }
-  Entry entry(uint32_t i) const {
-    const Entry load = loading(i);
+  LinkStart entry(uint32_t i) const {
+    const LinkStart load = loading(i);
     if (begins_[i]) return load;
     const uint16_t before = instruction(i - 1).target;
     if (load.running == Running::FirstAndSecond)
@@ -106,38 +106,38 @@ class BlockCoding {
   bool only_runs(uint32_t i) const {
     if (i + 1 == size() || begins_[i + 1]) return false;
     const uint16_t target = instruction(i).target;
-    const Entry next = entry(i + 1);
+    const LinkStart next = entry(i + 1);
     return store_of_[target] < 0 && !next.loads && uses_[target] == next.taken();
   }
 
   /// Gives a register a place, where there is one.
-  bool place(uint32_t of) {
-    code_.place_bytes_ = std::max(code_.place_bytes_, item_size(program_.registers[of]));
+  bool allocate(uint32_t of) {
+    code_.register_bytes_ = std::max(code_.register_bytes_, item_size(program_.registers[of]));
     if (free_.empty()) {
-      if (code_.places_ == kMostRegisters) return false;
-      place_of_[of] = static_cast<uint8_t>(code_.places_++);
+      if (code_.registers_ == kMaxRegisters) return false;
+      register_of_[of] = static_cast<uint8_t>(code_.registers_++);
     } else {
-      place_of_[of] = free_.back();
+      register_of_[of] = free_.back();
       free_.resize(free_.size() - 1);
     }
     return true;
   }
   [[noreturn]] static void too_many() {
-    fail("a program of more than ", kMostRegisters, " registers");
+    fail("a program of more than ", kMaxRegisters, " registers");
   }
   void end_chain() {
-    for (const uint8_t place : held_) free_.push_back(place);
+    for (const uint8_t slot : held_) free_.push_back(slot);
     held_.resize(0);
   }
 
   void add_step(uint32_t i) {
     const Instruction& from = instruction(i);
     if (begins_[i]) end_chain();
-    if (!place(from.target)) {
+    if (!allocate(from.target)) {
       // What a chain has read could be given back, were it to end here.
       begins_[i] = true;
       end_chain();
-      if (!place(from.target)) too_many();
+      if (!allocate(from.target)) too_many();
     }
     const bool cast = from.op == Op::Cast;
     const DType target = program_.registers[from.target];
@@ -145,7 +145,7 @@ class BlockCoding {
                          cast ? convert_kernel(target, computed(i)) : nullptr,
                          BlockCode::kNoChain,
                          static_cast<uint8_t>(sources(i).size()),
-                         place_of_[from.target],
+                         register_of_[from.target],
                          {},
                          static_cast<uint8_t>(item_size(target)),
                          store_of_[from.target],
@@ -154,11 +154,11 @@ class BlockCoding {
     // reads for the next tile what it read for this one, so it gives none back before it ends.
     for (uint32_t k = 0; k < sources(i).size(); ++k) {
       const uint16_t source = sources(i)[k];
-      step.sources[k] = place_of_[source];
+      step.sources[k] = register_of_[source];
       const bool again = std::ranges::count(sources(i).first(k), source) > 0;
       if (again || last_use_[source] != i || source < inputs_ || store_of_[source] >= 0) continue;
       const bool in_register = i > 0 && source == instruction(i - 1).target && only_runs(i - 1);
-      (in_register ? free_ : held_).push_back(place_of_[source]);
+      (in_register ? free_ : held_).push_back(register_of_[source]);
     }
     code_.steps_.push_back(step);
   }
@@ -177,16 +177,19 @@ class BlockCoding {
     code_.steps_[begin].chain = static_cast<uint16_t>(code_.chains_.size());
     const uint32_t first_link = code_.links_.size();
     for (uint32_t i = begin; i < end; ++i) {
-      const Entry how = entry(i);
+      const LinkStart how = entry(i);
       const auto running = static_cast<uint32_t>(how.running) % 3;
-      if (how.loads) code_.links_.push_back({kernels.load, {place_of_[sources(i)[running]], 0}, 0});
+      if (how.loads)
+        code_.links_.push_back({kernels.load, {register_of_[sources(i)[running]], 0}, 0});
       ChainLink link{how.kernel, {0, 0}, instruction(i).scalar};
       for (uint32_t k = 0, n = 0; k < sources(i).size(); ++k)
-        if (k < running || k >= running + how.taken()) link.places[n++] = place_of_[sources(i)[k]];
+        if (k < running || k >= running + how.taken())
+          link.registers[n++] = register_of_[sources(i)[k]];
       code_.links_.push_back(link);
       if (i + 1 < end && only_runs(i)) continue;
-      code_.links_.push_back(
-          {i + 1 == end ? kernels.end : kernels.store, {place_of_[instruction(i).target], 0}, 0});
+      code_.links_.push_back({i + 1 == end ? kernels.end : kernels.store,
+                              {register_of_[instruction(i).target], 0},
+                              0});
       code_.targets_.push_back(i);
       in_memory(i);
     }
@@ -202,7 +205,7 @@ class BlockCoding {
   Small<uint32_t, 8> last_use_;  ///< the last instruction
   Small<uint32_t, 8> uses_;      ///< as operands
   Small<int16_t, 8> store_of_;
-  Small<uint8_t, 8> place_of_;
+  Small<uint8_t, 8> register_of_;
   Small<bool, 8> begins_;  ///< by instruction: not the next link of the chain before it
   Small<uint8_t, 8> free_, held_;
 };

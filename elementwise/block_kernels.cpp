@@ -22,20 +22,20 @@ namespace rt::cpu::HWY_NAMESPACE {
 namespace {
 
 /// One operand. Of a choice the first is bools.
-template <class D, bool truths, bool repeats>
+template <class D, bool mask, bool repeats>
 struct Stream {
-  using T = std::conditional_t<truths, int8_t, hn::TFromD<D>>;
+  using T = std::conditional_t<mask, int8_t, hn::TFromD<D>>;
   const T* from;
   int64_t along;  ///< 0 where the same elements count again and again, else -1
   HWY_INLINE explicit Stream(const BlockOperand& operand)
       : from(static_cast<const T*>(operand.data)), along(int64_t{operand.same} - 1) {}
   HWY_INLINE auto at(int64_t i) const {
-    const T* const place = from + (repeats ? i & along : i);
-    if constexpr (truths) return load_truths(D(), place);
-    else return load(D(), place);
+    const T* const at = from + (repeats ? i & along : i);
+    if constexpr (mask) return load_mask(D(), at);
+    else return load(D(), at);
   }
   HWY_INLINE auto first(int64_t n) const {
-    if constexpr (truths) return load_first_truths(D(), from, n);
+    if constexpr (mask) return load_first_mask(D(), from, n);
     else return load_first(D(), from, n);
   }
 };
@@ -65,7 +65,7 @@ HWY_INLINE void run_streams(int64_t n, void* out, const BlockOperand* operands,
   if constexpr (std::is_floating_point_v<T>)
     s = Lanes<D>(static_cast<T>(std::bit_cast<double>(scalar)));
   using Result = decltype(Expression::apply(a.at(0), b.at(0), c.at(0), s));
-  constexpr bool kAnswers = std::is_same_v<Result, Truths<D>>;
+  constexpr bool kAnswers = std::is_same_v<Result, Mask<D>>;
   auto* HWY_RESTRICT to = static_cast<std::conditional_t<kAnswers, int8_t, T>*>(out);
   int64_t i = 0;
 #pragma GCC unroll 4

@@ -4,7 +4,7 @@
 
 namespace rt::cpu {
 
-inline constexpr uint32_t kMostOperands = 3;  ///< of an elementwise op
+inline constexpr uint32_t kMaxOperands = 3;  ///< of an elementwise op
 
 /// Elements that one lies in memory as often as, where it stands for all of a block: no kernel
 /// reads more in one go.

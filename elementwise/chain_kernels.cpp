@@ -53,17 +53,17 @@ struct Links<T, std::index_sequence<k...>> {
     reinterpret_cast<Kernel>(link[1].kernel)(link + 1, memory, i, running...);
   }
   template <class Element>
-  static HWY_INLINE const Element* place(const ChainLink* link, const ChainMemory* memory, int n,
-                                         int64_t i) {
-    const BlockOperand& operand = memory->places[link->places[n]];
+  static HWY_INLINE const Element* address(const ChainLink* link, const ChainMemory* memory, int n,
+                                           int64_t i) {
+    const BlockOperand& operand = memory->registers[link->registers[n]];
     return static_cast<const Element*>(operand.data) + (i & (int64_t{operand.same} - 1));
   }
   static HWY_INLINE T* target(const ChainLink* link, const ChainMemory* memory, int64_t i) {
-    return reinterpret_cast<T*>(memory->targets[link->places[0]]) + i;
+    return reinterpret_cast<T*>(memory->targets[link->registers[0]]) + i;
   }
 
   static void load(const ChainLink* link, const ChainMemory* memory, int64_t i, VectorOf<T, k>...) {
-    const T* const from = place<T>(link, memory, 0, i);
+    const T* const from = address<T>(link, memory, 0, i);
     next(link, memory, i, hn::LoadU(D(), from + k * kLanes)...);
   }
   static void store(const ChainLink* link, const ChainMemory* memory, int64_t i,
@@ -92,10 +92,10 @@ struct Links<T, std::index_sequence<k...>> {
       constexpr int kBefore = running == Running::FirstAndSecond   ? 2
                               : number > static_cast<int>(running) ? 1
                                                                    : 0;
-      if constexpr (kIs && !kRuns) from = place<Element>(link, memory, number - kBefore, i);
+      if constexpr (kIs && !kRuns) from = address<Element>(link, memory, number - kBefore, i);
     }
     HWY_INLINE auto at(size_t vector, hn::Vec<D> of_running) const {
-      if constexpr (kTruths) return load_truths(D(), from + vector * kLanes);
+      if constexpr (kTruths) return load_mask(D(), from + vector * kLanes);
       else if constexpr (!kIs) return Lanes<D>(T{});
       else if constexpr (kRuns) return Lanes<D>(of_running);
       else return rt::cpu::HWY_NAMESPACE::load(D(), from + vector * kLanes);
@@ -146,7 +146,7 @@ ChainKernel kernel_for() {
 template <class Expression, class T>
 ChainKernel kernel_for(Running running) {
   using D = Tag<T>;
-  using First = std::conditional_t<Expression::kChoice, Truths<D>, Lanes<D>>;
+  using First = std::conditional_t<Expression::kChoice, Mask<D>, Lanes<D>>;
   using Result = decltype(Expression::apply(std::declval<First>(), std::declval<Lanes<D>>(),
                                             std::declval<Lanes<D>>(), std::declval<Lanes<D>>()));
   if constexpr (Expression::kWork == Short && std::is_same_v<Result, Lanes<D>>) {

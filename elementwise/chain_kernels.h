@@ -15,7 +15,7 @@ struct ChainLink {
   ChainKernel kernel;
   /// Of the operands in memory, those but the running value in their order; or what a load or a
   /// store moves.
-  uint8_t places[2];
+  uint8_t registers[2];
   uint16_t scalar;  ///< number of a scalar, for ops that have one
 };
 
@@ -24,9 +24,9 @@ enum class Running : uint8_t { First, Second, Third, FirstAndSecond };
 
 /// What a chain finds in memory, by numbers.
 struct ChainMemory {
-  const BlockOperand* places;  ///< to read
-  char* const* targets;        ///< to write, by the same numbers
-  const int64_t* scalars;      ///< the bits of doubles
+  const BlockOperand* registers;  ///< to read
+  char* const* targets;           ///< to write, by the same numbers
+  const int64_t* scalars;         ///< the bits of doubles
 };
 
 /// What chains of one dtype are made of.

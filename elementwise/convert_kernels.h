@@ -5,14 +5,14 @@
 namespace rt::cpu {
 
 /// Elements to read: where they lie and what they are.
-struct Source {
+struct ElementSource {
   const char* data;
   DType dtype;
   Sizes strides;
   /// Of the block interpreter: an output lies over them, element by element.
   bool overwritten = false;
 };
-inline Source source_of(const Buffer& buffer) {
+inline ElementSource source_of(const Buffer& buffer) {
   return {buffer.data(), buffer.dtype(), buffer.strides()};
 }
 

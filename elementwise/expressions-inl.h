@@ -15,7 +15,7 @@ namespace rt::cpu::HWY_NAMESPACE {
 
 template <class D>
 HWY_INLINE Lanes<D> cross_entropy_term(Lanes<D> p, Lanes<D> target) {
-  const Lanes<D> log_not = larger(log1p(-p), -100), log_p = larger(log(p), -100);
+  const Lanes<D> log_not = max(log1p(-p), -100), log_p = max(log(p), -100);
   return (target - 1) * log_not - target * log_p;
 }
 
@@ -23,7 +23,7 @@ HWY_INLINE Lanes<D> cross_entropy_term(Lanes<D> p, Lanes<D> target) {
 template <class D>
 HWY_INLINE Lanes<D> cross_entropy_slope(Lanes<D> p, Lanes<D> target) {
   // The bound is a float in PyTorch, for doubles too.
-  return (p - target) / larger((1 - p) * p, hn::TFromD<D>(1e-12f));
+  return (p - target) / max((1 - p) * p, hn::TFromD<D>(1e-12f));
 }
 
 enum Takes { Floats = 2, Numbers = 4, All = 5 };  ///< how many of the first DTypes
@@ -37,7 +37,7 @@ enum Work { Short, Long };
     static constexpr bool kChoice = choice;                                             \
     template <class D>                                                                  \
     static HWY_INLINE auto apply(                                                       \
-        [[maybe_unused]] std::conditional_t<choice, Truths<D>, Lanes<D>> first,         \
+        [[maybe_unused]] std::conditional_t<choice, Mask<D>, Lanes<D>> first,           \
         [[maybe_unused]] Lanes<D> second, [[maybe_unused]] Lanes<D> third,              \
         [[maybe_unused]] Lanes<D> s) {                                                  \
       using T [[maybe_unused]] = hn::TFromD<D>;                                         \
@@ -51,7 +51,7 @@ enum Work { Short, Long };
 #define RT_TERNARY(Id, takes, work, expression) \
   RT_FORMULA(Id, takes, work, 3, false, a, b, c, expression)
 #define RT_CHOICE(Id, takes, work, expression) \
-  RT_FORMULA(Id, takes, work, 3, true, which, a, b, expression)
+  RT_FORMULA(Id, takes, work, 3, true, mask, a, b, expression)
 #define RT_LOOP(Id, function)
 
 /// The powers that PyTorch computes exactly rather than by logarithm.

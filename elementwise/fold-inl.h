@@ -20,8 +20,8 @@ HWY_BEFORE_NAMESPACE();
 namespace rt::cpu::HWY_NAMESPACE {
 
 template <class T>
-HWY_INLINE T select(bool which, T yes, T no) {
-  return which ? yes : no;
+HWY_INLINE T select(bool mask, T yes, T no) {
+  return mask ? yes : no;
 }
 
 template <class T>

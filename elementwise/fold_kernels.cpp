@@ -84,7 +84,7 @@ int64_t find(int64_t n, const void* in, const void* value) {
   int64_t i = 0;
   for (; i + step <= n; i += step) {
     const Lanes<D> here = load(D(), x + i);
-    const Truths<D> found = nan ? is_nan(here) : here == wanted;
+    const Mask<D> found = nan ? is_nan(here) : here == wanted;
     const intptr_t at = hn::FindFirstTrue(D(), found.mask);
     if (at >= 0) return i + at;
   }

@@ -63,10 +63,10 @@ class Writing {
     return uint64_t{value} << 8 | static_cast<uint64_t>(dtype);
   }
   uint16_t add(uint32_t value, DType dtype) {
-    const auto [place, fresh] =
+    const auto [known, fresh] =
         registers_.try_emplace(key(value, dtype), static_cast<uint16_t>(program.registers.size()));
     if (fresh) program.registers.push_back(dtype);
-    return place->second;
+    return known->second;
   }
 
   void inputs(const Batch::Step& step) {
@@ -91,7 +91,7 @@ class Writing {
       made.sources[i] = of(value, wanted);
     }
     if (info(step.op).scalars > 0)
-      made.scalar = static_cast<uint16_t>(group_.words_of(step).scalar(0));
+      made.scalar = static_cast<uint16_t>(group_.attributes_of(step).scalar(0));
     made.target = add(step.result, group_.values[step.result].dtype);
     program.code.push_back(made);
   }
@@ -115,7 +115,7 @@ FusedGroup::FusedGroup(const Batch& group) : sizes_(sizes_of(group)) {
     const DType dtype = group.values[root].dtype;
     results_.push_back({dtype, Shape(group.sizes(root))});
     large_ = large_ || numel(group.sizes(root)) * item_size(dtype) >= kLargeResult;
-    const Batch::Step& step = group.maker(root);
+    const Batch::Step& step = group.producer(root);
     if (is_fold(step.op)) {
       const uint32_t source = group.operands_of(step)[0];
       writing.program.folds.push_back(
@@ -136,9 +136,9 @@ FusedGroup::FusedGroup(const Batch& group) : sizes_(sizes_of(group)) {
 void FusedGroup::run(std::span<const Input> inputs, std::span<const int64_t> scalars,
                      std::span<char* const> results, const Team& team, char* reserve) const {
   const uint32_t rank = sizes_.size();
-  Small<int64_t, kFewDims * kMostRegisters> strides;
+  Small<int64_t, kFewDims * kMaxRegisters> strides;
   strides.resize(rank * static_cast<uint32_t>(operands_.size()));
-  Small<Source, kMostRegisters> sources;
+  Small<ElementSource, kMaxRegisters> sources;
   for (const Operand& operand : operands_) {
     int64_t* const to = strides.data() + sources.size() * rank;
     broadcast_strides(operand.sizes, inputs[operand.input].strides, sizes_, to);
@@ -147,7 +147,7 @@ void FusedGroup::run(std::span<const Input> inputs, std::span<const int64_t> sca
   }
   Small<int64_t, kFewScalars> all(scalars);
   all.append(constants_);
-  Small<char*, kMostRegisters> outputs;
+  Small<char*, kMaxRegisters> outputs;
   for (const uint32_t result : order_) outputs.push_back(results[result]);
   code_.run(sizes_, sources, all, outputs, team, reserve);
 }
@@ -157,21 +157,21 @@ std::optional<size_t> FusedGroup::reserve() const {
   return code_.memory_of_run(numel(sizes_));
 }
 
-Small<int32_t, 8> FusedGroup::places(std::span<const bool> free) const {
-  Small<int32_t, 8> places;
+Small<int32_t, 8> FusedGroup::reused_inputs(std::span<const bool> free) const {
+  Small<int32_t, 8> reused_inputs;
   for (const Result& result : results_) {
-    int32_t place = -1;
+    int32_t reused = -1;
     for (const Operand& operand : operands_) {
       const auto input = static_cast<int32_t>(operand.input);
       if (free[operand.input] && operand.dtype == result.dtype &&
           std::ranges::equal(Sizes(operand.sizes), Sizes(result.sizes)) &&
           std::ranges::find(folded_, operand.input) == folded_.end() &&
-          std::ranges::find(places, input) == places.end())
-        place = input;
+          std::ranges::find(reused_inputs, input) == reused_inputs.end())
+        reused = input;
     }
-    places.push_back(place);
+    reused_inputs.push_back(reused);
   }
-  return places;
+  return reused_inputs;
 }
 
 size_t FusedGroup::bytes() const {

@@ -34,7 +34,7 @@ class FusedGroup {
   std::optional<size_t> reserve() const;
   /// For each result the number of an input whose memory it can have, or -1. `free` says of each
   /// input whether it is contiguous and nobody else needs its memory.
-  Small<int32_t, 8> places(std::span<const bool> free) const;
+  Small<int32_t, 8> reused_inputs(std::span<const bool> free) const;
   /// Whether that is worth asking.
   bool large() const { return large_; }
   size_t bytes() const;

@@ -15,7 +15,7 @@ namespace {
 
 /// Bytes of the places that a block goes through in turn, which fit the first-level cache.
 constexpr int64_t kBlockBytes = 24 << 10;
-constexpr int64_t kLeastBlock = 256, kMostBlock = 2048;
+constexpr int64_t kMinBlock = 256, kMaxBlock = 2048;
 /// Bytes of a thread's memory up to which that is on its stack.
 constexpr size_t kOnStack = 48 << 10;
 
@@ -44,10 +44,10 @@ struct Operand {
   int64_t* strides;  ///< along the walk's dimensions
 };
 
-using Operands = Small<Operand, kMostRegisters>;
+using Operands = Small<Operand, kMaxRegisters>;
 
 /// Joins dimensions that lie evenly for all operands; writes the operands' strides.
-Walk join_dims(Sizes sizes, std::span<const Source> sources, Operands& operands) {
+Walk join_dims(Sizes sizes, std::span<const ElementSource> sources, Operands& operands) {
   Walk walk;
   for (size_t d = 0; d < sizes.size(); ++d) {
     walk.count *= sizes[d];
@@ -63,7 +63,7 @@ Walk join_dims(Sizes sizes, std::span<const Source> sources, Operands& operands)
   }
   if (!walk.sizes.empty()) walk.inner = walk.sizes.back();
   // Short rows would make short blocks: then blocks run across rows, and operands are gathered.
-  walk.by_rows = walk.sizes.size() < 2 || walk.inner >= kLeastBlock / 2;
+  walk.by_rows = walk.sizes.size() < 2 || walk.inner >= kMinBlock / 2;
   return walk;
 }
 
@@ -170,27 +170,27 @@ struct BlockRun {
   int64_t block = 0;  ///< elements computed in one go
   int64_t held = 0;   ///< elements that a place has memory for
   Operands operands;
-  Small<int64_t, kFewDims * kMostRegisters> strides;  ///< of the operands, one after the other
-  Folded* folded = nullptr;                           ///< fold by fold, the result of each run
+  Small<int64_t, kFewDims * kMaxRegisters> strides;  ///< of the operands, one after the other
+  Folded* folded = nullptr;                          ///< fold by fold, the result of each run
   int64_t runs = 0;
 
   /// What one thread has: where each place's elements are for the present block, and memory.
-  struct Thread {
-    std::array<BlockOperand, kMostRegisters> places;
-    std::array<char*, kMostRegisters> targets;  ///< of chains, by place
-    std::array<char*, kMostRegisters> stores;   ///< where the first element of all would be
+  struct Scratch {
+    std::array<BlockOperand, kMaxRegisters> registers;
+    std::array<char*, kMaxRegisters> targets;  ///< of chains, by place
+    std::array<char*, kMaxRegisters> stores;   ///< where the first element of all would be
     char* memory;
   };
 
-  void load(Thread& thread, uint32_t i, int64_t begin, int64_t n) const {
+  void load(Scratch& thread, uint32_t i, int64_t begin, int64_t n) const {
     const Operand& operand = operands[i];
     char* const memory = thread.memory + i * place_bytes();
-    BlockOperand& place = thread.places[i];
-    place = {memory, operand.mode == Operand::kSame};
+    BlockOperand& slot = thread.registers[i];
+    slot = {memory, operand.mode == Operand::kSame};
     if (operand.mode == Operand::kDirect) {
       const int64_t offset =
           walk.by_rows && walk.sizes.size() > 1 ? offset_of(begin, walk, operand) : begin;
-      place.data = operand.data + offset * operand.item;
+      slot.data = operand.data + offset * operand.item;
     } else if (operand.mode == Operand::kGathered) {
       gather(walk, operand, item_size(code.inputs_[i]), begin, n, memory);
     } else {
@@ -208,48 +208,48 @@ struct BlockRun {
     else if (n > 0) gather(walk, operand, item, begin, n, copy);
     return copy;
   }
-  int64_t place_bytes() const { return code.place_bytes_ * held; }
+  int64_t place_bytes() const { return code.register_bytes_ * held; }
 
   /// Where a step's store is, or nullptr.
-  static char* store_of(const Thread& thread, const BlockCode::Step& step, int64_t begin) {
+  static char* store_of(const Scratch& thread, const BlockCode::Step& step, int64_t begin) {
     return step.store < 0 ? nullptr
                           : thread.stores[static_cast<size_t>(step.store)] + begin * step.item;
   }
 
-  void compute(Thread& thread, const BlockCode::Step& step, int64_t begin, int64_t n) const {
-    BlockOperand taken[kMostOperands];
+  void compute(Scratch& thread, const BlockCode::Step& step, int64_t begin, int64_t n) const {
+    BlockOperand taken[kMaxOperands];
     bool same = true;
     for (uint32_t k = 0; k < step.operands; ++k) {
-      const BlockOperand& place = thread.places[step.sources[k]];
-      taken[k].data = place.data;
-      taken[k].same = place.same;
-      same = same && place.same;
+      const BlockOperand& slot = thread.registers[step.sources[k]];
+      taken[k].data = slot.data;
+      taken[k].same = slot.same;
+      same = same && slot.same;
     }
     char* const stored = store_of(thread, step, begin);
     char* const out = stored && !same ? stored : thread.memory + step.target * place_bytes();
     const int64_t count = same ? 1 : n;
     if (step.kernel) step.kernel(count, out, taken, scalars[step.scalar]);
     else step.cast(count, out, taken[0].data, 1);
-    thread.places[step.target] = {out, same};
+    thread.registers[step.target] = {out, same};
     if (!same) return;
     fill(std::min(n, kRepeats), step.item, out, out);
     if (stored) fill(n, step.item, stored, out);
   }
 
-  void compute(Thread& thread, const BlockCode::Chain& chain, int64_t begin, int64_t n) const {
+  void compute(Scratch& thread, const BlockCode::Chain& chain, int64_t begin, int64_t n) const {
     for (uint32_t i = chain.first_target; i < chain.last_target; ++i) {
       const BlockCode::Step& step = code.steps_[code.targets_[i]];
       char* const stored = store_of(thread, step, begin);
       char* const out = stored ? stored : thread.memory + step.target * place_bytes();
-      thread.places[step.target] = {out, false};
+      thread.registers[step.target] = {out, false};
       thread.targets[step.target] = out;
     }
     chain.run(&code.links_[chain.first_link],
-              {thread.places.data(), thread.targets.data(), scalars}, n);
+              {thread.registers.data(), thread.targets.data(), scalars}, n);
   }
 
   /// Computes the walk's [begin, begin + n). In a walk by rows that is part of one row.
-  void compute(Thread& thread, int64_t begin, int64_t n) const {
+  void compute(Scratch& thread, int64_t begin, int64_t n) const {
     for (uint32_t i = 0; i < operands.size(); ++i) load(thread, i, begin, n);
     for (uint32_t i = 0; i < code.steps_.size();) {
       const BlockCode::Step& step = code.steps_[i];
@@ -267,9 +267,9 @@ struct BlockRun {
 
   /// Computes the walk's runs [first, last) on a thread whose memory that is.
   void compute_runs(int64_t first, int64_t last, char* memory) {
-    Thread thread;
+    Scratch thread;
     thread.memory = memory;
-    char* const kept = memory + code.places_ * place_bytes();
+    char* const kept = memory + code.registers_ * place_bytes();
     const int64_t row = walk.by_rows ? walk.inner : walk.count;
     for (int64_t run = first; run < last; ++run) {
       int64_t begin = run * kFoldRun;
@@ -301,7 +301,7 @@ struct BlockRun {
   size_t thread_bytes() const {
     size_t scratch = 0;
     for (const BlockCode::Store& store : code.stores_) scratch += store.output < 0;
-    return static_cast<size_t>(code.places_ * place_bytes()) + scratch * kFoldRun * 8;
+    return static_cast<size_t>(code.registers_ * place_bytes()) + scratch * kFoldRun * 8;
   }
   /// Memory for one thread: on the stack where it is little. False when there is none.
   template <class Body>
@@ -349,14 +349,15 @@ struct BlockRun {
 
 size_t BlockCode::memory_of_run(int64_t elements) const {
   const auto scratch = std::ranges::count(stores_, -1, &Store::output);
-  const auto places = std::max(kBlockBytes, places_ * place_bytes_ * kLeastBlock);
-  const auto thread = static_cast<size_t>(places + scratch * kFoldRun * 8);
+  const auto registers = std::max(kBlockBytes, registers_ * register_bytes_ * kMinBlock);
+  const auto thread = static_cast<size_t>(registers + scratch * kFoldRun * 8);
   const auto runs = static_cast<size_t>(elements / kFoldRun + 1);
   return (thread > kOnStack ? thread : 0) + folds_.size() * runs * sizeof(Folded);
 }
 
-void BlockCode::run(Sizes sizes, std::span<const Source> sources, std::span<const int64_t> scalars,
-                    std::span<char* const> outputs, const Team& team, char* reserve) const {
+void BlockCode::run(Sizes sizes, std::span<const ElementSource> sources,
+                    std::span<const int64_t> scalars, std::span<char* const> outputs,
+                    const Team& team, char* reserve) const {
   constexpr int64_t kNone[] = {0};
   BlockRun run(*this, scalars.empty() ? kNone : scalars.data(), outputs);
   const auto rank = static_cast<uint32_t>(sizes.size());
@@ -384,8 +385,8 @@ void BlockCode::run(Sizes sizes, std::span<const Source> sources, std::span<cons
     folded.resize(results);
     run.folded = folded.data();
   }
-  const int64_t fits = kBlockBytes / (place_bytes_ * std::max(1u, places_));
-  run.block = run.held = std::clamp(fits / kLeastBlock * kLeastBlock, kLeastBlock, kMostBlock);
+  const int64_t fits = kBlockBytes / (register_bytes_ * std::max(1u, registers_));
+  run.block = run.held = std::clamp(fits / kMinBlock * kMinBlock, kMinBlock, kMaxBlock);
   // What goes from memory to memory needs places for repeated elements only, and for the blocks
   // that are too short for chains.
   const auto in_memory = [](const Operand& operand) { return operand.mode != Operand::kGathered; };

@@ -13,14 +13,14 @@ namespace rt::cpu {
 /// the same bits alone and inside a longer program.
 /// Registers are numbered inputs first. Each has one dtype; an input that is stored as another is
 /// converted on its way in. Every register is written once, and what it holds is kept as long as it
-/// is needed: at most kMostRegisters at a time, inputs and outputs always.
+/// is needed: at most kMaxRegisters at a time, inputs and outputs always.
 /// An op computes in the dtype of its last operand.
 struct BlockProgram {
   struct Instruction {
     Op op;
     uint16_t target;
-    uint16_t sources[kMostOperands];  ///< as many as the op has operands
-    uint16_t scalar;                  ///< number of a scalar, for ops that have one
+    uint16_t sources[kMaxOperands];  ///< as many as the op has operands
+    uint16_t scalar;                 ///< number of a scalar, for ops that have one
   };
   /// A sum or mean of all elements of a register, in the order in which a step of its own takes it.
   struct Fold {
@@ -57,7 +57,7 @@ class BlockCode {
   /// `scalars` are the bits of doubles.
   /// Throws std::bad_alloc. A run for sizes of at most kFewDims dimensions does not where it is
   /// given a reserve: a block of memory_of_run() bytes that it uses where there is no other memory.
-  void run(Sizes sizes, std::span<const Source> sources, std::span<const int64_t> scalars,
+  void run(Sizes sizes, std::span<const ElementSource> sources, std::span<const int64_t> scalars,
            std::span<char* const> outputs, const Team& team, char* reserve = nullptr) const;
   /// Bytes that a run for so many elements asks for at most.
   size_t memory_of_run(int64_t elements) const;
@@ -73,7 +73,7 @@ class BlockCode {
     ConvertKernel cast;
     uint16_t chain;  ///< number of the chain that begins with it, or kNoChain
     uint8_t operands, target;
-    uint8_t sources[kMostOperands];
+    uint8_t sources[kMaxOperands];
     uint8_t item;   ///< bytes of the target's element
     int16_t store;  ///< number of the target's store, or -1
     uint16_t scalar;
@@ -105,16 +105,16 @@ class BlockCode {
   Small<Store, 2> stores_;
   Small<Fold, 2> folds_;
   Small<DType, 8> inputs_;
-  uint32_t outputs_ = 0, places_ = 0;
-  uint32_t kept_ = 0;        ///< results that lie in memory for other steps, and are no store
-  int64_t place_bytes_ = 8;  ///< of the widest element
+  uint32_t outputs_ = 0, registers_ = 0;
+  uint32_t kept_ = 0;           ///< results that lie in memory for other steps, and are no store
+  int64_t register_bytes_ = 8;  ///< of the widest element
 };
 
 /// Whether the engine computes `op` in `dtype`.
 bool computes(Op op, DType dtype);
 
 /// Prepares and runs a program once (elementwise.cpp).
-void run_blocks(const BlockProgram& program, Sizes sizes, std::span<const Source> sources,
+void run_blocks(const BlockProgram& program, Sizes sizes, std::span<const ElementSource> sources,
                 std::span<const int64_t> scalars, std::span<char* const> outputs, int threads);
 
 }  // namespace rt::cpu

@@ -22,18 +22,18 @@ struct Lanes;
 
 /// The answers of a comparison, lane by lane.
 template <class D>
-struct Truths {
+struct Mask {
   hn::Mask<D> mask;
-  friend HWY_INLINE Truths operator||(Truths a, Truths b) { return {hn::Or(a.mask, b.mask)}; }
-  friend HWY_INLINE Truths operator&&(Truths a, Truths b) { return {hn::And(a.mask, b.mask)}; }
-  friend HWY_INLINE Truths operator!(Truths a) { return {hn::Not(a.mask)}; }
-  friend HWY_INLINE bool all(Truths a) { return hn::AllTrue(D(), a.mask); }
-  friend HWY_INLINE Lanes<D> select(Truths which, Lanes<D> yes, Lanes<D> no) {
-    return hn::IfThenElse(which.mask, yes.vector, no.vector);
+  friend HWY_INLINE Mask operator||(Mask a, Mask b) { return {hn::Or(a.mask, b.mask)}; }
+  friend HWY_INLINE Mask operator&&(Mask a, Mask b) { return {hn::And(a.mask, b.mask)}; }
+  friend HWY_INLINE Mask operator!(Mask a) { return {hn::Not(a.mask)}; }
+  friend HWY_INLINE bool all(Mask a) { return hn::AllTrue(D(), a.mask); }
+  friend HWY_INLINE Lanes<D> select(Mask mask, Lanes<D> yes, Lanes<D> no) {
+    return hn::IfThenElse(mask.mask, yes.vector, no.vector);
   }
   /// Zero where the answer is yes.
-  friend HWY_INLINE Lanes<D> clear(Truths which, Lanes<D> a) {
-    return hn::IfThenZeroElse(which.mask, a.vector);
+  friend HWY_INLINE Lanes<D> clear(Mask mask, Lanes<D> a) {
+    return hn::IfThenZeroElse(mask.mask, a.vector);
   }
 };
 
@@ -65,14 +65,14 @@ struct Lanes {
   friend HWY_INLINE Lanes operator|(Lanes a, Lanes b) { return hn::Or(a.vector, b.vector); }
   friend HWY_INLINE Lanes operator^(Lanes a, Lanes b) { return hn::Xor(a.vector, b.vector); }
 
-  friend HWY_INLINE Truths<D> operator<(Lanes a, Lanes b) { return {hn::Lt(a.vector, b.vector)}; }
-  friend HWY_INLINE Truths<D> operator>(Lanes a, Lanes b) { return {hn::Gt(a.vector, b.vector)}; }
-  friend HWY_INLINE Truths<D> operator<=(Lanes a, Lanes b) { return {hn::Le(a.vector, b.vector)}; }
-  friend HWY_INLINE Truths<D> operator>=(Lanes a, Lanes b) { return {hn::Ge(a.vector, b.vector)}; }
-  friend HWY_INLINE Truths<D> operator==(Lanes a, Lanes b) { return {hn::Eq(a.vector, b.vector)}; }
+  friend HWY_INLINE Mask<D> operator<(Lanes a, Lanes b) { return {hn::Lt(a.vector, b.vector)}; }
+  friend HWY_INLINE Mask<D> operator>(Lanes a, Lanes b) { return {hn::Gt(a.vector, b.vector)}; }
+  friend HWY_INLINE Mask<D> operator<=(Lanes a, Lanes b) { return {hn::Le(a.vector, b.vector)}; }
+  friend HWY_INLINE Mask<D> operator>=(Lanes a, Lanes b) { return {hn::Ge(a.vector, b.vector)}; }
+  friend HWY_INLINE Mask<D> operator==(Lanes a, Lanes b) { return {hn::Eq(a.vector, b.vector)}; }
   // Highway's own answer for NaN differs from one instruction set to the next.
-  friend HWY_INLINE Truths<D> operator!=(Lanes a, Lanes b) { return !(a == b); }
-  friend HWY_INLINE Truths<D> is_nan(Lanes a) {
+  friend HWY_INLINE Mask<D> operator!=(Lanes a, Lanes b) { return !(a == b); }
+  friend HWY_INLINE Mask<D> is_nan(Lanes a) {
     if constexpr (std::is_floating_point_v<T>) return {hn::IsNaN(a.vector)};
     else return a < a;
   }
@@ -82,7 +82,7 @@ struct Lanes {
     return hn::MulAdd(a.vector, b.vector, c.vector);
   }
   /// c - a * b likewise.
-  friend HWY_INLINE Lanes take_product(Lanes c, Lanes a, Lanes b) {
+  friend HWY_INLINE Lanes neg_mul_add(Lanes c, Lanes a, Lanes b) {
     return hn::NegMulAdd(a.vector, b.vector, c.vector);
   }
   friend HWY_INLINE Lanes abs(Lanes a) {
@@ -91,7 +91,7 @@ struct Lanes {
   }
   friend HWY_INLINE Lanes sqrt(Lanes a) { return hn::Sqrt(a.vector); }
   /// The larger one; b where one of them is NaN.
-  friend HWY_INLINE Lanes larger(Lanes a, Lanes b) { return select(a > b, a, b); }
+  friend HWY_INLINE Lanes max(Lanes a, Lanes b) { return select(a > b, a, b); }
 };
 
 /// How T lies in lanes.
@@ -140,9 +140,9 @@ HWY_INLINE void store_first(Lanes<D> a, hn::TFromD<D>* to, int64_t n) {
 
 /// Bools in memory as answers for as many numbers.
 template <class D>
-HWY_INLINE Truths<D> load_truths(D d, const int8_t* from) {
+HWY_INLINE Mask<D> load_mask(D d, const int8_t* from) {
   const auto bytes = hn::LoadU(hn::Rebind<int8_t, D>(), from);
-  const auto answers = [d](auto wide, auto numbers) -> Truths<D> {
+  const auto answers = [d](auto wide, auto numbers) -> Mask<D> {
     return {hn::RebindMask(d, hn::Ne(numbers, hn::Zero(wide)))};
   };
   if constexpr (sizeof(hn::TFromD<D>) == 1) {
@@ -155,7 +155,7 @@ HWY_INLINE Truths<D> load_truths(D d, const int8_t* from) {
   }
 }
 template <class D>
-HWY_INLINE void store(Truths<D> a, int8_t* to) {
+HWY_INLINE void store(Mask<D> a, int8_t* to) {
   const hn::RebindToUnsigned<D> wide;
   const hn::Rebind<uint8_t, D> bytes;
   const auto all_bits = hn::VecFromMask(wide, hn::RebindMask(wide, a.mask));
@@ -166,14 +166,14 @@ HWY_INLINE void store(Truths<D> a, int8_t* to) {
   hn::StoreU(hn::And(narrow(), hn::Set(bytes, 1)), bytes, reinterpret_cast<uint8_t*>(to));
 }
 template <class D>
-HWY_INLINE Truths<D> load_first_truths(D d, const int8_t* from, int64_t n) {
+HWY_INLINE Mask<D> load_first_mask(D d, const int8_t* from, int64_t n) {
   int8_t padded[hn::MaxLanes(D())];
   for (size_t i = 0; i < std::size(padded); ++i)
     padded[i] = from[static_cast<int64_t>(i) < n ? i : 0];
-  return load_truths(d, padded);
+  return load_mask(d, padded);
 }
 template <class D>
-HWY_INLINE void store_first(Truths<D> a, int8_t* to, int64_t n) {
+HWY_INLINE void store_first(Mask<D> a, int8_t* to, int64_t n) {
   int8_t padded[hn::MaxLanes(D())];
   store(a, padded);
   std::copy_n(padded, n, to);

@@ -73,7 +73,7 @@ const SimdTarget& simd_target() {
 
 void use_simd_target_for_test(const SimdTarget& target) {
   for (const SimdTarget& one : simd_targets())
-    if (one.place == target.place) in_use.store(&one, std::memory_order_relaxed);
+    if (one.index == target.index) in_use.store(&one, std::memory_order_relaxed);
 }
 
 }  // namespace rt::cpu

@@ -23,7 +23,7 @@ namespace rt::cpu {
 
 /// An instruction set, by its place in Highway's tables of functions: a smaller one is better.
 struct SimdTarget {
-  size_t place;
+  size_t index;
   std::string_view name;
 };
 
@@ -37,9 +37,9 @@ void use_simd_target_for_test(const SimdTarget& target);
 /// The variant of a function for the instruction set in use. `table` is RT_SIMD_TABLE's.
 template <class Function, size_t count>
 Function* simd_choice(Function* const (&table)[count]) {
-  size_t place = simd_target().place;
-  while (!table[place]) ++place;
-  return table[place];
+  size_t index = simd_target().index;
+  while (!table[index]) ++index;
+  return table[index];
 }
 
 }  // namespace rt::cpu

@@ -18,7 +18,7 @@ namespace rt::cpu::HWY_NAMESPACE {
 constexpr double kHalfPi1 = 0x1.921fb544p+0, kHalfPi2 = 0x1.0b4611a6p-34;
 constexpr double kHalfPi3 = 0x1.3198a2ep-69, kHalfPi4 = 0x1.b839a252049c1p-104;
 constexpr double kHalfPi2Rest = 0x1.0b4611a626331p-34;
-constexpr double kMostAngle = 8e5;  ///< above, the C library has exact ways
+constexpr double kMaxAngle = 8e5;  ///< above, the C library has exact ways
 
 struct QuartersIn {
   template <class D>
@@ -30,7 +30,7 @@ struct QuartersIn {
 struct WithoutQuarters {
   template <class D>
   HWY_INLINE Lanes<D> operator()(Lanes<D> x, Lanes<D> n) const {
-    return take_product(take_product(x, n, kHalfPi1), n, kHalfPi2Rest);
+    return neg_mul_add(neg_mul_add(x, n, kHalfPi1), n, kHalfPi2Rest);
   }
 };
 
@@ -48,8 +48,8 @@ HWY_INLINE Angle<D> angle(Lanes<D> x) {
     return {wide.map(WithoutQuarters(), n).narrow(), bits(n.narrow() + kShift)};
   } else {
     const Lanes<D> n = QuartersIn()(x);
-    const Lanes<D> coarse = take_product(take_product(x, n, kHalfPi1), n, kHalfPi2);
-    return {take_product(take_product(coarse, n, kHalfPi3), n, kHalfPi4), bits(n + kShift)};
+    const Lanes<D> coarse = neg_mul_add(neg_mul_add(x, n, kHalfPi1), n, kHalfPi2);
+    return {neg_mul_add(neg_mul_add(coarse, n, kHalfPi3), n, kHalfPi4), bits(n + kShift)};
   }
 }
 
@@ -60,13 +60,13 @@ struct SineAndCosine {
 template <class D>
 HWY_INLINE SineAndCosine<D> sine_and_cosine(Lanes<D> rest) {
   const Lanes<D> square = rest * rest;
-  const Lanes<D> half = take_product(Lanes<D>(1), square, 0.5);
+  const Lanes<D> half = neg_mul_add(Lanes<D>(1), square, 0.5);
   return {mul_add(rest * square, polynomial(PolynomialsOf<D>::kSin, square), rest),
           mul_add(square * square, polynomial(PolynomialsOf<D>::kCos, square), half)};
 }
 
 template <class D>
-HWY_INLINE Truths<D> odd(Unsigned<D> number) {
+HWY_INLINE Mask<D> odd(Unsigned<D> number) {
   const typename Unsigned<D>::Tag d;
   return {hn::RebindMask(D(), hn::Eq(hn::And(number.vector, hn::Set(d, 1)), hn::Set(d, 1)))};
 }
@@ -99,7 +99,7 @@ struct ScalarTangent {
 /// The lanes of `result` where the angle is of usual size, the C library's for the others.
 template <class Function, class D>
 HWY_INLINE Lanes<D> with_big_angles(Lanes<D> x, Lanes<D> result) {
-  const Truths<D> usual = abs(x) <= kMostAngle;
+  const Mask<D> usual = abs(x) <= kMaxAngle;
   if (usually(usual)) return result;
   return select(usual, result, one_by_one<Function>(select(usual, 0, x)));
 }
@@ -124,7 +124,7 @@ template <class D>
 HWY_INLINE Lanes<D> tan(Lanes<D> x) {
   const Angle<D> reduced = angle(abs(x));
   const SineAndCosine<D> of = sine_and_cosine(reduced.rest);
-  const Truths<D> turned = odd<D>(reduced.quarters);
+  const Mask<D> turned = odd<D>(reduced.quarters);
   const Lanes<D> size = select(turned, -of.cosine, of.sine) / select(turned, of.sine, of.cosine);
   return with_big_angles<ScalarTangent>(x, size ^ sign_of(x));
 }
@@ -157,7 +157,7 @@ template <class D>
 HWY_INLINE Lanes<D> asin(Lanes<D> x) {
   using T = hn::TFromD<D>;
   const Lanes<D> size = abs(x);
-  const Truths<D> near = size <= T(0.5);
+  const Mask<D> near = size <= T(0.5);
   const Lanes<D> square = select(near, x * x, (1 - size) * T(0.5));
   const Lanes<D> part = asin_near(select(near, size, sqrt(square)), square);
   return select(near, part, less<D>(pi_times(T(0.5)), part + part)) | sign_of(x);
@@ -167,7 +167,7 @@ template <class D>
 HWY_INLINE Lanes<D> acos(Lanes<D> x) {
   using T = hn::TFromD<D>;
   const Lanes<D> size = abs(x);
-  const Truths<D> near = size <= T(0.5);
+  const Mask<D> near = size <= T(0.5);
   const Lanes<D> square = select(near, x * x, (1 - size) * T(0.5));
   const Lanes<D> part = asin_near(select(near, x, sqrt(square)), square);
   const Lanes<D> twice = part + part;
@@ -181,7 +181,7 @@ template <class D>
 HWY_INLINE Lanes<D> atan_of_size(Lanes<D> x) {
   using T = hn::TFromD<D>;
   constexpr T kEighth = T(0.41421356237309505), kThreeEighths = T(2.414213562373095);
-  const Truths<D> middle = x > kEighth, far = x > kThreeEighths;
+  const Mask<D> middle = x > kEighth, far = x > kThreeEighths;
   const Lanes<D> above = select(far, -1, select(middle, x - 1, x));
   const Lanes<D> below = select(far, x, select(middle, x + 1, 1));
   const Lanes<D> ratio = above / below, square = ratio * ratio;
@@ -201,13 +201,13 @@ template <class D>
 HWY_INLINE Lanes<D> atan2(Lanes<D> y, Lanes<D> x) {
   using T = hn::TFromD<D>;
   const Lanes<D> high = abs(y), wide = abs(x);
-  const Truths<D> steep = high > wide;
+  const Mask<D> steep = high > wide;
   const Lanes<D> small = select(steep, wide, high), big = select(steep, high, wide);
   // 0 / 0 stands for 0 here, and infinity by infinity for 1.
   const Lanes<D> ratio = select(small == big, select(big == 0, 0, 1), small / big);
   const Lanes<D> flat = atan_of_size(ratio);
   const Lanes<D> right = select(steep, less<D>(pi_times(T(0.5)), flat), flat);
-  const Truths<D> to_the_left = (sign_of(x) | 1) < 0;
+  const Mask<D> to_the_left = (sign_of(x) | 1) < 0;
   const Lanes<D> size = select(to_the_left, less<D>(pi_times(T(1)), right), right);
   return select(is_nan(y) || is_nan(x), x + y, size | sign_of(y));
 }

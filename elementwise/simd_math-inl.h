@@ -52,8 +52,8 @@ using PolynomialsOf = Polynomials<hn::TFromD<D>>;
 
 /// Whether to expect lanes all of which are in the usual range.
 template <class D>
-HWY_INLINE bool usually(Truths<D> truths) {
-  return HWY_LIKELY(all(truths));
+HWY_INLINE bool usually(Mask<D> mask) {
+  return HWY_LIKELY(all(mask));
 }
 
 template <class D>
@@ -96,7 +96,7 @@ HWY_INLINE ExpParts<D> exp_parts(Lanes<D> x, Lanes<D> bounded) {
   using Traits = TraitsOf<D>;
   const Lanes<D> shifted = mul_add(bounded, std::numbers::log2e_v<T>, Traits::kShift);
   const Lanes<D> n = shifted - Traits::kShift;
-  const Lanes<D> r = take_product(take_product(x, n, Traits::kLn2High), n, Traits::kLn2Low);
+  const Lanes<D> r = neg_mul_add(neg_mul_add(x, n, Traits::kLn2High), n, Traits::kLn2Low);
   return {shifted, n, mul_add(r * r, polynomial(PolynomialsOf<D>::kExp, r), r)};
 }
 
@@ -155,7 +155,7 @@ template <class D>
 HWY_INLINE Lanes<D> log(Lanes<D> x) {
   using T = hn::TFromD<D>;
   using Limits = std::numeric_limits<T>;
-  const Truths<D> finite = x < Limits::infinity(), normal = x >= Limits::min();
+  const Mask<D> finite = x < Limits::infinity(), normal = x >= Limits::min();
   if (usually(normal && finite)) return log_usual(x, Lanes<D>(0));
   constexpr T kScale = TraitsOf<D>::kTiny;
   constexpr T kExponent = std::is_same_v<T, float> ? 25 : 54;
@@ -269,7 +269,7 @@ HWY_INLINE Lanes<D> power(Lanes<D> x, hn::TFromD<D> exponent) {
     const Lanes<D> size = Doubles<D>::of(x).map(PowerOfSizes{exponent}).narrow();
     const bool whole = exponent == std::trunc(exponent);
     if (whole) return std::fmod(exponent, T{2}) == 0 ? size : size | sign_of(x);
-    const Truths<D> real = x >= 0 || x == -std::numeric_limits<T>::infinity();
+    const Mask<D> real = x >= 0 || x == -std::numeric_limits<T>::infinity();
     return select(real, size, std::numeric_limits<T>::quiet_NaN());
   }
 }

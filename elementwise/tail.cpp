@@ -34,8 +34,8 @@ class Block {
 
 /// Operands, results and scalars of one run of a group.
 struct Tail::Ready {
-  Small<FusedGroup::Input, kMostRegisters> inputs;
-  Small<char*, kMostRegisters> results;
+  Small<FusedGroup::Input, kMaxRegisters> inputs;
+  Small<char*, kMaxRegisters> results;
   Small<int64_t, 64> scalars;
   std::vector<BufferRef> copies;
 };
@@ -67,7 +67,7 @@ Tail::Tail(const Batch& batch) : begin_(static_cast<uint32_t>(batch.steps.size()
     --begin_;
     for (const uint32_t value : batch.operands_of(step))
       group.operands.push_back({value, input_of[value], dies(value, begin_)});
-    for (const int64_t number : batch.words_of(step).list(0))
+    for (const int64_t number : batch.attributes_of(step).list(0))
       group.scalars.push_back(static_cast<uint32_t>(number));
     groups_.push_back(std::move(group));
   }
@@ -82,7 +82,7 @@ void Tail::prepare(const Group& group, std::span<const BufferRef> inputs,
   const auto buffer = [&](const Operand& operand) -> const BufferRef& {
     return operand.input ? inputs[*operand.input] : values[operand.value];
   };
-  Small<bool, kMostRegisters> free;
+  Small<bool, kMaxRegisters> free;
   for (const Operand& operand : group.operands) {
     const Buffer* is = buffer(operand).get();
     free.push_back(operand.dies && is->unique() && is->contiguous() &&
@@ -93,13 +93,13 @@ void Tail::prepare(const Group& group, std::span<const BufferRef> inputs,
     }
     ready.inputs.push_back({is->data(), is->strides()});
   }
-  const auto places = group.code.places(free);
+  const auto reused_inputs = group.code.reused_inputs(free);
   uint32_t result = group.result;
   for (const FusedGroup::Result& type : group.code.results()) {
-    const int32_t place = group.code.large() ? places[ready.results.size()] : -1;
-    if (place >= 0) {
-      values[result] = buffer(group.operands[static_cast<size_t>(place)]);
-      ready.inputs[static_cast<uint32_t>(place)].overwritten = true;
+    const int32_t reused = group.code.large() ? reused_inputs[ready.results.size()] : -1;
+    if (reused >= 0) {
+      values[result] = buffer(group.operands[static_cast<size_t>(reused)]);
+      ready.inputs[static_cast<uint32_t>(reused)].overwritten = true;
     } else {
       values[result] = means.allocate(type.dtype, type.sizes);
     }

@@ -12,15 +12,15 @@ namespace {
 constexpr int64_t kOverhead = 128;
 
 // Bounds the search for the nearest entry, which only debugging asks for.
-constexpr size_t kMostCompared = 64;
+constexpr size_t kMaxCompared = 64;
 
 }  // namespace
 
 Cache::Entry& Cache::find_or_add(Key key, const Batch& batch) {
   const auto [begin, end] = by_key_.equal_range(key);
-  for (auto place = begin; place != end; ++place) {
-    if (!same_work(*place->second->batch, batch)) continue;
-    entries_.splice(entries_.begin(), entries_, place->second);
+  for (auto it = begin; it != end; ++it) {
+    if (!same_work(*it->second->batch, batch)) continue;
+    entries_.splice(entries_.begin(), entries_, it->second);
     return entries_.front();
   }
   List fresh(1);
@@ -62,7 +62,7 @@ Cache::Sighted Cache::nearest(const Entry& entry) const {
   size_t most = 0, compared = 0;
   for (const Entry& other : entries_) {
     if (&other == &entry) continue;
-    if (++compared > kMostCompared) break;
+    if (++compared > kMaxCompared) break;
     const size_t alike = likeness(*other.batch, *entry.batch);
     if (alike <= most) continue;
     found = &other;
@@ -86,8 +86,8 @@ void Cache::set_program(Entry& entry, std::shared_ptr<Program> program) {
 
 Cache::Entry* Cache::find(Key key, const Batch& batch) {
   const auto [begin, end] = by_key_.equal_range(key);
-  for (auto place = begin; place != end; ++place)
-    if (place->second->batch.get() == &batch) return &*place->second;
+  for (auto it = begin; it != end; ++it)
+    if (it->second->batch.get() == &batch) return &*it->second;
   return nullptr;
 }
 
@@ -96,9 +96,9 @@ Cache::List Cache::shrink() {
   while (!entries_.empty() &&
          (static_cast<int64_t>(entries_.size()) > max_entries_ || bytes_ > max_bytes_)) {
     const auto last = std::prev(entries_.end());
-    auto [place, end] = by_key_.equal_range(last->key);
-    while (place != end && place->second != last) ++place;
-    by_key_.erase(place);
+    auto [it, end] = by_key_.equal_range(last->key);
+    while (it != end && it->second != last) ++it;
+    by_key_.erase(it);
     forget_path(*last);
     bytes_ -= last->bytes;
     gone.splice(gone.end(), entries_, last);

@@ -23,7 +23,7 @@
 namespace rt {
 
 std::atomic<Engine*> Engine::instance_{nullptr};
-constinit thread_local Thread* Engine::current_ = nullptr;
+constinit thread_local ThreadState* Engine::current_ = nullptr;
 
 /// Held while the engine is made, and by a thread that forks.
 static std::mutex making;
@@ -60,8 +60,8 @@ void Engine::before_fork() {
   mutex_.lock();
   // No thread is in the child to end what it has begun to load. And what this thread has submitted
   // is there, as if it had run at once.
-  landed_.wait(mutex_, [&] { return !loading_; });
-  land_jobs();
+  completed_.wait(mutex_, [&] { return !loading_; });
+  complete_jobs();
   capture_.before_fork();
   if (trace_) trace_->before_fork();
 }
@@ -78,7 +78,7 @@ void Engine::after_fork_in_child() {
   if (trace_) trace_->after_fork_in_child();
   capture_.after_fork();
   mutex_.after_fork();
-  new (&landed_) std::condition_variable_any;  // it may count waiters that do not exist here
+  new (&completed_) std::condition_variable_any;  // it may count waiters that do not exist here
   forget_jobs();
   if (current_) graph_.close_all_but(current_->tape);
   unlocked_ = 0;
@@ -92,15 +92,16 @@ void Engine::after_fork_in_child() {
 }
 
 /// A thread that calls again at its very end, from a destructor of its client, is a new one.
-Thread& Engine::new_thread() {
-  static const ThreadEnd end([](void* ended) { instance().leave(static_cast<Thread*>(ended)); });
-  current_ = new Thread(graph_);
+ThreadState& Engine::register_thread() {
+  static const ThreadEnd end(
+      [](void* ended) { instance().unregister_thread(static_cast<ThreadState*>(ended)); });
+  current_ = new ThreadState(graph_);
   end.expect(current_);
   return *current_;
 }
 
 Engine::Engine()
-    : config_(read_config(complaint_)),
+    : config_(read_config(environment_error_)),
       capture_(config_.dump, config_.dump_inputs),
       policy_(config_.policy),
       cache_(config_.cache_entries, config_.cache_bytes) {
@@ -112,9 +113,9 @@ Engine::Engine()
     const std::string told =
         join("RT_TORCH_TRACE: ", error.what(), "; name a file that can be written");
     std::cerr << "rt_torch: " + told + '\n';
-    if (complaint_.empty()) complaint_ = told;
+    if (environment_error_.empty()) environment_error_ = told;
   }
-  is_watched_ = trace_ || !config_.holds.empty() || !complaint_.empty();
+  is_watched_ = trace_ || !config_.holds.empty() || !environment_error_.empty();
   overlaps_ = config_.async;
   if (!config_.holds.empty()) mutex_.watch();
   out_of_memory();
@@ -129,28 +130,28 @@ void Engine::unlock_and_end_dead() {
   dead.clear();
 }
 
-void Engine::begin_watched(Turn& turn) {
+void Engine::begin_watched(CallContext& context) {
   if (trace_) trace_->call();
-  if (!config_.holds.empty()) EngineLock::name_holds(turn.thread.tape.call);
+  if (!config_.holds.empty()) EngineLock::name_holds(context.thread.tape.call);
   is_watched_ = trace_ || !config_.holds.empty();
-  if (!complaint_.empty()) throw Error(std::exchange(complaint_, {}));
+  if (!environment_error_.empty()) throw Error(std::exchange(environment_error_, {}));
 }
 
 /// Runs nothing: what a kernel needs of this thread may be gone. What it leaves pending waits for
 /// whoever reads it.
-void Engine::leave(Thread* thread) noexcept {
+void Engine::unregister_thread(ThreadState* thread) noexcept {
   {
     const std::lock_guard lock(mutex_);
     current_ = nullptr;
     graph_.close(thread->tape);
-    places_.leave(thread->place);
+    locations_.release(thread->location);
     thread->ended = true;
     if (thread->in_flight == 0) delete thread;
   }
   mutex_.forget_this_thread();
 }
 
-void Turn::take_back() noexcept {
+void CallContext::take_back() noexcept {
   engine.graph_.take_back(thread.tape, engine.graph_.recorded_nodes - recorded);
   try {
     throw;
@@ -163,7 +164,7 @@ void Turn::take_back() noexcept {
 Backend& Engine::backend() {
   if (backend_) return *backend_;
   const Uncancelled uncancelled;
-  landed_.wait(mutex_, [&] { return backend_ || !loading_; });
+  completed_.wait(mutex_, [&] { return backend_ || !loading_; });
   if (!backend_) backend_ = load_backend(config_.backend);
   return *backend_;
 }
@@ -180,7 +181,7 @@ std::unique_ptr<Backend> Engine::load_backend(std::string name) {
     ~Loading() {
       engine.lock();
       engine.loading_ = false;
-      engine.landed_.notify_all();
+      engine.completed_.notify_all();
     }
   } const loading(*this);
   std::unique_ptr<Backend> made;
@@ -205,12 +206,12 @@ void Engine::check_no_tensors() const {
     fail("tensors exist; choose the backend before the first one or after the last is freed");
 }
 
-void Engine::set_backend(Turn&, std::string_view name) {
+void Engine::set_backend(CallContext&, std::string_view name) {
   const Uncancelled uncancelled;
   if (name != "auto" && name != "libtorch" && name != "reference")
     fail("\"", printable(name), "\" is no backend; use auto, libtorch or reference");
-  land_jobs();
-  landed_.wait(mutex_, [&] { return !loading_; });
+  complete_jobs();
+  completed_.wait(mutex_, [&] { return !loading_; });
   check_no_tensors();
   std::string chosen(name);
   std::unique_ptr<Backend> made = load_backend(chosen);
@@ -238,7 +239,7 @@ Device Engine::device(int64_t index) {
 /// True where RT_TORCH_CUDA_FALLBACK has the CPU stand for a CUDA device; told once.
 bool Engine::falls_back_to_cpu(const std::string& device) {
   if (!config_.cuda_falls_back || backend().device_count() > 0) return false;
-  if (config_.debug > 0 && !std::exchange(told_fallback_, true)) {
+  if (config_.debug > 0 && !std::exchange(reported_fallback_, true)) {
     const std::string told =
         join("rt_torch: there is no CUDA device: the CPU is used for ", device, " and any other\n");
     const Unlocked unlocked(*this);
@@ -267,16 +268,16 @@ Device Engine::default_device() {
   return {};
 }
 
-void Engine::seed(Turn& turn, uint64_t seed) {
-  flush(turn);
-  land_jobs();
+void Engine::seed(CallContext& context, uint64_t seed) {
+  flush(context);
+  complete_jobs();
   Backend& drawing = backend();
   const Unlocked unlocked(*this);  // another thread may be drawing, which is waited for
   drawing.seed(seed);
 }
 
-void Engine::set_policy(Turn& turn, Policy policy) {
-  flush(turn);
+void Engine::set_policy(CallContext& context, Policy policy) {
+  flush(context);
   policy_ = policy;
 }
 
@@ -305,20 +306,21 @@ void Engine::reset_counters() {
   memory_.peak = memory_.live.load();
 }
 
-void Engine::report(Turn& turn, std::string message, std::string_view call,
+void Engine::report(CallContext& context, std::string message, std::string_view call,
                     Failure failure) noexcept {
   count(Counter::errors);
-  Thread& thread = turn.thread;
+  ThreadState& thread = context.thread;
   const bool is_late = failure == Failure::ZeroHandle || failure == Failure::FailedValue;
   const bool follows = is_late && !thread.last_error.empty();
   const bool ran = failure == Failure::Batch || failure == Failure::FailedValue;
   const bool is_cause = !follows && !ran;  // what ran was announced when it failed
   if (wants_errors(is_cause)) try {
       const bool names_call = message.starts_with(call.substr(0, call.find('(') + 1));
-      const std::string place = thread.place == 0 ? "" : " at " + places_.text(thread.place);
+      const std::string location =
+          thread.location == 0 ? "" : " at " + locations_.text(thread.location);
       const std::string text = names_call ? message : join(call, ": ", message);
       const Unlocked unlocked(*this);
-      announce_error(place, text, is_cause);
+      announce_error(location, text, is_cause);
     } catch (const std::exception&) {  // no memory: it is told by last_error alone
     }
   if (follows) return;
@@ -332,48 +334,49 @@ bool Engine::wants_errors(bool is_cause) const {
 }
 
 /// Prints an error to those who want it. The process ends where RT_TORCH_ON_ERROR says so.
-void Engine::announce_error(std::string_view place, std::string_view text,
+void Engine::announce_error(std::string_view location, std::string_view text,
                             bool is_cause) const noexcept {
   if (!wants_errors(is_cause)) return;
   try {  // one write, so that the lines of several threads do not mix
-    std::cerr << join("rt_torch: error", place, ": ", text, '\n');
+    std::cerr << join("rt_torch: error", location, ": ", text, '\n');
   } catch (const std::exception&) {  // no memory
   }
   if (is_cause && config_.on_error == OnError::Abort) std::abort();
 }
 
-std::string Engine::dump(Turn& turn, std::string_view format) {
+std::string Engine::dump(CallContext& context, std::string_view format) {
   if (format.starts_with("torchscript")) backend();
   Submission shown;
-  if (turn.thread.tape.nodes == 0) {
-    land_jobs();
+  if (context.thread.tape.nodes == 0) {
+    complete_jobs();
     if (newest_) shown = newest_->submission;
   } else {
-    for (Value waited; (waited = graph_.build(turn.thread.tape, shown)) != kNone;)
-      wait_for(turn, waited);
+    for (Value waited; (waited = graph_.build(context.thread.tape, shown)) != kNone;)
+      wait_for(context, waited);
   }
-  std::vector<std::string> texts = places_of(shown);
+  std::vector<std::string> texts = locations_of(shown);
   mutex_.begin_anew();  // that was building a batch
   const Unlocked unlocked(*this);
-  const std::vector<std::string> places = std::move(texts);
+  const std::vector<std::string> locations = std::move(texts);
   const Submission dumped = std::move(shown);
-  return dump(dumped, places, format);
+  return dump(dumped, locations, format);
 }
 
 /// The texts of the places that its steps come from.
-std::vector<std::string> Engine::places_of(const Submission& submission) const {
-  std::vector<std::string> places;
-  places.reserve(submission.places.size());
-  for (const uint32_t place : submission.places) places.push_back(places_.text(place));
-  return places;
+std::vector<std::string> Engine::locations_of(const Submission& submission) const {
+  std::vector<std::string> locations;
+  locations.reserve(submission.locations.size());
+  for (const uint32_t location : submission.locations)
+    locations.push_back(locations_.text(location));
+  return locations;
 }
 
-std::string Engine::dump(const Submission& submission, std::span<const std::string> places,
+std::string Engine::dump(const Submission& submission, std::span<const std::string> locations,
                          std::string_view format) {
   const Batch batch = submission.whole();
   if (format == "torchscript") return backend_->script(batch, ScriptForm::Ir);
   if (format == "torchscript module") return backend_->script(batch, ScriptForm::Module);
-  const DumpNotes notes{.places = places, .labels = submission.labels};
+  const DumpNotes notes{.locations = locations, .labels = submission.labels};
   if (format == "text") return to_text(batch, &notes);
   if (format == "json") return to_json(batch, &notes);
   if (format == "dot") return to_dot(batch, &notes);
@@ -399,28 +402,28 @@ std::string Engine::miss_of(const Job& job, const DumpNotes& notes) {
 /// What RT_TORCH_DEBUG and RT_TORCH_DUMP ask to be told of a batch.
 void Engine::announce(Job& job, Reason reason) noexcept try {
   const Submission& submission = job.submission;
-  std::vector<std::string> texts = places_of(submission);
+  std::vector<std::string> texts = locations_of(submission);
   const Unlocked unlocked(*this);
-  const std::vector<std::string> places = std::move(texts);
+  const std::vector<std::string> locations = std::move(texts);
   // One write, or the lines of several threads mix.
-  std::string told = miss_of(job, {.places = places, .labels = submission.labels});
+  std::string told = miss_of(job, {.locations = locations, .labels = submission.labels});
   if (config_.debug > 0)
     told += join("rt_torch: batch ", to_string(key_of(submission.batch())), ", ", submission.nodes,
                  " nodes, ", submission.roots.size(), " roots, ", name(forced_by(reason)),
                  job.program || job.compiles ? ", compiled\n" : ", step by step\n");
-  if (config_.debug > 1) told += dump(submission, places, "text");
+  if (config_.debug > 1) told += dump(submission, locations, "text");
   if (config_.debug > 2 && backend_->name() == "libtorch")
-    told += dump(submission, places, "torchscript");
+    told += dump(submission, locations, "torchscript");
   std::cerr << told;
   if (!capture_.wanted()) return;
-  job.noted = capture_.note(submission, places, *backend_);
-  tell_capture();
+  job.noted = capture_.note(submission, locations, *backend_);
+  report_capture();
 } catch (const std::exception&) {  // no memory for it
 }
 
 /// Why something that RT_TORCH_DUMP asks for could not be written: once, and each time to those who
 /// debug.
-void Engine::tell_capture() {
+void Engine::report_capture() {
   const std::string complaint = capture_.take_complaint();
   if (complaint.empty() || (std::exchange(dump_has_failed_, true) && config_.debug == 0)) return;
   std::cerr << join("rt_torch: RT_TORCH_DUMP: ", complaint, '\n');
@@ -428,17 +431,17 @@ void Engine::tell_capture() {
 
 void Engine::finish() {
   if (trace_) trace_->finish();
-  if (!config_.holds.empty()) tell_holds();
+  if (!config_.holds.empty()) report_holds();
   if (config_.debug < 1) return;  // a signal's handler that exits may have interrupted a call
   const std::lock_guard lock(mutex_);
   report_leaks();
 }
 
 /// How long the lock was held: other threads may have waited for as long.
-void Engine::tell_holds() const {
+void Engine::report_holds() const {
   const EngineLock::Holds& longest = mutex_.longest_holds();
   const auto text = [](std::string_view kind, const EngineLock::Hold& hold) {
-    return join(kind, ' ', hold.ns, ' ', symbol_of_number(hold.call), '\n');
+    return join(kind, ' ', hold.ns, ' ', symbol_text(hold.call), '\n');
   };
   std::ofstream(config_.holds, std::ios::app) << text("computed", longest.computed) +
                                                      text("waited", longest.waited) +
@@ -461,7 +464,7 @@ void Engine::report_leaks() const {
     std::cerr << "rt_torch:   #" << entry.handle << ' ' << to_string(node.dtype, node.shape);
     if (const std::string label = graph_.label(entry.value); !label.empty())
       std::cerr << " \"" << printable(label) << '"';
-    if (node.place != 0) std::cerr << " made at " << printable(places_.text(node.place));
+    if (node.location != 0) std::cerr << " made at " << printable(locations_.text(node.location));
     std::cerr << '\n';
   });
   if (told > kMost) std::cerr << "rt_torch:   and " << told - kMost << " more\n";

@@ -30,13 +30,13 @@ class Safetensors;
 using OpenFile = std::shared_ptr<const files::Safetensors>;
 
 /// What belongs to one calling thread. Errors and text results are its own.
-struct Thread {
-  explicit Thread(Graph& graph) : tape(graph.open_tape()) {}
+struct ThreadState {
+  explicit ThreadState(Graph& graph) : tape(graph.open_tape()) {}
   Tape& tape;
   std::string last_error;
   std::string text;             ///< the newest text result
   uint64_t ticket = 0;          ///< of the newest batch that it has submitted
-  uint32_t place = 0;           ///< of the nodes recorded next
+  uint32_t location = 0;        ///< of the nodes recorded next
   int64_t no_grad = 0;          ///< calls of no_grad_begin that wait for their end
   int64_t in_flight = 0;        ///< batches that it submitted and that have not landed
   bool ended = false;           ///< its last batch takes it along
@@ -57,12 +57,12 @@ struct Stream {
 
 /// One call's turn: the engine, locked, and the calling thread. The lock guards the engine's state
 /// and nothing else: whatever takes long lets it go, see Unlocked.
-struct Turn {
+struct CallContext {
   Engine& engine;
   const std::lock_guard<Engine> lock;
-  Thread& thread;
+  ThreadState& thread;
   const int64_t recorded;  ///< by all calls before this one
-  explicit Turn(Engine& engine);
+  explicit CallContext(Engine& engine);
   /// After a failure in the middle of the call: takes back what it has recorded.
   void take_back() noexcept;
 };
@@ -91,7 +91,7 @@ struct Call {
 
 /// What a call also does to tensors of its client, as a call in place does: new values take the
 /// place of what the handles stand for.
-struct Update {
+struct InPlaceUpdate {
   Call subject;  ///< of the operands that the values are computed of; checked and not recorded
   Small<int64_t, 4> handles;
   std::function<Small<Value, 4>(Builder&, const Args& subject)> values;  ///< one for each handle
@@ -104,7 +104,7 @@ class Engine {
     Engine* const engine = instance_.load(std::memory_order_acquire);
     return engine ? *engine : make_instance();
   }
-  static Thread* this_thread() { return current_; }  ///< nullptr ahead of its first turn
+  static ThreadState* this_thread() { return current_; }  ///< nullptr ahead of its first turn
 
   // As std::lock_guard wants it. Buffers that died under the lock end when it is let go.
   void lock() { mutex_.lock(); }
@@ -115,78 +115,80 @@ class Engine {
   }
 
   /// Every call begins here: tells once, by throwing, what is wrong with the environment.
-  void begin(Turn& turn) {
+  void begin(CallContext& context) {
     if (is_watched_) [[unlikely]]
-      begin_watched(turn);
+      begin_watched(context);
   }
 
   // Recording and handles. All throw Error; handles of tensors unless it says otherwise.
-  int64_t record(Turn& turn, Call& call);  ///< a handle to the result
+  int64_t record(CallContext& context, Call& call);  ///< a handle to the result
   /// The same and the update, computed from what the handles stood for before. The call's operands
   /// are among those of the update's subject.
-  int64_t record_updating(Turn& turn, Call& call, Update& update);
-  double record_and_read(Turn& turn, Call& call);    ///< the one number the result holds
-  int64_t add_tensor(Turn& turn, BufferRef buffer);  ///< a handle to data from outside
-  int64_t alias(Turn& turn, int64_t handle);         ///< a second handle to the same value
-  void free(Turn& turn, int64_t handle);             ///< a force point
-  TensorType type(Turn& turn, int64_t handle);       ///< of pending values too; forces nothing
-  void observe_shape(Turn& turn, int64_t handle);    ///< the force point of shape questions
-  BufferRef read(Turn& turn, int64_t handle);        ///< a force point; waits
-  void set_label(Turn& turn, int64_t handle, std::string label);
-  void set_location(Turn& turn, std::string_view file, int64_t line);  ///< of what is recorded next
+  int64_t record_updating(CallContext& context, Call& call, InPlaceUpdate& update);
+  double record_and_read(CallContext& context, Call& call);    ///< the one number the result holds
+  int64_t add_tensor(CallContext& context, BufferRef buffer);  ///< a handle to data from outside
+  int64_t alias(CallContext& context, int64_t handle);    ///< a second handle to the same value
+  void free(CallContext& context, int64_t handle);        ///< a force point
+  TensorType type(CallContext& context, int64_t handle);  ///< of pending values too; forces nothing
+  void observe_shape(CallContext& context, int64_t handle);  ///< the force point of shape questions
+  BufferRef read(CallContext& context, int64_t handle);      ///< a force point; waits
+  void set_label(CallContext& context, int64_t handle, std::string label);
+  void set_location(CallContext& context, std::string_view file,
+                    int64_t line);  ///< of what is recorded next
   /// Ahead of creation from data: where a tape over its soft limit is cut.
-  void seam(Turn& turn);
+  void batch_boundary(CallContext& context);
 
   // Gradients (gradients.cpp). A leaf that shares its value with other handles gets one of its own.
-  void set_requires_grad(Turn& turn, int64_t handle, bool wanted);
-  bool requires_grad(Turn& turn, int64_t handle);
-  int64_t detach(Turn& turn, int64_t handle);
-  void backward(Turn& turn, int64_t handle);
-  int64_t gradient(Turn& turn, int64_t handle);  ///< a handle to a snapshot, 0 when there is none
-  void zero_gradient(Turn& turn, int64_t handle);
+  void set_requires_grad(CallContext& context, int64_t handle, bool wanted);
+  bool requires_grad(CallContext& context, int64_t handle);
+  int64_t detach(CallContext& context, int64_t handle);
+  void backward(CallContext& context, int64_t handle);
+  int64_t gradient(CallContext& context,
+                   int64_t handle);  ///< a handle to a snapshot, 0 when there is none
+  void zero_gradient(CallContext& context, int64_t handle);
 
   // Optimizers (optimizer.cpp).
-  int64_t add_optimizer(Turn& turn, Optimizer optimizer, Sizes handles);
-  void step(Turn& turn, int64_t handle);
-  void zero_gradients(Turn& turn, int64_t handle);
-  double learning_rate(Turn& turn, int64_t handle);
-  void set_learning_rate(Turn& turn, int64_t handle, double rate);
-  void free_optimizer(Turn& turn, int64_t handle);
+  int64_t add_optimizer(CallContext& context, Optimizer optimizer, Sizes handles);
+  void step(CallContext& context, int64_t handle);
+  void zero_gradients(CallContext& context, int64_t handle);
+  double learning_rate(CallContext& context, int64_t handle);
+  void set_learning_rate(CallContext& context, int64_t handle, double rate);
+  void free_optimizer(CallContext& context, int64_t handle);
 
   // Streams (streams.cpp). All of these calls submit what is pending.
-  int64_t add_stream(Turn& turn, Device device);
-  Device stream(Turn& turn, int64_t handle);  ///< of a live stream; submits nothing
+  int64_t add_stream(CallContext& context, Device device);
+  Device stream(CallContext& context, int64_t handle);  ///< of a live stream; submits nothing
   /// Both are about what was submitted before, by any thread.
-  void sync_stream(Turn& turn, int64_t handle);
-  bool stream_is_idle(Turn& turn, int64_t handle);
-  void free_stream(Turn& turn, int64_t handle);
+  void sync_stream(CallContext& context, int64_t handle);
+  bool stream_is_idle(CallContext& context, int64_t handle);
+  void free_stream(CallContext& context, int64_t handle);
 
   // Open files, by handles of their own. A file stays open while somebody reads from it.
-  int64_t add_file(Turn& turn, OpenFile file);
-  OpenFile file(Turn& turn, int64_t handle);
-  void close_file(Turn& turn, int64_t handle);
+  int64_t add_file(CallContext& context, OpenFile file);
+  OpenFile file(CallContext& context, int64_t handle);
+  void close_file(CallContext& context, int64_t handle);
 
   // Batches.
-  int64_t flush(Turn& turn);  ///< number of nodes submitted
+  int64_t flush(CallContext& context);  ///< number of nodes submitted
   /// Waits for all that was submitted before. False, with the thread's error set, when a batch
   /// failed.
-  bool sync(Turn& turn);
-  void seed(Turn& turn, uint64_t seed);
-  void set_policy(Turn& turn, Policy policy);
+  bool sync(CallContext& context);
+  void seed(CallContext& context, uint64_t seed);
+  void set_policy(CallContext& context, Policy policy);
   Policy policy() const { return policy_; }
   /// Chooses the backend by name; throws when it cannot be had or a tensor exists already.
-  void set_backend(Turn& turn, std::string_view name);
+  void set_backend(CallContext& context, std::string_view name);
   Backend& backend();       ///< made at its first use, for which the lock is let go
   Device default_device();  ///< throws when RT_TORCH_DEVICE names one that is not there
   /// CPU for index < 0, else CUDA `index`; throws when it is not there.
   Device device(int64_t index);
   TensorType type_of(Value value) const { return graph_.type(value); }
-  int64_t pending(Turn& turn) const { return turn.thread.tape.nodes; }
+  int64_t pending(CallContext& context) const { return context.thread.tape.nodes; }
   int64_t live_handles() const { return handles_.live(); }
 
   /// The pending graph of this thread, or the newest batch when nothing is pending, in `format`:
   /// text, json, dot, html, torchscript or "torchscript module".
-  std::string dump(Turn& turn, std::string_view format);
+  std::string dump(CallContext& context, std::string_view format);
 
   // Counters.
   void count(Counter counter, int64_t by = 1) { counters_[static_cast<size_t>(counter)] += by; }
@@ -197,37 +199,38 @@ class Engine {
   /// Counts a failed call, prints it where the user asked for that, and makes its message the
   /// thread's error; one that only follows from an earlier failure leaves an error that is there.
   /// `call` is the call with its arguments.
-  void report(Turn& turn, std::string message, std::string_view call, Failure failure) noexcept;
+  void report(CallContext& context, std::string message, std::string_view call,
+              Failure failure) noexcept;
 
  private:
-  friend struct Turn;
+  friend struct CallContext;
   friend class Unlocked;
   friend class TapeBuilder;
   Engine();
   static Engine& make_instance();
   static bool follow_forks();
-  Thread& new_thread();
+  ThreadState& register_thread();
   void unlock_and_end_dead();
 
   // record.cpp
-  Value append(Turn& turn, Call& call, bool graded);
-  Value append(Turn& turn, Args& args, bool graded);
-  Value append_inferred(Turn& turn, const Args& args, bool graded);
-  Value at_once(Turn& turn, const Args& args);
+  Value append(CallContext& context, Call& call, bool graded);
+  Value append(CallContext& context, Args& args, bool graded);
+  Value append_inferred(CallContext& context, const Args& args, bool graded);
+  Value at_once(CallContext& context, const Args& args);
   int64_t handle_to(Value value) { return graph_.new_handle(value, handles_); }
-  void complete(Turn& turn, Call& call);
-  void resolve(Turn& turn, Call& call);
+  void complete(CallContext& context, Call& call);
+  void resolve(CallContext& context, Call& call);
   Small<TensorType, 6> types(const Args& args) const;
-  void check_limits(Turn& turn) {
-    const Tape& tape = turn.thread.tape;
+  void check_limits(CallContext& context) {
+    const Tape& tape = context.thread.tape;
     if (tape.nodes >= config_.max_pending_nodes || tape.bytes >= config_.max_pending_bytes)
         [[unlikely]]
-      cut_where_it_repeats(turn);
+      cut_where_it_repeats(context);
   }
-  void cut_where_it_repeats(Turn& turn);
+  void cut_where_it_repeats(CallContext& context);
   bool over_soft_limit(const Tape& tape, double factor) const;
-  Value value_of(Turn& turn, int64_t handle);
-  void drop_places();
+  Value value_of(CallContext& context, int64_t handle);
+  void drop_locations();
 
   // rebind.cpp
   class Rewriting;
@@ -235,25 +238,25 @@ class Engine {
   void replace(int64_t handle, Value now);
 
   // gradients.cpp, optimizer.cpp
-  Value here(Turn& turn, int64_t handle);
-  bool bring_here(Turn& turn, Value value);
-  Value detached(Turn& turn, Value value);
-  Value gradient_of(Turn& turn, Value leaf);
+  Value here(CallContext& context, int64_t handle);
+  bool bring_here(CallContext& context, Value value);
+  Value detached(CallContext& context, Value value);
+  Value gradient_of(CallContext& context, Value leaf);
   void clear_gradient(Value leaf);
-  Value make_leaf(Turn& turn, int64_t handle);
-  Optimizer& optimizer(Turn& turn, int64_t handle);
+  Value make_leaf(CallContext& context, int64_t handle);
+  Optimizer& optimizer(CallContext& context, int64_t handle);
   void find_handles(Optimizer& optimizer);
   Value value_of(const Optimizer::Parameter& parameter);
   template <class Visit>
-  void for_each_parameter(Turn& turn, int64_t handle, const Visit& visit);
+  void for_each_parameter(CallContext& context, int64_t handle, const Visit& visit);
   void renew(Value& slot, Value now);
 
   // submit.cpp
-  int64_t submit(Turn& turn, Tape& tape, Reason reason);
+  int64_t submit(CallContext& context, Tape& tape, Reason reason);
   struct Job;
   using JobRef = std::unique_ptr<Job>;
   struct Job {                                     ///< a batch taken off its tape, to be run
-    Thread* thread = nullptr;                      ///< that submitted it
+    ThreadState* thread = nullptr;                 ///< that submitted it
     std::shared_ptr<std::vector<Message>> untold;  ///< where its failures are kept
     Submission submission;
     std::shared_ptr<Program> program;  ///< null: step by step
@@ -268,12 +271,12 @@ class Engine {
     std::vector<Message> failures;   ///< null where a root has a result
     std::vector<Message> causes;     ///< of the steps that failed themselves
     /// A root whose place is not all that holds it, or is an optimizer's, and what it goes back to.
-    struct Place {
+    struct Reversal {
       uint32_t root;
       Undo undo;
       BufferRef before;
     };
-    std::vector<Place> places;
+    std::vector<Reversal> reversals;
     uint64_t ticket = 0;    ///< grows from batch to batch
     Job* before = nullptr;  ///< the batch in flight with the next smaller ticket
     Job* after = nullptr;   ///< likewise
@@ -292,10 +295,10 @@ class Engine {
     Engine& engine;
     JobRef job;
     ~Flight() {
-      if (job) engine.land(std::move(job));
+      if (job) engine.complete_job(std::move(job));
     }
   };
-  bool prepare(Turn& turn, Tape& tape, Job& job, Cache::Entry*& entry);
+  bool prepare(CallContext& context, Tape& tape, Job& job, Cache::Entry*& entry);
   void take_off(Tape& tape, Job& job, Reason reason) noexcept;
   void drop_beyond_bounds() noexcept;
   void run_and_deliver(Flight& flight);
@@ -305,16 +308,16 @@ class Engine {
   void run_steps(Job& job);
   void settle_roots(Job& job, const Fallbacks& fallbacks, std::span<const BufferRef> values,
                     std::span<const Message> failures) noexcept;
-  std::shared_ptr<Program> land(JobRef job) noexcept;
+  std::shared_ptr<Program> complete_job(JobRef job) noexcept;
   bool deliver(Job& job) noexcept;
   void put_back(Job& job) noexcept;
   void keep_untold(const Job& job);
-  bool has_landed(uint64_t ticket) const { return !oldest_ || oldest_->ticket > ticket; }
-  void wait_until_landed(uint64_t ticket);
+  bool has_completed(uint64_t ticket) const { return !oldest_ || oldest_->ticket > ticket; }
+  void wait_until_completed(uint64_t ticket);
   void trace_steps(const Submission& submission, std::span<const int64_t> times) noexcept;
   void trace_batch(const Job& job, int64_t start, int64_t end) noexcept;
-  BufferRef settle(Turn& turn, Value value);
-  void wait_for(Turn& turn, Value value);
+  BufferRef settle(CallContext& context, Value value);
+  void wait_for(CallContext& context, Value value);
   Message failure(const Submission& submission, uint32_t step, std::string_view cause) noexcept;
 
   // overlap.cpp
@@ -322,40 +325,41 @@ class Engine {
   bool hand_over(JobRef& job);
   bool start_worker();
   void work();
-  void land_jobs();
+  void complete_jobs();
   void forget_jobs();
 
   // engine.cpp
-  void begin_watched(Turn& turn);
-  void leave(Thread* thread) noexcept;
+  void begin_watched(CallContext& context);
+  void unregister_thread(ThreadState* thread) noexcept;
   std::unique_ptr<Backend> load_backend(std::string name);
   void check_no_tensors() const;
   void announce(Job& job, Reason reason) noexcept;
-  void tell_capture();
+  void report_capture();
   static std::string miss_of(const Job& job, const DumpNotes& notes);
-  std::vector<std::string> places_of(const Submission& submission) const;
-  std::string dump(const Submission& submission, std::span<const std::string> places,
+  std::vector<std::string> locations_of(const Submission& submission) const;
+  std::string dump(const Submission& submission, std::span<const std::string> locations,
                    std::string_view format);
   void before_fork();
   void after_fork();
   void after_fork_in_child();
   void finish();
   void report_leaks() const;
-  void tell_holds() const;
+  void report_holds() const;
   bool wants_errors(bool is_cause) const;
-  void announce_error(std::string_view place, std::string_view text, bool is_cause) const noexcept;
+  void announce_error(std::string_view location, std::string_view text,
+                      bool is_cause) const noexcept;
   bool falls_back_to_cpu(const std::string& device);
 
   static std::atomic<Engine*> instance_;
   static const bool follows_forks_;  ///< from the library's loading on
   // The library is linked to its clients or loaded early; one pointer finds room in the memory that
   // such variables are kept in.
-  [[gnu::tls_model("initial-exec")]] static constinit thread_local Thread* current_;
+  [[gnu::tls_model("initial-exec")]] static constinit thread_local ThreadState* current_;
 
   EngineLock mutex_;
-  std::condition_variable_any landed_;
-  std::string complaint_;  ///< about the environment; the first call tells it
-  Config config_;          ///< after complaint_, which reading it fills in
+  std::condition_variable_any completed_;
+  std::string environment_error_;  ///< about the environment; the first call tells it
+  Config config_;                  ///< after complaint_, which reading it fills in
   Capture capture_;
   bool dump_has_failed_ = false;  ///< and that was told
   std::unique_ptr<Trace> trace_;  ///< where RT_TORCH_TRACE asks for one
@@ -368,7 +372,7 @@ class Engine {
   Slots<Optimizer> optimizers_;
   Slots<Stream> streams_;
   Slots<OpenFile> files_;
-  Places places_;
+  SourceLocations locations_;
   Cache cache_;
   Cache::List dropped_;  ///< out of the cache; its programs end while the lock is let go
   CounterValues counters_{};
@@ -383,19 +387,19 @@ class Engine {
   Queue jobs_;  ///< to be run by the worker, in this order
   std::condition_variable_any job_there_;
   JobRef spare_;  ///< jobs whose memory the next batches use
-  uint64_t jobs_handed_ = 0, jobs_landed_ = 0;
+  uint64_t jobs_handed_ = 0, jobs_completed_ = 0;
   int64_t unlocked_ = 0;  ///< calls that use the backend with the lock let go
   bool overlaps_;         ///< batches may be handed over
   bool has_worker_ = false;
-  bool loading_ = false;        ///< some thread loads a backend
-  bool told_fallback_ = false;  ///< that the CPU stands for CUDA devices
-  bool forked_ = false;         ///< this process came from a fork of one that had an engine
+  bool loading_ = false;            ///< some thread loads a backend
+  bool reported_fallback_ = false;  ///< that the CPU stands for CUDA devices
+  bool forked_ = false;             ///< this process came from a fork of one that had an engine
 };
 
-inline Turn::Turn(Engine& the_engine)
+inline CallContext::CallContext(Engine& the_engine)
     : engine(the_engine),
       lock(the_engine),
-      thread(Engine::current_ ? *Engine::current_ : the_engine.new_thread()),
+      thread(Engine::current_ ? *Engine::current_ : the_engine.register_thread()),
       recorded(the_engine.graph_.recorded_nodes) {}
 
 inline Unlocked::Unlocked(Engine& engine) : engine_(engine) {

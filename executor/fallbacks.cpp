@@ -13,7 +13,7 @@ std::span<const Submission::Back> backs_of(const Submission& submission, uint32_
 
 /// The change of the same place that gave what `back` goes back to; null when that is older.
 const Submission::Back* earlier(const Submission& submission, const Submission::Back& back) {
-  if (back.before == kNone.number) return nullptr;
+  if (back.before == kNone.id) return nullptr;
   for (const Submission::Back& one : backs_of(submission, back.before))
     if (one.undo.leaf == back.undo.leaf) return &one;
   return nullptr;
@@ -29,7 +29,7 @@ Fallbacks::Fallbacks(const Submission& submission) : submission_(submission) {
   by_unit_.resize(backs.size());
   for (const Submission::Back& back : backs) {
     ++units_[back.undo.unit].open;
-    if (back.before != kNone.number) ++kept_[back.before];
+    if (back.before != kNone.id) ++kept_[back.before];
   }
   for (size_t i = 1; i < units_.size(); ++i)
     units_[i].begin = units_[i - 1].begin + units_[i - 1].open;
@@ -51,7 +51,7 @@ Fallbacks::Way Fallbacks::way(const Submission::Back& back, std::span<const Buff
        (before = earlier(submission_, *at)) && units_[before->undo.unit].failure;)
     at = before;
   way.undo = &at->undo;
-  if (at->before == kNone.number) way.buffer = at->outside;
+  if (at->before == kNone.id) way.buffer = at->outside;
   else if (!failures[at->before]) way.buffer = values[at->before];
   return way;
 }
@@ -62,7 +62,7 @@ BufferRef Fallbacks::view(uint32_t value, std::span<const BufferRef> values,
   std::vector<const Batch::Step*> views;
   for (; of(value).empty(); value = batch.operands_of(*views.back())[0]) {
     if (batch.is_input(value)) return {};
-    const Batch::Step& step = batch.maker(value);
+    const Batch::Step& step = batch.producer(value);
     if (!info(step.op).rules.view) return {};
     views.push_back(&step);
   }
@@ -74,11 +74,12 @@ BufferRef Fallbacks::view(uint32_t value, std::span<const BufferRef> values,
   for (auto at = views.rbegin(); at != views.rend(); ++at) {
     const Batch::Step& step = **at;
     // The scalars' places in the words hold their numbers here.
-    Small<int64_t, 10> words(std::span<const int64_t>(batch.words_of(step).words));
+    Small<int64_t, 10> attributes(std::span<const int64_t>(batch.attributes_of(step).attributes));
     for (uint32_t i = 0; i < info(step.op).scalars; ++i)
-      words[i] = submission_.scalars[static_cast<size_t>(words[i])];
+      attributes[i] = submission_.scalars[static_cast<size_t>(attributes[i])];
     Layout next;
-    if (!info(step.op).rules.view({info(step.op), words}, batch.sizes(step.result), layout, next))
+    if (!info(step.op).rules.view({info(step.op), attributes}, batch.sizes(step.result), layout,
+                                  next))
       return {};
     layout = std::move(next);
   }
@@ -91,7 +92,7 @@ BufferRef before_batch(const Submission& submission, uint32_t root) noexcept {
     if (back.undo.leaf == 0) at = &back;
   if (!at) return {};
   while (const Submission::Back* const before = earlier(submission, *at)) at = before;
-  if (at->before == kNone.number) return at->outside;
+  if (at->before == kNone.id) return at->outside;
   const Batch& batch = submission.batch();
   if (!batch.is_input(at->before)) return {};
   size_t input = 0;

@@ -30,7 +30,7 @@ class Fallbacks {
       if (--unit.open > 0 || unit.failure) continue;
       for (uint32_t i = unit.begin; i < (&unit)[1].begin; ++i) {
         const uint32_t before = submission_.backs[by_unit_[i]].before;
-        if (before != kNone.number && --kept_[before] == kEnded) drop(before);
+        if (before != kNone.id && --kept_[before] == kEnded) drop(before);
       }
     }
   }

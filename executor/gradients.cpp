@@ -8,52 +8,52 @@
 namespace rt {
 
 /// What a handle stands for, brought here.
-Value Engine::here(Turn& turn, int64_t handle) {
+Value Engine::here(CallContext& context, int64_t handle) {
   for (;;) {
-    const Value value = value_of(turn, handle);
-    if (!bring_here(turn, value)) return value;
+    const Value value = value_of(context, handle);
+    if (!bring_here(context, value)) return value;
   }
 }
 
 /// Submits the tape of another thread on which a value is pending, if it is on one, and waits for a
 /// value in flight, lest what is recorded depend on how far its batch is. Then other calls may have
 /// come in between: what the caller knows has to be looked up again.
-bool Engine::bring_here(Turn& turn, Value value) {
+bool Engine::bring_here(CallContext& context, Value value) {
   if (value == kNone) return false;
   const Node& node = graph_[value];
   if (node.state == State::InFlight) {
-    wait_for(turn, value);
+    wait_for(context, value);
     return true;
   }
-  if (node.state != State::Pending || node.tape == turn.thread.tape.number) return false;
-  submit(turn, graph_.tape(node.tape), Reason::Read);
+  if (node.state != State::Pending || node.tape == context.thread.tape.id) return false;
+  submit(context, graph_.tape(node.tape), Reason::Read);
   return true;
 }
 
 /// The same elements as a value that knows nothing of gradients.
-Value Engine::detached(Turn& turn, Value value) {
+Value Engine::detached(CallContext& context, Value value) {
   Args args;
   args.op = Op::Alias;
   args.operands = {value};
-  return append(turn, args, false);
+  return append(context, args, false);
 }
 
 /// Makes what a handle stands for a leaf, which takes part in gradients. Who else holds the value
 /// wants nothing of that.
-Value Engine::make_leaf(Turn& turn, int64_t handle) {
-  Value value = here(turn, handle);
+Value Engine::make_leaf(CallContext& context, int64_t handle) {
+  Value value = here(context, handle);
   const Node& node = graph_[value];
   if (node.holders > (node.keeps_itself ? 2u : 1u)) {
-    value = detached(turn, value);
+    value = detached(context, value);
     put(handle, value);
   }
   graph_.make_leaf(value);
   return value;
 }
 
-void Engine::set_requires_grad(Turn& turn, int64_t handle, bool wanted) {
+void Engine::set_requires_grad(CallContext& context, int64_t handle, bool wanted) {
   count(Counter::calls);
-  const Value value = here(turn, handle);
+  const Value value = here(context, handle);
   const Node& node = graph_[value];
   const bool marked_leaf = node.grad != 0 && graph_.is_leaf(value);
   if (marked_leaf) {
@@ -70,35 +70,35 @@ void Engine::set_requires_grad(Turn& turn, int64_t handle, bool wanted) {
     fail(text,
          " has no gradients, only floating point tensors have; convert it with to_float32 "
          "or to_float first");
-  make_leaf(turn, handle);
+  make_leaf(context, handle);
 }
 
-bool Engine::requires_grad(Turn& turn, int64_t handle) {
-  return graph_.takes_part(value_of(turn, handle));
+bool Engine::requires_grad(CallContext& context, int64_t handle) {
+  return graph_.takes_part(value_of(context, handle));
 }
 
-int64_t Engine::detach(Turn& turn, int64_t handle) {
+int64_t Engine::detach(CallContext& context, int64_t handle) {
   count(Counter::calls);
-  check_limits(turn);
-  const Value value = here(turn, handle);
-  return handle_to(graph_[value].grad == 0 ? value : detached(turn, value));
+  check_limits(context);
+  const Value value = here(context, handle);
+  return handle_to(graph_[value].grad == 0 ? value : detached(context, value));
 }
 
-void Engine::backward(Turn& turn, int64_t handle) {
+void Engine::backward(CallContext& context, int64_t handle) {
   count(Counter::calls);
-  if (handle == 0) turn.thread.lost_pass = ++lost_passes_;
-  seam(turn);
+  if (handle == 0) context.thread.lost_pass = ++lost_passes_;
+  batch_boundary(context);
   Value value;
   std::vector<uint32_t> records;
   const auto elsewhere = [&](uint32_t number) {
     const GradRecord& record = graph_.record(number);
-    if (bring_here(turn, record.result) || bring_here(turn, record.gradient)) return true;
+    if (bring_here(context, record.result) || bring_here(context, record.gradient)) return true;
     return std::ranges::any_of(record.operands, [&](const GradRecord::Operand& operand) {
-      return bring_here(turn, operand.saved);
+      return bring_here(context, operand.saved);
     });
   };
   do {
-    value = here(turn, handle);
+    value = here(context, handle);
     const Node& node = graph_[value];
     // As if it had been recorded before that was known: its gradients fail, and nothing changes.
     if (node.state == State::Poisoned) return graph_.spoil(value);
@@ -113,29 +113,29 @@ void Engine::backward(Turn& turn, int64_t handle) {
            "mean as a tensor first");
     records = graph_.reach(value);
   } while (std::ranges::any_of(records, elsewhere));
-  TapeBuilder build(turn, false);
+  TapeBuilder build(context, false);
   graph_.backward(build, value, records);
-  if (policy_ == Policy::Eager) submit(turn, turn.thread.tape, Reason::Eager);
+  if (policy_ == Policy::Eager) submit(context, context.thread.tape, Reason::Eager);
 }
 
 /// A leaf's gradient as a value, of zeros too; kNone when it has none.
-Value Engine::gradient_of(Turn& turn, Value leaf) {
+Value Engine::gradient_of(CallContext& context, Value leaf) {
   if (graph_[leaf].grad == 0) return kNone;
   const GradRecord& record = graph_.record_of(leaf);
   if (record.zeros) {
-    TapeBuilder build(turn, false);
+    TapeBuilder build(context, false);
     graph_.renew_gradient(leaf, build.expr(leaf).filled(0, graph_[leaf].shape).value());
   }
   return record.gradient;
 }
 
-int64_t Engine::gradient(Turn& turn, int64_t handle) {
+int64_t Engine::gradient(CallContext& context, int64_t handle) {
   count(Counter::calls);
   Value leaf, gradient;
   do {
-    leaf = value_of(turn, handle);
-    gradient = gradient_of(turn, leaf);
-  } while (bring_here(turn, gradient));
+    leaf = value_of(context, handle);
+    gradient = gradient_of(context, leaf);
+  } while (bring_here(context, gradient));
   if (gradient == kNone) return 0;
   // As PyTorch's, which are row-major whatever made them; nobody else sees the difference.
   const Layout layout = graph_.layout(gradient);
@@ -143,16 +143,16 @@ int64_t Engine::gradient(Turn& turn, int64_t handle) {
     Args args;
     args.op = Op::Contiguous;
     args.operands = {gradient};
-    graph_.renew_gradient(leaf, append(turn, args, false));
+    graph_.renew_gradient(leaf, append(context, args, false));
     gradient = graph_.record_of(leaf).gradient;
   }
   return handle_to(gradient);
 }
 
-void Engine::zero_gradient(Turn& turn, int64_t handle) {
+void Engine::zero_gradient(CallContext& context, int64_t handle) {
   count(Counter::calls);
-  turn.thread.lost_pass = 0;
-  clear_gradient(value_of(turn, handle));
+  context.thread.lost_pass = 0;
+  clear_gradient(value_of(context, handle));
 }
 
 void Engine::clear_gradient(Value leaf) {

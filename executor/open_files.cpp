@@ -3,18 +3,18 @@
 
 namespace rt {
 
-int64_t Engine::add_file(Turn&, OpenFile file) {
+int64_t Engine::add_file(CallContext&, OpenFile file) {
   count(Counter::calls);
   handles_.make_room();
   return handles_.add(HandleKind::File, files_.add(std::move(file)));
 }
 
-OpenFile Engine::file(Turn&, int64_t handle) {
+OpenFile Engine::file(CallContext&, int64_t handle) {
   count(Counter::calls);
   return files_[handles_.at(handle, HandleKind::File).value];
 }
 
-void Engine::close_file(Turn&, int64_t handle) {
+void Engine::close_file(CallContext&, int64_t handle) {
   count(Counter::calls);
   const Value number = handles_.at(handle, HandleKind::File).value;
   OpenFile closed = files_[number];

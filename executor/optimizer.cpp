@@ -79,13 +79,13 @@ Optimizer::Update Optimizer::step(const Parameter& parameter, Expr value, Expr g
   return sgd(*this, {value.build(), parameter.state[0]}, value, gradient);
 }
 
-int64_t Engine::add_optimizer(Turn& turn, Optimizer optimizer, Sizes handles) {
+int64_t Engine::add_optimizer(CallContext& context, Optimizer optimizer, Sizes handles) {
   count(Counter::calls);
   check_numbers(optimizer);
   if (handles.empty()) fail("parameters is empty; give at least one");
   std::unordered_map<int64_t, size_t> numbers;
   for (size_t i = 0; i < handles.size(); ++i) {
-    const Value value = value_of(turn, handles[i]);
+    const Value value = value_of(context, handles[i]);
     const Node& node = graph_[value];
     const auto text = [&] {
       return join("parameter ", i, ", #", handles[i], " ", to_string(node.dtype, node.shape), ",");
@@ -103,34 +103,34 @@ int64_t Engine::add_optimizer(Turn& turn, Optimizer optimizer, Sizes handles) {
   }
   for (Optimizer::Parameter& parameter : optimizer.parameters) {
     // One that takes no part yet may be told to later.
-    if (graph_[value_of(turn, parameter.handle)].grad == 0)
-      graph_.record_of(make_leaf(turn, parameter.handle)).wanted = false;
-    parameter.leaf = graph_.leaf_of(value_of(turn, parameter.handle));
+    if (graph_[value_of(context, parameter.handle)].grad == 0)
+      graph_.record_of(make_leaf(context, parameter.handle)).wanted = false;
+    parameter.leaf = graph_.leaf_of(value_of(context, parameter.handle));
   }
   handles_.make_room();
-  optimizer.lost_pass = turn.thread.lost_pass;
+  optimizer.lost_pass = context.thread.lost_pass;
   return handles_.add(HandleKind::Optimizer, optimizers_.add(std::move(optimizer)));
 }
 
-Optimizer& Engine::optimizer(Turn&, int64_t handle) {
+Optimizer& Engine::optimizer(CallContext&, int64_t handle) {
   return optimizers_[handles_.at(handle, HandleKind::Optimizer).value];
 }
 
-void Engine::set_learning_rate(Turn& turn, int64_t handle, double rate) {
+void Engine::set_learning_rate(CallContext& context, int64_t handle, double rate) {
   count(Counter::calls);
-  Optimizer& of = optimizer(turn, handle);
+  Optimizer& of = optimizer(context, handle);
   check_range("learning_rate", rate, rate >= 0, "at least 0");
   of.learning_rate = rate;
 }
 
-double Engine::learning_rate(Turn& turn, int64_t handle) {
+double Engine::learning_rate(CallContext& context, int64_t handle) {
   count(Counter::calls);
-  return optimizer(turn, handle).learning_rate;
+  return optimizer(context, handle).learning_rate;
 }
 
-void Engine::free_optimizer(Turn& turn, int64_t handle) {
+void Engine::free_optimizer(CallContext& context, int64_t handle) {
   count(Counter::calls);
-  for (const Optimizer::Parameter& parameter : optimizer(turn, handle).parameters)
+  for (const Optimizer::Parameter& parameter : optimizer(context, handle).parameters)
     for (const Value state : parameter.state)
       if (state != kNone) graph_.release(state);
   optimizers_.remove(handles_.at(handle, HandleKind::Optimizer).value);
@@ -150,17 +150,15 @@ void Engine::find_handles(Optimizer& optimizer) {
     const Value value = graph_.leaf(parameter.leaf);
     if (value == kNone || value_of(parameter) != kNone) continue;
     if (const uint32_t first = graph_.first_relative(value); first != 0)
-      all.push_back({first, value.number, &parameter});
+      all.push_back({first, value.id, &parameter});
   }
   std::ranges::sort(all, {}, [](const Stale& one) { return std::pair(one.first, one.value); });
   for (auto begin = all.begin(); begin != all.end();) {
     const auto end = std::ranges::upper_bound(begin, all.end(), begin->first, {}, &Stale::first);
     for (uint32_t slot = begin->first; slot != 0; slot = handles_.entry(slot).next) {
       const Handles::Entry& entry = handles_.entry(slot);
-      const auto found =
-          std::ranges::lower_bound(begin, end, entry.value.number, {}, &Stale::value);
-      if (found != end && found->value == entry.value.number)
-        found->parameter->handle = entry.handle;
+      const auto found = std::ranges::lower_bound(begin, end, entry.value.id, {}, &Stale::value);
+      if (found != end && found->value == entry.value.id) found->parameter->handle = entry.handle;
     }
     begin = end;
   }
@@ -176,25 +174,25 @@ Value Engine::value_of(const Optimizer::Parameter& parameter) {
 
 /// Calls `visit(parameter, value)` for those that are still there.
 template <class Visit>
-void Engine::for_each_parameter(Turn& turn, int64_t handle, const Visit& visit) {
-  for (Optimizer::Parameter& parameter : optimizer(turn, handle).parameters)
+void Engine::for_each_parameter(CallContext& context, int64_t handle, const Visit& visit) {
+  for (Optimizer::Parameter& parameter : optimizer(context, handle).parameters)
     if (const Value value = value_of(parameter); value != kNone) visit(parameter, value);
 }
 
-void Engine::zero_gradients(Turn& turn, int64_t handle) {
+void Engine::zero_gradients(CallContext& context, int64_t handle) {
   count(Counter::calls);
-  Optimizer& of = optimizer(turn, handle);
+  Optimizer& of = optimizer(context, handle);
   find_handles(of);
-  of.lost_pass = turn.thread.lost_pass;
-  for_each_parameter(turn, handle, [&](auto&, Value value) { clear_gradient(value); });
+  of.lost_pass = context.thread.lost_pass;
+  for_each_parameter(context, handle, [&](auto&, Value value) { clear_gradient(value); });
 }
 
-void Engine::step(Turn& turn, int64_t handle) {
+void Engine::step(CallContext& context, int64_t handle) {
   count(Counter::calls);
-  seam(turn);
+  batch_boundary(context);
   batches_since_flush_ = 0;
-  if (optimizer(turn, handle).lost_pass < turn.thread.lost_pass) {
-    optimizer(turn, handle).lost_pass = turn.thread.lost_pass;
+  if (optimizer(context, handle).lost_pass < context.thread.lost_pass) {
+    optimizer(context, handle).lost_pass = context.thread.lost_pass;
     fail(
         "the backward pass before it was given handle 0, so that its gradients are not known; the "
         "parameters stay as they are, and the call that gave the 0 has failed");
@@ -205,18 +203,18 @@ void Engine::step(Turn& turn, int64_t handle) {
     Optimizer::Update update{};
   };
   std::vector<Due> due;
-  due.reserve(optimizer(turn, handle).parameters.size());
+  due.reserve(optimizer(context, handle).parameters.size());
   const auto elsewhere = [&](const Due& one) {
     const auto& state = one.parameter->state;
-    return bring_here(turn, one.value) || bring_here(turn, one.gradient) ||
-           bring_here(turn, state[0]) || bring_here(turn, state[1]);
+    return bring_here(context, one.value) || bring_here(context, one.gradient) ||
+           bring_here(context, state[0]) || bring_here(context, state[1]);
   };
   do {
     due.clear();
-    find_handles(optimizer(turn, handle));
-    for_each_parameter(turn, handle, [&](Optimizer::Parameter& parameter, Value value) {
+    find_handles(optimizer(context, handle));
+    for_each_parameter(context, handle, [&](Optimizer::Parameter& parameter, Value value) {
       if (graph_[value].grad != 0 && graph_.record_of(value).spoiled) return;
-      const Value gradient = gradient_of(turn, value);
+      const Value gradient = gradient_of(context, value);
       if (gradient != kNone) due.push_back({&parameter, value, gradient});
     });
   } while (std::ranges::any_of(due, elsewhere));
@@ -227,15 +225,15 @@ void Engine::step(Turn& turn, int64_t handle) {
         throw LaterError(*graph_.poison_of(value), true, Failure::FailedValue);
 
   // One after the other, since they may share memory. Nothing changes unless all could be recorded.
-  TapeBuilder build(turn, false);
-  const int64_t bytes = turn.thread.tape.bytes;
+  TapeBuilder build(context, false);
+  const int64_t bytes = context.thread.tape.bytes;
   Held held(graph_);
   held.reserve(3 * due.size());
   std::vector<int64_t> handles;
   handles.reserve(due.size());
   for (const Due& one : due) handles.push_back(one.parameter->handle);
-  Rewriting rewriting(turn, handles);
-  const Optimizer& of = optimizer(turn, handle);
+  Rewriting rewriting(context, handles);
+  const Optimizer& of = optimizer(context, handle);
   for (size_t i = 0; i < due.size(); ++i) {
     Due& one = due[i];
     one.update = of.step(*one.parameter, build.expr(rewriting.read(i)), build.expr(one.gradient));
@@ -255,15 +253,15 @@ void Engine::step(Turn& turn, int64_t handle) {
     for (int i = 0; i < 2; ++i) renew(one.parameter->state[i], one.update.state[i].value());
   }
   rewriting.finish();
-  for_each_parameter(turn, handle, [&](auto&, Value value) {
+  for_each_parameter(context, handle, [&](auto&, Value value) {
     if (graph_[value].grad == 0) return;
     GradRecord& record = graph_.record_of(value);
     record.stepped = !std::exchange(record.spoiled, false);
   });
-  const bool is_large = turn.thread.tape.bytes - bytes >= kLargeStep;
+  const bool is_large = context.thread.tape.bytes - bytes >= kLargeStep;
   try {
-    if (policy_ == Policy::Eager) submit(turn, turn.thread.tape, Reason::Eager);
-    else if (is_large) submit(turn, turn.thread.tape, Reason::Flush);
+    if (policy_ == Policy::Eager) submit(context, context.thread.tape, Reason::Eager);
+    else if (is_large) submit(context, context.thread.tape, Reason::Flush);
   } catch (const std::bad_alloc&) {  // all is recorded, and the next call submits it
   }
 }

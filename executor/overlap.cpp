@@ -15,7 +15,7 @@ constexpr int64_t kWorthNs = 100'000;
 /// The same of a batch that has not run as a program before, by its results' bytes.
 constexpr int64_t kWorthBytes = int64_t{1} << 20;
 /// Batches that wait keep their inputs alive.
-constexpr size_t kMostJobs = 8;
+constexpr size_t kMaxJobs = 8;
 
 }  // namespace
 
@@ -23,14 +23,14 @@ constexpr size_t kMostJobs = 8;
 /// their order.
 bool Engine::is_worth_a_thread(Reason reason, int64_t last_ns, int64_t bytes) const {
   if (!overlaps_ || reason == Reason::Read || reason == Reason::Eager) return false;
-  if (jobs_handed_ != jobs_landed_) return true;
+  if (jobs_handed_ != jobs_completed_) return true;
   return last_ns >= 0 ? last_ns >= kWorthNs : bytes >= kWorthBytes;
 }
 
 /// Takes the batch for the worker; false when there is none to be had.
 bool Engine::hand_over(JobRef& job) {
   if (!start_worker()) return false;
-  landed_.wait(mutex_, [&] { return jobs_handed_ - jobs_landed_ < kMostJobs; });
+  completed_.wait(mutex_, [&] { return jobs_handed_ - jobs_completed_ < kMaxJobs; });
   jobs_.put(std::move(job));
   ++jobs_handed_;
   job_there_.notify_one();
@@ -61,16 +61,16 @@ void Engine::work() {
     job_there_.wait(mutex_, [&] { return jobs_.first != nullptr; });
     Flight flight{*this, jobs_.take()};
     run_and_deliver(flight);
-    ++jobs_landed_;
-    landed_.notify_all();
+    ++jobs_completed_;
+    completed_.notify_all();
   }
 }
 
 /// Until all that has been handed over so far is down.
-void Engine::land_jobs() {
+void Engine::complete_jobs() {
   const Uncancelled uncancelled;
   const uint64_t handed = jobs_handed_;
-  landed_.wait(mutex_, [&] { return jobs_landed_ >= handed; });
+  completed_.wait(mutex_, [&] { return jobs_completed_ >= handed; });
 }
 
 /// In a forked child, which has no worker, nor a thread that would land what is in flight.
@@ -78,7 +78,7 @@ void Engine::forget_jobs() {
   new (&job_there_) std::condition_variable_any;
   while (jobs_.first) jobs_.take();
   oldest_ = youngest_ = nullptr;
-  jobs_handed_ = jobs_landed_ = 0;
+  jobs_handed_ = jobs_completed_ = 0;
   has_worker_ = overlaps_ = false;
 }
 

@@ -44,15 +44,15 @@ Layout even(const Layout& layout) {
 
 }  // namespace
 
-int64_t Engine::record_updating(Turn& turn, Call& call, Update& update) {
+int64_t Engine::record_updating(CallContext& context, Call& call, InPlaceUpdate& update) {
   count(Counter::calls);
-  check_limits(turn);
-  for (const int64_t handle : update.handles) here(turn, handle);
-  complete(turn, update.subject);  // waits, if anything does, so that nothing below has to
+  check_limits(context);
+  for (const int64_t handle : update.handles) here(context, handle);
+  complete(context, update.subject);  // waits, if anything does, so that nothing below has to
   Held held(graph_);
-  const Value result = held.add(append(turn, call, true));
-  TapeBuilder build(turn, false);
-  Rewriting rewriting(turn, update.handles);
+  const Value result = held.add(append(context, call, true));
+  TapeBuilder build(context, false);
+  Rewriting rewriting(context, update.handles);
   rewriting.change_together();
   handles_.make_room();
   const Small<Value, 4> values = update.values(build, update.subject.args);
@@ -62,7 +62,7 @@ int64_t Engine::record_updating(Turn& turn, Call& call, Update& update) {
   const int64_t handle = handle_to(result);
   rewriting.finish();
   try {
-    if (policy_ == Policy::Eager) submit(turn, turn.thread.tape, Reason::Eager);
+    if (policy_ == Policy::Eager) submit(context, context.thread.tape, Reason::Eager);
   } catch (...) {
     graph_.remove_handle(result, handles_, Handles::slot_of(handle));
     handles_.remove(handle);
@@ -89,24 +89,24 @@ void Engine::replace(int64_t handle, Value now) {
   put(handle, now);
 }
 
-Engine::Rewriting::Rewriting(Turn& turn, std::span<const int64_t> handles)
-    : engine_(turn.engine), turn_(turn), held_(engine_.graph_) {
+Engine::Rewriting::Rewriting(CallContext& context, std::span<const int64_t> handles)
+    : engine_(context.engine), context_(context), held_(engine_.graph_) {
   Graph& graph = engine_.graph_;
   parts_.reserve(handles.size());
   replacements_.reserve(handles.size());
   held_.reserve(handles.size());
   for (const int64_t handle : handles) {
     Part& part = parts_.emplace_back(Part{.handle = handle, .layout = {}});
-    const Value value = engine_.value_of(turn, handle);
+    const Value value = engine_.value_of(context, handle);
     if (engine_.handles_.entry(graph.first_relative(value)).handle == handle &&
         engine_.handles_.entry(graph.first_relative(value)).next == 0)
       continue;
-    Place place = graph.place(value);
-    part.layout = place.layout;
-    Memory& memory = memories_[key_of(place)];
+    MemoryRegion region = graph.region(value);
+    part.layout = region.layout;
+    Memory& memory = memories_[key_of(region)];
     if (memory.parts.empty()) {
       memory.member = value;
-      memory.place = std::move(place);
+      memory.region = std::move(region);
     }
     memory.parts.push_back(parts_.size() - 1);
     part.memory = &memory;
@@ -179,7 +179,7 @@ bool Engine::Rewriting::are_apart(std::span<const size_t> parts) const {
 }
 
 Value Engine::Rewriting::append(Args& args) {
-  return held_.add(engine_.append(turn_, args, false));
+  return held_.add(engine_.append(context_, args, false));
 }
 
 /// The elements of `layout` in a new value whose first element is at `offset` of the old memory.
@@ -188,8 +188,8 @@ Value Engine::Rewriting::as_strided(Value base, const Layout& layout, int64_t of
   args.op = Op::AsStrided;
   args.operands = {base};
   args.shape = layout.sizes;
-  args.words = {layout.offset - offset, static_cast<int64_t>(layout.strides.size())};
-  args.words.append(layout.strides);
+  args.attributes = {layout.offset - offset, static_cast<int64_t>(layout.strides.size())};
+  args.attributes.append(layout.strides);
   return append(args);
 }
 
@@ -206,17 +206,17 @@ Value Engine::Rewriting::reshaped(Value value, const Shape& sizes) {
 Value Engine::Rewriting::whole(const Memory& memory) {
   if (memory.base != kNone) return memory.base;
   Graph& graph = engine_.graph_;
-  if (memory.place.origin == kNone) {
+  if (memory.region.origin == kNone) {
     Value concrete = memory.member;
     while (graph[concrete].state == State::Pending) concrete = graph[concrete].operands[0];
     const BufferRef& buffer = graph[concrete].buffer;
     const int64_t count = buffer->storage()->bytes() / item_size(buffer->dtype());
     BufferRef all(new Buffer(buffer->storage(), buffer->dtype(), {{count}, {1}, 0}));
-    return held_.add(graph.concrete(std::move(all), turn_.thread.place));
+    return held_.add(graph.concrete(std::move(all), context_.thread.location));
   }
   Args args;
   args.op = Op::Flatten;
-  args.operands = {memory.place.origin};
+  args.operands = {memory.region.origin};
   return append(args);
 }
 
@@ -226,10 +226,10 @@ Value Engine::Rewriting::scattered(Value base, const Write& write) {
   Args args;
   args.op = Op::AsStridedScatter;
   args.operands = {base, write.now};
-  args.words = {layout.offset, static_cast<int64_t>(layout.sizes.size())};
-  args.words.append(layout.sizes);
-  args.words.push_back(static_cast<int64_t>(layout.strides.size()));
-  args.words.append(layout.strides);
+  args.attributes = {layout.offset, static_cast<int64_t>(layout.sizes.size())};
+  args.attributes.append(layout.sizes);
+  args.attributes.push_back(static_cast<int64_t>(layout.strides.size()));
+  args.attributes.append(layout.strides);
   return append(args);
 }
 
@@ -261,7 +261,7 @@ Value Engine::Rewriting::with_rest(const Memory& memory, Value grid, int64_t don
   Args args;
   args.op = Op::Cat;
   args.operands = {rows, as_strided(memory.base, {{count - done}, {1}, done}, 0)};
-  args.words = {0};
+  args.attributes = {0};
   return append(args);
 }
 
@@ -291,7 +291,7 @@ Value Engine::Rewriting::joined(const Memory& memory, const Block& region,
     std::ranges::sort(sorted, {}, [&](const Write& write) { return block(write).*from; });
     Args args;
     args.op = Op::Cat;
-    args.words = {across ? 0 : 1};
+    args.attributes = {across ? 0 : 1};
     Block piece = region;
     int64_t done = region.*from;
     const auto add = [&](int64_t until, std::span<const Write> inside) {
@@ -319,7 +319,7 @@ Value Engine::Rewriting::joined(const Memory& memory, const Block& region,
 
 Value Engine::Rewriting::read(size_t i) {
   const Part& part = parts_[i];
-  const Value before = engine_.value_of(turn_, part.handle);
+  const Value before = engine_.value_of(context_, part.handle);
   if (!part.memory) return part.now == kNone ? before : part.now;
   Memory& memory = *part.memory;
   if (memory.apart) return before;
@@ -349,7 +349,7 @@ void Engine::Rewriting::write(size_t i, Value now) {
 }
 
 void Engine::Rewriting::prepare() {
-  find_onlookers();
+  find_aliases();
   for (auto& [key, memory] : memories_)
     if (memory.is_written()) prepare(memory);
   for (size_t i = 0; i < parts_.size(); ++i) {
@@ -362,18 +362,18 @@ uint32_t Engine::Rewriting::unit(size_t i) {
   if (unit_ != 0) return unit_;
   Part& part = parts_[i];
   uint32_t& unit = part.memory ? part.memory->unit : part.unit;
-  if (unit == 0) unit = Graph::begin_unit(turn_.thread.tape);
+  if (unit == 0) unit = Graph::begin_unit(context_.thread.tape);
   return unit;
 }
 
 void Engine::Rewriting::go_over(int64_t handle, Value now, uint32_t unit) {
-  engine_.graph_.note_undo(now, {.before = engine_.value_of(turn_, handle), .unit = unit});
+  engine_.graph_.note_undo(now, {.before = engine_.value_of(context_, handle), .unit = unit});
   replacements_.emplace_back(handle, now);
 }
 
 /// Relatives may have memories of their own, as copies that reshape makes of a pending value do:
 /// their handles are gone through once for all memories.
-void Engine::Rewriting::find_onlookers() {
+void Engine::Rewriting::find_aliases() {
   Graph& graph = engine_.graph_;
   std::unordered_set<uint32_t> families;
   for (const auto& [key, memory] : memories_) {
@@ -382,9 +382,9 @@ void Engine::Rewriting::find_onlookers() {
     if (!families.insert(first).second) continue;
     for (uint32_t slot = first; slot != 0; slot = engine_.handles_.entry(slot).next) {
       const Handles::Entry& entry = engine_.handles_.entry(slot);
-      Place seen = graph.place(entry.value);
+      MemoryRegion seen = graph.region(entry.value);
       if (const auto found = memories_.find(key_of(seen)); found != memories_.end())
-        found->second.onlookers.push_back({entry.handle, entry.value, std::move(seen.layout)});
+        found->second.aliases.push_back({entry.handle, entry.value, std::move(seen.layout)});
     }
   }
 }
@@ -394,8 +394,8 @@ void Engine::Rewriting::prepare(Memory& memory) {
   Graph& graph = engine_.graph_;
   const Write only = memory.writes.empty() ? Write{} : memory.writes[0];
   const bool inside = memory.base == kNone && memory.writes.size() == 1 &&
-                      std::ranges::all_of(memory.onlookers, [&](const Onlooker& onlooker) {
-                        return within(onlooker.layout, parts_[only.part].layout);
+                      std::ranges::all_of(memory.aliases, [&](const Alias& alias) {
+                        return within(alias.layout, parts_[only.part].layout);
                       });
   // Handles to one value stay that.
   std::unordered_map<uint32_t, Value> now;
@@ -404,15 +404,15 @@ void Engine::Rewriting::prepare(Memory& memory) {
     const Part& part = parts_[only.part];
     memory.base = only.now;
     offset = part.layout.offset;
-    now.emplace(engine_.value_of(turn_, part.handle).number, only.now);
+    now.emplace(engine_.value_of(context_, part.handle).id, only.now);
   } else {
     put_together(memory);
   }
-  for (const Onlooker& onlooker : memory.onlookers) {
-    const auto [found, fresh] = now.try_emplace(onlooker.before.number, kNone);
-    if (fresh) found->second = as_strided(memory.base, onlooker.layout, offset);
+  for (const Alias& alias : memory.aliases) {
+    const auto [found, fresh] = now.try_emplace(alias.before.id, kNone);
+    if (fresh) found->second = as_strided(memory.base, alias.layout, offset);
     graph.make_room_for_handle(found->second, true);
-    go_over(onlooker.handle, found->second, unit(memory.parts[0]));
+    go_over(alias.handle, found->second, unit(memory.parts[0]));
   }
 }
 

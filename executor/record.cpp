@@ -15,7 +15,7 @@ constexpr double kPatience = 1.25, kCertainty = 1.5;
 /// "symbol(self=#12 f32[2,3], dim=1)", for the error of a call that was not recorded.
 std::string describe(const Call& call, std::span<const TensorType> types) {
   const OpInfo& row = info(call.args.op);
-  const WordsView words{row, call.args.words};
+  const AttributesView attributes{row, call.args.attributes};
   std::string text = std::string(call.symbol) + "(";
   uint32_t tensor = 0, scalar = 0, integer = 0, list = 0;
   const auto put_tensor = [&] {
@@ -38,11 +38,13 @@ std::string describe(const Call& call, std::span<const TensorType> types) {
         }
         text += "]";
         break;
-      case Kind::Float: text += to_string(std::bit_cast<double>(words.scalar(scalar++))); break;
-      case Kind::Index: text += std::to_string(words.scalar(scalar++)); break;
+      case Kind::Float:
+        text += to_string(std::bit_cast<double>(attributes.scalar(scalar++)));
+        break;
+      case Kind::Index: text += std::to_string(attributes.scalar(scalar++)); break;
       case Kind::Int:
-      case Kind::Flag: text += std::to_string(words.integer(integer++)); break;
-      case Kind::IntList: text += to_string(words.list(list++)); break;
+      case Kind::Flag: text += std::to_string(attributes.integer(integer++)); break;
+      case Kind::IntList: text += to_string(attributes.list(list++)); break;
       case Kind::Sizes: text += to_string(call.args.shape); break;
       case Kind::DType: text += name(call.args.dtype); break;
       default: text += name(call.args.device); break;
@@ -63,8 +65,8 @@ bool is_identity(const Args& args, Graph& graph) {
       return is_contiguous(layout.sizes, layout.strides);
     }
     case Op::Dropout: {
-      const WordsView words{info(args.op), args.words};
-      return words.integer(0) == 0 || std::bit_cast<double>(words.scalar(0)) == 0 ||
+      const AttributesView attributes{info(args.op), args.attributes};
+      return attributes.integer(0) == 0 || std::bit_cast<double>(attributes.scalar(0)) == 0 ||
              numel(graph[args.operands[0]].shape) == 0;
     }
     default: return false;
@@ -73,7 +75,7 @@ bool is_identity(const Args& args, Graph& graph) {
 
 }  // namespace
 
-Value Engine::value_of(Turn&, int64_t handle) {
+Value Engine::value_of(CallContext&, int64_t handle) {
   return handles_.at(handle, HandleKind::Tensor).value;
 }
 
@@ -88,24 +90,24 @@ static Kind kind_of_tensor(const OpInfo& row, uint32_t at) {
 
 /// Looks the handles up. A value that is pending on another thread's tape submits that tape, and
 /// since others may free handles while it runs, all are looked up again then.
-void Engine::resolve(Turn& turn, Call& call) {
+void Engine::resolve(CallContext& context, Call& call) {
   const OpInfo& row = info(call.args.op);
-  const uint32_t mine = turn.thread.tape.number;
+  const uint32_t mine = context.thread.tape.id;
   for (uint32_t at = 0; at < call.handles.size();) {
     const int64_t handle = call.handles[at];
     Value value = kNone;
     if (handle != 0 || kind_of_tensor(row, at) != Kind::OptTensor) {
-      value = value_of(turn, handle);
+      value = value_of(context, handle);
       const Node& node = graph_[value];
       if (node.state == State::Pending && node.tape != mine) [[unlikely]] {
-        submit(turn, graph_.tape(node.tape), Reason::Read);
+        submit(context, graph_.tape(node.tape), Reason::Read);
         call.args.operands.clear();
         at = 0;
         continue;
       }
       // What is recorded is not to depend on whether a batch is down already.
       if (node.state == State::InFlight && (row.rules.view || !row.rules.vjp)) [[unlikely]] {
-        wait_for(turn, value);
+        wait_for(context, value);
         call.args.operands.clear();
         at = 0;
         continue;
@@ -120,14 +122,15 @@ void Engine::resolve(Turn& turn, Call& call) {
 
 /// View rows over a concrete value are a matter of strides: their result is concrete at once. kNone
 /// where a node has to be recorded.
-Value Engine::at_once(Turn& turn, const Args& args) {
+Value Engine::at_once(CallContext& context, const Args& args) {
   const OpInfo& row = info(args.op);
   const Node& source = graph_[args.operands[0]];
   if (source.state != State::Concrete) return kNone;
   Layout layout;
-  if (!row.rules.view({row, args.words}, args.shape, source.buffer->layout(), layout)) return kNone;
+  if (!row.rules.view({row, args.attributes}, args.shape, source.buffer->layout(), layout))
+    return kNone;
   BufferRef view(new Buffer(source.buffer->storage(), source.dtype, std::move(layout)));
-  return graph_.concrete_view(std::move(view), args.operands[0], turn.thread.place);
+  return graph_.concrete_view(std::move(view), args.operands[0], context.thread.location);
 }
 
 Small<TensorType, 6> Engine::types(const Args& args) const {
@@ -137,9 +140,9 @@ Small<TensorType, 6> Engine::types(const Args& args) const {
 }
 
 /// Fills in the operands and what inference makes of the call. Throws what is wrong with the call.
-void Engine::complete(Turn& turn, Call& call) {
+void Engine::complete(CallContext& context, Call& call) {
   try {
-    resolve(turn, call);
+    resolve(context, call);
     if (graph_.infer_alike(call.args)) [[likely]]
       return;
     infer(call.args, types(call.args));
@@ -150,43 +153,43 @@ void Engine::complete(Turn& turn, Call& call) {
   }
 }
 
-Value Engine::append(Turn& turn, Call& call, bool graded) {
-  complete(turn, call);
+Value Engine::append(CallContext& context, Call& call, bool graded) {
+  complete(context, call);
   if (is_identity(call.args, graph_)) return call.args.operands[0];
-  return append_inferred(turn, call.args, graded && turn.thread.no_grad == 0);
+  return append_inferred(context, call.args, graded && context.thread.no_grad == 0);
 }
 
 /// An op of the engine's own over values that are there.
-Value Engine::append(Turn& turn, Args& args, bool graded) {
+Value Engine::append(CallContext& context, Args& args, bool graded) {
   if (!graph_.infer_alike(args)) infer(args, types(args));
-  return append_inferred(turn, args, graded);
+  return append_inferred(context, args, graded);
 }
 
 /// With `graded`, so that a backward pass can go through the result where one of the operands wants
 /// it: rows without a rule of their own are recorded as what they are made of.
-Value Engine::append_inferred(Turn& turn, const Args& args, bool graded) {
+Value Engine::append_inferred(CallContext& context, const Args& args, bool graded) {
   const Rules& rules = info(args.op).rules;
   graded = graded && graph_.wants_gradient(args);
   if (graded && !rules.vjp) {
-    TapeBuilder build(turn, true);
+    TapeBuilder build(context, true);
     return (rules.graded ? rules.graded : rules.decompose)(build, args);
   }
-  Value value = rules.view ? at_once(turn, args) : kNone;
-  if (value == kNone) value = graph_.append(turn.thread.tape, args, turn.thread.place);
+  Value value = rules.view ? at_once(context, args) : kNone;
+  if (value == kNone) value = graph_.append(context.thread.tape, args, context.thread.location);
   if (graded) graph_.track(value, args);
   return value;
 }
 
-int64_t Engine::record(Turn& turn, Call& call) {
+int64_t Engine::record(CallContext& context, Call& call) {
   count(Counter::calls);
-  check_limits(turn);
+  check_limits(context);
   handles_.make_room();
-  const Value value = append(turn, call, true);
+  const Value value = append(context, call, true);
   const int64_t handle = handle_to(value);
   if (policy_ != Policy::Eager) [[likely]]
     return handle;
   try {
-    submit(turn, turn.thread.tape, Reason::Eager);
+    submit(context, context.thread.tape, Reason::Eager);
   } catch (...) {
     graph_.remove_handle(value, handles_, Handles::slot_of(handle));
     handles_.remove(handle);
@@ -195,10 +198,10 @@ int64_t Engine::record(Turn& turn, Call& call) {
   return handle;
 }
 
-double Engine::record_and_read(Turn& turn, Call& call) {
+double Engine::record_and_read(CallContext& context, Call& call) {
   count(Counter::calls);
-  const Value value = append(turn, call, false);
-  BufferRef settled = settle(turn, value);
+  const Value value = append(context, call, false);
+  BufferRef settled = settle(context, value);
   double result = 0;
   Backend& reading = backend();
   const Unlocked unlocked(*this);
@@ -207,18 +210,18 @@ double Engine::record_and_read(Turn& turn, Call& call) {
   return result;
 }
 
-int64_t Engine::add_tensor(Turn& turn, BufferRef buffer) {
+int64_t Engine::add_tensor(CallContext& context, BufferRef buffer) {
   count(Counter::calls);
   handles_.make_room();
-  return handle_to(graph_.concrete(std::move(buffer), turn.thread.place));
+  return handle_to(graph_.concrete(std::move(buffer), context.thread.location));
 }
 
-int64_t Engine::alias(Turn& turn, int64_t handle) {
+int64_t Engine::alias(CallContext& context, int64_t handle) {
   count(Counter::calls);
-  return handle_to(value_of(turn, handle));
+  return handle_to(value_of(context, handle));
 }
 
-void Engine::free(Turn& turn, int64_t handle) {
+void Engine::free(CallContext& context, int64_t handle) {
   count(Counter::calls);
   const Value value = handles_.at(handle, HandleKind::Tensor).value;
   const Node& node = graph_[value];
@@ -230,75 +233,77 @@ void Engine::free(Turn& turn, int64_t handle) {
   handles_.remove(handle);
   if (!forced) return;
   try {
-    submit(turn, *forced, Reason::Free);
+    submit(context, *forced, Reason::Free);
   } catch (const std::bad_alloc&) {  // the handle is gone, and the work stays pending
   }
 }
 
-TensorType Engine::type(Turn& turn, int64_t handle) { return graph_.type(value_of(turn, handle)); }
+TensorType Engine::type(CallContext& context, int64_t handle) {
+  return graph_.type(value_of(context, handle));
+}
 
-void Engine::observe_shape(Turn& turn, int64_t handle) {
+void Engine::observe_shape(CallContext& context, int64_t handle) {
   count(Counter::calls);
-  const Node& node = graph_[value_of(turn, handle)];
+  const Node& node = graph_[value_of(context, handle)];
   if (node.state == State::Pending && policy_ == Policy::Observe)
-    submit(turn, graph_.tape(node.tape), Reason::Shape);
+    submit(context, graph_.tape(node.tape), Reason::Shape);
 }
 
-BufferRef Engine::read(Turn& turn, int64_t handle) {
+BufferRef Engine::read(CallContext& context, int64_t handle) {
   count(Counter::calls);
-  return settle(turn, value_of(turn, handle));
+  return settle(context, value_of(context, handle));
 }
 
-void Engine::set_label(Turn& turn, int64_t handle, std::string label) {
-  graph_.set_label(value_of(turn, handle), std::move(label));
+void Engine::set_label(CallContext& context, int64_t handle, std::string label) {
+  graph_.set_label(value_of(context, handle), std::move(label));
 }
 
-void Engine::set_location(Turn& turn, std::string_view file, int64_t line) {
-  if (places_.is_crowded()) [[unlikely]]
-    drop_places();
-  turn.thread.place = places_.enter(file, line, turn.thread.place);
+void Engine::set_location(CallContext& context, std::string_view file, int64_t line) {
+  if (locations_.is_crowded()) [[unlikely]]
+    drop_locations();
+  context.thread.location = locations_.exchange(file, line, context.thread.location);
 }
 
 /// Those that nothing names any more.
-void Engine::drop_places() {
-  std::vector<bool> used(places_.end());
+void Engine::drop_locations() {
+  std::vector<bool> used(locations_.end());
   const auto mark = [&](const Job& job) {
-    for (const uint32_t place : job.submission.places) used[place] = true;
+    for (const uint32_t location : job.submission.locations) used[location] = true;
   };
-  graph_.mark_places(used);
+  graph_.mark_locations(used);
   for (const Job* job = oldest_; job; job = job->after) mark(*job);
   if (newest_) mark(*newest_);
-  places_.keep(used);
+  locations_.keep(used);
 }
 
 /// Over its soft limit a tape is cut where the loop that records it comes by the place where the
 /// tape began, so that the batches between cuts are alike. One that does not come by there is cut
 /// where it is seen to go round, and at the hard limit wherever it stands.
-void Engine::cut_where_it_repeats(Turn& turn) {
+void Engine::cut_where_it_repeats(CallContext& context) {
   constexpr int64_t kHardNodes = 2'000'000, kHardBytes = int64_t{4} << 30;
-  Tape& tape = turn.thread.tape;
+  Tape& tape = context.thread.tape;
   if (tape.is_round()) {
-    submit(turn, tape, Reason::Limit);
+    submit(context, tape, Reason::Limit);
   } else if (tape.nodes >= kHardNodes || tape.bytes >= kHardBytes) {
     tape.round = 0;
-    submit(turn, tape, Reason::Limit);
+    submit(context, tape, Reason::Limit);
   } else if (over_soft_limit(tape, kPatience)) {
     // Layers that are alike go round within the loop; it takes a while to tell them from it.
     const uint64_t round = tape.rhythm.add(tape.trail, tape.recorded);
     if (round == 0 || !over_soft_limit(tape, kCertainty)) return;
     tape.round = round;
-    submit(turn, tape, Reason::Limit);
+    submit(context, tape, Reason::Limit);
   }
 }
 
-void Engine::seam(Turn& turn) {
+void Engine::batch_boundary(CallContext& context) {
   // A loop has several seams: one that is cut at another than it began at waits for that, but not
   // for long, since it may not come by there again.
-  Tape& tape = turn.thread.tape;
-  check_limits(turn);
+  Tape& tape = context.thread.tape;
+  check_limits(context);
   if (!over_soft_limit(tape, tape.began == 0 ? 1 : kPatience)) return;
   tape.round = 0;
-  submit(turn, tape, Reason::Limit);
+  submit(context, tape, Reason::Limit);
 }
 
 bool Engine::over_soft_limit(const Tape& tape, double factor) const {

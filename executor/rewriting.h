@@ -35,11 +35,11 @@ class Held {
 class Engine::Rewriting {
  public:
   /// The handles that will be written to, which have values that are here.
-  Rewriting(Turn& turn, std::span<const int64_t> handles);
+  Rewriting(CallContext& context, std::span<const int64_t> handles);
   Value read(size_t i);             ///< what handle i stands for, after the writes so far
   void write(size_t i, Value now);  ///< of the same type as read(i)
   /// All changes go back together where one of them fails; else those of each memory do.
-  void change_together() { unit_ = Graph::begin_unit(turn_.thread.tape); }
+  void change_together() { unit_ = Graph::begin_unit(context_.thread.tape); }
   uint32_t unit(size_t i);  ///< of what handle i stands for, see Undo
   /// Records all that is to be recorded.
   void prepare();
@@ -60,21 +60,21 @@ class Engine::Rewriting {
     size_t part;
     Value now;
   };
-  struct Onlooker {
+  struct Alias {
     int64_t handle;
     Value before;
     Layout layout;
   };
   struct Memory {
-    Value member;  ///< a value that lies there
-    Place place;   ///< of that value
+    Value member;         ///< a value that lies there
+    MemoryRegion region;  ///< of that value
     std::vector<size_t> parts;
     int64_t width = 1;          ///< of the grid
     bool apart = true;          ///< no two of the parts meet
     Value base = kNone;         ///< all of it, with the writes before; kNone: nothing was put there
     std::vector<Write> writes;  ///< that are not in `base`
     uint32_t unit = 0;          ///< 0: not numbered yet
-    std::vector<Onlooker> onlookers;  ///< the handles that see it
+    std::vector<Alias> aliases;  ///< the handles that see it
     bool is_written() const { return base != kNone || !writes.empty(); }
   };
   struct Part {
@@ -86,7 +86,7 @@ class Engine::Rewriting {
     uint32_t unit = 0;  ///< likewise; 0: not numbered yet
   };
   using Key = std::pair<uint32_t, const Storage*>;
-  static Key key_of(const Place& place) { return {place.origin.number, place.storage}; }
+  static Key key_of(const MemoryRegion& region) { return {region.origin.id, region.storage}; }
 
   int64_t width_of(const Memory& memory) const;
   static Block block_of(const Layout& layout, int64_t width);
@@ -99,12 +99,12 @@ class Engine::Rewriting {
   void put_together(Memory& memory);
   Value with_rest(const Memory& memory, Value grid, int64_t done);
   Value joined(const Memory& memory, const Block& region, std::span<const Write> writes, int depth);
-  void find_onlookers();
+  void find_aliases();
   void prepare(Memory& memory);
   void go_over(int64_t handle, Value now, uint32_t unit);
 
   Engine& engine_;
-  Turn& turn_;
+  CallContext& context_;
   Held held_;
   std::vector<Part> parts_;
   std::map<Key, Memory> memories_;

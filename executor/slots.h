@@ -22,8 +22,8 @@ class Slots {
     free_.pop_back();
     return {number};
   }
-  T& operator[](Value value) { return *things_[value.number]; }
-  const T& operator[](Value value) const { return *things_[value.number]; }
+  T& operator[](Value value) { return *things_[value.id]; }
+  const T& operator[](Value value) const { return *things_[value.id]; }
   /// Calls f(thing) for every one.
   template <class F>
   void for_each(F f) {
@@ -31,8 +31,8 @@ class Slots {
       if (thing) f(*thing);
   }
   void remove(Value value) noexcept {
-    things_[value.number].reset();
-    free_.push_back(value.number);  // there is room for all numbers
+    things_[value.id].reset();
+    free_.push_back(value.id);  // there is room for all numbers
   }
 
  private:

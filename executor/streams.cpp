@@ -6,22 +6,22 @@
 
 namespace rt {
 
-int64_t Engine::add_stream(Turn& turn, Device device) {
+int64_t Engine::add_stream(CallContext& context, Device device) {
   count(Counter::calls);
-  flush(turn);
+  flush(context);
   handles_.make_room();
   return handles_.add(HandleKind::Stream, streams_.add({device}));
 }
 
-Device Engine::stream(Turn&, int64_t handle) {
+Device Engine::stream(CallContext&, int64_t handle) {
   return streams_[handles_.at(handle, HandleKind::Stream).value].device;
 }
 
-void Engine::sync_stream(Turn& turn, int64_t handle) {
+void Engine::sync_stream(CallContext& context, int64_t handle) {
   count(Counter::calls);
-  const Device device = stream(turn, handle);
-  flush(turn);
-  wait_until_landed(tickets_);
+  const Device device = stream(context, handle);
+  flush(context);
+  wait_until_completed(tickets_);
   if (!backend_) return;
   const Unlocked unlocked(*this);
   backend_->synchronize(device);
@@ -29,14 +29,14 @@ void Engine::sync_stream(Turn& turn, int64_t handle) {
 
 /// Asked again and again, it is about what had been submitted when it was first asked, and what the
 /// asking thread has submitted since: other threads at work do not keep it from ever being true.
-bool Engine::stream_is_idle(Turn& turn, int64_t handle) {
+bool Engine::stream_is_idle(CallContext& context, int64_t handle) {
   count(Counter::calls);
-  stream(turn, handle);
-  flush(turn);
+  stream(context, handle);
+  flush(context);
   Stream& asked = streams_[handles_.at(handle, HandleKind::Stream).value];
   if (asked.awaited == 0) asked.awaited = tickets_;
-  asked.awaited = std::max(asked.awaited, turn.thread.ticket);
-  if (!has_landed(asked.awaited)) return false;
+  asked.awaited = std::max(asked.awaited, context.thread.ticket);
+  if (!has_completed(asked.awaited)) return false;
   asked.awaited = 0;
   if (!backend_) return true;
   const Device device = asked.device;
@@ -44,11 +44,11 @@ bool Engine::stream_is_idle(Turn& turn, int64_t handle) {
   return backend_->idle(device);
 }
 
-void Engine::free_stream(Turn& turn, int64_t handle) {
+void Engine::free_stream(CallContext& context, int64_t handle) {
   count(Counter::calls);
   streams_.remove(handles_.at(handle, HandleKind::Stream).value);
   handles_.remove(handle);
-  flush(turn);
+  flush(context);
 }
 
 }  // namespace rt

@@ -25,9 +25,9 @@ namespace rt {
 namespace {
 
 /// The level of RT_TORCH_DEBUG from which every step is told, and so no program is used.
-constexpr int kTellSteps = 4;
+constexpr int kPrintSteps = 4;
 
-std::string_view words_for(Reason reason) {
+std::string_view text_of(Reason reason) {
   switch (reason) {
     case Reason::Shape: return "a shape question";
     case Reason::Free: return "a free";
@@ -67,14 +67,14 @@ Message Engine::failure(const Submission& submission, uint32_t step,
   const Batch& batch = submission.batch();
   const Batch::Step& at = batch.steps[step];
   const OpInfo& row = info(at.op);
-  const WordsView words = batch.words_of(at);
+  const AttributesView attributes = batch.attributes_of(at);
   const auto operands = batch.operands_of(at);
   std::string_view symbol = row.symbol;
-  std::string place;
+  std::string location;
   {
     const std::lock_guard lock(mutex_);
-    if (const uint16_t call = submission.calls[step]) symbol = symbol_of_number(call);
-    if (const uint32_t number = submission.places[step]) place = places_.text(number);
+    if (const uint16_t call = submission.calls[step]) symbol = symbol_text(call);
+    if (const uint32_t number = submission.locations[step]) location = locations_.text(number);
   }
   const bool named = symbol == row.symbol;
   std::string text = std::string(symbol) + "(";
@@ -94,7 +94,7 @@ Message Engine::failure(const Submission& submission, uint32_t step,
       case Kind::TensorList: put(param, ": ", std::to_string(operands.size()) + " tensors"); break;
       case Kind::Int:
       case Kind::Flag:
-        if (named) put(param, "=", std::to_string(words.integer(integer++)));
+        if (named) put(param, "=", std::to_string(attributes.integer(integer++)));
         break;
       default: break;
     }
@@ -102,7 +102,7 @@ Message Engine::failure(const Submission& submission, uint32_t step,
   text += ")";
   if (!submission.labels.empty() && !submission.labels[step].empty())
     text += join(" \"", printable(submission.labels[step]), '"');
-  if (!place.empty()) text += " at " + printable(place);
+  if (!location.empty()) text += " at " + printable(location);
   return std::make_shared<const std::string>(text + ": " + std::string(cause));
 } catch (const std::bad_alloc&) {
   return out_of_memory();
@@ -117,9 +117,9 @@ void Engine::run_steps(Job& job) {
   std::vector<BufferRef> values(batch.values.size());
   std::vector<Message> poison(batch.values.size());
   Fallbacks fallbacks(submission);
-  job.places.reserve(submission.backs.size());
+  job.reversals.reserve(submission.backs.size());
   job.causes.reserve(batch.steps.size());
-  const bool timed = trace_ || config_.debug >= kTellSteps;
+  const bool timed = trace_ || config_.debug >= kPrintSteps;
   std::vector<int64_t> times;
   if (timed) times.reserve(batch.steps.size() + 1);
   // From here on only steps may fail: else what has run would be lost.
@@ -137,13 +137,13 @@ void Engine::run_steps(Job& job) {
     const Batch::Step& at = batch.steps[step];
     Message& outcome = poison[at.result];
     for (uint32_t operand : batch.operands_of(at))
-      if (operand != kNone.number && poison[operand]) {
+      if (operand != kNone.id && poison[operand]) {
         outcome = poison[operand];
         break;
       }
     // Of what has failed there are no gradients, though they may be computed of other things.
     const bool begins = pass != submission.passes.end() && pass->gradient == at.result;
-    if (begins) lost = pass->from == kNone.number ? nullptr : poison[pass->from];
+    if (begins) lost = pass->from == kNone.id ? nullptr : poison[pass->from];
     else if (step == 0 || submission.calls[step] != submission.calls[step - 1]) lost = nullptr;
     if (begins) ++pass;
     if (lost) outcome = lost;
@@ -158,7 +158,7 @@ void Engine::run_steps(Job& job) {
       if (outcome) announce_error("", *outcome, true);
       if (outcome) job.causes.push_back(outcome);
     }
-    if (config_.debug >= kTellSteps) {
+    if (config_.debug >= kPrintSteps) {
       // One write, lest the lines of several threads mix.
       const std::string told =
           outcome ? join("failed: ", *outcome) : join(now_ns() - times.back(), " ns");
@@ -194,7 +194,7 @@ void Engine::settle_roots(Job& job, const Fallbacks& fallbacks, std::span<const 
       if (by_all) result = way.buffer;
       went_back = went_back || by_all;
       if (!by_all || way.undo->steps >= 0)
-        job.places.push_back({i, *way.undo, by_all ? BufferRef() : std::move(way.buffer)});
+        job.reversals.push_back({i, *way.undo, by_all ? BufferRef() : std::move(way.buffer)});
     }
     if (failure && !went_back && fallbacks.of(roots[i]).empty()) {
       try {
@@ -210,12 +210,13 @@ void Engine::settle_roots(Job& job, const Fallbacks& fallbacks, std::span<const 
 
 void Engine::trace_steps(const Submission& submission, std::span<const int64_t> times) noexcept
     try {
-  std::vector<std::string> places;
+  std::vector<std::string> locations;
   {
     const std::lock_guard lock(mutex_);
-    places = places_of(submission);
+    locations = locations_of(submission);
   }
-  trace_->ran_steps(submission.batch(), times, {.places = places, .labels = submission.labels});
+  trace_->ran_steps(submission.batch(), times,
+                    {.locations = locations, .labels = submission.labels});
 } catch (const std::exception&) {  // no memory: the batch goes on without
 }
 
@@ -223,7 +224,7 @@ void Engine::trace_steps(const Submission& submission, std::span<const int64_t> 
 /// poisoned, where each step is to be told, or when the program failed.
 void Engine::run(Job& job) {
   Submission& submission = job.submission;
-  if (!job.program || !submission.poison.empty() || config_.debug >= kTellSteps)
+  if (!job.program || !submission.poison.empty() || config_.debug >= kPrintSteps)
     return run_steps(job);
   const auto before = job.random ? backend_->random_state() : nullptr;
   try {
@@ -258,18 +259,18 @@ Engine::JobRef Engine::new_job() {
   return job;
 }
 
-int64_t Engine::submit(Turn& turn, Tape& tape, Reason reason) {
+int64_t Engine::submit(CallContext& context, Tape& tape, Reason reason) {
   if (tape.nodes == 0) return 0;
   const Uncancelled uncancelled;
-  if (trace_ && &tape == &turn.thread.tape) trace_->recorded(tape.nodes);
-  const TraceScope force(trace_.get(), Track::Forces, words_for(reason),
-                         places_.text(turn.thread.place));
+  if (trace_ && &tape == &context.thread.tape) trace_->recorded(tape.nodes);
+  const TraceScope force(trace_.get(), Track::Forces, text_of(reason),
+                         locations_.text(context.thread.location));
   backend();
   JobRef prepared;
   Cache::Entry* entry = nullptr;
   try {
     prepared = new_job();
-    if (!prepare(turn, tape, *prepared, entry)) return 0;
+    if (!prepare(context, tape, *prepared, entry)) return 0;
   } catch (const std::bad_alloc&) {
     // The call has recorded all that it changes, and nobody waits for it: the next call submits it.
     if (reason == Reason::Eager) return 0;
@@ -278,15 +279,15 @@ int64_t Engine::submit(Turn& turn, Tape& tape, Reason reason) {
   Job& job = *prepared;
   if (config_.forbid > 0 && batches_since_flush_ >= config_.forbid && reason != Reason::Flush)
     fail("RT_TORCH_FORBID=", config_.forbid, " allows no further batch before the next flush, and ",
-         words_for(reason), " asks for one of ", tape.nodes,
+         text_of(reason), " asks for one of ", tape.nodes,
          " nodes; move it behind the flush, or raise the variable");
   // A loop cut at the place where it was cut before comes by here again with the same work.
   const bool repeats = reason == Reason::Limit && tape.is_round();
   const int64_t bytes = tape.bytes, nodes = job.submission.nodes;
   take_off(tape, job, reason);
-  job.thread = &turn.thread;
-  ++turn.thread.in_flight;
-  turn.thread.ticket = job.ticket;
+  job.thread = &context.thread;
+  ++context.thread.in_flight;
+  context.thread.ticket = job.ticket;
   Flight flight{*this, std::move(prepared)};
   mutex_.begin_anew();  // that was building a batch
   int64_t last_ns = -1;
@@ -294,7 +295,7 @@ int64_t Engine::submit(Turn& turn, Tape& tape, Reason reason) {
     last_ns = entry->run_ns;
     ++entry->sightings;
     count(entry->program ? Counter::cache_hits : Counter::cache_misses);
-    job.compiles = has_landed(entry->compiled_by) && config_.debug < kTellSteps &&
+    job.compiles = has_completed(entry->compiled_by) && config_.debug < kPrintSteps &&
                    (repeats || entry->sightings > config_.compile_after) && entry->is_worth_a_try();
     if (job.compiles) entry->compiled_by = job.ticket;
     if (config_.debug > 1 && entry->sightings == 1) job.nearest = cache_.nearest(*entry);
@@ -303,14 +304,14 @@ int64_t Engine::submit(Turn& turn, Tape& tape, Reason reason) {
   if (config_.debug > 0 || capture_.wanted()) announce(job, reason);
   if (is_worth_a_thread(reason, last_ns, bytes) && hand_over(flight.job)) return nodes;
   // Numbers are drawn in the order of the batches.
-  if (jobs_handed_ != jobs_landed_ && job.random) land_jobs();
+  if (jobs_handed_ != jobs_completed_ && job.random) complete_jobs();
   run_and_deliver(flight);
   return nodes;
 }
 
 /// Makes all that a batch of what is on the tape needs until it lands. False when another thread
 /// has submitted the tape meanwhile.
-bool Engine::prepare(Turn& turn, Tape& tape, Job& job, Cache::Entry*& entry) {
+bool Engine::prepare(CallContext& context, Tape& tape, Job& job, Cache::Entry*& entry) {
   Submission& submission = job.submission;
   if (tape.nodes == 0) return false;
   entry = cache_.likely(tape.path);
@@ -320,7 +321,7 @@ bool Engine::prepare(Turn& turn, Tape& tape, Job& job, Cache::Entry*& entry) {
     entry = nullptr;
     for (Value waited; (waited = graph_.build(tape, submission)) != kNone;) {
       submission.clear();  // another thread may run it meanwhile, and its inputs end then
-      wait_for(turn, waited);
+      wait_for(context, waited);
       if (tape.nodes == 0) return false;
     }
   }
@@ -330,8 +331,8 @@ bool Engine::prepare(Turn& turn, Tape& tape, Job& job, Cache::Entry*& entry) {
   job.results.assign(submission.roots.size(), {});
   job.failures.assign(submission.roots.size(), nullptr);
   job.causes.clear();
-  job.places.clear();
-  job.untold = tape.open ? tape.untold : turn.thread.tape.untold;
+  job.reversals.clear();
+  job.untold = tape.open ? tape.untold : context.thread.tape.untold;
   // One failure of each batch that shares it finds room.
   job.untold->reserve(job.untold->size() + static_cast<size_t>(job.untold.use_count()));
   job.nearest = {};
@@ -381,7 +382,7 @@ void Engine::run_and_deliver(Flight& flight) {
     dropped.clear();
     execute(*flight.job);
   }
-  std::shared_ptr<Program> program = land(std::move(flight.job));
+  std::shared_ptr<Program> program = complete_job(std::move(flight.job));
   const bool is_last = program.use_count() == 1;
   if (dropped_.empty() && !is_last) return;
   Cache::List dropped = std::exchange(dropped_, {});
@@ -410,7 +411,7 @@ void Engine::execute(Job& job) {
   job.submission.backs.clear();
   if (!capture_.wanted() || job.causes.empty()) return;
   capture_.failed(job.noted, *job.causes.front(), *backend_);
-  tell_capture();
+  report_capture();
 }
 
 void Engine::compile(Job& job) {
@@ -434,7 +435,7 @@ bool Engine::deliver(Job& job) noexcept {
   const std::vector<Value>& roots = job.submission.roots;
   bool failed = job.is_lost || !job.causes.empty();
   for (size_t i = 0; i < roots.size(); ++i) {
-    if (i % kAtOnce == kAtOnce - 1 && job.places.empty()) {
+    if (i % kAtOnce == kAtOnce - 1 && job.reversals.empty()) {
       const Unlocked unlocked(*this);
       std::this_thread::yield();
     }
@@ -446,12 +447,12 @@ bool Engine::deliver(Job& job) noexcept {
     failed = true;
   }
   // Buffers that nobody wanted end first: a thread that waits for the batch reads live_bytes next.
-  if (graph_.has_dead() && job.places.empty()) const Unlocked unlocked(*this);
+  if (graph_.has_dead() && job.reversals.empty()) const Unlocked unlocked(*this);
   return failed;
 }
 
 /// Gives back the program that it has run, which may have been dropped from the cache meanwhile.
-std::shared_ptr<Program> Engine::land(JobRef job) noexcept {
+std::shared_ptr<Program> Engine::complete_job(JobRef job) noexcept {
   Submission& submission = job->submission;
   const bool failed = deliver(*job);
   (job->before ? job->before->after : oldest_) = job->after;
@@ -471,10 +472,10 @@ std::shared_ptr<Program> Engine::land(JobRef job) noexcept {
       if (job->compiles) cache_.set_program(*entry, job->program);
       drop_beyond_bounds();
     }
-  if (!job->places.empty()) put_back(*job);
-  for (Job::Place& place : job->places)
-    if (place.before) graph_.end(std::move(place.before));
-  job->places.clear();
+  if (!job->reversals.empty()) put_back(*job);
+  for (Job::Reversal& reversal : job->reversals)
+    if (reversal.before) graph_.end(std::move(reversal.before));
+  job->reversals.clear();
   if (failed) count(Counter::errors);
   keep_untold(*job);
   if (--job->thread->in_flight == 0 && job->thread->ended) delete job->thread;
@@ -484,30 +485,31 @@ std::shared_ptr<Program> Engine::land(JobRef job) noexcept {
     job->next = std::move(spare_);
     spare_ = std::move(job);
   }
-  landed_.notify_all();
+  completed_.notify_all();
   return program;
 }
 
 /// Takes back what stands in places that not all holders of a root share. Optimizers are gone
 /// through once for all roots, which are put in order where they lie, so that it needs no memory.
 void Engine::put_back(Job& job) noexcept {
-  const auto root_of = [&](const Job::Place& place) {
-    return job.submission.roots[place.root].number;
+  const auto root_of = [&](const Job::Reversal& reversal) {
+    return job.submission.roots[reversal.root].id;
   };
-  const auto middle = std::partition(job.places.begin(), job.places.end(),
-                                     [](const Job::Place& place) { return place.undo.leaf != 0; });
-  for (Job::Place& place : std::span(job.places.begin(), middle))
-    graph_.put_back_gradient(place.undo, {root_of(place)}, place.before);
-  const std::span states(middle, job.places.end());
+  const auto middle =
+      std::partition(job.reversals.begin(), job.reversals.end(),
+                     [](const Job::Reversal& reversal) { return reversal.undo.leaf != 0; });
+  for (Job::Reversal& reversal : std::span(job.reversals.begin(), middle))
+    graph_.put_back_gradient(reversal.undo, {root_of(reversal)}, reversal.before);
+  const std::span states(middle, job.reversals.end());
   if (states.empty()) return;
   std::ranges::sort(states, {}, root_of);
   optimizers_.for_each([&](Optimizer& optimizer) {
     for (Optimizer::Parameter& parameter : optimizer.parameters)
       for (Value& state : parameter.state) {
-        const auto place = std::ranges::lower_bound(states, state.number, {}, root_of);
-        if (place == states.end() || root_of(*place) != state.number) continue;
-        parameter.steps = place->undo.steps;
-        if (place->undo.before == kNone) graph_.release(std::exchange(state, kNone));
+        const auto reversal = std::ranges::lower_bound(states, state.id, {}, root_of);
+        if (reversal == states.end() || root_of(*reversal) != state.id) continue;
+        parameter.steps = reversal->undo.steps;
+        if (reversal->undo.before == kNone) graph_.release(std::exchange(state, kNone));
       }
   });
 }
@@ -537,23 +539,23 @@ void Engine::trace_batch(const Job& job, int64_t start, int64_t end) noexcept tr
 } catch (const std::exception&) {  // no memory: the batch goes on without
 }
 
-void Engine::wait_for(Turn&, Value value) {
+void Engine::wait_for(CallContext&, Value value) {
   const Uncancelled uncancelled;
   const TraceScope wait(trace_.get(), Track::Forces, "wait for a batch");
   graph_.hold(value);
-  landed_.wait(mutex_, [&] { return graph_[value].state != State::InFlight; });
+  completed_.wait(mutex_, [&] { return graph_[value].state != State::InFlight; });
   graph_.release(value);
 }
 
 /// The buffer of a value, submitting and waiting as needed; the value is kept alive meanwhile.
-BufferRef Engine::settle(Turn& turn, Value value) {
+BufferRef Engine::settle(CallContext& context, Value value) {
   graph_.hold(value);
   const bool had_failed = graph_[value].state == State::Poisoned;
   const auto done = [&] { graph_.release(value); };
   try {
     if (graph_[value].state == State::Pending)
-      submit(turn, graph_.tape(graph_[value].tape), Reason::Read);
-    if (graph_[value].state == State::InFlight) wait_for(turn, value);
+      submit(context, graph_.tape(graph_[value].tape), Reason::Read);
+    if (graph_[value].state == State::InFlight) wait_for(context, value);
     if (graph_[value].state == State::Poisoned) {
       const Message message = graph_.poison_of(value);
       throw LaterError(*message, true, had_failed ? Failure::FailedValue : Failure::Batch);
@@ -567,28 +569,28 @@ BufferRef Engine::settle(Turn& turn, Value value) {
   return buffer;
 }
 
-int64_t Engine::flush(Turn& turn) {
-  const int64_t nodes = submit(turn, turn.thread.tape, Reason::Flush);
+int64_t Engine::flush(CallContext& context) {
+  const int64_t nodes = submit(context, context.thread.tape, Reason::Flush);
   batches_since_flush_ = 0;
   return nodes;
 }
 
 /// Until all batches with tickets up to this one are down, whatever is submitted meanwhile. What
 /// they left to do on CUDA devices goes on.
-void Engine::wait_until_landed(uint64_t ticket) {
+void Engine::wait_until_completed(uint64_t ticket) {
   const Uncancelled uncancelled;
-  landed_.wait(mutex_, [&] { return has_landed(ticket); });
+  completed_.wait(mutex_, [&] { return has_completed(ticket); });
 }
 
-bool Engine::sync(Turn& turn) {
-  flush(turn);
-  wait_until_landed(tickets_);
+bool Engine::sync(CallContext& context) {
+  flush(context);
+  wait_until_completed(tickets_);
   if (backend_) {
     const Unlocked unlocked(*this);
     for (int i = 0; i < backend_->device_count(); ++i)
       backend_->synchronize(Device{static_cast<int8_t>(i)});
   }
-  const std::vector<Message>& untold = *turn.thread.tape.untold;
+  const std::vector<Message>& untold = *context.thread.tape.untold;
   if (untold.empty()) return true;
   // Telling it takes it off the list.
   throw LaterError(*untold.front(), true, Failure::Batch);

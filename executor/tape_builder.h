@@ -10,15 +10,15 @@ namespace rt {
 class TapeBuilder final : public Builder {
  public:
   /// With `graded` what it appends can be differentiated again.
-  TapeBuilder(Turn& turn, bool graded) : turn_(turn), graded_(graded) {}
-  Value append(Args& args) override { return turn_.engine.append(turn_, args, graded_); }
-  TensorType type(Value value) const override { return turn_.engine.type_of(value); }
+  TapeBuilder(CallContext& context, bool graded) : context_(context), graded_(graded) {}
+  Value append(Args& args) override { return context_.engine.append(context_, args, graded_); }
+  TensorType type(Value value) const override { return context_.engine.type_of(value); }
   int64_t constant(double value) override { return std::bit_cast<int64_t>(value); }
   int64_t constant_index(int64_t value) override { return value; }
   Expr expr(Value value) { return {*this, value}; }
 
  private:
-  Turn& turn_;
+  CallContext& context_;
   bool graded_;
 };
 

@@ -15,10 +15,10 @@ struct Axis {
   int64_t in, out, kernel, stride, padding, dilation;
 
   /// Where tap `tap` of the window at output `at` reads; outside [0, in) lies padding.
-  int64_t place(int64_t at, int64_t tap) const { return at * stride - padding + tap * dilation; }
+  int64_t offset(int64_t at, int64_t tap) const { return at * stride - padding + tap * dilation; }
   /// The outputs whose tap `tap` reads inside the input.
   std::pair<int64_t, int64_t> inside(int64_t tap) const {
-    const int64_t first = -place(0, tap);  // at * stride must be at least this
+    const int64_t first = -offset(0, tap);  // at * stride must be at least this
     const int64_t low = first <= 0 ? 0 : (first + stride - 1) / stride;
     const int64_t last = first + in - 1;
     const int64_t high = last < 0 ? 0 : last / stride + 1;
@@ -43,15 +43,15 @@ struct Convolution {
   }
 };
 
-Convolution convolution_of(const Call& call, Sizes input, Sizes weight, Sizes output) {
+Convolution convolution_of(const KernelCall& call, Sizes input, Sizes weight, Sizes output) {
   const size_t at = input.size() - 3;
-  const auto stride = call.words.list(0), padding = call.words.list(1),
-             dilation = call.words.list(2);
+  const auto stride = call.attributes.list(0), padding = call.attributes.list(1),
+             dilation = call.attributes.list(2);
   const auto axis = [&](size_t i) {
     return Axis{input[at + 1 + i], output[at + 1 + i], weight[2 + i],
                 stride[i],         padding[i],         dilation[i]};
   };
-  const int64_t groups = call.words.integer(0);
+  const int64_t groups = call.attributes.integer(0);
   return {axis(0), axis(1), at == 0 ? 1 : input[0], groups, weight[1], weight[0] / groups};
 }
 
@@ -67,9 +67,9 @@ void for_rows(const Convolution& conv, T* image, int64_t channels, int64_t begin
       for (int64_t x = 0; x < width.kernel; ++x) {
         const auto [first, last] = width.inside(x);
         for (int64_t at = begin; at < end; ++at) {
-          const int64_t row = height.place(at, y);
+          const int64_t row = height.offset(at, y);
           const bool padding = row < 0 || row >= height.in || first == last;
-          body(padding ? nullptr : image + row * width.in + width.place(first, x), first, last);
+          body(padding ? nullptr : image + row * width.in + width.offset(first, x), first, last);
         }
       }
 }
@@ -126,7 +126,7 @@ struct Strips {
 /// Calls run(piece, matrix) for every piece, `matrix` being memory for `size` elements that is the
 /// thread's own. A piece is computed by itself, so that the threads do not show in the result.
 template <class T, class Run>
-void for_each_piece(const Call& call, const Convolution& conv, int64_t pieces, int64_t size,
+void for_each_piece(const KernelCall& call, const Convolution& conv, int64_t pieces, int64_t size,
                     const Run& run) {
   const int64_t work = conv.made * conv.depth() * conv.plane_out() * conv.images * conv.groups;
   const int64_t teams = work < kParallelFrom ? 1 : std::min<int64_t>(pieces, call.machine.threads);
@@ -153,7 +153,7 @@ void add_bias(T* row, int64_t n, T bias) {
 }
 
 template <class T>
-void convolve(const Call& call, const Convolution& conv, const T* input, const T* weight,
+void convolve(const KernelCall& call, const Convolution& conv, const T* input, const T* weight,
               const T* bias, T* out) {
   const int64_t depth = conv.depth(), plane = conv.plane_out();
   const bool pointwise = conv.pointwise();
@@ -187,7 +187,8 @@ struct Blocks {
 
 /// The gradient of the input: windows as columns, computed by a product and added up.
 template <class T>
-void spread(const Call& call, const Convolution& conv, const T* grad, const T* weight, T* out) {
+void spread(const KernelCall& call, const Convolution& conv, const T* grad, const T* weight,
+            T* out) {
   const int64_t taps = conv.height.kernel * conv.width.kernel, plane = conv.plane_out();
   const bool pointwise = conv.pointwise();
   const int64_t parts = conv.images * conv.groups;
@@ -217,8 +218,9 @@ void spread(const Call& call, const Convolution& conv, const T* grad, const T* w
 /// The gradient of the weight: products of the result's gradient and the windows, added up over the
 /// images; for several parts of the images at a time where there is little else to cut.
 template <class T>
-void correlate(const Call& call, const Convolution& conv, const T* grad, const T* input, T* out) {
-  constexpr int64_t kRows = 256, kMostSums = 1 << 22;
+void correlate(const KernelCall& call, const Convolution& conv, const T* grad, const T* input,
+               T* out) {
+  constexpr int64_t kRows = 256, kMaxSums = 1 << 22;
   const int64_t taps = conv.height.kernel * conv.width.kernel, plane = conv.plane_out();
   const int64_t depth = conv.depth(), weights = conv.groups * conv.made * depth;
   const bool pointwise = conv.pointwise();
@@ -226,7 +228,7 @@ void correlate(const Call& call, const Convolution& conv, const T* grad, const T
   const Strips strips(conv, blocks.channels * taps);
   const int64_t cuts = conv.groups * blocks.count;
   const int64_t shares =
-      std::min({conv.images, (kPieces + cuts - 1) / cuts, 1 + kMostSums / weights});
+      std::min({conv.images, (kPieces + cuts - 1) / cuts, 1 + kMaxSums / weights});
   const int64_t sum_sizes[] = {shares - 1, weights};
   const BufferRef sums = allocate(call.dtype, sum_sizes, call.machine.memory);
   T* const others = reinterpret_cast<T*>(sums->data());
@@ -262,25 +264,26 @@ T* elements(const BufferRef& buffer) {
   return buffer ? reinterpret_cast<T*>(buffer->data()) : nullptr;
 }
 
-BufferRef convolution(const Call& call) {
+BufferRef convolution(const KernelCall& call) {
   const BufferRef input = call.contiguous(call.operand(0));
   const BufferRef weight = call.contiguous(call.operand(1));
   const BufferRef bias =
-      call.operands[2] == kNone.number ? BufferRef() : call.contiguous(call.operand(2));
+      call.operands[2] == kNone.id ? BufferRef() : call.contiguous(call.operand(2));
   BufferRef result = call.result();
   if (result->numel() == 0) return result;
   const Convolution conv = convolution_of(call, input->sizes(), weight->sizes(), call.sizes);
   visit_number(call.row.name, call.dtype, [&]<class T>(Type<T>) {
     // Integers wrap, so they are computed unsigned.
-    using Word = std::conditional_t<std::is_same_v<T, int32_t>, uint32_t,
-                                    std::conditional_t<std::is_same_v<T, int64_t>, uint64_t, T>>;
-    convolve<Word>(call, conv, elements<Word>(input), elements<Word>(weight), elements<Word>(bias),
-                   elements<Word>(result));
+    using Attribute =
+        std::conditional_t<std::is_same_v<T, int32_t>, uint32_t,
+                           std::conditional_t<std::is_same_v<T, int64_t>, uint64_t, T>>;
+    convolve<Attribute>(call, conv, elements<Attribute>(input), elements<Attribute>(weight),
+                        elements<Attribute>(bias), elements<Attribute>(result));
   });
   return result;
 }
 
-BufferRef gradient(const Call& call) {
+BufferRef gradient(const KernelCall& call) {
   const bool of_input = call.row.op == Op::Conv2dBackwardInput;
   const BufferRef grad = call.contiguous(call.operand(0));
   const BufferRef other = call.contiguous(call.operand(of_input ? 2 : 1));
@@ -299,7 +302,7 @@ BufferRef gradient(const Call& call) {
 
 }  // namespace
 
-BufferRef conv2d(const Call& call) {
+BufferRef conv2d(const KernelCall& call) {
   return call.row.op == Op::Conv2d ? convolution(call) : gradient(call);
 }
 

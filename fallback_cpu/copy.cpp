@@ -75,7 +75,7 @@ struct Plane {
 
 }  // namespace
 
-void copy_elements(char* out, DType to, Sizes out_strides, Source source, Sizes sizes,
+void copy_elements(char* out, DType to, Sizes out_strides, ElementSource source, Sizes sizes,
                    int threads) {
   const int64_t count = numel(sizes);
   if (count == 0) return;

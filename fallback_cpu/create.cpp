@@ -11,7 +11,7 @@ namespace {
 
 /// Fills a new result of the call with value(i) at place i.
 template <class T, class Value>
-BufferRef filled(const Call& call, const Value& value) {
+BufferRef filled(const KernelCall& call, const Value& value) {
   BufferRef result = call.result();
   T* const out = reinterpret_cast<T*>(result->data());
   for_ranges(result->numel(), 1, call.machine.threads, [&](int64_t begin, int64_t end) {
@@ -22,20 +22,20 @@ BufferRef filled(const Call& call, const Value& value) {
 
 }  // namespace
 
-BufferRef full(const Call& call) {
+BufferRef full(const KernelCall& call) {
   return visit_stored(call.dtype, [&]<class T>(Type<T>) {
-    const T value =
-        call.row.op == Op::FullInt ? convert<T>(call.words.scalar(0)) : convert<T>(call.number(0));
+    const T value = call.row.op == Op::FullInt ? convert<T>(call.attributes.scalar(0))
+                                               : convert<T>(call.number(0));
     return filled<T>(call, [value](int64_t) { return value; });
   });
 }
 
 // Floats are counted in double and rounded once, as PyTorch counts them.
-BufferRef range(const Call& call) {
+BufferRef range(const KernelCall& call) {
   return visit_computed(call.row.name, call.dtype, [&]<class T>(Type<T>) {
     if (call.row.op == Op::ArangeInt) {
-      const auto start = static_cast<uint64_t>(call.words.scalar(0));
-      const auto step = static_cast<uint64_t>(call.words.scalar(2));
+      const auto start = static_cast<uint64_t>(call.attributes.scalar(0));
+      const auto step = static_cast<uint64_t>(call.attributes.scalar(2));
       return filled<T>(call, [=](int64_t i) {
         return convert<T>(static_cast<int64_t>(start + step * static_cast<uint64_t>(i)));
       });
@@ -55,10 +55,10 @@ BufferRef range(const Call& call) {
 }
 
 // Counted from both ends to the middle: the ends are exact and the halves mirror each other.
-BufferRef linspace(const Call& call) {
+BufferRef linspace(const KernelCall& call) {
   return visit_number(call.row.name, call.dtype, [&]<class T>(Type<T>) {
     using Step = std::conditional_t<std::is_floating_point_v<T>, T, double>;
-    const int64_t steps = call.words.integer(0), half = steps / 2;
+    const int64_t steps = call.attributes.integer(0), half = steps / 2;
     const auto start = static_cast<Step>(convert<T>(call.number(0)));
     const auto end = static_cast<Step>(convert<T>(call.number(1)));
     const Step step = steps > 1 ? (end - start) / static_cast<Step>(steps - 1) : Step{0};
@@ -69,9 +69,9 @@ BufferRef linspace(const Call& call) {
   });
 }
 
-BufferRef eye(const Call& call) {
+BufferRef eye(const KernelCall& call) {
   BufferRef result = call.result();
-  const int64_t n = call.words.integer(0);
+  const int64_t n = call.attributes.integer(0);
   visit_stored(call.dtype, [&]<class T>(Type<T>) {
     T* const out = reinterpret_cast<T*>(result->data());
     std::memset(result->data(), 0, static_cast<size_t>(n * n) * sizeof(T));

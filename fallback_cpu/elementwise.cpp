@@ -13,7 +13,7 @@ namespace rt::cpu {
 namespace {
 
 /// Binary cross entropy takes probabilities only; nothing else passes, NaN included.
-void check_probabilities(const Call& call, uint32_t operand) {
+void check_probabilities(const KernelCall& call, uint32_t operand) {
   const BufferRef buffer = call.contiguous(call.operand(operand));
   visit_float(call.row.name, buffer->dtype(), [&]<class T>(Type<T>) {
     const T* const values = reinterpret_cast<const T*>(buffer->data());
@@ -26,24 +26,24 @@ void check_probabilities(const Call& call, uint32_t operand) {
 }
 
 /// Writes `part` into the result, over the elements that strides and offset pick there.
-void put(const Call& call, const Buffer& part, const Buffer& result, Sizes strides,
+void put(const KernelCall& call, const Buffer& part, const Buffer& result, Sizes strides,
          int64_t offset) {
   copy_elements(result.data() + offset * item_size(call.dtype), call.dtype, strides,
                 source_of(part), part.sizes(), call.machine.threads);
 }
 
-BufferRef slice_backward(const Call& call) {
+BufferRef slice_backward(const KernelCall& call) {
   BufferRef result = call.result();
   std::memset(result->data(), 0, static_cast<size_t>(result->numel() * item_size(call.dtype)));
   const Buffer& part = *call.operand(0);
   Layout slice;
-  view::slice(call.words, part.sizes(), result->layout(), slice);
+  view::slice(call.attributes, part.sizes(), result->layout(), slice);
   put(call, part, *result, slice.strides, slice.offset);
   return result;
 }
 
 /// The dtype that the call computes in.
-DType compute_dtype(const Call& call) {
+DType compute_dtype(const KernelCall& call) {
   if (call.row.op != Op::Eq) return call.dtype;
   Small<TensorType, 2> types;
   for (uint32_t i = 0; i < call.operands.size(); ++i) {
@@ -55,18 +55,18 @@ DType compute_dtype(const Call& call) {
 
 }  // namespace
 
-BufferRef Call::copied(const Buffer& buffer) const {
+BufferRef KernelCall::copied(const Buffer& buffer) const {
   BufferRef result = allocate(dtype, buffer.sizes(), machine.memory);
   copy_elements(result->data(), dtype, result->strides(), source_of(buffer), buffer.sizes(),
                 machine.threads);
   return result;
 }
 
-BufferRef Call::converted(const BufferRef& buffer) const {
+BufferRef KernelCall::converted(const BufferRef& buffer) const {
   return buffer->dtype() == dtype ? buffer : copied(*buffer);
 }
 
-void run_blocks(const BlockProgram& program, Sizes sizes, std::span<const Source> sources,
+void run_blocks(const BlockProgram& program, Sizes sizes, std::span<const ElementSource> sources,
                 std::span<const int64_t> scalars, std::span<char* const> outputs, int threads) {
   BlockCode(program).run(sizes, sources, scalars, outputs, {threads, each_piece});
 }
@@ -74,7 +74,7 @@ void run_blocks(const BlockProgram& program, Sizes sizes, std::span<const Source
 void fused(const Machine& machine, const FusedGroup& group, std::span<const uint32_t> operands,
            std::span<const uint32_t> dying, std::span<const int64_t> scalars,
            std::span<BufferRef> values, uint32_t result) {
-  Small<int32_t, 8> places;
+  Small<int32_t, 8> reused_inputs;
   if (machine.use.reuse && group.large() && !dying.empty()) {
     Small<bool, 8> free;
     for (const uint32_t number : operands) {
@@ -83,7 +83,7 @@ void fused(const Machine& machine, const FusedGroup& group, std::span<const uint
                      operand.contiguous() &&
                      operand.storage()->bytes() == operand.numel() * item_size(operand.dtype()));
     }
-    places = group.places(free);
+    reused_inputs = group.reused_inputs(free);
   }
   Small<FusedGroup::Input, 8> inputs;
   std::vector<BufferRef> copies;
@@ -97,10 +97,10 @@ void fused(const Machine& machine, const FusedGroup& group, std::span<const uint
   }
   Small<char*, 8> results;
   for (const FusedGroup::Result& type : group.results()) {
-    const int32_t place = places.empty() ? -1 : places[results.size()];
-    if (place >= 0) {
-      values[result] = values[operands[static_cast<size_t>(place)]];
-      inputs[static_cast<uint32_t>(place)].overwritten = true;
+    const int32_t reused = reused_inputs.empty() ? -1 : reused_inputs[results.size()];
+    if (reused >= 0) {
+      values[result] = values[operands[static_cast<size_t>(reused)]];
+      inputs[static_cast<uint32_t>(reused)].overwritten = true;
     } else {
       values[result] = allocate(type.dtype, type.sizes, machine.memory);
     }
@@ -109,7 +109,7 @@ void fused(const Machine& machine, const FusedGroup& group, std::span<const uint
   group.run(inputs, scalars, results, {machine.threads, each_piece});
 }
 
-BufferRef elementwise(const Call& call) {
+BufferRef elementwise(const KernelCall& call) {
   const Op op = call.row.op;
   if (op == Op::Cast) return call.converted(call.operand(0));
   const DType dtype = compute_dtype(call);
@@ -125,9 +125,9 @@ BufferRef elementwise(const Call& call) {
   if (op == Op::Where) program.registers[0] = DType::Bool;
   program.code.push_back({op, static_cast<uint16_t>(count), {0, 1, 2}, 0});
   program.outputs.push_back(static_cast<uint16_t>(count));
-  Strides strides[kMostOperands];
-  Source sources[kMostOperands];
-  BufferRef operands[kMostOperands];
+  Strides strides[kMaxOperands];
+  ElementSource sources[kMaxOperands];
+  BufferRef operands[kMaxOperands];
   for (uint32_t i = 0; i < count; ++i) {
     operands[i] = call.operand(i);
     if (crosswise(operands[i]->sizes(), operands[i]->strides()))
@@ -139,30 +139,30 @@ BufferRef elementwise(const Call& call) {
   }
   BufferRef result = call.result();
   char* const out[] = {result->data()};
-  run_blocks(program, call.sizes, {sources, count}, call.words.words.first(call.row.scalars), out,
-             call.machine.threads);
+  run_blocks(program, call.sizes, {sources, count},
+             call.attributes.attributes.first(call.row.scalars), out, call.machine.threads);
   return result;
 }
 
-BufferRef view(const Call& call) {
+BufferRef view(const KernelCall& call) {
   BufferRef source = call.operand(0);
   Layout layout;
   const ViewRule rule = call.row.rules.view;
-  if (!rule(call.words, call.sizes, source->layout(), layout)) {
+  if (!rule(call.attributes, call.sizes, source->layout(), layout)) {
     source = call.contiguous(source);
-    if (!rule(call.words, call.sizes, source->layout(), layout))
+    if (!rule(call.attributes, call.sizes, source->layout(), layout))
       fail("no layout for a view as ", to_string(call.sizes));
   }
   return BufferRef(new Buffer(source->storage(), source->dtype(), std::move(layout)));
 }
 
-BufferRef clone(const Call& call) {
+BufferRef clone(const KernelCall& call) {
   const BufferRef& source = call.operand(0);
   if (call.row.op == Op::Move) return source;
   if (call.row.op == Op::SliceBackward) return slice_backward(call);
   BufferRef result = call.copied(*source);
   if (call.row.op == Op::AsStridedScatter)
-    put(call, *call.operand(1), *result, call.words.list(1), call.words.integer(0));
+    put(call, *call.operand(1), *result, call.attributes.list(1), call.attributes.integer(0));
   return result;
 }
 

@@ -14,7 +14,7 @@ namespace {
 constexpr int64_t kIgnored = -100;
 
 /// Copies the slabs of `source` that the indices name: for every outer item, one slab per index.
-BufferRef pick_slabs(const Call& call, const BufferRef& tensor, int64_t dim,
+BufferRef pick_slabs(const KernelCall& call, const BufferRef& tensor, int64_t dim,
                      const BufferRef& index) {
   const BufferRef source = call.contiguous(tensor);
   const Extent extent(source->sizes(), dim);
@@ -63,7 +63,7 @@ T mean_loss(const T* self, const Extent& extent, const Indices& targets) {
 }
 
 /// The gradient of mean_loss at self, [samples, classes].
-BufferRef mean_loss_backward(const Call& call) {
+BufferRef mean_loss_backward(const KernelCall& call) {
   const Indices targets(call, call.operand(2));
   BufferRef result = call.result();
   visit_float(call.row.name, call.dtype, [&]<class T>(Type<T>) {
@@ -82,7 +82,7 @@ BufferRef mean_loss_backward(const Call& call) {
 
 }  // namespace
 
-Indices::Indices(const Call& call, const BufferRef& tensor) {
+Indices::Indices(const KernelCall& call, const BufferRef& tensor) {
   if (tensor->dtype() != DType::I64 && tensor->dtype() != DType::I32)
     fail("an index must be i64 or i32, not ", name(tensor->dtype()));
   const Buffer& from = *tensor;
@@ -103,17 +103,17 @@ void Indices::check(int64_t dim, int64_t size) const {
   }
 }
 
-BufferRef index_select(const Call& call) {
-  return pick_slabs(call, call.operand(0), call.words.integer(0), call.operand(1));
+BufferRef index_select(const KernelCall& call) {
+  return pick_slabs(call, call.operand(0), call.attributes.integer(0), call.operand(1));
 }
 
-BufferRef embedding(const Call& call) {
+BufferRef embedding(const KernelCall& call) {
   return pick_slabs(call, call.operand(1), 0, call.operand(0));
 }
 
-BufferRef gather(const Call& call) {
+BufferRef gather(const KernelCall& call) {
   const BufferRef& self = call.operand(0);
-  const int64_t dim = call.words.integer(0);
+  const int64_t dim = call.attributes.integer(0);
   const Indices indices(call, call.operand(1));
   const Lines lines(call.sizes, self->layout(), dim);
   indices.check(dim, lines.size);
@@ -128,10 +128,10 @@ BufferRef gather(const Call& call) {
   return result;
 }
 
-BufferRef concat(const Call& call) {
+BufferRef concat(const KernelCall& call) {
   BufferRef result = call.result();
   if (result->numel() == 0) return result;
-  const auto dim = static_cast<uint32_t>(call.words.integer(0));
+  const auto dim = static_cast<uint32_t>(call.attributes.integer(0));
   const bool stack = call.row.op == Op::Stack;
   const Strides strides(result->strides());
   int64_t at = 0;
@@ -148,7 +148,7 @@ BufferRef concat(const Call& call) {
   return result;
 }
 
-BufferRef nll_loss(const Call& call) {
+BufferRef nll_loss(const KernelCall& call) {
   if (call.row.op == Op::NllLossBackward) return mean_loss_backward(call);
   const BufferRef self = call.contiguous(call.operand(0));
   const Indices targets(call, call.operand(1));

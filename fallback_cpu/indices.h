@@ -7,7 +7,7 @@ namespace rt::cpu {
 /// The numbers of an index tensor in row-major order.
 class Indices {
  public:
-  Indices(const Call& call, const BufferRef& tensor);
+  Indices(const KernelCall& call, const BufferRef& tensor);
   /// Throws where one is outside [0, size).
   void check(int64_t dim, int64_t size) const;
   int64_t operator[](int64_t i) const { return reinterpret_cast<const int64_t*>(wide_->data())[i]; }

@@ -18,17 +18,17 @@ struct Machine {
 };
 
 /// One step to be run now.
-struct Call {
+struct KernelCall {
   const Machine& machine;
   const OpInfo& row;
   std::span<const BufferRef> values;
   std::span<const uint32_t> operands;
-  WordsView words;  ///< the scalars' bits in their places
-  DType dtype;      ///< of the result
+  AttributesView attributes;  ///< the scalars' bits in their places
+  DType dtype;                ///< of the result
   Sizes sizes;
 
   const BufferRef& operand(uint32_t i) const { return values[operands[i]]; }
-  double number(uint32_t i) const { return std::bit_cast<double>(words.scalar(i)); }
+  double number(uint32_t i) const { return std::bit_cast<double>(attributes.scalar(i)); }
   BufferRef result() const { return allocate(dtype, sizes, machine.memory); }
   BufferRef contiguous(const BufferRef& buffer) const {
     return cpu::contiguous(buffer, machine.memory, machine.threads);
@@ -40,31 +40,31 @@ struct Call {
 };
 
 // Each computes the result of a call of its family. Throws Error with the cause.
-BufferRef elementwise(const Call& call);
-BufferRef view(const Call& call);
-BufferRef clone(const Call& call);
-BufferRef full(const Call& call);
-BufferRef range(const Call& call);
-BufferRef linspace(const Call& call);
-BufferRef eye(const Call& call);
-BufferRef random(const Call& call);
-BufferRef reduce(const Call& call);
-BufferRef arg_reduce(const Call& call);
-BufferRef softmax(const Call& call);
-BufferRef matmul(const Call& call);
-BufferRef index_select(const Call& call);
-BufferRef gather(const Call& call);
-BufferRef scatter_add(const Call& call);
-BufferRef concat(const Call& call);
-BufferRef embedding(const Call& call);
-BufferRef nll_loss(const Call& call);
-BufferRef conv2d(const Call& call);
-BufferRef pool(const Call& call);
-BufferRef batch_norm(const Call& call);
-BufferRef layer_norm(const Call& call);
-BufferRef reduce_dims(const Call& call);
-BufferRef linalg(const Call& call);
-BufferRef dropout(const Call& call);
+BufferRef elementwise(const KernelCall& call);
+BufferRef view(const KernelCall& call);
+BufferRef clone(const KernelCall& call);
+BufferRef full(const KernelCall& call);
+BufferRef range(const KernelCall& call);
+BufferRef linspace(const KernelCall& call);
+BufferRef eye(const KernelCall& call);
+BufferRef random(const KernelCall& call);
+BufferRef reduce(const KernelCall& call);
+BufferRef arg_reduce(const KernelCall& call);
+BufferRef softmax(const KernelCall& call);
+BufferRef matmul(const KernelCall& call);
+BufferRef index_select(const KernelCall& call);
+BufferRef gather(const KernelCall& call);
+BufferRef scatter_add(const KernelCall& call);
+BufferRef concat(const KernelCall& call);
+BufferRef embedding(const KernelCall& call);
+BufferRef nll_loss(const KernelCall& call);
+BufferRef conv2d(const KernelCall& call);
+BufferRef pool(const KernelCall& call);
+BufferRef batch_norm(const KernelCall& call);
+BufferRef layer_norm(const KernelCall& call);
+BufferRef reduce_dims(const KernelCall& call);
+BufferRef linalg(const KernelCall& call);
+BufferRef dropout(const KernelCall& call);
 
 /// Computes a group: the values from number `result` on. `operands` are numbers of values, too, and
 /// so are those that nobody needs after it; `scalars` the bits of those that the group takes.

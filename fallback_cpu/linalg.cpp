@@ -144,17 +144,17 @@ void det_backward(double grad, Stack<const T> from, T* out) {
 
 /// The number of the matrix that stands at place `i` of the broadcast batch.
 int64_t broadcast_place(int64_t i, Sizes batch, Sizes own) {
-  int64_t place = 0, step = 1;
+  int64_t offset = 0, step = 1;
   for (size_t d = own.size(), at = batch.size(); d-- > 0; step *= own[d]) {
     const int64_t size = batch[--at];
-    if (own[d] != 1) place += i % size * step;
+    if (own[d] != 1) offset += i % size * step;
     i /= size;
   }
-  return place;
+  return offset;
 }
 
 template <class T>
-void solve(const Call& call, const Buffer& a, const Buffer& b, T* out) {
+void solve(const KernelCall& call, const Buffer& a, const Buffer& b, T* out) {
   const Stack<const T> left = stack_of<T>(a);
   const bool vectors =
       b.sizes().size() == 1 || std::ranges::equal(b.sizes(), a.sizes().first(a.sizes().size() - 1));
@@ -175,7 +175,7 @@ void solve(const Call& call, const Buffer& a, const Buffer& b, T* out) {
 
 }  // namespace
 
-BufferRef linalg(const Call& call) {
+BufferRef linalg(const KernelCall& call) {
   const bool backward = call.row.op == Op::DetBackward || call.row.op == Op::EigBackward;
   const BufferRef first = call.contiguous(call.operand(0));
   const BufferRef input = backward ? call.contiguous(call.operand(1)) : first;

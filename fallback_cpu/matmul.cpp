@@ -91,7 +91,7 @@ Gemm& gemm_here() {
   return baseline::gemm;
 }
 
-BufferRef matmul(const Call& call) {
+BufferRef matmul(const KernelCall& call) {
   BufferRef result = call.result();
   if (result->numel() == 0) return result;
   const DType dtype = call.dtype;

@@ -19,11 +19,11 @@ struct Around {
 
 /// Sees the operand with its reduced dimensions around the others; where those do not lie side by
 /// side, they go in front.
-Around around(const Call& call) {
+Around around(const KernelCall& call) {
   BufferRef input = call.operand(0);
   const size_t rank = input->sizes().size();
   std::vector<bool> reduced(rank, false);
-  for (const int64_t dim : call.words.list(0)) reduced[static_cast<size_t>(dim)] = true;
+  for (const int64_t dim : call.attributes.list(0)) reduced[static_cast<size_t>(dim)] = true;
   size_t first = 0, last = rank;
   while (first < last && reduced[first]) ++first;
   while (first < last && reduced[last - 1]) --last;
@@ -77,7 +77,7 @@ std::vector<double> sums_of(const Around& data, int threads, const F& f) {
 }
 
 template <class T>
-void reduce(const Call& call, const Around& data, T* out) {
+void reduce(const KernelCall& call, const Around& data, T* out) {
   const auto count = static_cast<double>(data.outer * data.inner);
   const int threads = call.machine.threads;
   std::vector<double> results = sums_of<T>(data, threads, [](T x, int64_t) { return x; });
@@ -88,7 +88,7 @@ void reduce(const Call& call, const Around& data, T* out) {
     const std::vector<double> squares = sums_of<T>(
         data, threads,
         [middle = near.data()](T x, int64_t k) { return (x - middle[k]) * (x - middle[k]); });
-    const double free = std::max(0.0, count - static_cast<double>(call.words.integer(0)));
+    const double free = std::max(0.0, count - static_cast<double>(call.attributes.integer(0)));
     for (size_t k = 0; k < results.size(); ++k) {
       const double off = results[k] - static_cast<double>(near[k]);
       const double sum = squares[k] - count * off * off;
@@ -100,7 +100,7 @@ void reduce(const Call& call, const Around& data, T* out) {
 
 }  // namespace
 
-BufferRef reduce_dims(const Call& call) {
+BufferRef reduce_dims(const KernelCall& call) {
   BufferRef result = call.result();
   if (result->numel() == 0) return result;
   const Around data = around(call);

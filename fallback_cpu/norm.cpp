@@ -39,8 +39,8 @@ void normalize_row(const T* x, T* out, int64_t n, double eps, const T* weight, c
 
 /// The elements of operand `i` in order, nullptr when it is absent; `held` keeps them alive.
 template <class T>
-const T* elements(const Call& call, uint32_t i, BufferRef& held) {
-  if (call.operands[i] == kNone.number) return nullptr;
+const T* elements(const KernelCall& call, uint32_t i, BufferRef& held) {
+  if (call.operands[i] == kNone.id) return nullptr;
   held = call.contiguous(call.operand(i));
   return reinterpret_cast<const T*>(held->data());
 }
@@ -52,7 +52,7 @@ struct Channels {
 };
 
 template <class T>
-Channels<T> channels_of(const Call& call, size_t count) {
+Channels<T> channels_of(const KernelCall& call, size_t count) {
   BufferRef held[4];
   const T* const weight = elements<T>(call, 1, held[0]);
   const T* const bias = elements<T>(call, 2, held[1]);
@@ -71,11 +71,11 @@ Channels<T> channels_of(const Call& call, size_t count) {
 
 }  // namespace
 
-BufferRef layer_norm(const Call& call) {
+BufferRef layer_norm(const KernelCall& call) {
   const BufferRef input = call.contiguous(call.operand(0));
   BufferRef result = call.result();
   if (result->numel() == 0) return result;
-  const int64_t size = numel(call.words.list(0)), rows = result->numel() / size;
+  const int64_t size = numel(call.attributes.list(0)), rows = result->numel() / size;
   visit_float(call.row.name, call.dtype, [&]<class T>(Type<T>) {
     BufferRef held[2];
     const T* const weight = elements<T>(call, 1, held[0]);
@@ -91,7 +91,7 @@ BufferRef layer_norm(const Call& call) {
   return result;
 }
 
-BufferRef batch_norm(const Call& call) {
+BufferRef batch_norm(const KernelCall& call) {
   const BufferRef input = call.contiguous(call.operand(0));
   BufferRef result = call.result();
   if (result->numel() == 0) return result;

@@ -67,7 +67,8 @@ std::pair<int64_t, int64_t> rows_under(const Axis& axis, int64_t y) {
 /// Calls body(plane, row) for every image of every channel, `row` being memory for a row of `width`
 /// elements that is the thread's own. `cost` is that of a plane.
 template <class Element, class Body>
-void for_planes(const Call& call, int64_t planes, int64_t cost, int64_t width, const Body& body) {
+void for_planes(const KernelCall& call, int64_t planes, int64_t cost, int64_t width,
+                const Body& body) {
   const int64_t teams =
       planes * cost < kParallelFrom ? 1 : std::min<int64_t>(planes, call.machine.threads);
   const auto rows = std::make_unique<Element[]>(static_cast<size_t>(teams * width));
@@ -85,9 +86,10 @@ struct Window {
   int64_t size() const { return height.kernel * width.kernel; }
 };
 
-Window window_of(const Call& call, Sizes in, Sizes out) {
+Window window_of(const KernelCall& call, Sizes in, Sizes out) {
   const size_t at = in.size() - 2;
-  const auto kernel = call.words.list(0), stride = call.words.list(1), padding = call.words.list(2);
+  const auto kernel = call.attributes.list(0), stride = call.attributes.list(1),
+             padding = call.attributes.list(2);
   const auto axis = [&](size_t i) {
     return Axis{in[at + i], out[at + i], kernel[i], stride[i], padding[i]};
   };
@@ -95,7 +97,7 @@ Window window_of(const Call& call, Sizes in, Sizes out) {
 }
 
 template <class R, class T>
-void pool_planes(const Call& call, const Window& window, const T* in, T* out) {
+void pool_planes(const KernelCall& call, const Window& window, const T* in, T* out) {
   using Accumulator = typename R::Accumulator;
   const Axis &height = window.height, &width = window.width;
   const int64_t cost = window.plane_out() * window.size();
@@ -118,7 +120,7 @@ void pool_planes(const Call& call, const Window& window, const T* in, T* out) {
 
 /// Where the largest is: the first of equals, the last NaN.
 template <class T>
-void find_largest(const Call& call, const Window& window, const T* in, int64_t* out) {
+void find_largest(const KernelCall& call, const Window& window, const T* in, int64_t* out) {
   const Axis &height = window.height, &width = window.width;
   const auto find = [&](int64_t plane, T*) {
     const T* const from = in + plane * window.plane_in();
@@ -142,8 +144,8 @@ void find_largest(const Call& call, const Window& window, const T* in, int64_t* 
 /// Gives each gradient to the element that was the largest. An index that is none of the plane is
 /// passed over.
 template <class T>
-void give_to_largest(const Call& call, const Window& window, const T* grad, const int64_t* indices,
-                     T* out) {
+void give_to_largest(const KernelCall& call, const Window& window, const T* grad,
+                     const int64_t* indices, T* out) {
   const int64_t size = window.plane_in(), outputs = window.plane_out();
   for_planes<T>(call, window.planes, size + outputs, 0, [&](int64_t plane, T*) {
     T* const to = out + plane * size;
@@ -156,7 +158,7 @@ void give_to_largest(const Call& call, const Window& window, const T* grad, cons
 /// Gives each gradient to all elements of its window alike: along a row first, and that to all rows
 /// under it.
 template <class T>
-void give_to_all(const Call& call, const Window& window, const T* grad, T* out) {
+void give_to_all(const KernelCall& call, const Window& window, const T* grad, T* out) {
   const Axis &height = window.height, &width = window.width;
   const T share = T{1} / static_cast<T>(window.size());
   const int64_t cost = window.plane_out() * window.size();
@@ -181,7 +183,7 @@ T* elements(const BufferRef& buffer) {
   return reinterpret_cast<T*>(buffer->data());
 }
 
-BufferRef pooled(const Call& call) {
+BufferRef pooled(const KernelCall& call) {
   const BufferRef input = call.contiguous(call.operand(0));
   BufferRef result = call.result();
   if (result->numel() == 0) return result;
@@ -197,7 +199,7 @@ BufferRef pooled(const Call& call) {
   return result;
 }
 
-BufferRef gradient(const Call& call) {
+BufferRef gradient(const KernelCall& call) {
   const BufferRef grad = call.contiguous(call.operand(0));
   const BufferRef indices =
       call.row.op == Op::MaxPool2dBackward ? call.contiguous(call.operand(2)) : BufferRef();
@@ -215,7 +217,7 @@ BufferRef gradient(const Call& call) {
 
 }  // namespace
 
-BufferRef pool(const Call& call) {
+BufferRef pool(const KernelCall& call) {
   const bool backward =
       call.row.op == Op::MaxPool2dBackward || call.row.op == Op::AvgPool2dBackward;
   return backward ? gradient(call) : pooled(call);

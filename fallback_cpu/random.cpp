@@ -71,7 +71,7 @@ void drop(Generator& random, const T* in, T* out, int64_t n, double p) {
     out[i] = in[i] * (static_cast<T>(random.draws.uniform_double() < kept) * scale);
 }
 
-BufferRef ones(const Call& call, Sizes sizes) {
+BufferRef ones(const KernelCall& call, Sizes sizes) {
   BufferRef result = allocate(call.dtype, sizes, call.machine.memory);
   visit_float(call.row.name, call.dtype, [&]<class T>(Type<T>) {
     std::fill_n(reinterpret_cast<T*>(result->data()), result->numel(), T{1});
@@ -93,7 +93,7 @@ double Draws::normal() {
   return radius * std::cos(angle);
 }
 
-BufferRef random(const Call& call) {
+BufferRef random(const KernelCall& call) {
   BufferRef result = call.result();
   const int64_t n = result->numel();
   visit_float(call.row.name, call.dtype, [&]<class T>(Type<T>) {
@@ -108,10 +108,10 @@ BufferRef random(const Call& call) {
 }
 
 // The numbers are drawn in the order of the operand's memory, as libtorch draws them.
-BufferRef dropout(const Call& call) {
+BufferRef dropout(const KernelCall& call) {
   const double p = call.number(0);
   const bool mask = call.row.op == Op::DropoutMask;
-  if (p == 0 || call.words.integer(0) == 0 || numel(call.sizes) == 0)
+  if (p == 0 || call.attributes.integer(0) == 0 || numel(call.sizes) == 0)
     return mask ? ones(call, call.sizes) : call.operand(0);
   if (p >= 1 && call.dtype == DType::Bool) {
     BufferRef zeros = call.result();

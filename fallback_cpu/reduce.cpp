@@ -103,7 +103,7 @@ class Folding {
 };
 
 template <class T>
-void sum(const Call& call, const T* in, const Extent& extent, Buffer& result) {
+void sum(const KernelCall& call, const T* in, const Extent& extent, Buffer& result) {
   using Out = std::conditional_t<std::is_floating_point_v<T>, T, int64_t>;
   Out* const out = reinterpret_cast<Out*>(result.data());
   Folding<Fold::Sum, T>(in, extent, call.machine.threads).into([out](int64_t i, auto sum) {
@@ -112,11 +112,11 @@ void sum(const Call& call, const T* in, const Extent& extent, Buffer& result) {
 }
 
 /// Over several dimensions: those side by side in one go, one such group after the other.
-BufferRef sum_dims(const Call& call) {
+BufferRef sum_dims(const KernelCall& call) {
   BufferRef sums = call.contiguous(call.operand(0));
   Shape sizes(sums->sizes());
   std::vector<bool> summed(sizes.size(), false);
-  for (const int64_t dim : call.words.list(0)) summed[static_cast<size_t>(dim)] = true;
+  for (const int64_t dim : call.attributes.list(0)) summed[static_cast<size_t>(dim)] = true;
   for (uint32_t end = sizes.size(); end > 0; --end) {
     if (!summed[end - 1]) continue;
     uint32_t begin = end - 1;
@@ -138,7 +138,7 @@ BufferRef sum_dims(const Call& call) {
 }
 
 template <class T, Fold kind>
-void most(const Call& call, const T* in, const Extent& extent, Buffer& result) {
+void most(const KernelCall& call, const T* in, const Extent& extent, Buffer& result) {
   if (extent.count == 0 && result.numel() > 0) fail(kNothing);
   T* const out = reinterpret_cast<T*>(result.data());
   Folding<kind, T>(in, extent, call.machine.threads).into([out](int64_t i, T most) {
@@ -148,7 +148,7 @@ void most(const Call& call, const T* in, const Extent& extent, Buffer& result) {
 
 /// Two passes: the mean in double, then the squares of the distances from it.
 template <class T>
-void deviation(const Call& call, const T* in, const Extent& extent, T* out) {
+void deviation(const KernelCall& call, const T* in, const Extent& extent, T* out) {
   std::vector<double> means(static_cast<size_t>(extent.outer * extent.inner));
   const auto count = static_cast<double>(extent.count);
   const int threads = call.machine.threads;
@@ -164,7 +164,7 @@ void deviation(const Call& call, const T* in, const Extent& extent, T* out) {
 }
 
 template <class T>
-void float_reduce(const Call& call, const T* in, const Extent& extent, T* out) {
+void float_reduce(const KernelCall& call, const T* in, const Extent& extent, T* out) {
   const auto count = static_cast<double>(extent.count);
   const int threads = call.machine.threads;
   switch (call.row.op) {
@@ -185,7 +185,7 @@ void float_reduce(const Call& call, const T* in, const Extent& extent, T* out) {
 
 /// Where the extreme is: first what it is, then the first place that has it. A NaN is one.
 template <class T, Fold kind>
-void arg_most(const Call& call, const T* in, const Extent& extent, int64_t* out) {
+void arg_most(const KernelCall& call, const T* in, const Extent& extent, int64_t* out) {
   const FoldKernels fold = fold_kernels(kind, kDTypeOf<T>);
   const FindKernels find = find_kernels(kDTypeOf<T>);
   const int64_t count = extent.count, inner = extent.inner;
@@ -215,11 +215,11 @@ void arg_most(const Call& call, const T* in, const Extent& extent, int64_t* out)
 
 }  // namespace
 
-BufferRef reduce(const Call& call) {
+BufferRef reduce(const KernelCall& call) {
   if (call.row.op == Op::SumDims) return sum_dims(call);
   const BufferRef input = call.contiguous(call.operand(0));
   BufferRef result = call.result();
-  const Extent extent(input->sizes(), call.row.integers > 0 ? call.words.integer(0) : -1);
+  const Extent extent(input->sizes(), call.row.integers > 0 ? call.attributes.integer(0) : -1);
   switch (call.row.op) {
     case Op::Sum:
     case Op::SumDim:
@@ -244,11 +244,11 @@ BufferRef reduce(const Call& call) {
   return result;
 }
 
-BufferRef arg_reduce(const Call& call) {
+BufferRef arg_reduce(const KernelCall& call) {
   const BufferRef input = call.contiguous(call.operand(0));
   BufferRef result = call.result();
   if (result->numel() == 0) return result;
-  const Extent extent(input->sizes(), call.words.integer(0));
+  const Extent extent(input->sizes(), call.attributes.integer(0));
   if (extent.count == 0) fail(kNothing);
   int64_t* const out = reinterpret_cast<int64_t*>(result->data());
   visit_computed(call.row.name, input->dtype(), [&]<class T>(Type<T>) {

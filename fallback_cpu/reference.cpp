@@ -24,7 +24,7 @@ namespace {
 
 /// Turns running out of memory inside `body` into an Error.
 template <class Body>
-decltype(auto) with_words(const Body& body) {
+decltype(auto) out_of_memory_as_error(const Body& body) {
   try {
     return body();
   } catch (const std::bad_alloc&) {
@@ -32,7 +32,7 @@ decltype(auto) with_words(const Body& body) {
   }
 }
 
-BufferRef call_kernel(const Call& call) {
+BufferRef call_kernel(const KernelCall& call) {
   switch (call.row.rules.kernel) {
     case Kernel::Elementwise: return elementwise(call);
     case Kernel::View: return view(call);
@@ -77,21 +77,21 @@ bool only_moves(const OpInfo& row) {
   }
 }
 
-bool has_halves(const Call& call) {
+bool has_halves(const KernelCall& call) {
   return is_half(call.dtype) || std::ranges::any_of(call.operands, [&](uint32_t number) {
-           return number != kNone.number && is_half(call.values[number]->dtype());
+           return number != kNone.id && is_half(call.values[number]->dtype());
          });
 }
 
 /// As PyTorch computes on halves: in f32, and what comes out is rounded.
-BufferRef call_in_f32(const Call& call) {
-  Call wide = call;
+BufferRef call_in_f32(const KernelCall& call) {
+  KernelCall wide = call;
   wide.dtype = DType::F32;
   std::vector<BufferRef> values;
   std::vector<uint32_t> numbers;
   for (const uint32_t number : call.operands) {
-    numbers.push_back(number == kNone.number ? number : static_cast<uint32_t>(values.size()));
-    if (number == kNone.number) continue;
+    numbers.push_back(number == kNone.id ? number : static_cast<uint32_t>(values.size()));
+    if (number == kNone.id) continue;
     const BufferRef& operand = call.values[number];
     values.push_back(is_half(operand->dtype()) ? wide.converted(operand) : operand);
   }
@@ -105,7 +105,7 @@ BufferRef call_in_f32(const Call& call) {
 void run_group(const Machine& machine, const Batch& batch, const Batch::Step& step,
                const FusedGroup& group, std::span<const uint32_t> dying, const Frame& frame) {
   Small<int64_t, 64> scalars;
-  for (const int64_t number : batch.words_of(step).list(0))
+  for (const int64_t number : batch.attributes_of(step).list(0))
     scalars.push_back(frame.scalars[static_cast<size_t>(number)]);
   fused(machine, group, batch.operands_of(step), dying, scalars, frame.values, step.result);
 }
@@ -114,18 +114,18 @@ void run_group(const Machine& machine, const Batch& batch, const Batch::Step& st
 void run_kernel(const Machine& machine, const Batch& batch, const Batch::Step& step,
                 const Frame& frame) {
   const OpInfo& row = info(step.op);
-  Small<int64_t, 10> words(std::span<const int64_t>(batch.words_of(step).words));
+  Small<int64_t, 10> attributes(std::span<const int64_t>(batch.attributes_of(step).attributes));
   for (uint32_t i = 0; i < row.scalars; ++i)
-    words[i] = frame.scalars[static_cast<size_t>(words[i])];
+    attributes[i] = frame.scalars[static_cast<size_t>(attributes[i])];
   const Batch::Item& item = batch.values[step.result];
   if (item.device >= 0) fail("the reference backend has no device ", name(Device{item.device}));
-  const Call call{machine,
-                  row,
-                  frame.values,
-                  batch.operands_of(step),
-                  WordsView{row, words},
-                  item.dtype,
-                  batch.sizes(step.result)};
+  const KernelCall call{machine,
+                        row,
+                        frame.values,
+                        batch.operands_of(step),
+                        AttributesView{row, attributes},
+                        item.dtype,
+                        batch.sizes(step.result)};
   frame.values[step.result] =
       has_halves(call) && !only_moves(row) ? call_in_f32(call) : call_kernel(call);
 }
@@ -146,7 +146,7 @@ class ReferenceProgram final : public Program {
   }
   void run(std::span<const BufferRef> inputs, std::span<const int64_t> scalars,
            std::span<BufferRef> roots) override {
-    with_words([&] {
+    out_of_memory_as_error([&] {
       std::vector<BufferRef> values(batch_.values.size());
       for (size_t i = 0; i < inputs_.size(); ++i) values[inputs_[i]] = inputs[i];
       std::vector<int64_t> with_constants;
@@ -227,14 +227,13 @@ class ReferenceProgram final : public Program {
 /// Runs a step that is made of other ops: as a batch of its own.
 void run_composite(const Machine& machine, const Batch& batch, uint32_t step, Frame& frame) {
   Batch alone = extract(batch, step);
-  const WordsView words = batch.words_of(batch.steps[step]);
-  for (uint32_t i = 0; i < words.row.scalars; ++i)
-    alone.scalars[i] = frame.scalars[static_cast<size_t>(words.scalar(i))];
+  const AttributesView attributes = batch.attributes_of(batch.steps[step]);
+  for (uint32_t i = 0; i < attributes.row.scalars; ++i)
+    alone.scalars[i] = frame.scalars[static_cast<size_t>(attributes.scalar(i))];
   std::vector<BufferRef> inputs;
   std::vector<uint32_t> seen;
   for (uint32_t operand : batch.operands_of(batch.steps[step])) {
-    if (operand == kNone.number || std::find(seen.begin(), seen.end(), operand) != seen.end())
-      continue;
+    if (operand == kNone.id || std::find(seen.begin(), seen.end(), operand) != seen.end()) continue;
     seen.push_back(operand);
     inputs.push_back(frame.values[operand]);
   }
@@ -287,7 +286,7 @@ std::string ReferenceBackend::version() const { return "reference " RT_TORCH_VER
 
 void ReferenceBackend::run_step(const Batch& batch, uint32_t step, Frame& frame) {
   try {
-    with_words([&] {
+    out_of_memory_as_error([&] {
       const Batch::Step& at = batch.steps[step];
       if (at.op == Op::Fused)
         run_group(machine_, batch, at, FusedGroup(batch.group_of(at)), {}, frame);
@@ -306,7 +305,7 @@ std::unique_ptr<Program> ReferenceBackend::compile(const Batch& batch) {
 
 BufferRef ReferenceBackend::allocate(DType dtype, Sizes sizes, Device device) {
   if (device.is_cuda()) fail("the reference backend has no device ", rt::name(device));
-  return with_words([&] { return cpu::allocate(dtype, sizes, machine_.memory); });
+  return out_of_memory_as_error([&] { return cpu::allocate(dtype, sizes, machine_.memory); });
 }
 
 BufferRef ReferenceBackend::from_host(const void* data, DType dtype, Sizes sizes, Device device) {

@@ -14,7 +14,7 @@ namespace {
 
 /// Adds to the slabs of `result` along `dim` that the index names.
 template <class T>
-void add_slabs(const Call& call, const Buffer& result, int64_t dim, const Indices& indices,
+void add_slabs(const KernelCall& call, const Buffer& result, int64_t dim, const Indices& indices,
                const Buffer& source) {
   const Extent extent(result.sizes(), dim);
   const T* const in = reinterpret_cast<const T*>(source.data());
@@ -38,7 +38,7 @@ void add_slabs(const Call& call, const Buffer& result, int64_t dim, const Indice
 
 /// Adds to the elements of `result` that the index names in each line along `dim`.
 template <class T>
-void add_elements(const Call& call, const Buffer& result, const Lines& lines, int64_t dim,
+void add_elements(const KernelCall& call, const Buffer& result, const Lines& lines, int64_t dim,
                   const Indices& indices, const Buffer& source) {
   const Extent extent(source.sizes(), dim);
   const T* const in = reinterpret_cast<const T*>(source.data());
@@ -55,7 +55,7 @@ void add_elements(const Call& call, const Buffer& result, const Lines& lines, in
              });
 }
 
-BufferRef embedding_backward(const Call& call) {
+BufferRef embedding_backward(const KernelCall& call) {
   const Indices indices(call, call.operand(1));
   indices.check(0, call.sizes[0]);
   BufferRef result = call.result();
@@ -68,10 +68,10 @@ BufferRef embedding_backward(const Call& call) {
 
 }  // namespace
 
-BufferRef scatter_add(const Call& call) {
+BufferRef scatter_add(const KernelCall& call) {
   if (call.row.op == Op::EmbeddingBackward) return embedding_backward(call);
   const BufferRef& self = call.operand(0);
-  const int64_t dim = call.words.integer(0);
+  const int64_t dim = call.attributes.integer(0);
   const Indices indices(call, call.operand(1));
   BufferRef result = call.copied(*self);
   if (indices.count() == 0) return result;

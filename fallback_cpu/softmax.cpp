@@ -200,7 +200,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace rt::cpu {
 
-BufferRef softmax(const Call& call) {
+BufferRef softmax(const KernelCall& call) {
   using Variant = decltype(&HWY_STATIC_DISPATCH(softmax_of_floats));
   static constexpr Variant kFloats[] = RT_SIMD_TABLE(softmax_of_floats);
   static constexpr Variant kDoubles[] = RT_SIMD_TABLE(softmax_of_doubles);
@@ -210,7 +210,7 @@ BufferRef softmax(const Call& call) {
   const BufferRef input = call.contiguous(call.operand(backward ? 1 : 0));
   const BufferRef grad = backward ? call.contiguous(call.operand(0)) : BufferRef();
   BufferRef result = call.result();
-  const Extent extent(input->sizes(), call.words.integer(0));
+  const Extent extent(input->sizes(), call.attributes.integer(0));
   if (result->numel() == 0) return result;
   visit_float(call.row.name, call.dtype, [&]<class T>(Type<T>) {
     const Variant run = simd_choice(std::is_same_v<T, float> ? kFloats : kDoubles);

@@ -113,7 +113,7 @@ constexpr Foreign kForeign[] = {
 using Id = uint32_t;
 
 /// A tensor and its attributes have few objects, and each object takes room here.
-constexpr size_t kMostObjects = 1 << 16;
+constexpr size_t kMaxObjects = 1 << 16;
 
 struct Object {
   What what;
@@ -165,8 +165,8 @@ class Machine {
   void reduce();
   void make_object();
   void build();
-  void put(uint64_t place);
-  void get(uint32_t place);
+  void put(uint64_t index);
+  void get(uint32_t index);
   void append(const std::vector<Id>& items);
   void set(const std::vector<Id>& items);
 
@@ -211,8 +211,8 @@ Number Machine::number() {
 // ---- Objects and the stack.
 
 void Machine::push(Object object) {
-  if (objects_.size() == kMostObjects)
-    fail("has more than ", kMostObjects, " objects, more than one tensor's; save tensor.detach()",
+  if (objects_.size() == kMaxObjects)
+    fail("has more than ", kMaxObjects, " objects, more than one tensor's; save tensor.detach()",
          ".clone(), which has no attributes");
   objects_.push_back(std::move(object));
   stack_.push_back(static_cast<Id>(objects_.size() - 1));
@@ -353,14 +353,14 @@ void Machine::build() {
   changeable(What::Module, "an object with a state").items = {state};
 }
 
-void Machine::put(uint64_t place) {
-  if (memo_.size() == kMostObjects) fail("numbers more than ", kMostObjects, " objects");
-  memo_[place] = top();
+void Machine::put(uint64_t index) {
+  if (memo_.size() == kMaxObjects) fail("numbers more than ", kMaxObjects, " objects");
+  memo_[index] = top();
 }
 
-void Machine::get(uint32_t place) {
-  const auto found = memo_.find(place);
-  if (found == memo_.end()) fail("asks for object ", place, " before it is there");
+void Machine::get(uint32_t index) {
+  const auto found = memo_.find(index);
+  if (found == memo_.end()) fail("asks for object ", index, " before it is there");
   stack_.push_back(found->second);
 }
 
@@ -439,9 +439,9 @@ bool Machine::step() {
 // ---- Tensors.
 
 Shape Machine::shape(Id id) const {
-  constexpr size_t kMostDims = 64;
+  constexpr size_t kMaxDims = 64;
   const Object& tuple = wanted(id, What::Tuple, "sizes or strides");
-  if (tuple.items.size() > kMostDims) fail("has a tensor of ", tuple.items.size(), " dimensions");
+  if (tuple.items.size() > kMaxDims) fail("has a tensor of ", tuple.items.size(), " dimensions");
   Shape shape;
   for (const Id item : tuple.items)
     shape.push_back(wanted(item, What::Number, "a size or stride").number);

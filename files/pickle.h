@@ -19,7 +19,7 @@ struct PickledTensor {
 };
 
 /// No pickle of one tensor and its attributes is longer.
-inline constexpr int64_t kMostPickle = 1 << 20;
+inline constexpr int64_t kMaxPickle = 1 << 20;
 
 /// Reads what torch.save in Python, with the protocols 2 to 5, and torch::save in C++ make of one
 /// tensor: also of a parameter, a buffer or another tensor with attributes, which are dropped. Of

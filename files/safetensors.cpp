@@ -16,7 +16,7 @@ namespace {
 using Json = nlohmann::json;
 using Tensor = Safetensors::Tensor;
 
-constexpr int64_t kLengthSize = 8, kMostHeader = 100'000'000;  // the format's own limit
+constexpr int64_t kLengthSize = 8, kMaxHeader = 100'000'000;  // the format's own limit
 constexpr const char* kMetadata = "__metadata__";
 
 /// Takes the header in while it is parsed, so that no tree of it is built. The parser calls the
@@ -117,7 +117,7 @@ void Header::check_kind(Kind kind) const {
 }
 
 bool Header::value(Kind kind, uint64_t number, std::string_view text) {
-  constexpr uint32_t kMostDims = 64;
+  constexpr uint32_t kMaxDims = 64;
   if (ignored_ > 0) return true;
   check_kind(kind);
   if (in_ == In::Entry && field_ == kDType) take_dtype(text);
@@ -127,7 +127,7 @@ bool Header::value(Kind kind, uint64_t number, std::string_view text) {
   }
   if (in_ == In::Shape) {
     if (number > INT64_MAX) refuse("has a size that is no number a size can be");
-    if (sizes_.size() == kMostDims) refuse("has more than ", kMostDims, " sizes");
+    if (sizes_.size() == kMaxDims) refuse("has more than ", kMaxDims, " sizes");
     sizes_.push_back(static_cast<int64_t>(number));
   }
   return true;
@@ -205,7 +205,7 @@ void Safetensors::read_header() {
     fail("has ", file_.size(), " bytes, which is too short for a safetensors file");
   uint64_t length;
   file_.read(0, &length, kLengthSize);
-  const int64_t most = std::min(kMostHeader, file_.size() - kLengthSize);
+  const int64_t most = std::min(kMaxHeader, file_.size() - kLengthSize);
   if (length > static_cast<uint64_t>(most))
     fail("says that its header has ", length, " bytes, where at most ", most,
          " can be; it is cut off, damaged or no safetensors file");

@@ -66,7 +66,7 @@ bool big_endian(const ZipReader& zip, const std::string& folder) {
 
 PickledTensor tensor_in(const ZipReader& zip, const std::string& folder) {
   const std::string path = folder + std::string(kPickle);
-  if (const int64_t size = zip.at(path).size; size > kMostPickle)
+  if (const int64_t size = zip.at(path).size; size > kMaxPickle)
     fail("has a pickle of ", size,
          " bytes, more than one tensor's; save each tensor to a file of its own");
   try {

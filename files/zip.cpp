@@ -18,9 +18,9 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "archives hold little-endian numbers");
 
-constexpr size_t kMostEntries = 10'000;       // a file of one tensor has about ten
-constexpr int64_t kMostDirectory = 16 << 20;  // bytes
-constexpr int64_t kAtOnce = 1 << 20;          // bytes that are read, and still near when summed up
+constexpr size_t kMaxEntries = 10'000;       // a file of one tensor has about ten
+constexpr int64_t kMaxDirectory = 16 << 20;  // bytes
+constexpr int64_t kAtOnce = 1 << 20;         // bytes that are read, and still near when summed up
 
 // What the records open with, and their sizes without what is of variable length.
 constexpr std::string_view kHeader = "PK\3\4", kItem = "PK\1\2", kEnd = "PK\5\6", kEnd64 = "PK\6\6",
@@ -131,9 +131,9 @@ void take_from_extra(std::string_view extra, std::initializer_list<uint64_t*> nu
 
 ZipReader::ZipReader(const File& file) : file_(file) {
   const Directory directory = find_directory(file);
-  if (directory.size > kMostDirectory)
+  if (directory.size > kMaxDirectory)
     fail("the directory of the zip archive has ", directory.size, " bytes, more than the ",
-         kMostDirectory, " that are read");
+         kMaxDirectory, " that are read");
   directory_at_ = static_cast<int64_t>(directory.at);
   add_entries(static_cast<int64_t>(std::min<uint64_t>(directory.entries, INT64_MAX)),
               bytes_of(file, directory_at_, static_cast<int64_t>(directory.size)));
@@ -142,8 +142,8 @@ ZipReader::ZipReader(const File& file) : file_(file) {
 void ZipReader::add_entries(int64_t count, std::string_view directory) {
   Fields fields(directory);
   for (; count > 0; --count) {
-    if (entries_.size() == kMostEntries)
-      fail("the zip archive has more than ", kMostEntries, " entries");
+    if (entries_.size() == kMaxEntries)
+      fail("the zip archive has more than ", kMaxEntries, " entries");
     if (fields.take(kItem.size()) != kItem) fail("the directory of the zip archive is damaged");
     fields.skip(4);  // versions
     const auto flags = fields.take<uint16_t>(), method = fields.take<uint16_t>();

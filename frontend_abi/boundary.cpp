@@ -105,7 +105,7 @@ template struct Pointer<double>;
 template struct Pointer<float>;
 template struct Pointer<void>;
 
-void tell(std::string_view call) {
+void report_failure(std::string_view call) {
   std::string message(call);
   Failure failure = Failure::Call;
   try {
@@ -121,14 +121,14 @@ void tell(std::string_view call) {
   } catch (...) {
     message += ": an unknown failure";
   }
-  Turn turn(Engine::instance());
-  turn.engine.report(turn, std::move(message), call, failure);
+  CallContext context(Engine::instance());
+  context.engine.report(context, std::move(message), call, failure);
 }
 
-void tell_without_words() noexcept try {
-  Turn turn(Engine::instance());
+void report_out_of_memory() noexcept try {
+  CallContext context(Engine::instance());
   // A message so short that it takes no memory.
-  turn.engine.report(turn, *out_of_memory(), "", Failure::Call);
+  context.engine.report(context, *out_of_memory(), "", Failure::Call);
 } catch (...) {  // no engine, even: the result alone says that the call failed
 }
 

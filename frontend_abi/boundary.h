@@ -24,10 +24,10 @@ namespace rt::abi {
 /// Room for a list that a call returns: the caller's own, which keeps what fits of the elements
 /// that the body puts in, or a list that grows with them.
 template <class T>
-class Room {
+class OutputList {
  public:
-  Room(T* items, int64_t capacity) : items_(items), capacity_(capacity) {}
-  explicit Room(std::vector<T>& list) : list_(&list) {}
+  OutputList(T* items, int64_t capacity) : items_(items), capacity_(capacity) {}
+  explicit OutputList(std::vector<T>& list) : list_(&list) {}
   int64_t count() const { return count_; }  ///< of all that were put in
   bool full() const { return !list_ && count_ >= capacity_; }
   void put(T item) {
@@ -131,8 +131,8 @@ OneWord<kind> as_word(Result<kind> result) {
 
 /// No tensor has more dimensions, and no call takes more tensors. A length beyond is a mistake, and
 /// what it points to is never read.
-inline constexpr int64_t kMostDims = 64;
-inline constexpr int64_t kMostTensors = int64_t{1} << 20;
+inline constexpr int64_t kMaxDims = 64;
+inline constexpr int64_t kMaxTensors = int64_t{1} << 20;
 
 struct Number {
   const char* name;
@@ -210,13 +210,13 @@ struct ListIs : std::true_type {
   static constexpr int64_t kMost = kLimit;
   static void write(std::string& text, std::span<const T> list) { kWrite(text, list); }
 };
-inline constexpr int64_t kMostData = INT64_MAX / 8;
+inline constexpr int64_t kMaxData = INT64_MAX / 8;
 // clang-format off
-template <> struct ListOf<Kind::IntList> : ListIs<int64_t, kMostDims, write_sizes> {};
-template <> struct ListOf<Kind::Sizes> : ListIs<int64_t, kMostDims, write_sizes> {};
-template <> struct ListOf<Kind::TensorList> : ListIs<int64_t, kMostTensors, write_handles> {};
-template <> struct ListOf<Kind::IntData> : ListIs<int64_t, kMostData, write_data<int64_t>> {};
-template <> struct ListOf<Kind::FloatList> : ListIs<double, kMostData, write_data<double>> {};
+template <> struct ListOf<Kind::IntList> : ListIs<int64_t, kMaxDims, write_sizes> {};
+template <> struct ListOf<Kind::Sizes> : ListIs<int64_t, kMaxDims, write_sizes> {};
+template <> struct ListOf<Kind::TensorList> : ListIs<int64_t, kMaxTensors, write_handles> {};
+template <> struct ListOf<Kind::IntData> : ListIs<int64_t, kMaxData, write_data<int64_t>> {};
+template <> struct ListOf<Kind::FloatList> : ListIs<double, kMaxData, write_data<double>> {};
 // clang-format on
 
 /// Sizes as a list or, as some clients pass them, one by one: d0, d1, d2, d3, and how many of these
@@ -271,9 +271,9 @@ using Raw = typename RawOf<kind>::type;
 
 /// Makes the exception being handled the thread's last error. `call` is put in front unless the
 /// error opens with a call already.
-void tell(std::string_view call);
+void report_failure(std::string_view call);
 /// The same where there is no memory for words: the last error is "out of memory".
-void tell_without_words() noexcept;
+void report_out_of_memory() noexcept;
 
 template <class Raws>
 [[gnu::cold, gnu::noinline]] void explain(const char* symbol, const Raws& raws) noexcept {
@@ -286,9 +286,9 @@ template <class Raws>
       call += argument;
     };
     std::apply([&](const auto&... raw) { (show(raw), ...); }, raws);
-    tell(call + ")");
+    report_failure(call + ")");
   } catch (...) {
-    tell_without_words();
+    report_out_of_memory();
   }
 }
 
@@ -306,16 +306,16 @@ typename Flavor::template CResult<kind> guarded(const char* symbol, std::tuple<R
                                                 Body body) {
   if constexpr (is_cancellation_point(kind)) pthread_testcancel();
   const auto run = [&](const auto&... arguments) {
-    Turn turn(Engine::instance());
+    CallContext context(Engine::instance());
     try {
-      static const uint16_t call = number_of_symbol(symbol);
-      turn.thread.tape.call = call;
-      turn.engine.begin(turn);
-      return body(turn, arguments...);
+      static const uint16_t call = symbol_id(symbol);
+      context.thread.tape.call = call;
+      context.engine.begin(context);
+      return body(context, arguments...);
     } catch (const __cxxabiv1::__forced_unwind&) {
       throw;
     } catch (...) {
-      turn.take_back();
+      context.take_back();
       throw;
     }
   };

@@ -9,18 +9,18 @@
 #define RT_BODY_B_END
 
 /// A list result is a last parameter too: see abi::Room. The bodies return its true length.
-#define RT_BODY_ROOM(type) , abi::Room<type> out
+#define RT_BODY_OUTPUT(type) , abi::OutputList<type> out
 
 namespace rt::call {
 
-#define RT_CALL(symbol, result, params, doc)                           \
-  abi::Result<Kind::result> symbol(Turn& turn RT_END(RT_BODY_A params) \
+#define RT_CALL(symbol, result, params, doc)                                     \
+  abi::Result<Kind::result> symbol(CallContext& context RT_END(RT_BODY_A params) \
                                        RT_RETURNS_##result(RT_BODY));
 #define RT_CALL_PURE(...)
 #include "frontend_abi/calls.def"
 
 /// The type of what a handle stands for, as a counted query.
-TensorType query(Turn& turn, int64_t handle);
+TensorType query(CallContext& context, int64_t handle);
 
 /// The dtype of a code of the ABI that is below `codes`; throws for others.
 DType dtype_of_code(int64_t code, int64_t codes);

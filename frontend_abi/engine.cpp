@@ -12,55 +12,61 @@ namespace rt::call {
 
 // ---- Errors.
 
-std::string rt_torch_last_error(Turn& turn) { return turn.thread.last_error; }
-void rt_torch_clear_error(Turn& turn) { turn.thread.last_error.clear(); }
+std::string rt_torch_last_error(CallContext& context) { return context.thread.last_error; }
+void rt_torch_clear_error(CallContext& context) { context.thread.last_error.clear(); }
 
 // ---- Backend and policy.
 
-std::string rt_torch_version(Turn& turn) { return turn.engine.backend().version(); }
-std::string rt_torch_backend(Turn& turn) { return std::string(turn.engine.backend().name()); }
-bool rt_torch_set_backend(Turn& turn, std::string_view name) {
-  turn.engine.set_backend(turn, name);
+std::string rt_torch_version(CallContext& context) { return context.engine.backend().version(); }
+std::string rt_torch_backend(CallContext& context) {
+  return std::string(context.engine.backend().name());
+}
+bool rt_torch_set_backend(CallContext& context, std::string_view name) {
+  context.engine.set_backend(context, name);
   return true;
 }
-std::string rt_torch_policy(Turn& turn) { return std::string(name(turn.engine.policy())); }
-bool rt_torch_set_policy(Turn& turn, std::string_view name) {
+std::string rt_torch_policy(CallContext& context) {
+  return std::string(name(context.engine.policy()));
+}
+bool rt_torch_set_policy(CallContext& context, std::string_view name) {
   const auto policy = parse_policy(name);
   if (!policy) fail("there is no such policy; there are observe, data, eager");
-  turn.engine.set_policy(turn, *policy);
+  context.engine.set_policy(context, *policy);
   return true;
 }
 
 // ---- Batches.
 
-int64_t rt_torch_flush(Turn& turn) { return turn.engine.flush(turn); }
-bool rt_torch_sync(Turn& turn) { return turn.engine.sync(turn); }
-int64_t rt_torch_pending(Turn& turn) { return turn.engine.pending(turn); }
-int64_t rt_torch_live_handles(Turn& turn) { return turn.engine.live_handles(); }
-void rt_torch_manual_seed(Turn& turn, int64_t seed) {
-  turn.engine.seed(turn, static_cast<uint64_t>(seed));
+int64_t rt_torch_flush(CallContext& context) { return context.engine.flush(context); }
+bool rt_torch_sync(CallContext& context) { return context.engine.sync(context); }
+int64_t rt_torch_pending(CallContext& context) { return context.engine.pending(context); }
+int64_t rt_torch_live_handles(CallContext& context) { return context.engine.live_handles(); }
+void rt_torch_manual_seed(CallContext& context, int64_t seed) {
+  context.engine.seed(context, static_cast<uint64_t>(seed));
 }
 
 // ---- Counters.
 
-int64_t rt_torch_stat(Turn& turn, std::string_view name) {
+int64_t rt_torch_stat(CallContext& context, std::string_view name) {
   const auto counter = find_counter(name);
   if (!counter) fail("there is no such counter; rt_torch_stats_json names them all");
-  return turn.engine.counters()[static_cast<size_t>(*counter)];
+  return context.engine.counters()[static_cast<size_t>(*counter)];
 }
-std::string rt_torch_stats_json(Turn& turn) { return to_json(turn.engine.counters()); }
-void rt_torch_stats_reset(Turn& turn) { turn.engine.reset_counters(); }
+std::string rt_torch_stats_json(CallContext& context) { return to_json(context.engine.counters()); }
+void rt_torch_stats_reset(CallContext& context) { context.engine.reset_counters(); }
 
 // ---- Looking at the graph.
 
-std::string rt_torch_graph_text(Turn& turn) { return turn.engine.dump(turn, "text"); }
+std::string rt_torch_graph_text(CallContext& context) {
+  return context.engine.dump(context, "text");
+}
 
-bool rt_torch_graph_dump(Turn& turn, std::string_view path, std::string_view format) {
+bool rt_torch_graph_dump(CallContext& context, std::string_view path, std::string_view format) {
   if (format == "torchscript" && path.ends_with(".pt")) format = "torchscript module";
   else if (format == "torchscript" && !path.ends_with(".txt"))
     fail("torchscript is text in a .txt file or a module in a .pt file; the path has neither end");
-  std::string dumped = turn.engine.dump(turn, format);
-  const Unlocked unlocked(turn.engine);
+  std::string dumped = context.engine.dump(context, format);
+  const Unlocked unlocked(context.engine);
   const std::string text = std::move(dumped);
   const std::string name(path);
   const auto close = [](std::FILE* file) { std::fclose(file); };
@@ -72,15 +78,15 @@ bool rt_torch_graph_dump(Turn& turn, std::string_view path, std::string_view for
   return true;
 }
 
-bool rt_torch_set_label(Turn& turn, int64_t handle, std::string_view label) {
-  turn.engine.set_label(turn, handle, std::string(label));
+bool rt_torch_set_label(CallContext& context, int64_t handle, std::string_view label) {
+  context.engine.set_label(context, handle, std::string(label));
   return true;
 }
-void rt_torch_set_location(Turn& turn, std::string_view file, int64_t line) {
-  turn.engine.set_location(turn, file, line);
+void rt_torch_set_location(CallContext& context, std::string_view file, int64_t line) {
+  context.engine.set_location(context, file, line);
 }
-int64_t rt_torch_torchtensor_dtype(Turn& turn, int64_t handle) {
-  return static_cast<int64_t>(query(turn, handle).dtype);
+int64_t rt_torch_torchtensor_dtype(CallContext& context, int64_t handle) {
+  return static_cast<int64_t>(query(context, handle).dtype);
 }
 
 }  // namespace rt::call

@@ -16,21 +16,22 @@ BufferRef on_host(Backend& backend, const BufferRef& buffer, DType dtype) {
 }
 
 /// A handle to a tensor on the default device, of which `buffer` is the whole storage on the host.
-int64_t add(Turn& turn, BufferRef buffer, const Layout& layout) {
-  Engine& engine = turn.engine;
+int64_t add(CallContext& context, BufferRef buffer, const Layout& layout) {
+  Engine& engine = context.engine;
   if (const Device device = engine.default_device(); device.is_cuda()) {
     Backend& backend = engine.backend();
     const Unlocked unlocked(engine);
     buffer = backend.from_host(buffer->data(), buffer->dtype(), buffer->sizes(), device);
   }
-  return engine.add_tensor(turn, BufferRef(new Buffer(buffer->storage(), buffer->dtype(), layout)));
+  return engine.add_tensor(context,
+                           BufferRef(new Buffer(buffer->storage(), buffer->dtype(), layout)));
 }
 
 }  // namespace
 
-void rt_torch_tensor_save(Turn& turn, int64_t handle, std::string_view path) {
-  Engine& engine = turn.engine;
-  BufferRef read = engine.read(turn, handle);
+void rt_torch_tensor_save(CallContext& context, int64_t handle, std::string_view path) {
+  Engine& engine = context.engine;
+  BufferRef read = engine.read(context, handle);
   Backend& backend = engine.backend();
   const Unlocked unlocked(engine);
   const BufferRef saved = std::move(read);
@@ -38,9 +39,9 @@ void rt_torch_tensor_save(Turn& turn, int64_t handle, std::string_view path) {
   files::save_torch_file(std::string(path), buffer->dtype(), buffer->sizes(), buffer->data());
 }
 
-int64_t rt_torch_tensor_load(Turn& turn, std::string_view path) {
-  Engine& engine = turn.engine;
-  engine.seam(turn);
+int64_t rt_torch_tensor_load(CallContext& context, std::string_view path) {
+  Engine& engine = context.engine;
+  engine.batch_boundary(context);
   Backend& backend = engine.backend();
   BufferRef storage;
   Layout layout;
@@ -51,35 +52,36 @@ int64_t rt_torch_tensor_load(Turn& turn, std::string_view path) {
       return storage->data();
     });
   }
-  return add(turn, std::move(storage), layout);
+  return add(context, std::move(storage), layout);
 }
 
-int64_t rt_torch_safetensors_open(Turn& turn, std::string_view path) {
+int64_t rt_torch_safetensors_open(CallContext& context, std::string_view path) {
   OpenFile file;
   {
-    const Unlocked unlocked(turn.engine);
+    const Unlocked unlocked(context.engine);
     file = std::make_shared<files::Safetensors>(std::string(path));
   }
-  return turn.engine.add_file(turn, std::move(file));
+  return context.engine.add_file(context, std::move(file));
 }
-void rt_torch_safetensors_close(Turn& turn, int64_t handle) {
-  turn.engine.close_file(turn, handle);
+void rt_torch_safetensors_close(CallContext& context, int64_t handle) {
+  context.engine.close_file(context, handle);
 }
-int64_t rt_torch_safetensors_num_tensors(Turn& turn, int64_t handle) {
-  return static_cast<int64_t>(turn.engine.file(turn, handle)->tensors().size());
+int64_t rt_torch_safetensors_num_tensors(CallContext& context, int64_t handle) {
+  return static_cast<int64_t>(context.engine.file(context, handle)->tensors().size());
 }
-std::string rt_torch_safetensors_list_names(Turn& turn, int64_t handle) {
-  OpenFile open = turn.engine.file(turn, handle);
-  const Unlocked unlocked(turn.engine);
+std::string rt_torch_safetensors_list_names(CallContext& context, int64_t handle) {
+  OpenFile open = context.engine.file(context, handle);
+  const Unlocked unlocked(context.engine);
   const OpenFile file = std::move(open);
   return file->names();
 }
 
-int64_t rt_torch_safetensors_get_tensor(Turn& turn, int64_t handle, std::string_view name) {
-  Engine& engine = turn.engine;
-  engine.seam(turn);
+int64_t rt_torch_safetensors_get_tensor(CallContext& context, int64_t handle,
+                                        std::string_view name) {
+  Engine& engine = context.engine;
+  engine.batch_boundary(context);
   Backend& backend = engine.backend();
-  OpenFile open = engine.file(turn, handle);
+  OpenFile open = engine.file(context, handle);
   BufferRef buffer;
   {
     const Unlocked unlocked(engine);
@@ -90,31 +92,32 @@ int64_t rt_torch_safetensors_get_tensor(Turn& turn, int64_t handle, std::string_
     file->read(tensor, buffer->data());
     if (dtype == DType::F16 || dtype == DType::BF16) buffer = on_host(backend, buffer, DType::F32);
   }
-  return add(turn, buffer, buffer->layout());
+  return add(context, buffer, buffer->layout());
 }
 
 // ---- The same with texts as integers.
 
-void rt_torch_tensor_save_dyn(Turn& turn, int64_t handle, std::string_view path_ptr) {
-  rt_torch_tensor_save(turn, handle, path_ptr);
+void rt_torch_tensor_save_dyn(CallContext& context, int64_t handle, std::string_view path_ptr) {
+  rt_torch_tensor_save(context, handle, path_ptr);
 }
-int64_t rt_torch_tensor_load_dyn(Turn& turn, std::string_view path_ptr) {
-  return rt_torch_tensor_load(turn, path_ptr);
+int64_t rt_torch_tensor_load_dyn(CallContext& context, std::string_view path_ptr) {
+  return rt_torch_tensor_load(context, path_ptr);
 }
-int64_t rt_torch_safetensors_open_dyn(Turn& turn, std::string_view path_ptr) {
-  return rt_torch_safetensors_open(turn, path_ptr);
+int64_t rt_torch_safetensors_open_dyn(CallContext& context, std::string_view path_ptr) {
+  return rt_torch_safetensors_open(context, path_ptr);
 }
-void rt_torch_safetensors_close_dyn(Turn& turn, int64_t handle) {
-  rt_torch_safetensors_close(turn, handle);
+void rt_torch_safetensors_close_dyn(CallContext& context, int64_t handle) {
+  rt_torch_safetensors_close(context, handle);
 }
-int64_t rt_torch_safetensors_num_tensors_dyn(Turn& turn, int64_t handle) {
-  return rt_torch_safetensors_num_tensors(turn, handle);
+int64_t rt_torch_safetensors_num_tensors_dyn(CallContext& context, int64_t handle) {
+  return rt_torch_safetensors_num_tensors(context, handle);
 }
-std::string rt_torch_safetensors_list_names_dyn(Turn& turn, int64_t handle) {
-  return rt_torch_safetensors_list_names(turn, handle);
+std::string rt_torch_safetensors_list_names_dyn(CallContext& context, int64_t handle) {
+  return rt_torch_safetensors_list_names(context, handle);
 }
-int64_t rt_torch_safetensors_get_tensor_dyn(Turn& turn, int64_t handle, std::string_view name_ptr) {
-  return rt_torch_safetensors_get_tensor(turn, handle, name_ptr);
+int64_t rt_torch_safetensors_get_tensor_dyn(CallContext& context, int64_t handle,
+                                            std::string_view name_ptr) {
+  return rt_torch_safetensors_get_tensor(context, handle, name_ptr);
 }
 
 }  // namespace rt::call

@@ -18,9 +18,10 @@ int64_t checked_size(Sizes sizes) {
 }
 
 /// A handle to numbers of the host, of the dtype `given`, as a tensor of `dtype`.
-int64_t add(Turn& turn, const void* data, DType given, Sizes sizes, DType dtype, Device device) {
-  Engine& engine = turn.engine;
-  engine.seam(turn);
+int64_t add(CallContext& context, const void* data, DType given, Sizes sizes, DType dtype,
+            Device device) {
+  Engine& engine = context.engine;
+  engine.batch_boundary(context);
   Backend& backend = engine.backend();
   BufferRef buffer;
   {
@@ -34,11 +35,11 @@ int64_t add(Turn& turn, const void* data, DType given, Sizes sizes, DType dtype,
       if (device.is_cuda()) buffer = backend.from_host(buffer->data(), dtype, sizes, device);
     }
   }
-  return engine.add_tensor(turn, std::move(buffer));
+  return engine.add_tensor(context, std::move(buffer));
 }
 /// The same without a conversion.
-int64_t add(Turn& turn, const void* data, DType dtype, Sizes sizes, Device device) {
-  return add(turn, data, dtype, sizes, dtype, device);
+int64_t add(CallContext& context, const void* data, DType dtype, Sizes sizes, Device device) {
+  return add(context, data, dtype, sizes, dtype, device);
 }
 
 /// Checks that `given` numbers make a tensor of `sizes`.
@@ -52,12 +53,12 @@ void check_pointer(const char* name, const void* pointer, int64_t count) {
 }
 
 /// All elements as `dtype` at `out`, which has room for `capacity`; returns how many.
-int64_t copy(Turn& turn, int64_t handle, void* out, int64_t capacity, DType dtype) {
-  Engine& engine = turn.engine;
-  const int64_t count = numel(engine.type(turn, handle).sizes);
+int64_t copy(CallContext& context, int64_t handle, void* out, int64_t capacity, DType dtype) {
+  Engine& engine = context.engine;
+  const int64_t count = numel(engine.type(context, handle).sizes);
   if (capacity < count) fail("capacity is ", capacity, ", the tensor has ", count, " elements");
   check_pointer("buffer", out, count);
-  BufferRef read = engine.read(turn, handle);
+  BufferRef read = engine.read(context, handle);
   if (count == 0) return 0;
   Backend& backend = engine.backend();
   const Unlocked unlocked(engine);
@@ -68,22 +69,22 @@ int64_t copy(Turn& turn, int64_t handle, void* out, int64_t capacity, DType dtyp
 
 /// The sizes, with the force that asking for them is. They are inferred, so they are taken first:
 /// another thread may free the handle while the batch runs.
-Shape observed_shape(Turn& turn, int64_t handle) {
-  Shape shape(turn.engine.type(turn, handle).sizes);
-  turn.engine.observe_shape(turn, handle);
+Shape observed_shape(CallContext& context, int64_t handle) {
+  Shape shape(context.engine.type(context, handle).sizes);
+  context.engine.observe_shape(context, handle);
   return shape;
 }
 
-int64_t from_words(Turn& turn, const int64_t* bits, Sizes sizes) {
+int64_t from_words(CallContext& context, const int64_t* bits, Sizes sizes) {
   check_pointer("bits", bits, checked_size(sizes));
-  return add(turn, bits, DType::F64, sizes, turn.engine.default_device());
+  return add(context, bits, DType::F64, sizes, context.engine.default_device());
 }
 
 }  // namespace
 
-TensorType query(Turn& turn, int64_t handle) {
-  turn.engine.count(Counter::calls);
-  return turn.engine.type(turn, handle);
+TensorType query(CallContext& context, int64_t handle) {
+  context.engine.count(Counter::calls);
+  return context.engine.type(context, handle);
 }
 
 DType dtype_of_code(int64_t code, int64_t codes) {
@@ -96,75 +97,78 @@ DType dtype_of_code(int64_t code, int64_t codes) {
 DType loader_dtype(int64_t code) { return dtype_of_code(code, 4); }
 
 Sizes sizes_at(const char* name, const int64_t* sizes, int64_t count) {
-  abi::check_list(name, sizes, count, abi::kMostDims);
+  abi::check_list(name, sizes, count, abi::kMaxDims);
   return {sizes, static_cast<size_t>(count)};
 }
 
 // ---- Creation from data.
 
-int64_t rt_torch_tensor_from_data(Turn& turn, std::span<const double> data, Sizes dims) {
+int64_t rt_torch_tensor_from_data(CallContext& context, std::span<const double> data, Sizes dims) {
   check_count(static_cast<int64_t>(data.size()), dims);
-  return add(turn, data.data(), DType::F64, dims, turn.engine.default_device());
+  return add(context, data.data(), DType::F64, dims, context.engine.default_device());
 }
 
-int64_t rt_torch_tensor_from_i64_data(Turn& turn, std::span<const int64_t> data, Sizes dims) {
+int64_t rt_torch_tensor_from_i64_data(CallContext& context, std::span<const int64_t> data,
+                                      Sizes dims) {
   check_count(static_cast<int64_t>(data.size()), dims);
-  return add(turn, data.data(), DType::I64, dims, turn.engine.default_device());
+  return add(context, data.data(), DType::I64, dims, context.engine.default_device());
 }
 
-int64_t rt_torch_tensor(Turn& turn, const double* data, int64_t data_len, const int64_t* shape,
-                        int32_t shape_len, int32_t dtype, int32_t device) {
+int64_t rt_torch_tensor(CallContext& context, const double* data, int64_t data_len,
+                        const int64_t* shape, int32_t shape_len, int32_t dtype, int32_t device) {
   const Sizes sizes = sizes_at("shape", shape, shape_len);
   abi::check_list("data", data, data_len, INT64_MAX);
   check_count(data_len, sizes);
-  return add(turn, data, DType::F64, sizes, loader_dtype(dtype), loader_device(device));
+  return add(context, data, DType::F64, sizes, loader_dtype(dtype), loader_device(device));
 }
 
-int64_t rt_dyn_torch_tensor_from_bits_1d(Turn& turn, const int64_t* bits, int64_t len) {
-  return from_words(turn, bits, std::array{len});
+int64_t rt_dyn_torch_tensor_from_bits_1d(CallContext& context, const int64_t* bits, int64_t len) {
+  return from_words(context, bits, std::array{len});
 }
-int64_t rt_dyn_torch_tensor_from_bits_2d(Turn& turn, const int64_t* bits, int64_t rows,
+int64_t rt_dyn_torch_tensor_from_bits_2d(CallContext& context, const int64_t* bits, int64_t rows,
                                          int64_t cols) {
-  return from_words(turn, bits, std::array{rows, cols});
+  return from_words(context, bits, std::array{rows, cols});
 }
 
 // ---- Shape.
 
-int64_t rt_torch_torchtensor_ndim(Turn& turn, int64_t handle) {
-  return static_cast<int64_t>(query(turn, handle).sizes.size());
+int64_t rt_torch_torchtensor_ndim(CallContext& context, int64_t handle) {
+  return static_cast<int64_t>(query(context, handle).sizes.size());
 }
-int64_t rt_torch_tensor_ndim(Turn& turn, int64_t handle) {
-  return rt_torch_torchtensor_ndim(turn, handle);
-}
-
-int64_t rt_torch_torchtensor_numel(Turn& turn, int64_t handle) {
-  return numel(observed_shape(turn, handle));
-}
-int64_t rt_torch_tensor_numel(Turn& turn, int64_t handle) {
-  return rt_torch_torchtensor_numel(turn, handle);
+int64_t rt_torch_tensor_ndim(CallContext& context, int64_t handle) {
+  return rt_torch_torchtensor_ndim(context, handle);
 }
 
-int64_t rt_torch_torchtensor_shape(Turn& turn, int64_t handle, abi::Room<int64_t> out) {
-  for (const int64_t size : observed_shape(turn, handle)) out.put(size);
+int64_t rt_torch_torchtensor_numel(CallContext& context, int64_t handle) {
+  return numel(observed_shape(context, handle));
+}
+int64_t rt_torch_tensor_numel(CallContext& context, int64_t handle) {
+  return rt_torch_torchtensor_numel(context, handle);
+}
+
+int64_t rt_torch_torchtensor_shape(CallContext& context, int64_t handle,
+                                   abi::OutputList<int64_t> out) {
+  for (const int64_t size : observed_shape(context, handle)) out.put(size);
   return out.count();
 }
 
-int64_t rt_torch_tensor_shape(Turn& turn, int64_t handle, int64_t* dims_out, int32_t max_dims) {
+int64_t rt_torch_tensor_shape(CallContext& context, int64_t handle, int64_t* dims_out,
+                              int32_t max_dims) {
   abi::check_list("dims_out", dims_out, max_dims, INT32_MAX);
-  return rt_torch_torchtensor_shape(turn, handle, {dims_out, max_dims});
+  return rt_torch_torchtensor_shape(context, handle, {dims_out, max_dims});
 }
 
-int64_t rt_torch_torchtensor_shape_dim(Turn& turn, int64_t handle, int64_t dim_idx) {
-  const Shape shape = observed_shape(turn, handle);
+int64_t rt_torch_torchtensor_shape_dim(CallContext& context, int64_t handle, int64_t dim_idx) {
+  const Shape shape = observed_shape(context, handle);
   if (dim_idx < 0 || dim_idx >= shape.size())
     fail("dim_idx is out of range for ", to_string(shape), ", which has ", shape.size(),
          " dimensions");
   return shape[static_cast<uint32_t>(dim_idx)];
 }
 
-int64_t rt_torch_torchtensor_chunk(Turn& turn, int64_t handle, int64_t chunks, int64_t dim,
-                                   abi::Room<int64_t> out) {
-  const Shape shape(query(turn, handle).sizes);
+int64_t rt_torch_torchtensor_chunk(CallContext& context, int64_t handle, int64_t chunks,
+                                   int64_t dim, abi::OutputList<int64_t> out) {
+  const Shape shape(query(context, handle).sizes);
   const int64_t ndim = shape.size();
   if (ndim == 0) fail("a tensor without dimensions cannot be cut into chunks");
   if (chunks <= 0) fail("chunks must be at least 1");
@@ -174,8 +178,8 @@ int64_t rt_torch_torchtensor_chunk(Turn& turn, int64_t handle, int64_t chunks, i
   // Nothing, cut, is as many nothings as asked for.
   const int64_t piece = size / chunks + (size % chunks != 0);
   const int64_t pieces = size == 0 ? chunks : size / piece + (size % piece != 0);
-  if (pieces > abi::kMostTensors)
-    fail("that makes ", pieces, " pieces; at most ", abi::kMostTensors, " are possible");
+  if (pieces > abi::kMaxTensors)
+    fail("that makes ", pieces, " pieces; at most ", abi::kMaxTensors, " are possible");
   try {
     for (int64_t at = 0; at < pieces && !out.full(); ++at) {
       Call call;
@@ -185,17 +189,18 @@ int64_t rt_torch_torchtensor_chunk(Turn& turn, int64_t handle, int64_t chunks, i
       const int64_t start = at * piece;
       for (const int64_t word :
            {start, size - start > piece ? start + piece : size, dim, int64_t{1}})
-        call.args.words.push_back(word);
-      out.put(turn.engine.record(turn, call));
+        call.args.attributes.push_back(word);
+      out.put(context.engine.record(context, call));
     }
   } catch (...) {
-    for (int64_t at = 0; at < out.count(); ++at) turn.engine.free(turn, std::exchange(out[at], 0));
+    for (int64_t at = 0; at < out.count(); ++at)
+      context.engine.free(context, std::exchange(out[at], 0));
     throw;
   }
   return pieces;
 }
 
-int64_t rt_dyn_torch_tensor_binary_op(Turn& turn, int64_t a, int64_t b, int64_t op) {
+int64_t rt_dyn_torch_tensor_binary_op(CallContext& context, int64_t a, int64_t b, int64_t op) {
   constexpr std::array kOps = {Op::Add, Op::Sub, Op::Mul, Op::Div};
   if (op < 0 || op >= static_cast<int64_t>(kOps.size()))
     fail("op ", op, " is not known; there are 0 add, 1 sub, 2 mul, 3 div");
@@ -203,33 +208,34 @@ int64_t rt_dyn_torch_tensor_binary_op(Turn& turn, int64_t a, int64_t b, int64_t 
   call.symbol = "rt_dyn_torch_tensor_binary_op";
   call.args.op = kOps[static_cast<size_t>(op)];
   call.handles = {a, b};
-  return turn.engine.record(turn, call);
+  return context.engine.record(context, call);
 }
 
 // ---- Reading and giving back.
 
-double rt_torch_torchtensor_item(Turn& turn, int64_t handle) {
-  const Shape shape(turn.engine.type(turn, handle).sizes);
+double rt_torch_torchtensor_item(CallContext& context, int64_t handle) {
+  const Shape shape(context.engine.type(context, handle).sizes);
   if (numel(shape) != 1) fail("one element is wanted, the tensor has the sizes ", to_string(shape));
   double value = 0;
-  copy(turn, handle, &value, 1, DType::F64);
+  copy(context, handle, &value, 1, DType::F64);
   return value;
 }
 
-int64_t rt_torch_copy_data(Turn& turn, int64_t handle, void* buffer, int64_t capacity,
+int64_t rt_torch_copy_data(CallContext& context, int64_t handle, void* buffer, int64_t capacity,
                            int32_t dtype) {
-  return copy(turn, handle, buffer, capacity, dtype_of_code(dtype, kDTypes));
+  return copy(context, handle, buffer, capacity, dtype_of_code(dtype, kDTypes));
 }
-int64_t rt_torch_copy_data_to_cpu(Turn& turn, int64_t handle, float* buffer, int64_t capacity) {
-  return copy(turn, handle, buffer, capacity, DType::F32);
+int64_t rt_torch_copy_data_to_cpu(CallContext& context, int64_t handle, float* buffer,
+                                  int64_t capacity) {
+  return copy(context, handle, buffer, capacity, DType::F32);
 }
 
 namespace {
 template <class T>
-int64_t put_all(Turn& turn, int64_t handle, DType dtype, abi::Room<T> out) {
-  BufferRef read = turn.engine.read(turn, handle);
-  Backend& backend = turn.engine.backend();
-  const Unlocked unlocked(turn.engine);
+int64_t put_all(CallContext& context, int64_t handle, DType dtype, abi::OutputList<T> out) {
+  BufferRef read = context.engine.read(context, handle);
+  Backend& backend = context.engine.backend();
+  const Unlocked unlocked(context.engine);
   const BufferRef buffer = std::move(read);
   std::vector<T> elements(static_cast<size_t>(buffer->numel()));
   if (!elements.empty()) backend.to_host(*buffer, dtype, elements.data());
@@ -238,22 +244,28 @@ int64_t put_all(Turn& turn, int64_t handle, DType dtype, abi::Room<T> out) {
 }
 }  // namespace
 
-int64_t rt_torch_torchtensor_to_list(Turn& turn, int64_t handle, abi::Room<double> out) {
-  return put_all(turn, handle, DType::F64, out);
+int64_t rt_torch_torchtensor_to_list(CallContext& context, int64_t handle,
+                                     abi::OutputList<double> out) {
+  return put_all(context, handle, DType::F64, out);
 }
-int64_t rt_torch_torchtensor_to_i64_list(Turn& turn, int64_t handle, abi::Room<int64_t> out) {
-  const DType dtype = turn.engine.type(turn, handle).dtype;
+int64_t rt_torch_torchtensor_to_i64_list(CallContext& context, int64_t handle,
+                                         abi::OutputList<int64_t> out) {
+  const DType dtype = context.engine.type(context, handle).dtype;
   if (is_float(dtype))
     fail(
         "the tensor is of ", name(dtype),
         "; read it with rt_torch_torchtensor_to_list, or cast it with rt_torch_torchtensor_to_int");
-  return put_all(turn, handle, DType::I64, out);
+  return put_all(context, handle, DType::I64, out);
 }
 
-void rt_torch_torchtensor_free(Turn& turn, int64_t handle) { turn.engine.free(turn, handle); }
-void rt_torch_tensor_free(Turn& turn, int64_t handle) { turn.engine.free(turn, handle); }
-int64_t rt_torch_free(Turn& turn, int64_t handle) {
-  turn.engine.free(turn, handle);
+void rt_torch_torchtensor_free(CallContext& context, int64_t handle) {
+  context.engine.free(context, handle);
+}
+void rt_torch_tensor_free(CallContext& context, int64_t handle) {
+  context.engine.free(context, handle);
+}
+int64_t rt_torch_free(CallContext& context, int64_t handle) {
+  context.engine.free(context, handle);
   return 0;
 }
 

@@ -21,55 +21,56 @@ struct BatchNorm {
       call.handles.push_back(running_mean);
       call.handles.push_back(running_var);
     }
-    call.args.words.push_back(std::bit_cast<int64_t>(eps));
+    call.args.attributes.push_back(std::bit_cast<int64_t>(eps));
     return call;
   }
 };
 
 /// Statistics are counted, not trained: as in PyTorch no gradient flows to them.
-void check_statistic(Turn& turn, const char* name, int64_t handle) {
-  if (turn.thread.no_grad == 0 && turn.engine.requires_grad(turn, handle))
+void check_statistic(CallContext& context, const char* name, int64_t handle) {
+  if (context.thread.no_grad == 0 && context.engine.requires_grad(context, handle))
     fail(name, " is #", handle,
          ", which takes part in gradients, and batch_norm has none for it; give what "
          "rt_torch_autograd_detach makes of it");
 }
 
-int64_t batch_norm(Turn& turn, const BatchNorm& norm, bool training) {
+int64_t batch_norm(CallContext& context, const BatchNorm& norm, bool training) {
   if ((norm.running_mean == 0) != (norm.running_var == 0))
     fail("running_mean and running_var must both be given or both be 0");
   const bool running = norm.running_mean != 0;
   if (running) {
-    check_statistic(turn, "running_mean", norm.running_mean);
-    check_statistic(turn, "running_var", norm.running_var);
+    check_statistic(context, "running_mean", norm.running_mean);
+    check_statistic(context, "running_var", norm.running_var);
   }
   // As in PyTorch, an input without elements teaches nothing.
-  if (numel(turn.engine.type(turn, norm.input).sizes) == 0) training = false;
+  if (numel(context.engine.type(context, norm.input).sizes) == 0) training = false;
   Call call = norm.call(training ? Op::BatchNormOfBatch : Op::BatchNorm);
-  if (!training || !running) return turn.engine.record(turn, call);
-  Update update{norm.call(Op::BatchNorm),
-                {norm.running_mean, norm.running_var},
-                [&norm](Builder& build, const Args& args) -> Small<Value, 4> {
-                  const auto now = decompositions::running_statistics(build, args, norm.momentum);
-                  return {now.mean, now.variance};
-                }};
-  return turn.engine.record_updating(turn, call, update);
+  if (!training || !running) return context.engine.record(context, call);
+  InPlaceUpdate update{norm.call(Op::BatchNorm),
+                       {norm.running_mean, norm.running_var},
+                       [&norm](Builder& build, const Args& args) -> Small<Value, 4> {
+                         const auto now =
+                             decompositions::running_statistics(build, args, norm.momentum);
+                         return {now.mean, now.variance};
+                       }};
+  return context.engine.record_updating(context, call, update);
 }
 
 }  // namespace
 
-int64_t rt_torch_nn_batch_norm(Turn& turn, int64_t input, int64_t running_mean, int64_t running_var,
-                               int64_t weight, int64_t bias, bool training, double momentum,
-                               double eps) {
+int64_t rt_torch_nn_batch_norm(CallContext& context, int64_t input, int64_t running_mean,
+                               int64_t running_var, int64_t weight, int64_t bias, bool training,
+                               double momentum, double eps) {
   return batch_norm(
-      turn,
+      context,
       {"rt_torch_nn_batch_norm", input, running_mean, running_var, weight, bias, momentum, eps},
       training);
 }
 
-int64_t rt_torch_nn_batch_norm_bits(Turn& turn, int64_t input, int64_t running_mean,
+int64_t rt_torch_nn_batch_norm_bits(CallContext& context, int64_t input, int64_t running_mean,
                                     int64_t running_var, int64_t weight, int64_t bias,
                                     int64_t training, double momentum_bits, double eps_bits) {
-  return batch_norm(turn,
+  return batch_norm(context,
                     {"rt_torch_nn_batch_norm_bits", input, running_mean, running_var, weight, bias,
                      momentum_bits, eps_bits},
                     training != 0);

@@ -25,7 +25,7 @@
 #define RT_AS_IntData(what, name) what##_LIST(int64_t, name)
 #define RT_AS_FloatList(what, name) what##_LIST(double, name)
 
-// RT_RETURNS_<kind>(what): what_ROOM(element) for a list, else nothing.
+// RT_RETURNS_<kind>(what): what_OUTPUT(element) for a list, else nothing.
 #define RT_RETURNS_Tensor(what)
 #define RT_RETURNS_Handle(what)
 #define RT_RETURNS_Void(what)
@@ -41,9 +41,9 @@
 #define RT_RETURNS_Rate(what)
 #define RT_RETURNS_Text(what)
 #define RT_RETURNS_TextBits(what)
-#define RT_RETURNS_IntList(what) what##_ROOM(int64_t)
-#define RT_RETURNS_TensorList(what) what##_ROOM(int64_t)
-#define RT_RETURNS_FloatList(what) what##_ROOM(double)
+#define RT_RETURNS_IntList(what) what##_OUTPUT(int64_t)
+#define RT_RETURNS_TensorList(what) what##_OUTPUT(int64_t)
+#define RT_RETURNS_FloatList(what) what##_OUTPUT(double)
 
 #define RT_DECLARE_ONE(type, name) type name##_
 #define RT_FIELDS_ONE(type, name) name##_

@@ -217,11 +217,11 @@ std::string_view result_note(Kind kind, const Flavor& flavor) {
 }
 
 /// Words set in lines of at most `width`, each opened with `indent` but the first.
-std::string wrapped(const std::string& words, size_t first, const char* indent, size_t width) {
+std::string wrapped(const std::string& attributes, size_t first, const char* indent, size_t width) {
   std::string out;
   size_t column = first;
-  for (size_t at = 0; at < words.size();) {
-    const size_t end = std::min(words.find(' ', at), words.size());
+  for (size_t at = 0; at < attributes.size();) {
+    const size_t end = std::min(attributes.find(' ', at), attributes.size());
     if (column + 1 + (end - at) > width) {
       out += "\n";
       out += indent;
@@ -230,7 +230,7 @@ std::string wrapped(const std::string& words, size_t first, const char* indent, 
       out += " ";
       ++column;
     }
-    out.append(words, at, end - at);
+    out.append(attributes, at, end - at);
     column += end - at;
     at = end + 1;
   }

@@ -68,7 +68,7 @@ void Capture::write(const std::string& stem, const Noted& noted, const std::stri
   }
   const std::string path = stem + ".json";
   files::naming(path, [&] {
-    const DumpNotes notes{noted.places, noted.labels, ranges, inputs, error};
+    const DumpNotes notes{noted.locations, noted.labels, ranges, inputs, error};
     const std::string text = to_json(noted.batch, &notes);
     files::Replacement file(path);
     file.write(text.data(), static_cast<int64_t>(text.size()));
@@ -76,7 +76,7 @@ void Capture::write(const std::string& stem, const Noted& noted, const std::stri
   });
 }
 
-int64_t Capture::note(const Submission& submission, std::span<const std::string> places,
+int64_t Capture::note(const Submission& submission, std::span<const std::string> locations,
                       Backend& backend) {
   const std::lock_guard lock(mutex_);
   ++noted_;
@@ -84,7 +84,7 @@ int64_t Capture::note(const Submission& submission, std::span<const std::string>
     Noted noted{noted_,
                 key_of(submission.batch()),
                 submission.whole(),
-                {places.begin(), places.end()},
+                {locations.begin(), locations.end()},
                 submission.labels,
                 submission.inputs};
     for (BufferRef& input : noted.inputs)
@@ -96,7 +96,7 @@ int64_t Capture::note(const Submission& submission, std::span<const std::string>
     fs::create_directories(folder_);
     write(stem.string(), last_.back(), "", backend);
   } catch (const std::exception& error) {
-    complaint_ = error.what();
+    environment_error_ = error.what();
   }
   return noted_;
 }
@@ -109,22 +109,22 @@ std::string Capture::new_folder() {
   }
 }
 
-void Capture::failed(int64_t number, const std::string& error, Backend& backend) {
+void Capture::failed(int64_t id, const std::string& error, Backend& backend) {
   const std::lock_guard lock(mutex_);
-  if (failures_ == kMostFailures) return;
+  if (failures_ == kMaxFailures) return;
   ++failures_;
-  const auto has_failed = [number](const Noted& noted) { return noted.number == number; };
+  const auto has_failed = [id](const Noted& noted) { return noted.id == id; };
   if (std::ranges::none_of(last_, has_failed)) return;
   try {
     const std::string folder = new_folder();
-    int place = 0;
+    int position = 0;
     for (const Noted& noted : last_) {
       const bool it = has_failed(noted);
-      const std::string name = join(++place, '-', to_string(noted.key), it ? "-failed" : "");
+      const std::string name = join(++position, '-', to_string(noted.key), it ? "-failed" : "");
       write((fs::path(folder) / name).string(), noted, it ? error : "", backend);
     }
   } catch (const std::exception& problem) {
-    complaint_ = problem.what();
+    environment_error_ = problem.what();
   }
 }
 

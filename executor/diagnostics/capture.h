@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "graph/batch/backend.h"
 #include "graph/dump/dump.h"
 #include "graph/tape/tape.h"
 
@@ -16,20 +17,21 @@ namespace rt {
 ///     batch-KEY.safetensors      its inputs, where they are wanted, by their values' names: "%0"
 ///     failure-1/1-KEY.json       the batches that ran last, the oldest first ...
 ///     failure-1/8-KEY-failed.json   ... up to the one that failed, which says why
-/// Failures are numbered on from what the folder has; a process writes at most kMostFailures.
+/// Failures are numbered on from what the folder has; a process writes at most kMaxFailures.
 /// Nothing here throws: what cannot be written is told by take_complaint(). For several threads.
 class Capture {
  public:
   static constexpr size_t kLast = 8;
-  static constexpr int kMostFailures = 16;
+  static constexpr int kMaxFailures = 16;
 
   Capture(std::string folder, bool inputs) : folder_(std::move(folder)), inputs_(inputs) {}
   bool wanted() const { return !folder_.empty(); }
 
   /// A batch that is about to run, with the texts of its steps' places; its number.
-  int64_t note(const Submission& submission, std::span<const std::string> places, Backend& backend);
+  int64_t note(const Submission& submission, std::span<const std::string> locations,
+               Backend& backend);
   /// The batch of that number has failed.
-  void failed(int64_t number, const std::string& error, Backend& backend);
+  void failed(int64_t id, const std::string& error, Backend& backend);
   /// Lets go of what it keeps of batches, and of their inputs.
   void forget() {
     const std::lock_guard lock(mutex_);
@@ -37,7 +39,7 @@ class Capture {
   }
   std::string take_complaint() {
     const std::lock_guard lock(mutex_);
-    return std::exchange(complaint_, {});
+    return std::exchange(environment_error_, {});
   }
 
   // Around a fork, so that the child finds everything whole.
@@ -48,10 +50,10 @@ class Capture {
   /// Inputs are kept as they are, since nothing writes over what somebody holds; those that nobody
   /// will want are null.
   struct Noted {
-    int64_t number;
+    int64_t id;
     Key key;
     Batch batch;
-    std::vector<std::string> places;
+    std::vector<std::string> locations;
     std::vector<std::string> labels;
     std::vector<BufferRef> inputs;
   };
@@ -68,7 +70,7 @@ class Capture {
   std::deque<Noted> last_;
   int64_t noted_ = 0;
   int failures_ = 0;
-  std::string complaint_;
+  std::string environment_error_;
 };
 
 }  // namespace rt

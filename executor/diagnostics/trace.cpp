@@ -10,7 +10,6 @@
 #include <cstring>
 #include <iostream>
 
-#include "graph/clock.h"
 #include "graph/error.h"
 #include "graph/printable.h"
 
@@ -21,13 +20,13 @@ constexpr size_t kBuffer = 64 * 1024;
 /// A kill may cut a write short, at the end of a page of the file.
 constexpr int64_t kPage = 4096;
 /// Of a text; a step may have a million operands.
-constexpr size_t kMostText = 1000;
+constexpr size_t kMaxText = 1000;
 
 constexpr uint32_t kTracks = 8;  ///< numbers that a thread's tracks have between them
 constexpr std::string_view kTrackNames[] = {"recording", "forces", "batches", "compile", "nodes"};
 
 void put_text(std::string& out, std::string_view text) {
-  put_quoted(out, text.substr(0, kMostText));
+  put_quoted(out, text.substr(0, kMaxText));
 }
 
 /// Microseconds, as the format wants them.
@@ -40,18 +39,18 @@ void put_time(std::string& out, int64_t ns) {
 
 /// What a thread has of its own.
 struct Trace::Mine {
-  uint32_t number;
+  uint32_t id;
   uint32_t file = 0;      ///< in which of the files its tracks have names
   uint32_t named = 0;     ///< the tracks that have, a bit each
   int64_t calls = 0;      ///< of the run of recording
   int64_t began = 0;      ///< its first call
   int64_t run_ended = 0;  ///< see end_of_run(), 0: not told about
-  int64_t track(Track track) const { return kTracks * number + static_cast<uint32_t>(track); }
+  int64_t track(Track track) const { return kTracks * id + static_cast<uint32_t>(track); }
 };
 
 Trace::Mine& Trace::mine() {
   static std::atomic<uint32_t> threads{0};
-  thread_local Mine mine{.number = ++threads};
+  thread_local Mine mine{.id = ++threads};
   return mine;
 }
 
@@ -199,7 +198,7 @@ void Trace::name_track(Track track) {
   pthread_getname_np(pthread_self(), thread, sizeof thread);
   const std::string where = join(R"(,"pid":)", process_, R"(,"tid":)", of.track(track));
   std::string named = join(R"({"ph":"M","name":"thread_name")", where, R"(,"args":{"name":)");
-  put_text(named, join("thread ", of.number, " (", static_cast<const char*>(thread),
+  put_text(named, join("thread ", of.id, " (", static_cast<const char*>(thread),
                        "): ", kTrackNames[static_cast<size_t>(track)]));
   put(named + "}}");
   put(join(R"({"ph":"M","name":"thread_sort_index")", where, R"(,"args":{"sort_index":)",

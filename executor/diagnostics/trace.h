@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "graph/batch/backend.h"
+#include "graph/clock.h"
 #include "graph/dump/dump.h"
 
 namespace rt {
@@ -94,10 +95,10 @@ class Trace final : public RunObserver {
 /// A slice from here to the end of its scope; nothing where there is no trace.
 class TraceScope {
  public:
-  TraceScope(Trace* trace, Track track, std::string_view name, std::string_view place = {})
+  TraceScope(Trace* trace, Track track, std::string_view name, std::string_view location = {})
       : trace_(trace), track_(track), name_(name) {
     if (!trace_) return;
-    place_ = place;
+    place_ = location;
     start_ = now_ns();
   }
   ~TraceScope() {

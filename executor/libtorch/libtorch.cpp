@@ -30,7 +30,7 @@ class Words {
 };
 
 plugin::BatchLists lists_of(const Batch& batch) {
-  return {batch.values, batch.steps, batch.operands, batch.words,
+  return {batch.values, batch.steps, batch.operands, batch.attributes,
           batch.dims,   batch.roots, batch.scalars,  batch.free_scalars};
 }
 
@@ -39,7 +39,8 @@ constexpr const char* kClosed =
 
 class LibtorchProgram final : public Program {
  public:
-  LibtorchProgram(plugin::Program* compiled, const OpSet& ops) : compiled_(compiled), ops_(ops) {}
+  LibtorchProgram(plugin::PluginProgram* compiled, const OpSet& ops)
+      : compiled_(compiled), ops_(ops) {}
   ~LibtorchProgram() override {
     if (const LibtorchVisit visit; visit) compiled_->destroy();
   }
@@ -56,7 +57,7 @@ class LibtorchProgram final : public Program {
   FusedCount fused() const override { return compiled_->fused(); }
 
  private:
-  plugin::Program* compiled_;
+  plugin::PluginProgram* compiled_;
   const OpSet ops_;
 };
 
@@ -95,7 +96,7 @@ class LibtorchBackend final : public Backend {
     const LibtorchVisit visit;
     if (!visit) return host_->compile(batch);
     Words error;
-    plugin::Program* compiled = executor_->compile(lists_of(batch), error.sink());
+    plugin::PluginProgram* compiled = executor_->compile(lists_of(batch), error.sink());
     if (!compiled) throw Error(error.text());
     return std::make_unique<LibtorchProgram>(compiled, ops_of(batch));
   }
@@ -188,7 +189,7 @@ BufferRef LibtorchBackend::moved(const Buffer& buffer, Device device) {
                               .dtype = buffer.dtype(),
                               .device = device,
                               .operands = std::span(&operand, 1),
-                              .words = {},
+                              .attributes = {},
                               .sizes = buffer.sizes()};
   BufferRef result;
   Words error;
@@ -206,7 +207,7 @@ std::string LibtorchBackend::refusal(const Batch& batch, uint32_t step, const Fr
   if (!row.rules.fails || row.rules.effect != Effect::None) return otherwise;
   std::vector<BufferRef> values(frame.values.begin(), frame.values.end());
   for (uint32_t operand : batch.operands_of(batch.steps[step]))
-    if (operand != kNone.number && values[operand]->device().is_cuda())
+    if (operand != kNone.id && values[operand]->device().is_cuda())
       values[operand] = moved(*values[operand], Device{});
   Frame here{values, frame.scalars};
   try {
@@ -223,7 +224,7 @@ void LibtorchBackend::run_on_host(const Batch& batch, uint32_t step, Frame& fram
   const Batch::Step& at = batch.steps[step];
   bool on_cuda = batch.values[at.result].device >= 0;
   for (uint32_t operand : batch.operands_of(at))
-    on_cuda = on_cuda || (operand != kNone.number && batch.values[operand].device >= 0);
+    on_cuda = on_cuda || (operand != kNone.id && batch.values[operand].device >= 0);
   if (on_cuda) throw StepError(step, why);
   host_->run_step(batch, step, frame);
   ++fallback_nodes_;
@@ -239,16 +240,16 @@ void LibtorchBackend::run_step(const Batch& batch, uint32_t step, Frame& frame) 
   const Batch::Item& item = batch.values[at.result];
   Small<const Buffer*, 6> operands;
   for (uint32_t operand : batch.operands_of(at))
-    operands.push_back(operand == kNone.number ? nullptr : frame.values[operand].get());
-  const WordsView recorded = batch.words_of(at);
-  Small<int64_t, 10> words(std::span<const int64_t>(recorded.words));
+    operands.push_back(operand == kNone.id ? nullptr : frame.values[operand].get());
+  const AttributesView recorded = batch.attributes_of(at);
+  Small<int64_t, 10> attributes(std::span<const int64_t>(recorded.attributes));
   for (uint32_t i = 0; i < recorded.row.scalars; ++i)
-    words[i] = frame.scalars[static_cast<size_t>(words[i])];
+    attributes[i] = frame.scalars[static_cast<size_t>(attributes[i])];
   const plugin::StepCall call{.op = at.op,
                               .dtype = item.dtype,
                               .device = Device{item.device},
                               .operands = operands,
-                              .words = words,
+                              .attributes = attributes,
                               .sizes = batch.sizes(at.result)};
   Words error;
   const auto outcome = executor_->run_step(call, &frame.values[at.result], error.sink());

@@ -101,10 +101,10 @@ std::string text_of(const fs::path& file) {
 }
 
 /// The digits and points behind the word, or nothing.
-std::string number_behind(std::string_view text, std::string_view word) {
-  const size_t at = text.find(word);
+std::string number_behind(std::string_view text, std::string_view attr) {
+  const size_t at = text.find(attr);
   if (at == std::string_view::npos) return "";
-  text.remove_prefix(at + word.size());
+  text.remove_prefix(at + attr.size());
   return std::string(text.substr(0, text.find_first_not_of("0123456789.")));
 }
 

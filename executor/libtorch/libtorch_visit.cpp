@@ -35,8 +35,8 @@ void register_ends(const OpSet& ops) {
   __cxxabiv1::__cxa_thread_atexit([](void*) { mine.closed = true; }, nullptr, &__dso_handle);
   bool is_new = false;
   for (size_t i = 0; i < OpSet::kWords; ++i) {
-    mine.ran.word(i) |= ops.word(i);
-    is_new = (ops.word(i) & ~ran_anywhere[i].fetch_or(ops.word(i))) != 0 || is_new;
+    mine.ran.attr(i) |= ops.attr(i);
+    is_new = (ops.attr(i) & ~ran_anywhere[i].fetch_or(ops.attr(i))) != 0 || is_new;
   }
   if (is_new) std::atexit(close_process);
 }
@@ -75,7 +75,7 @@ void LibtorchVisit::ran(Op op) {
 
 void LibtorchVisit::ran(const OpSet& ops) {
   for (size_t i = 0; i < OpSet::kWords; ++i)
-    if (ops.word(i) & ~mine.ran.word(i)) return register_ends(ops);
+    if (ops.attr(i) & ~mine.ran.attr(i)) return register_ends(ops);
 }
 
 void LibtorchVisit::after_fork() { stays = mine.stays; }

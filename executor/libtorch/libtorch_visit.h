@@ -14,8 +14,8 @@ class OpSet {
   static constexpr size_t kWords = static_cast<size_t>(Op::Fused) / 64 + 1;
   constexpr void add(Op op) { words_[number(op) / 64] |= uint64_t{1} << number(op) % 64; }
   bool operator[](Op op) const { return (words_[number(op) / 64] >> number(op) % 64 & 1) != 0; }
-  uint64_t& word(size_t i) { return words_[i]; }
-  uint64_t word(size_t i) const { return words_[i]; }
+  uint64_t& attr(size_t i) { return words_[i]; }
+  uint64_t attr(size_t i) const { return words_[i]; }
 
  private:
   static constexpr size_t number(Op op) { return static_cast<size_t>(op); }

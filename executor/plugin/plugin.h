@@ -30,7 +30,7 @@ struct BatchLists {
   List<Batch::Item> values;
   List<Batch::Step> steps;
   List<uint32_t> operands;
-  List<int64_t> words, dims;
+  List<int64_t> attributes, dims;
   List<uint32_t> roots;
   List<int64_t> scalars;
   uint32_t free_scalars;
@@ -42,7 +42,7 @@ struct StepCall {
   DType dtype;  ///< of the result
   Device device;
   List<const Buffer*> operands;  ///< nullptr for an optional tensor that is not there
-  List<int64_t> words;           ///< as in Args, the scalars' bits in their places
+  List<int64_t> attributes;      ///< as in Args, the scalars' bits in their places
   List<int64_t> sizes;           ///< of the result
 };
 
@@ -53,7 +53,7 @@ struct Observer {
 };
 
 /// A batch compiled. Runs of one program may overlap.
-class Program {
+class PluginProgram {
  public:
   /// As rt::Program::run; false with `error` said.
   virtual bool run(const BufferRef* inputs, const int64_t* scalars, BufferRef* roots,
@@ -63,7 +63,7 @@ class Program {
   virtual void destroy() noexcept = 0;
 
  protected:
-  ~Program() = default;
+  ~PluginProgram() = default;
 };
 
 enum class Outcome : uint8_t {
@@ -78,7 +78,7 @@ class Executor {
   virtual const char* version() const noexcept = 0;  ///< of libtorch
   virtual int device_count() const noexcept = 0;     ///< CUDA devices
   virtual Outcome run_step(const StepCall& call, BufferRef* result, Text error) noexcept = 0;
-  virtual Program* compile(const BatchLists& batch, Text error) noexcept = 0;
+  virtual PluginProgram* compile(const BatchLists& batch, Text error) noexcept = 0;
   virtual void observe(Observer observer) noexcept = 0;
   virtual bool script(const BatchLists& batch, ScriptForm form, Text out, Text error) noexcept = 0;
   virtual bool seed(uint64_t seed, Text error) noexcept = 0;

@@ -15,8 +15,8 @@
 namespace rt::torchscript {
 namespace {
 
-constexpr size_t kMost = size_t{1} << 40;
-constexpr int kSizes = size_class(int64_t{1} << 40).number + 1;
+constexpr size_t kMaxPooled = size_t{1} << 40;
+constexpr int kSizes = size_class(int64_t{1} << 40).id + 1;
 
 /// A block is given back by a function that knows its size, so that no list of blocks has to be
 /// kept, nor a lock that a forked child could find taken.
@@ -26,7 +26,7 @@ void give_back(void* block) {
 }
 template <int... number>
 constexpr auto deleters(std::integer_sequence<int, number...>) {
-  static_assert(((size_class(class_bytes(number)).number == number) && ...));
+  static_assert(((size_class(class_bytes(number)).id == number) && ...));
   return std::array<c10::DeleterFnPtr, sizeof...(number)>{give_back<number>...};
 }
 constexpr auto kGiveBack = deleters(std::make_integer_sequence<int, kSizes>());
@@ -41,13 +41,13 @@ class Pooling final : public c10::Allocator {
     return *pooling;
   }
   c10::DataPtr allocate(size_t bytes) override {
-    if (scopes == 0 || bytes > kMost) return before_->allocate(bytes);
+    if (scopes == 0 || bytes > kMaxPooled) return before_->allocate(bytes);
     const SizeClass size = size_class(static_cast<int64_t>(bytes));
     void* const block = take_block(size.bytes);
     if (!block && size.bytes > machine_memory())
       fail(bytes, " bytes are needed and this machine has ", machine_memory(), " for this process");
     if (!block) return before_->allocate(bytes);  // its error is the one that users know
-    return {block, block, kGiveBack[static_cast<size_t>(size.number)], c10::Device(c10::kCPU)};
+    return {block, block, kGiveBack[static_cast<size_t>(size.id)], c10::Device(c10::kCPU)};
   }
   /// Where libtorch keeps no DataPtr: our blocks are malloc's, which before_ takes.
   c10::DeleterFnPtr raw_deleter() const override { return before_->raw_deleter(); }

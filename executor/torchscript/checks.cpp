@@ -25,7 +25,7 @@ RangeCheck indices(uint32_t operand, int64_t size, double ignored = kNothing) {
 
 }  // namespace
 
-std::vector<RangeCheck> range_checks(const OpInfo& row, const WordsView& words,
+std::vector<RangeCheck> range_checks(const OpInfo& row, const AttributesView& attributes,
                                      std::span<const TensorType> operands) {
   const auto size = [&](uint32_t operand, size_t dim) {
     const Sizes sizes = operands[operand].sizes;
@@ -35,9 +35,9 @@ std::vector<RangeCheck> range_checks(const OpInfo& row, const WordsView& words,
     case Op::IndexSelect:
     case Op::Gather:
     case Op::IndexAdd:
-    case Op::ScatterAdd: return {indices(1, size(0, static_cast<size_t>(words.integer(0))))};
+    case Op::ScatterAdd: return {indices(1, size(0, static_cast<size_t>(attributes.integer(0))))};
     case Op::Embedding: return {indices(0, size(1, 0))};
-    case Op::EmbeddingBackward: return {indices(1, words.integer(0))};
+    case Op::EmbeddingBackward: return {indices(1, attributes.integer(0))};
     case Op::NllLoss:
     case Op::CrossEntropyLoss:
       if (is_float(operands[1].dtype)) return {};  // probabilities

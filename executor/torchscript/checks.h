@@ -15,7 +15,7 @@ struct RangeCheck {
 };
 
 /// What is checked of a call of `row`.
-std::vector<RangeCheck> range_checks(const OpInfo& row, const WordsView& words,
+std::vector<RangeCheck> range_checks(const OpInfo& row, const AttributesView& attributes,
                                      std::span<const TensorType> operands);
 
 }  // namespace rt::torchscript

@@ -46,7 +46,7 @@ FusedOperator::FusedOperator(const Batch& batch, const Batch::Step& step, bool r
   [[maybe_unused]] static const bool registered = register_fused();
   for (const uint32_t operand : batch.operands_of(step))
     inputs_.push_back({scalar_type(batch.values[operand].dtype), Shape(batch.sizes(operand))});
-  for (const int64_t number : batch.words_of(step).list(0))
+  for (const int64_t number : batch.attributes_of(step).list(0))
     scalars_.push_back(static_cast<uint32_t>(number));
 }
 
@@ -76,16 +76,16 @@ void FusedOperator::run(jit::Stack& stack) const {
   }
   Small<int64_t, 64> scalars;
   for (const uint32_t number : scalars_) scalars.push_back(bound[number]);
-  const Small<int32_t, 8> places =
-      free.empty() ? Small<int32_t, 8>() : group_.places(std::span<const bool>(free));
+  const Small<int32_t, 8> reused_inputs =
+      free.empty() ? Small<int32_t, 8>() : group_.reused_inputs(std::span<const bool>(free));
   jit::Stack results;
   Small<char*, 8> outputs;
   for (const cpu::FusedGroup::Result& result : group_.results()) {
-    const int32_t place = places.empty() ? -1 : places[outputs.size()];
+    const int32_t reused = reused_inputs.empty() ? -1 : reused_inputs[outputs.size()];
     at::Tensor tensor;
-    if (place >= 0) {
-      tensor = stack[first + static_cast<size_t>(place)].toTensor();
-      inputs[static_cast<uint32_t>(place)].overwritten = true;
+    if (reused >= 0) {
+      tensor = stack[first + static_cast<size_t>(reused)].toTensor();
+      inputs[static_cast<uint32_t>(reused)].overwritten = true;
     } else {
       tensor = at::detail::empty_cpu({result.sizes.data(), result.sizes.size()},
                                      scalar_type(result.dtype));

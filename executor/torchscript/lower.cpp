@@ -22,20 +22,20 @@ namespace rt::torchscript {
 namespace {
 
 namespace jit = torch::jit;
-using From = Source::From;
+using From = ArgumentSource::From;
 
 /// For every value the first step past all that use it; past the end for roots.
 std::vector<uint32_t> ends_of_use(const Batch& batch) {
   std::vector<uint32_t> ends(batch.values.size(), 0);
   for (uint32_t step = 0; step < batch.steps.size(); ++step)
     for (uint32_t operand : batch.operands_of(batch.steps[step]))
-      if (operand != kNone.number) ends[operand] = step + 1;
+      if (operand != kNone.id) ends[operand] = step + 1;
   for (uint32_t root : batch.roots) ends[root] = UINT32_MAX;
   return ends;
 }
 
 /// Bytes up to which to ask for memory takes as long as what is computed there.
-constexpr int64_t kMostPlanned = 64 << 10;
+constexpr int64_t kMaxPlanned = 64 << 10;
 
 /// Whether a step's result never shares memory with its operands.
 bool makes_its_own(Op op) {
@@ -79,7 +79,7 @@ class Lowering {
     std::vector<bool> known(batch_.values.size());
     for (uint32_t step = begin; step < end; ++step) {
       for (uint32_t operand : batch_.operands_of(batch_.steps[step])) {
-        if (operand == kNone.number || known[operand]) continue;
+        if (operand == kNone.id || known[operand]) continue;
         add_input(operand);
         known[operand] = true;
       }
@@ -92,7 +92,7 @@ class Lowering {
       if (batch_.steps[step].op == Op::Fused) add_group(batch_.steps[step]);
       else add_node(batch_.steps[step]);
       for (uint32_t operand : batch_.operands_of(batch_.steps[step]))
-        if (operand != kNone.number && ends[operand] == step + 1) give_back(operand);
+        if (operand != kNone.id && ends[operand] == step + 1) give_back(operand);
     }
     for (uint32_t step = begin; step < end; ++step) {
       for (uint32_t i = 0; i < batch_.steps[step].results; ++i) {
@@ -122,12 +122,12 @@ class Lowering {
     if (value.isIntList()) return once(lists_[value.toIntVector()], value);
     return jit::insertConstant(*part_.graph, value);
   }
-  jit::Value* once(jit::Value*& place, const c10::IValue& value) {
-    if (!place) place = jit::insertConstant(*part_.graph, value);
-    return place;
+  jit::Value* once(jit::Value*& constant, const c10::IValue& value) {
+    if (!constant) constant = jit::insertConstant(*part_.graph, value);
+    return constant;
   }
 
-  jit::Value* scalar(uint32_t number, const Source& source, DType result) {
+  jit::Value* scalar(uint32_t number, const ArgumentSource& source, DType result) {
     Part::Further input{number, source.floating ? Part::Input::Number : Part::Input::Integer,
                         result};
     if (source.from == From::ScalarTensor && purpose_ == Purpose::Running)
@@ -161,7 +161,7 @@ class Lowering {
   /// survive what it may hold.
   jit::Value* operand(const Batch::Step& step, uint32_t at) {
     const uint32_t number = batch_.operands_of(step)[at];
-    if (number == kNone.number) return constant({});
+    if (number == kNone.id) return constant({});
     const OpInfo& row = info(step.op);
     jit::Value* value = values_[number];
     // It picks from the elements in row-major order, aten::as_strided from the memory.
@@ -184,7 +184,7 @@ class Lowering {
   /// Whether the value may not lie in row-major order.
   bool has_strides(uint32_t value) const {
     if (batch_.is_input(value)) return batch_.values[value].flags & Batch::kStrided;
-    return info(batch_.maker(value).op).rules.view != nullptr;
+    return info(batch_.producer(value).op).rules.view != nullptr;
   }
 
   /// Whether the step's operator may leave its result in another order than inference says, as a
@@ -197,12 +197,12 @@ class Lowering {
     if (product_of(step)) return false;
     if (rules.kernel == Kernel::Matmul && batch_.sizes(step.result).size() > 2) return true;
     for (const uint32_t operand : batch_.operands_of(step))  // elementwise operators keep theirs
-      if (operand != kNone.number && has_strides(operand)) return true;
+      if (operand != kNone.id && has_strides(operand)) return true;
     return false;
   }
 
-  jit::Value* argument(const Batch::Step& step, const Source& source) {
-    const WordsView words = batch_.words_of(step);
+  jit::Value* argument(const Batch::Step& step, const ArgumentSource& source) {
+    const AttributesView attributes = batch_.attributes_of(step);
     const Batch::Item& item = batch_.values[step.result];
     switch (source.from) {
       case From::Constant: return constant(source.constant);
@@ -215,10 +215,10 @@ class Lowering {
       }
       case From::ScalarTensor:
       case From::Scalar:
-        return scalar(static_cast<uint32_t>(words.scalar(source.at)), source, item.dtype);
+        return scalar(static_cast<uint32_t>(attributes.scalar(source.at)), source, item.dtype);
       default:
-        return constant(
-            attribute(source, words, item.dtype, Device{item.device}, batch_.sizes(step.result)));
+        return constant(attribute(source, attributes, item.dtype, Device{item.device},
+                                  batch_.sizes(step.result)));
     }
   }
 
@@ -248,15 +248,14 @@ class Lowering {
       const Batch::Step& at = batch_.steps[step];
       if (at.op == Op::Fused || !only_writes(at.op)) continue;
       const Batch::Item& item = batch_.values[at.result];
-      plannable_[at.result] =
-          ends[at.result] <= end && item.device < 0 && !leaves_strides(at) &&
-          info(at.op).rules.then.empty() &&
-          numel(batch_.sizes(at.result)) * item_size(item.dtype) <= kMostPlanned;
+      plannable_[at.result] = ends[at.result] <= end && item.device < 0 && !leaves_strides(at) &&
+                              info(at.op).rules.then.empty() &&
+                              numel(batch_.sizes(at.result)) * item_size(item.dtype) <= kMaxPlanned;
     }
     for (uint32_t step = begin; step < end; ++step)
       if (!makes_its_own(batch_.steps[step].op))
         for (const uint32_t operand : batch_.operands_of(batch_.steps[step]))
-          if (operand != kNone.number) plannable_[operand] = false;
+          if (operand != kNone.id) plannable_[operand] = false;
   }
 
   /// Planned memory of the value's type that nobody uses at this step.
@@ -264,8 +263,8 @@ class Lowering {
     const at::ScalarType type = scalar_type(batch_.values[value].dtype);
     const Sizes sizes = batch_.sizes(value);
     for (Memory& memory : memory_) {
-      const Part::Planned& is = part_.planned[memory.number];
-      if (memory.value != kNone.number || is.type != type ||
+      const Part::Planned& is = part_.planned[memory.id];
+      if (memory.value != kNone.id || is.type != type ||
           !std::ranges::equal(Sizes(is.sizes), sizes))
         continue;
       memory.value = value;
@@ -279,7 +278,7 @@ class Lowering {
   }
   void give_back(uint32_t value) {
     for (Memory& memory : memory_)
-      if (memory.value == value) memory.value = kNone.number;
+      if (memory.value == value) memory.value = kNone.id;
   }
 
   void add_group(const Batch::Step& step) {
@@ -297,10 +296,10 @@ class Lowering {
     if (batch_.values[step.result].device >= 0) {
       Small<TensorType, 6> types;
       for (uint32_t number : batch_.operands_of(step)) types.push_back(batch_.type(number));
-      checks_ = range_checks(*plan.row, batch_.words_of(step), types);
+      checks_ = range_checks(*plan.row, batch_.attributes_of(step), types);
     }
     std::vector<jit::Value*> inputs;
-    for (const Source& source : plan.sources) inputs.push_back(argument(step, source));
+    for (const ArgumentSource& source : plan.sources) inputs.push_back(argument(step, source));
     const Rules& rules = plan.row->rules;
     std::string_view aten = purpose_ == Purpose::Running ? plan.name : rules.aten;
     bool has_out = plan.has_out;
@@ -317,7 +316,7 @@ class Lowering {
 
   /// Planned memory, and the value that lies there now.
   struct Memory {
-    uint32_t number, value;
+    uint32_t id, value;
     jit::Value* input;
   };
 
@@ -341,7 +340,7 @@ Part lower_for_people(const Batch& batch) {
 }
 
 c10::IValue recorded(const Batch& batch, const Part::Further& scalar) {
-  const int64_t bits = batch.scalars[scalar.number];
+  const int64_t bits = batch.scalars[scalar.id];
   if (scalar.form == Part::Input::Integer) return bits;
   return std::bit_cast<double>(bits);
 }

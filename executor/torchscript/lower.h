@@ -19,7 +19,7 @@ struct Part {
   enum class Input : uint8_t { Tensor, Number, Integer, NumberTensor, Memory };
   /// An input that is no value of the batch.
   struct Further {
-    uint32_t number;  ///< of the batch's scalars; of a Memory: in `planned`
+    uint32_t id;  ///< of the batch's scalars; of a Memory: in `planned`
     Input form;
     DType dtype;  ///< of a NumberTensor; f16 and bf16 take f64, as PyTorch's own numbers do
   };

@@ -14,7 +14,7 @@
 namespace rt::torchscript {
 namespace {
 
-using From = Source::From;
+using From = ArgumentSource::From;
 
 bool is_integer_list(const c10::Type& type) {
   const auto* list = type.castRaw<c10::ListType>();
@@ -29,7 +29,7 @@ From integer_source(const c10::Type& type) {
   return is_integer_list(type) ? From::OneInteger : From::Integer;
 }
 
-Source source_of(Kind kind, uint32_t at, const c10::Type& type) {
+ArgumentSource source_of(Kind kind, uint32_t at, const c10::Type& type) {
   switch (kind) {
     case Kind::Tensor:
     case Kind::OptTensor: return {.from = From::Operand, .at = at};
@@ -50,7 +50,7 @@ Source source_of(Kind kind, uint32_t at, const c10::Type& type) {
 }
 
 /// The source of the parameter called `name`; none when the row has no such parameter.
-std::optional<Source> parameter_source(const OpInfo& row, const c10::Argument& argument) {
+std::optional<ArgumentSource> parameter_source(const OpInfo& row, const c10::Argument& argument) {
   uint32_t tensor = 0, scalar = 0, integer = 0, list = 0;
   for (const Param& param : row.params) {
     uint32_t* counter = nullptr;
@@ -92,8 +92,8 @@ c10::IValue mask_of(const OpInfo& row, const c10::FunctionSchema& schema) {
   return mask;
 }
 
-Source source_for(const OpInfo& row, const c10::FunctionSchema& schema,
-                  const c10::Argument& argument) {
+ArgumentSource source_for(const OpInfo& row, const c10::FunctionSchema& schema,
+                          const c10::Argument& argument) {
   if (auto source = parameter_source(row, argument)) return *source;
   for (const Extra& extra : row.rules.extra)
     if (extra.name == argument.name()) return {.constant = constant_of(extra, *argument.type())};
@@ -162,21 +162,21 @@ c10::OperatorName operator_name(std::string_view aten) {
   return {std::string(aten.substr(0, dot)), std::string(aten.substr(dot + 1))};
 }
 
-c10::IValue attribute(const Source& source, const WordsView& words, DType dtype, Device device,
-                      Sizes sizes) {
+c10::IValue attribute(const ArgumentSource& source, const AttributesView& attributes, DType dtype,
+                      Device device, Sizes sizes) {
   const auto list = [](Sizes of) {
     return c10::IValue(c10::List<int64_t>({of.data(), of.size()}));
   };
   switch (source.from) {
     case From::Constant: return source.constant;
-    case From::Integer: return words.integer(source.at);
+    case From::Integer: return attributes.integer(source.at);
     case From::OptInteger: {
-      const int64_t integer = words.integer(source.at);
+      const int64_t integer = attributes.integer(source.at);
       return integer < 0 ? c10::IValue() : c10::IValue(integer);
     }
-    case From::OneInteger: return list({&words.integer(source.at), 1});
-    case From::Flag: return words.integer(source.at) != 0;
-    case From::Integers: return list(words.list(source.at));
+    case From::OneInteger: return list({&attributes.integer(source.at), 1});
+    case From::Flag: return attributes.integer(source.at) != 0;
+    case From::Integers: return list(attributes.list(source.at));
     case From::Sizes: return list(sizes);
     case From::DType: return static_cast<int64_t>(scalar_type(dtype));
     case From::Device: return device_of(device);

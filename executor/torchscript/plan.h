@@ -8,7 +8,7 @@
 namespace rt::torchscript {
 
 /// Where an argument of the aten operator comes from.
-struct Source {
+struct ArgumentSource {
   enum class From : uint8_t {
     Constant,  ///< a default of the schema, or what the row says beyond its parameters
     Operand,
@@ -38,7 +38,7 @@ struct Plan {
   std::optional<c10::OperatorHandle> then;  ///< what the result goes through, see Rules
   bool has_out =
       false;  ///< it has an overload that writes its result to memory given behind the rest
-  std::vector<Source> sources;
+  std::vector<ArgumentSource> sources;
   std::string problem;  ///< why this libtorch cannot run the row; empty when it can
 
   const c10::FunctionSchema& schema() const { return aten->schema(); }
@@ -49,8 +49,8 @@ const Plan& plan_of(Op op);
 
 /// The value of an argument that is neither operand nor scalar, for a call with these words and
 /// this result.
-c10::IValue attribute(const Source& source, const WordsView& words, DType dtype, Device device,
-                      Sizes sizes);
+c10::IValue attribute(const ArgumentSource& source, const AttributesView& attributes, DType dtype,
+                      Device device, Sizes sizes);
 
 /// Whether an operator that takes these arguments has an overload with one more, the tensor for its
 /// result, and a kernel for that on the CPU: else it would copy there what it computes elsewhere.

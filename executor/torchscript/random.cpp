@@ -28,9 +28,9 @@ Generators& Generators::instance() {
 /// A generator of its own kind for each device, since what a default one is a copy of does not
 /// change with it.
 const at::Generator& Generators::of(at::Device device) {
-  const size_t place = device.is_cpu() ? 0 : static_cast<size_t>(device.index()) + 1;
-  if (place >= all_.size()) all_.resize(place + 1);
-  at::Generator& generator = all_[place];
+  const size_t index = device.is_cpu() ? 0 : static_cast<size_t>(device.index()) + 1;
+  if (index >= all_.size()) all_.resize(index + 1);
+  at::Generator& generator = all_[index];
   if (!generator.defined()) {
     generator = at::globalContext().defaultGenerator(device).clone();
     generator.set_current_seed(seed_);

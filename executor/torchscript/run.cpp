@@ -19,11 +19,11 @@ namespace rt::torchscript {
 namespace {
 
 namespace jit = torch::jit;
-using From = Source::From;
+using From = ArgumentSource::From;
 
 /// The interpreter's compiler recurses over chains of values used once and leaves the stack near
 /// 21,000 nodes at 8 MiB; clients have threads of 1 MiB.
-constexpr uint32_t kMostSteps = 2048;
+constexpr uint32_t kMaxSteps = 2048;
 
 /// Takes libtorch's warnings, which would go to the client's stderr.
 class Silence final : public c10::WarningHandler {
@@ -55,9 +55,9 @@ at::Tensor make_number(DType dtype) {
 }
 
 void set_number(const at::Tensor& number, double value) {
-  void* const place = number.mutable_data_ptr();
-  if (number.scalar_type() == at::kFloat) *static_cast<float*>(place) = static_cast<float>(value);
-  else *static_cast<double*>(place) = value;
+  void* const to = number.mutable_data_ptr();
+  if (number.scalar_type() == at::kFloat) *static_cast<float*>(to) = static_cast<float>(value);
+  else *static_cast<double*>(to) = value;
 }
 
 /// The operands of a step as tensors, converted and checked as its row wants.
@@ -85,7 +85,7 @@ class Operands {
                              : TensorType{DType::F32, Device{}, true, {}});
     static const auto& handle = *new c10::OperatorHandle(
         c10::Dispatcher::singleton().findSchemaOrThrow("rt_torch::check_range", ""));
-    for (const RangeCheck& check : range_checks(row, {row, call_.words}, types)) {
+    for (const RangeCheck& check : range_checks(row, {row, call_.attributes}, types)) {
       jit::Stack stack{tensors_[check.operand], check.low, check.high, check.ignored};
       handle.callBoxed(stack);
     }
@@ -95,8 +95,8 @@ class Operands {
   std::vector<at::Tensor> tensors_;
 };
 
-c10::IValue scalar_of(const Source& source, const plugin::StepCall& call) {
-  const int64_t bits = std::span<const int64_t>(call.words)[source.at];
+c10::IValue scalar_of(const ArgumentSource& source, const plugin::StepCall& call) {
+  const int64_t bits = std::span<const int64_t>(call.attributes)[source.at];
   if (!source.floating) return bits;
   const auto value = std::bit_cast<double>(bits);
   if (source.from == From::Scalar) return value;
@@ -116,16 +116,16 @@ at::Tensor laid_out(const at::Tensor& result, const OpInfo& row) {
 Buffer* run_step(const plugin::Host& host, const Plan& plan, const plugin::StepCall& call) {
   const RunScope scope;
   const Operands operands(plan, call);
-  const WordsView words{*plan.row, call.words};
+  const AttributesView attributes{*plan.row, call.attributes};
   jit::Stack stack;
   stack.reserve(plan.sources.size());
-  for (const Source& source : plan.sources) {
+  for (const ArgumentSource& source : plan.sources) {
     switch (source.from) {
       case From::Operand: stack.push_back(operands.at(source.at)); break;
       case From::Operands: stack.push_back(operands.all()); break;
       case From::ScalarTensor:
       case From::Scalar: stack.push_back(scalar_of(source, call)); break;
-      default: stack.push_back(attribute(source, words, call.dtype, call.device, call.sizes));
+      default: stack.push_back(attribute(source, attributes, call.dtype, call.device, call.sizes));
     }
   }
   plan.aten->callBoxed(stack);
@@ -173,9 +173,8 @@ CompiledBatch::CompiledBatch(const plugin::Host& host, const Batch& batch)
   }
   inputs_ = slots_;
   const uint32_t steps = tail_ ? tail_->begin() : static_cast<uint32_t>(batch.steps.size());
-  for (uint32_t begin = 0; begin < steps; begin += kMostSteps) {
-    Part part =
-        lower(batch, begin, std::min(steps, begin + kMostSteps), Purpose::Running, host.use);
+  for (uint32_t begin = 0; begin < steps; begin += kMaxSteps) {
+    Part part = lower(batch, begin, std::min(steps, begin + kMaxSteps), Purpose::Running, host.use);
     Piece piece{.code = jit::Code(part.graph, "rt_torch"),
                 .inputs = {},
                 .further = part.further,
@@ -191,7 +190,7 @@ CompiledBatch::CompiledBatch(const plugin::Host& host, const Batch& batch)
     const Batch::Item& item = batch.values[value];
     if (slot_of[value] != kNoSlot) needed[slot_of[value]] = true;
     return Leaving{
-        &info(batch.maker(value).op), value, slot_of[value], item.dtype, Device{item.device},
+        &info(batch.producer(value).op), value, slot_of[value], item.dtype, Device{item.device},
         Shape(batch.sizes(value))};
   };
   for (const uint32_t root : batch.roots) roots_.push_back(leaving(root));
@@ -260,12 +259,12 @@ void CompiledBatch::run_pieces(const BufferRef* inputs, const int64_t* scalars,
     for (const Part::Further& input : piece.further) {
       switch (input.form) {
         case Part::Input::Memory: stack.emplace_back(*planned++); break;
-        case Part::Input::Integer: stack.emplace_back(scalars[input.number]); break;
+        case Part::Input::Integer: stack.emplace_back(scalars[input.id]); break;
         case Part::Input::NumberTensor:
-          set_number(*number, std::bit_cast<double>(scalars[input.number]));
+          set_number(*number, std::bit_cast<double>(scalars[input.id]));
           stack.emplace_back(*number++);
           break;
-        default: stack.emplace_back(std::bit_cast<double>(scalars[input.number]));
+        default: stack.emplace_back(std::bit_cast<double>(scalars[input.id]));
       }
     }
     jit::InterpreterState(piece.code).run(stack);

@@ -47,19 +47,23 @@ template <class T>
 void put_first(Call&, const T&) {}
 inline void put_first(Call& call, arg::Tensor self) { call.handles.push_back(self.handle); }
 inline void put_first(Call& call, const arg::TensorList& list) { call.handles.append(list.items); }
-inline void put_first(Call& call, arg::Index index) { call.args.words.push_back(index.word); }
-inline void put_first(Call& call, arg::Float number) { call.args.words.push_back(number.word); }
+inline void put_first(Call& call, arg::Index index) { call.args.attributes.push_back(index.word); }
+inline void put_first(Call& call, arg::Float number) {
+  call.args.attributes.push_back(number.word);
+}
 inline void put_first(Call& call, const arg::Sizes& sizes) { call.args.shape.assign(sizes.items); }
 inline void put_first(Call& call, DType dtype) { call.args.dtype = dtype; }
 inline void put_first(Call& call, Device device) { call.args.device = device; }
 template <class T>
 void put_integer(Call&, const T&) {}
-inline void put_integer(Call& call, arg::Int number) { call.args.words.push_back(number.value); }
+inline void put_integer(Call& call, arg::Int number) {
+  call.args.attributes.push_back(number.value);
+}
 template <class T>
 void put_list(Call&, const T&) {}
 inline void put_list(Call& call, const arg::IntList& list) {
-  call.args.words.push_back(static_cast<int64_t>(list.items.size()));
-  call.args.words.append(list.items);
+  call.args.attributes.push_back(static_cast<int64_t>(list.items.size()));
+  call.args.attributes.append(list.items);
 }
 
 template <class... Arguments>
@@ -90,9 +94,9 @@ namespace fill {
 
 /// A result of kind Tensor is a handle and forces nothing; of kind Float it is read.
 template <Kind kind>
-Result<kind> finish(Turn& turn, Call& call) {
-  if constexpr (kind == Kind::Tensor) return turn.engine.record(turn, call);
-  else return turn.engine.record_and_read(turn, call);
+Result<kind> finish(CallContext& context, Call& call) {
+  if constexpr (kind == Kind::Tensor) return context.engine.record(context, call);
+  else return context.engine.record_and_read(context, call);
 }
 
 // ---- What aliases.def may use beside its parameters.
@@ -139,13 +143,13 @@ constexpr std::array<int64_t, sizeof...(Items)> list(Items... items) {
       #symbol, std::tuple(RT_DROP(RT_END(RT_RAW_A params) RT_RETURNS_##result(RT_FIELDS))),
 
 #define RT_RECORDING(symbol_, Id, result, params, ...)                                          \
-  [](rt::Turn & turn RT_END(RT_TAKE_A params)) {                                                \
+  [](rt::CallContext& context RT_END(RT_TAKE_A params)) {                                      \
     using namespace rt;                                                                         \
     using namespace rt::abi;                                                                    \
     Call call;                                                                                  \
     call.symbol = #symbol_;                                                                     \
     fill::Id(call, __VA_ARGS__);                                                                \
-    return finish<Kind::result>(turn, call);                                                    \
+    return finish<Kind::result>(context, call);                                                 \
   }
 #define RT_ALIAS(symbol_, Id, result, params, doc, ...)                                         \
   RT_SIGNATURE(symbol_, result, params) {                                                       \
@@ -159,12 +163,12 @@ constexpr std::array<int64_t, sizeof...(Items)> list(Items... items) {
         #symbol_,                                                                               \
         std::tuple(rt::abi::HandleNumber{{"handle", handle_}},                                  \
                    rt::abi::Pointer<double>{"out", out_}),                                      \
-        [](rt::Turn & turn, int64_t handle, double* out) {                                      \
+        [](rt::CallContext& context, int64_t handle, double* out) {                            \
           if (!out) rt::fail("out is NULL; pass the address of a double");                      \
           rt::Call call;                                                                        \
           call.symbol = #symbol_;                                                               \
           rt::abi::fill::Id(call, handle);                                                      \
-          *out = turn.engine.record_and_read(turn, call);                                       \
+          *out = context.engine.record_and_read(context, call);                                 \
           return int64_t{0};                                                                    \
         });                                                                                     \
   }
@@ -193,8 +197,8 @@ constexpr std::array<int64_t, sizeof...(Items)> list(Items... items) {
 #define RT_CALL(symbol, result, params, doc)                                                    \
   RT_SIGNATURE(symbol, result, params) {                                                        \
     RT_GUARDED(symbol, result, params)                                                          \
-    [](rt::Turn & turn, auto... arguments) {                                                    \
-      return rt::call::symbol(turn, arguments...);                                              \
+    [](rt::CallContext& context, auto... arguments) {                                          \
+      return rt::call::symbol(context, arguments...);                                           \
     });                                                                                         \
   }
 #define RT_CALL_PURE(symbol, result, value, doc)                                                \

@@ -39,7 +39,7 @@ template <class T>
 struct CRoom {
   T* items;
   int64_t capacity;
-  Room<T> get() const {
+  OutputList<T> get() const {
     if (capacity < 0 || (!items && capacity > 0)) check_list("out", items, capacity, INT64_MAX);
     return {items, capacity};
   }
@@ -77,7 +77,7 @@ using Flavor = FlavorC;
 
 #define RT_DECLARE_LIST(type, name) const type *name##_, int64_t name##_len_
 #define RT_FIELDS_LIST(type, name) name##_, name##_len_
-#define RT_DECLARE_ROOM(type) , type *out_, int64_t capacity_
-#define RT_FIELDS_ROOM(type) \
+#define RT_DECLARE_OUTPUT(type) , type *out_, int64_t capacity_
+#define RT_FIELDS_OUTPUT(type) \
   , rt::abi::CRoom<type> { out_, capacity_ }
 #define RT_CALL_SPL(...)  // rows of the other flavor

@@ -17,7 +17,7 @@ struct SplList {
   using Element = typename List::Element;
   /// Short lists are read without an allocation.
   using Numbers =
-      std::conditional_t<(List::kMost <= kMostTensors), Small<Element, 8>, std::vector<Element>>;
+      std::conditional_t<(List::kMost <= kMaxTensors), Small<Element, 8>, std::vector<Element>>;
   using Held = Numbers;
   const char* name;
   const SplArray* array;
@@ -44,9 +44,9 @@ struct SplList {
 
 /// A list result, gathered here before it becomes an array.
 template <class T>
-struct SplRoom {
+struct SplOutputList {
   std::vector<T> list;
-  Room<T> get() { return Room<T>(list); }
+  OutputList<T> get() { return OutputList<T>(list); }
   void show(std::string&) const {}
 };
 
@@ -89,6 +89,6 @@ using Flavor = FlavorSpl;
 
 #define RT_DECLARE_LIST(type, name) SplArray* name##_
 #define RT_FIELDS_LIST(type, name) name##_
-#define RT_DECLARE_ROOM(type)
-#define RT_FIELDS_ROOM(type) , rt::abi::SplRoom<type>()
+#define RT_DECLARE_OUTPUT(type)
+#define RT_FIELDS_OUTPUT(type) , rt::abi::SplOutputList<type>()
 #define RT_CALL_C(...)  // rows of the other flavor

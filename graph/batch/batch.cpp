@@ -14,7 +14,7 @@ static_assert(std::has_unique_object_representations_v<Batch::Item>);
 static_assert(std::has_unique_object_representations_v<Batch::Step>);
 
 TensorType Batch::type(uint32_t value) const {
-  if (value == kNone.number) return {.device = {}, .none = true, .sizes = {}};
+  if (value == kNone.id) return {.device = {}, .none = true, .sizes = {}};
   const Item& item = values[value];
   return {.dtype = item.dtype, .device = {item.device}, .sizes = sizes(value)};
 }
@@ -23,7 +23,7 @@ void Batch::clear() {
   values.clear();
   steps.clear();
   operands.clear();
-  words.clear();
+  attributes.clear();
   dims.clear();
   roots.clear();
   groups.clear();
@@ -44,18 +44,19 @@ uint32_t Batch::add_step(Op op, std::span<const uint32_t> step_operands,
                          std::span<const int64_t> step_words, DType dtype, Device device,
                          Sizes sizes) {
   const auto result = static_cast<uint32_t>(values.size());
-  steps.push_back(
-      {op, static_cast<uint16_t>(step_words.size()), static_cast<uint32_t>(step_operands.size()),
-       static_cast<uint32_t>(operands.size()), static_cast<uint32_t>(words.size()), result, 1});
+  steps.push_back({op, static_cast<uint16_t>(step_words.size()),
+                   static_cast<uint32_t>(step_operands.size()),
+                   static_cast<uint32_t>(operands.size()), static_cast<uint32_t>(attributes.size()),
+                   result, 1});
   operands.insert(operands.end(), step_operands.begin(), step_operands.end());
-  words.insert(words.end(), step_words.begin(), step_words.end());
+  attributes.insert(attributes.end(), step_words.begin(), step_words.end());
   values.push_back({dtype, device.index, static_cast<uint8_t>(sizes.size()), 0,
                     static_cast<uint32_t>(dims.size())});
   dims.insert(dims.end(), sizes.begin(), sizes.end());
   return result;
 }
 
-const Batch::Step& Batch::maker(uint32_t value) const {
+const Batch::Step& Batch::producer(uint32_t value) const {
   return *std::prev(std::ranges::upper_bound(steps, value, {}, &Step::result));
 }
 
@@ -84,12 +85,12 @@ size_t Batch::bytes() const {
   for (const Batch& group : groups) inside += group.bytes();
   return inside + values.capacity() * sizeof(Item) + steps.capacity() * sizeof(Step) +
          (operands.capacity() + roots.capacity()) * sizeof(uint32_t) +
-         (words.capacity() + dims.capacity() + scalars.capacity()) * sizeof(int64_t);
+         (attributes.capacity() + dims.capacity() + scalars.capacity()) * sizeof(int64_t);
 }
 
 bool same_work(const Batch& a, const Batch& b) {
   return a.values == b.values && a.steps == b.steps && a.operands == b.operands &&
-         a.words == b.words && a.dims == b.dims && a.roots == b.roots &&
+         a.attributes == b.attributes && a.dims == b.dims && a.roots == b.roots &&
          std::ranges::equal(a.groups, b.groups, same_work) &&
          a.scalars.size() == b.scalars.size() && a.free_scalars == b.free_scalars;
 }
@@ -100,9 +101,10 @@ Key key_of(const Batch& batch) {
   };
   std::vector<Key> groups;
   for (const Batch& group : batch.groups) groups.push_back(key_of(group));
-  const XXH128_hash_t parts[] = {
-      hash(batch.values, 1), hash(batch.steps, 2), hash(batch.operands, 3), hash(batch.words, 4),
-      hash(batch.dims, 5),   hash(batch.roots, 6), hash(groups, 7)};
+  const XXH128_hash_t parts[] = {hash(batch.values, 1),   hash(batch.steps, 2),
+                                 hash(batch.operands, 3), hash(batch.attributes, 4),
+                                 hash(batch.dims, 5),     hash(batch.roots, 6),
+                                 hash(groups, 7)};
   const XXH128_hash_t all = XXH3_128bits_withSeed(parts, sizeof parts, batch.scalars.size());
   return {all.low64, all.high64};
 }

@@ -31,19 +31,19 @@ struct Batch {
   enum Flags : uint8_t { kInput = 1, kStrided = 2 };
   struct Step {
     Op op;
-    uint16_t word_count;
+    uint16_t attribute_count;
     uint32_t operand_count;
-    uint32_t operands;  ///< start in `operands`
-    uint32_t words;     ///< start in `words`, see Args
-    uint32_t result;    ///< number of the first value it computes
-    uint32_t results;   ///< how many it computes: one, of a group its roots
+    uint32_t operands;    ///< start in `operands`
+    uint32_t attributes;  ///< start in `words`, see Args
+    uint32_t result;      ///< number of the first value it computes
+    uint32_t results;     ///< how many it computes: one, of a group its roots
     bool operator==(const Step&) const = default;
   };
 
   std::vector<Item> values;
   std::vector<Step> steps;
   std::vector<uint32_t> operands;  ///< value numbers; kNone.number for an absent optional tensor
-  std::vector<int64_t> words;
+  std::vector<int64_t> attributes;
   std::vector<int64_t> dims;
   std::vector<uint32_t> roots;
   /// What the steps Op::Fused compute, in their order: closed graphs of the same form. The inputs
@@ -68,22 +68,22 @@ struct Batch {
   std::span<const uint32_t> operands_of(const Step& step) const {
     return {operands.data() + step.operands, step.operand_count};
   }
-  WordsView words_of(const Step& step) const {
-    return {info(step.op), {words.data() + step.words, step.word_count}};
+  AttributesView attributes_of(const Step& step) const {
+    return {info(step.op), {attributes.data() + step.attributes, step.attribute_count}};
   }
   void clear();
 
   uint32_t add_input(DType dtype, Device device, Sizes sizes, Sizes strides = {});
   /// Appends a step; `words` as in Args with scalar numbers in the place of scalars.
-  uint32_t add_step(Op op, std::span<const uint32_t> operands, std::span<const int64_t> words,
+  uint32_t add_step(Op op, std::span<const uint32_t> operands, std::span<const int64_t> attributes,
                     DType dtype, Device device, Sizes sizes);
   /// Appends a step that computes `group` of these values and scalars; gives its first result.
   uint32_t add_fused(Batch group, std::span<const uint32_t> operands,
                      std::span<const int64_t> scalar_numbers);
   /// The step that computes a value which is no input.
-  const Step& maker(uint32_t value) const;
+  const Step& producer(uint32_t value) const;
   const Batch& group_of(const Step& step) const {
-    return groups[static_cast<size_t>(words_of(step).integer(0))];
+    return groups[static_cast<size_t>(attributes_of(step).integer(0))];
   }
   size_t bytes() const;
 };

@@ -10,20 +10,21 @@ Value BatchBuilder::append(Args& args) {
   std::vector<uint32_t> operands;
   std::vector<TensorType> types;
   for (const Value operand : args.operands) {
-    operands.push_back(operand.number);
+    operands.push_back(operand.id);
     types.push_back(type(operand));
   }
   // Inference wants scalars by value. What it makes of them is a constant of this batch, unless it
   // left them as they were.
-  Small<int64_t, 10> numbers(args.words);
+  Small<int64_t, 10> numbers(args.attributes);
   for (uint32_t i = 0; i < row.scalars; ++i)
-    args.words[i] = batch_.scalars[static_cast<size_t>(numbers[i])];
+    args.attributes[i] = batch_.scalars[static_cast<size_t>(numbers[i])];
   infer(args, types);
   for (uint32_t i = 0; i < row.scalars; ++i) {
     const int64_t before = batch_.scalars[static_cast<size_t>(numbers[i])];
-    args.words[i] = args.words[i] == before ? numbers[i] : constant_bits(args.words[i]);
+    args.attributes[i] =
+        args.attributes[i] == before ? numbers[i] : constant_bits(args.attributes[i]);
   }
-  return {batch_.add_step(args.op, operands, args.words, args.dtype, args.device, args.shape)};
+  return {batch_.add_step(args.op, operands, args.attributes, args.dtype, args.device, args.shape)};
 }
 
 int64_t BatchBuilder::constant(double value) {
@@ -31,10 +32,10 @@ int64_t BatchBuilder::constant(double value) {
 }
 
 int64_t BatchBuilder::constant_bits(int64_t bits) {
-  const auto [place, fresh] =
+  const auto [known, fresh] =
       constants_.try_emplace(bits, static_cast<int64_t>(batch_.scalars.size()));
   if (fresh) batch_.scalars.push_back(bits);
-  return place->second;
+  return known->second;
 }
 
 }  // namespace rt

@@ -15,8 +15,8 @@ namespace {
 constexpr uint32_t kUnset = Groups::kNone;
 using Members = std::vector<uint32_t>;  ///< of a group, in step order
 
-constexpr uint32_t kMostSteps = 512;  ///< of a group; what it is run for costs little beside them
-constexpr uint32_t kMostFolds = 4;    ///< sums and means of a group, each with memory of its own
+constexpr uint32_t kMaxSteps = 512;   ///< of a group; what it is run for costs little beside them
+constexpr uint32_t kMaxFolds = 4;     ///< sums and means of a group, each with memory of its own
 constexpr uint32_t kConversions = 3;  ///< registers that one step's operands may be converted in
 
 /// A sum or mean of all elements.
@@ -35,7 +35,7 @@ std::optional<Unfused> obstacle(const Batch& batch, const Batch::Step& step) {
 }
 
 /// By value the step that computes it; kUnset for inputs.
-std::vector<uint32_t> makers(const Batch& batch) {
+std::vector<uint32_t> producers(const Batch& batch) {
   std::vector<uint32_t> made(batch.values.size(), kUnset);
   for (uint32_t i = 0; i < batch.steps.size(); ++i)
     for (uint32_t k = 0; k < batch.steps[i].results; ++k) made[batch.steps[i].result + k] = i;
@@ -50,25 +50,25 @@ class Finder {
   explicit Finder(const Batch& batch)
       : batch_(batch),
         steps_(batch.steps.size()),
-        maker_(makers(batch)),
-        reader_(batch.values.size(), kUnset) {}
+        producer_(producers(batch)),
+        consumer_(batch.values.size(), kUnset) {}
 
   /// The members of each group in step order, groups of one included.
   std::vector<Members> run() {
-    for (uint32_t step = 0; step < batch_.steps.size(); ++step) place(step);
+    for (uint32_t step = 0; step < batch_.steps.size(); ++step) slot(step);
     for (Members& members : groups_) std::ranges::sort(members);
     return std::move(groups_);
   }
 
  private:
-  static constexpr uint32_t kPlaces = 64;
+  static constexpr uint32_t kSlots = 64;
   using Set = uint64_t;  ///< of places
 
   struct StepState {
-    uint32_t place = kUnset;  ///< of the open group that it is in
-    Set after = 0;            ///< where it is in none: what it depends on
+    uint32_t slot = kUnset;  ///< of the open group that it is in
+    Set after = 0;           ///< where it is in none: what it depends on
   };
-  struct Place {
+  struct Slot {
     uint32_t group = kUnset;
     uint32_t into = kUnset;  ///< where its group was taken into another: the place of that
     Set names = 0;           ///< itself, and the places that were taken in
@@ -76,104 +76,103 @@ class Finder {
     uint32_t folds = 0;
   };
 
-  uint32_t resolved(uint32_t place) const {
-    while (place != kUnset && places_[place].into != kUnset) place = places_[place].into;
-    return place;
+  uint32_t resolved(uint32_t slot) const {
+    while (slot != kUnset && slots_[slot].into != kUnset) slot = slots_[slot].into;
+    return slot;
   }
-  uint32_t place_of(uint32_t step) const { return resolved(steps_[step].place); }
-  uint32_t maker(uint32_t value) const {
-    return value == rt::kNone.number ? kUnset : maker_[value];
+  uint32_t slot_of(uint32_t step) const { return resolved(steps_[step].slot); }
+  uint32_t producer(uint32_t value) const {
+    return value == rt::kNone.id ? kUnset : producer_[value];
   }
 
   /// All that depends on the places of a set depends on.
   Set closed(Set set) const {
     for (Set rest = set; rest; rest &= rest - 1)
-      set |= places_[static_cast<size_t>(std::countr_zero(rest))].after;
+      set |= slots_[static_cast<size_t>(std::countr_zero(rest))].after;
     return set;
   }
   Set after_step(uint32_t step) const {
-    const uint32_t place = place_of(step);
-    return place == kUnset ? closed(steps_[step].after)
-                           : places_[place].names | places_[place].after;
+    const uint32_t slot = slot_of(step);
+    return slot == kUnset ? closed(steps_[step].after) : slots_[slot].names | slots_[slot].after;
   }
 
   /// Whether `value` is computed element by element in the open group at `place`.
-  bool makes(uint32_t place, uint32_t value) const {
-    const uint32_t step = maker(value);
-    return step != kUnset && place != kUnset && place_of(step) == place &&
+  bool produces(uint32_t slot, uint32_t value) const {
+    const uint32_t step = producer(value);
+    return step != kUnset && slot != kUnset && slot_of(step) == slot &&
            !is_fold(batch_.steps[step].op);
   }
   /// What a step depends on but for what the groups at these places would hand it.
-  Set after_operands(const Batch::Step& step, uint32_t place, uint32_t other = kUnset) const {
+  Set after_operands(const Batch::Step& step, uint32_t slot, uint32_t other = kUnset) const {
     Set all = 0;
     for (const uint32_t operand : batch_.operands_of(step))
-      if (maker(operand) != kUnset && !makes(place, operand) && !makes(other, operand))
-        all |= after_step(maker(operand));
+      if (producer(operand) != kUnset && !produces(slot, operand) && !produces(other, operand))
+        all |= after_step(producer(operand));
     return all;
   }
 
-  bool has_sizes(uint32_t place, Sizes sizes) const {
-    const uint32_t first = groups_[places_[place].group].front();
+  bool has_sizes(uint32_t slot, Sizes sizes) const {
+    const uint32_t first = groups_[slots_[slot].group].front();
     return std::ranges::equal(batch_.sizes(batch_.steps[first].result), sizes);
   }
-  bool fits(const Batch::Step& step, uint32_t place) const {
-    const Place& at = places_[place];
-    return groups_[at.group].size() < kMostSteps && !(is_fold(step.op) && at.folds == kMostFolds) &&
-           !(after_operands(step, place) & at.names);
+  bool fits(const Batch::Step& step, uint32_t slot) const {
+    const Slot& at = slots_[slot];
+    return groups_[at.group].size() < kMaxSteps && !(is_fold(step.op) && at.folds == kMaxFolds) &&
+           !(after_operands(step, slot) & at.names);
   }
 
-  void place(uint32_t number) {
+  void slot(uint32_t number) {
     const Batch::Step& step = batch_.steps[number];
     if (obstacle(batch_, step)) return outside(number);
     const bool fold = is_fold(step.op);
     const Sizes sizes = batch_.sizes(fold ? batch_.operands_of(step)[0] : step.result);
     uint32_t home = kUnset;
     for (const uint32_t operand : batch_.operands_of(step)) {
-      const uint32_t place = maker(operand) == kUnset ? kUnset : place_of(maker(operand));
-      if (place == home || !makes(place, operand) || !has_sizes(place, sizes)) continue;
-      if (home != kUnset) merge(home, place, step);
-      else if (fits(step, place)) home = place;
+      const uint32_t slot = producer(operand) == kUnset ? kUnset : slot_of(producer(operand));
+      if (slot == home || !produces(slot, operand) || !has_sizes(slot, sizes)) continue;
+      if (home != kUnset) merge(home, slot, step);
+      else if (fits(step, slot)) home = slot;
     }
     if (fold) return home == kUnset ? outside(number) : join(number, home);
     // What is read anyway need not be read twice.
     for (const uint32_t operand : batch_.operands_of(step)) {
-      if (home != kUnset || operand == rt::kNone.number) break;
-      const uint32_t place = resolved(reader_[operand]);
-      if (place != kUnset && std::ranges::equal(batch_.sizes(operand), sizes) &&
-          has_sizes(place, sizes) && fits(step, place))
-        home = place;
+      if (home != kUnset || operand == rt::kNone.id) break;
+      const uint32_t slot = resolved(consumer_[operand]);
+      if (slot != kUnset && std::ranges::equal(batch_.sizes(operand), sizes) &&
+          has_sizes(slot, sizes) && fits(step, slot))
+        home = slot;
     }
     join(number, home == kUnset ? open() : home);
   }
 
-  void join(uint32_t number, uint32_t place) {
+  void join(uint32_t number, uint32_t slot) {
     const Batch::Step& step = batch_.steps[number];
-    Place& at = places_[place];
-    widen(place, after_operands(step, place));
+    Slot& at = slots_[slot];
+    widen(slot, after_operands(step, slot));
     groups_[at.group].push_back(number);
-    steps_[number].place = place;
+    steps_[number].slot = slot;
     at.folds += is_fold(step.op);
     for (const uint32_t operand : batch_.operands_of(step))
-      if (operand != rt::kNone.number) reader_[operand] = place;
+      if (operand != rt::kNone.id) consumer_[operand] = slot;
   }
 
   /// The group at `place` depends on `more` from now on, and with it all that depends on it.
-  void widen(uint32_t place, Set more) {
-    Place& at = places_[place];
+  void widen(uint32_t slot, Set more) {
+    Slot& at = slots_[slot];
     at.after |= more & ~at.names;
-    for (Place& other : places_)
+    for (Slot& other : slots_)
       if (other.after & at.names) other.after |= at.after;
   }
 
   /// Takes the group at `from` into that at `into`, as `step` wants both, unless something outside
   /// stands between them.
   void merge(uint32_t into, uint32_t from, const Batch::Step& step) {
-    Place &kept = places_[into], &gone = places_[from];
+    Slot &kept = slots_[into], &gone = slots_[from];
     Members &members = groups_[kept.group], &more = groups_[gone.group];
     const Set names = kept.names | gone.names;
     const Set after = kept.after | gone.after;
     if ((after | after_operands(step, into, from)) & names ||
-        members.size() + more.size() >= kMostSteps || kept.folds + gone.folds > kMostFolds)
+        members.size() + more.size() >= kMaxSteps || kept.folds + gone.folds > kMaxFolds)
       return;
     members.insert(members.end(), more.begin(), more.end());
     more.clear();
@@ -197,46 +196,46 @@ class Finder {
 
   uint32_t open() {
     if (!free_) close_half();
-    const auto place = static_cast<uint32_t>(std::countr_zero(free_));
+    const auto slot = static_cast<uint32_t>(std::countr_zero(free_));
     free_ &= free_ - 1;
-    places_[place] = {.group = static_cast<uint32_t>(groups_.size()), .names = Set{1} << place};
+    slots_[slot] = {.group = static_cast<uint32_t>(groups_.size()), .names = Set{1} << slot};
     groups_.emplace_back();
-    return place;
+    return slot;
   }
 
   /// Closes the groups that were opened first, to have places for new ones.
   void close_half() {
     std::vector<uint32_t> open;
-    for (const Place& place : places_)
-      if (place.group != kUnset) open.push_back(place.group);
+    for (const Slot& slot : slots_)
+      if (slot.group != kUnset) open.push_back(slot.group);
     std::ranges::sort(open);
     const uint32_t newest = open[(open.size() - 1) / 2];
     Set closing = 0;
-    for (const Place& place : places_)
-      if (place.group <= newest) closing |= place.names;
-    const auto closes = [closing](uint32_t place) {
-      return place != kUnset && (closing >> place & 1);
+    for (const Slot& slot : slots_)
+      if (slot.group <= newest) closing |= slot.names;
+    const auto closes = [closing](uint32_t slot) {
+      return slot != kUnset && (closing >> slot & 1);
     };
     for (uint32_t step = 0; step < steps_.size(); ++step) {
       StepState& state = steps_[step];
-      if (closes(state.place)) state = {kUnset, after_step(step)};
+      if (closes(state.slot)) state = {kUnset, after_step(step)};
       state.after = closed(state.after) & ~closing;
     }
-    for (uint32_t& reader : reader_)
-      if (closes(reader)) reader = kUnset;
-    for (uint32_t i = 0; i < kPlaces; ++i) {
-      if (closes(i)) places_[i] = {};
-      places_[i].after &= ~closing;
+    for (uint32_t& consumer : consumer_)
+      if (closes(consumer)) consumer = kUnset;
+    for (uint32_t i = 0; i < kSlots; ++i) {
+      if (closes(i)) slots_[i] = {};
+      slots_[i].after &= ~closing;
     }
     free_ |= closing;
   }
 
   const Batch& batch_;
   std::vector<StepState> steps_;
-  const std::vector<uint32_t> maker_;  ///< by value: the step that computes it
-  std::vector<uint32_t> reader_;       ///< by value: the place of the group that read it last
+  const std::vector<uint32_t> producer_;  ///< by value: the step that computes it
+  std::vector<uint32_t> consumer_;        ///< by value: the place of the group that read it last
   std::vector<Members> groups_;
-  Place places_[kPlaces];
+  Slot slots_[kSlots];
   Set free_ = ~Set{0};
   uint32_t last_effect_ = kUnset;
 };
@@ -244,12 +243,12 @@ class Finder {
 /// By value whether it is a root or used in another group than the one that computes it.
 std::vector<bool> leaving(const Batch& batch, const std::vector<uint32_t>& group_of) {
   std::vector<bool> leaves(batch.values.size(), false);
-  const std::vector<uint32_t> maker = makers(batch);
+  const std::vector<uint32_t> producer = producers(batch);
   for (const uint32_t root : batch.roots) leaves[root] = true;
   for (uint32_t step = 0; step < batch.steps.size(); ++step)
     for (const uint32_t operand : batch.operands_of(batch.steps[step]))
-      if (operand != rt::kNone.number && maker[operand] != kUnset &&
-          (group_of[step] == kUnset || group_of[maker[operand]] != group_of[step]))
+      if (operand != rt::kNone.id && producer[operand] != kUnset &&
+          (group_of[step] == kUnset || group_of[producer[operand]] != group_of[step]))
         leaves[operand] = true;
   return leaves;
 }
@@ -271,7 +270,7 @@ class Cutter {
   void cut(const Members& group, std::vector<Members>& parts) {
     begin(parts);
     for (const uint32_t step : group) {
-      if (add(step, parts.size()) > kMostRegisters && !parts.back().empty()) {
+      if (add(step, parts.size()) > kMaxRegisters && !parts.back().empty()) {
         begin(parts);
         add(step, parts.size());
       }
@@ -329,10 +328,10 @@ class Cutter {
 };
 
 /// Whether an elementwise step of another size computes what the step uses.
-bool meets_another_size(const Batch& batch, const std::vector<uint32_t>& maker,
+bool meets_another_size(const Batch& batch, const std::vector<uint32_t>& producer,
                         const Batch::Step& step) {
   for (const uint32_t operand : batch.operands_of(step)) {
-    const uint32_t from = operand == rt::kNone.number ? kUnset : maker[operand];
+    const uint32_t from = operand == rt::kNone.id ? kUnset : producer[operand];
     if (from == kUnset || obstacle(batch, batch.steps[from]) || is_fold(batch.steps[from].op))
       continue;
     if (!std::ranges::equal(batch.sizes(operand), batch.sizes(step.result))) return true;
@@ -357,7 +356,7 @@ bool fits_over_input(const Batch& batch, const Members& group, const std::vector
 std::vector<uint32_t> order_of(const Batch& batch, const std::vector<Members>& members,
                                const std::vector<uint32_t>& group_of,
                                const std::vector<bool>& leaves) {
-  const std::vector<uint32_t> maker = makers(batch);
+  const std::vector<uint32_t> producer = producers(batch);
   const auto unit = [&](uint32_t step) {
     return group_of[step] == kUnset ? step : members[group_of[step]].front();
   };
@@ -373,8 +372,8 @@ std::vector<uint32_t> order_of(const Batch& batch, const std::vector<Members>& m
   for (uint32_t step = 0; step < steps; ++step) {
     last[unit(step)] = step;
     for (const uint32_t operand : batch.operands_of(batch.steps[step]))
-      if (operand != rt::kNone.number && maker[operand] != kUnset)
-        before(unit(maker[operand]), unit(step));
+      if (operand != rt::kNone.id && producer[operand] != kUnset)
+        before(unit(producer[operand]), unit(step));
     if (info(batch.steps[step].op).rules.effect == Effect::None) continue;
     if (last_effect != kUnset) before(last_effect, step);
     last_effect = step;
@@ -437,9 +436,9 @@ class Fusing {
   void copy(const Batch::Step& step) {
     std::vector<uint32_t> operands;
     for (const uint32_t operand : batch_.operands_of(step))
-      operands.push_back(operand == rt::kNone.number ? operand : number_[operand]);
+      operands.push_back(operand == rt::kNone.id ? operand : number_[operand]);
     const TensorType type = batch_.type(step.result);
-    number_[step.result] = fused_.add_step(step.op, operands, batch_.words_of(step).words,
+    number_[step.result] = fused_.add_step(step.op, operands, batch_.attributes_of(step).attributes,
                                            type.dtype, type.device, type.sizes);
   }
 
@@ -449,25 +448,26 @@ class Fusing {
     number_scalars(members, group, scalars);
     std::unordered_map<uint32_t, uint32_t> inside;
     std::vector<uint32_t> inputs, operands, results;
-    size_t word = 0;
+    size_t attr = 0;
     for (const uint32_t member : members) {
       const Batch::Step& step = batch_.steps[member];
       operands.clear();
       for (const uint32_t operand : batch_.operands_of(step)) {
-        const auto [place, fresh] = inside.try_emplace(operand);
+        const auto [known, fresh] = inside.try_emplace(operand);
         if (fresh) {
           const TensorType type = batch_.type(operand);
-          place->second = group.add_input(type.dtype, type.device, type.sizes);
+          known->second = group.add_input(type.dtype, type.device, type.sizes);
           inputs.push_back(number_[operand]);
         }
-        operands.push_back(place->second);
+        operands.push_back(known->second);
       }
-      std::vector<int64_t> words(batch_.words_of(step).words.begin(),
-                                 batch_.words_of(step).words.end());
-      for (uint32_t i = 0; i < info(step.op).scalars; ++i) words[i] = scalar_words_[word++];
+      std::vector<int64_t> attributes(batch_.attributes_of(step).attributes.begin(),
+                                      batch_.attributes_of(step).attributes.end());
+      for (uint32_t i = 0; i < info(step.op).scalars; ++i)
+        attributes[i] = scalar_attributes_[attr++];
       const TensorType type = batch_.type(step.result);
       const uint32_t result =
-          group.add_step(step.op, operands, words, type.dtype, type.device, type.sizes);
+          group.add_step(step.op, operands, attributes, type.dtype, type.device, type.sizes);
       inside[step.result] = result;
       if (!leaves_[step.result]) continue;
       group.roots.push_back(result);
@@ -482,25 +482,25 @@ class Fusing {
   /// leaves the members' words in scalar_words_.
   void number_scalars(const Members& members, Batch& group, std::vector<int64_t>& scalars) {
     std::vector<int64_t> constants;
-    scalar_words_.clear();
+    scalar_attributes_.clear();
     for (const uint32_t member : members) {
-      const WordsView words = batch_.words_of(batch_.steps[member]);
-      for (uint32_t i = 0; i < words.row.scalars; ++i) {
-        const int64_t number = words.scalar(i);
+      const AttributesView attributes = batch_.attributes_of(batch_.steps[member]);
+      for (uint32_t i = 0; i < attributes.row.scalars; ++i) {
+        const int64_t number = attributes.scalar(i);
         if (number < batch_.free_scalars) {
-          scalar_words_.push_back(static_cast<int64_t>(scalars.size()));
+          scalar_attributes_.push_back(static_cast<int64_t>(scalars.size()));
           scalars.push_back(number);
           continue;
         }
         const int64_t bits = batch_.scalars[static_cast<size_t>(number)];
-        const auto place = std::ranges::find(constants, bits) - constants.begin();
-        if (place == std::ssize(constants)) constants.push_back(bits);
-        scalar_words_.push_back(-1 - place);
+        const auto slot = std::ranges::find(constants, bits) - constants.begin();
+        if (slot == std::ssize(constants)) constants.push_back(bits);
+        scalar_attributes_.push_back(-1 - slot);
       }
     }
     group.free_scalars = static_cast<uint32_t>(scalars.size());
-    for (int64_t& word : scalar_words_)
-      if (word < 0) word = group.free_scalars - 1 - word;
+    for (int64_t& attr : scalar_attributes_)
+      if (attr < 0) attr = group.free_scalars - 1 - attr;
     for (const int64_t number : scalars)
       group.scalars.push_back(batch_.scalars[static_cast<size_t>(number)]);
     group.scalars.insert(group.scalars.end(), constants.begin(), constants.end());
@@ -508,8 +508,8 @@ class Fusing {
 
   const Batch& batch_;
   const std::vector<bool> leaves_;
-  std::vector<uint32_t> number_;       ///< new numbers by old ones
-  std::vector<int64_t> scalar_words_;  ///< of the present group
+  std::vector<uint32_t> number_;            ///< new numbers by old ones
+  std::vector<int64_t> scalar_attributes_;  ///< of the present group
   Batch fused_;
 };
 
@@ -579,20 +579,20 @@ Groups fusion_groups(const Batch& batch, size_t least) {
   for (uint32_t part = 0; part < parts.size(); ++part)
     for (const uint32_t step : parts[part]) groups.of_step[step] = part;
 
-  const std::vector<uint32_t> maker = makers(batch);
+  const std::vector<uint32_t> producer = producers(batch);
   for (const Batch::Step& step : batch.steps) {
     const auto reason = obstacle(batch, step);
     if (reason || is_fold(step.op))
       groups.reasons.push_back(reason.value_or(Unfused::NotElementwise));
     else
-      groups.reasons.push_back(meets_another_size(batch, maker, step) ? Unfused::AnotherSize
-                                                                      : Unfused::Alone);
+      groups.reasons.push_back(meets_another_size(batch, producer, step) ? Unfused::AnotherSize
+                                                                         : Unfused::Alone);
   }
   // Both sides of such a meeting are beside one.
   for (const Batch::Step& step : batch.steps) {
     if (obstacle(batch, step) || is_fold(step.op)) continue;
     for (const uint32_t operand : batch.operands_of(step)) {
-      const uint32_t from = maker[operand];
+      const uint32_t from = producer[operand];
       if (from != kUnset && groups.reasons[from] == Unfused::Alone &&
           !std::ranges::equal(batch.sizes(operand), batch.sizes(step.result)))
         groups.reasons[from] = Unfused::AnotherSize;

@@ -29,7 +29,7 @@ struct Groups {
 
 /// What a program of a group may need: registers for its inputs, each once for every dtype it is
 /// wanted in, for its results, and for what lives in between.
-inline constexpr uint32_t kMostRegisters = 32;
+inline constexpr uint32_t kMaxRegisters = 32;
 
 /// Bytes from which on a result is worth a place where an operand was that nobody needs any more.
 /// Less finds room in the caches anyway.

@@ -24,13 +24,13 @@ class Copier {
   /// The new number of a value of the old batch. An input is added when it is first asked for, and
   /// before it those with smaller numbers: the order of inputs is how a program is called.
   uint32_t value(uint32_t old) {
-    if (old == kNone.number) return old;
+    if (old == kNone.id) return old;
     if (number_[old] == kUnset) inputs(old + 1);
     return number_[old];
   }
   /// A value of the old batch as an input of the new one.
   uint32_t as_input(uint32_t old) {
-    if (old == kNone.number) return old;
+    if (old == kNone.id) return old;
     if (number_[old] == kUnset) number_[old] = input(old);
     return number_[old];
   }
@@ -44,8 +44,8 @@ class Copier {
   /// Appends the step as it is, with `operands` of the new batch.
   uint32_t step(const Batch::Step& step, std::span<const uint32_t> operands) {
     const Batch::Item& item = from_.values[step.result];
-    const uint32_t result = to_.add_step(step.op, operands, from_.words_of(step).words, item.dtype,
-                                         Device{item.device}, from_.sizes(step.result));
+    const uint32_t result = to_.add_step(step.op, operands, from_.attributes_of(step).attributes,
+                                         item.dtype, Device{item.device}, from_.sizes(step.result));
     bind(step.result, result);
     return result;
   }
@@ -92,14 +92,15 @@ struct SameStep {
                           static_cast<uint64_t>(item.dtype) << 8 |
                           static_cast<uint8_t>(item.device);
     const uint64_t operands = hash(batch.operands_of(step), type);
-    return hash(batch.sizes(step.result), hash(batch.words_of(step).words, operands));
+    return hash(batch.sizes(step.result), hash(batch.attributes_of(step).attributes, operands));
   }
   bool operator()(uint32_t i, uint32_t k) const {
     const Batch::Step &a = batch.steps[i], &b = batch.steps[k];
     const Batch::Item &of_a = batch.values[a.result], &of_b = batch.values[b.result];
     return a.op == b.op && of_a.dtype == of_b.dtype && of_a.device == of_b.device &&
            std::ranges::equal(batch.operands_of(a), batch.operands_of(b)) &&
-           std::ranges::equal(batch.words_of(a).words, batch.words_of(b).words) &&
+           std::ranges::equal(batch.attributes_of(a).attributes,
+                              batch.attributes_of(b).attributes) &&
            std::ranges::equal(batch.sizes(a.result), batch.sizes(b.result));
   }
 };
@@ -108,7 +109,7 @@ struct SameStep {
 void drop_last_step(Batch& batch) {
   const Batch::Step step = batch.steps.back();
   batch.dims.resize(batch.values.back().dims);
-  batch.words.resize(step.words);
+  batch.attributes.resize(step.attributes);
   batch.operands.resize(step.operands);
   batch.values.pop_back();
   batch.steps.pop_back();
@@ -156,16 +157,16 @@ Batch decompose(const Batch& batch) {
     Args args;
     args.op = step.op;
     for (uint32_t operand : operands) args.operands.push_back({operand});
-    args.words.assign(batch.words_of(step).words);
+    args.attributes.assign(batch.attributes_of(step).attributes);
     args.shape.assign(type.sizes);
     args.dtype = type.dtype;
     args.device = type.device;
     const Value result = row.rules.decompose(build, args);
-    if (!same_type(flat.type(result.number), type))
+    if (!same_type(flat.type(result.id), type))
       fail("the decomposition of ", row.name, " gives ",
-           to_string(flat.type(result.number).dtype, flat.sizes(result.number)), ", not ",
+           to_string(flat.type(result.id).dtype, flat.sizes(result.id)), ", not ",
            to_string(type.dtype, type.sizes));
-    copier.bind(step.result, result.number);
+    copier.bind(step.result, result.id);
   }
   copier.inputs();
   copier.roots();
@@ -181,8 +182,8 @@ Batch extract(const Batch& batch, uint32_t step_number) {
   alone.roots.push_back(copier.step(step, operands));
   const uint8_t scalars = info(step.op).scalars;
   for (uint32_t i = 0; i < scalars; ++i) {
-    alone.scalars.push_back(batch.scalars[static_cast<size_t>(alone.words[i])]);
-    alone.words[i] = i;
+    alone.scalars.push_back(batch.scalars[static_cast<size_t>(alone.attributes[i])]);
+    alone.attributes[i] = i;
   }
   alone.free_scalars = scalars;
   return alone;
@@ -194,7 +195,7 @@ LastUses last_uses(const Batch& batch) {
   for (uint32_t i = 0; i < batch.steps.size(); ++i) {
     for (uint32_t k = 0; k < batch.steps[i].results; ++k) last[batch.steps[i].result + k] = i;
     for (uint32_t operand : batch.operands_of(batch.steps[i]))
-      if (operand != kNone.number) last[operand] = i;
+      if (operand != kNone.id) last[operand] = i;
   }
   for (uint32_t root : batch.roots) last[root] = kKept;
   LastUses uses;

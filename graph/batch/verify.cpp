@@ -19,7 +19,7 @@ class Verifier {
       : batch_(batch), canonical_(canonical), inside_(inside) {}
 
   void run() {
-    if (batch_.values.size() >= kNone.number) fail("the batch has too many values");
+    if (batch_.values.size() >= kNone.id) fail("the batch has too many values");
     scalars();
     for (value_ = 0; value_ < batch_.values.size(); ++value_) {
       item();
@@ -39,7 +39,7 @@ class Verifier {
     // The arrays end where the last value and the last step do.
     full("dims", dims_, batch_.dims.size());
     full("operands", operands_, batch_.operands.size());
-    full("words", words_, batch_.words.size());
+    full("words", attributes_, batch_.attributes.size());
     roots();
     if (canonical_) ends();
   }
@@ -97,7 +97,7 @@ class Verifier {
     if (step.op > Op::Fused) fail("step ", step_, " has no op: ", static_cast<int>(step.op));
     const OpInfo& row = info(step.op);
     operands(step, row);
-    words(step, row);
+    attributes(step, row);
     if (step.op == Op::Fused) return group(step);
     // A row has one result.
     if (step.results != 1) bad_step("it has ", step.results, " results");
@@ -107,9 +107,10 @@ class Verifier {
   void group(const Batch::Step& step) {
     // Canonical batches and groups hold no groups; the steps take them in their order.
     if (canonical_ || inside_) bad_step("there are no groups here");
-    const WordsView words = batch_.words_of(step);
-    if (words.integer(0) != static_cast<int64_t>(groups_) || groups_ >= batch_.groups.size())
-      bad_step("its group is ", words.integer(0), " of ", batch_.groups.size(), ", not ", groups_);
+    const AttributesView attributes = batch_.attributes_of(step);
+    if (attributes.integer(0) != static_cast<int64_t>(groups_) || groups_ >= batch_.groups.size())
+      bad_step("its group is ", attributes.integer(0), " of ", batch_.groups.size(), ", not ",
+               groups_);
     const Batch& group = batch_.groups[groups_++];
     try {
       Verifier(group, false, true).run();
@@ -128,7 +129,7 @@ class Verifier {
     if (operand != types_.size())
       bad_step("it has ", types_.size(), " operands and its group ", operand, " inputs");
     // Its free scalars are those that the words name.
-    const std::span<const int64_t> scalars = words.list(0);
+    const std::span<const int64_t> scalars = attributes.list(0);
     if (scalars.size() != group.free_scalars)
       bad_step("it names ", scalars.size(), " scalars and its group takes ", group.free_scalars);
     for (const int64_t scalar : scalars)
@@ -177,13 +178,13 @@ class Verifier {
       const Param& of = row.params[param];
       if (of.kind != Kind::TensorList) ++param;
       // Only an optional tensor may be absent.
-      if (operand == kNone.number && of.kind != Kind::OptTensor)
+      if (operand == kNone.id && of.kind != Kind::OptTensor)
         bad_step(of.name, " is absent and is not optional");
       // A value is there before it is used.
-      if (operand != kNone.number && operand >= step.result)
+      if (operand != kNone.id && operand >= step.result)
         bad_step(of.name, " is %", operand, ", which comes later");
       types_.push_back(batch_.type(operand));
-      if (canonical_ && operand != kNone.number && batch_.is_input(operand)) first_use(operand);
+      if (canonical_ && operand != kNone.id && batch_.is_input(operand)) first_use(operand);
     }
     // In canonical form an input stands right before the first step that uses it.
     if (canonical_ && next_input_ != step.result)
@@ -198,13 +199,14 @@ class Verifier {
     if (operand == next_input_) ++next_input_;
   }
 
-  void words(const Batch::Step& step, const OpInfo& row) {
+  void attributes(const Batch::Step& step, const OpInfo& row) {
     // Words lie one step after the other, without gaps.
-    if (step.words != words_) bad_step("its words start at ", step.words, ", not at ", words_);
-    words_ += step.word_count;
-    if (words_ > batch_.words.size()) bad_step("its words are not all there");
+    if (step.attributes != attributes_)
+      bad_step("its words start at ", step.attributes, ", not at ", attributes_);
+    attributes_ += step.attribute_count;
+    if (attributes_ > batch_.attributes.size()) bad_step("its words are not all there");
     // The words are the row's scalars, integers and lists, and no more.
-    const std::span<const int64_t> all = batch_.words_of(step).words;
+    const std::span<const int64_t> all = batch_.attributes_of(step).attributes;
     size_t at = size_t{row.scalars} + row.integers;
     if (all.size() < at) bad_step("it has ", all.size(), " words and needs ", at);
     for (int list = 0; list < row.lists; ++list) {
@@ -235,20 +237,20 @@ class Verifier {
   }
 
   void result(const Batch::Step& step, const OpInfo& row) {
-    const std::span<const int64_t> all = batch_.words_of(step).words;
+    const std::span<const int64_t> all = batch_.attributes_of(step).attributes;
     const TensorType type = batch_.type(step.result);
     // The rules are asked with scalars of their own: those of the batch are of one run only.
-    Small<int64_t, 10> words(all);
+    Small<int64_t, 10> attributes(all);
     size_t scalar = 0;
     for (const Param& param : row.params) {
-      if (param.kind == Kind::Float) words[scalar++] = std::bit_cast<int64_t>(1.0);
-      if (param.kind == Kind::Index) words[scalar++] = 1;
+      if (param.kind == Kind::Float) attributes[scalar++] = std::bit_cast<int64_t>(1.0);
+      if (param.kind == Kind::Index) attributes[scalar++] = 1;
     }
-    if (row.rules.shape == shape::slice_backward) place_slice(words);
+    if (row.rules.shape == shape::slice_backward) place_slice(attributes);
     Shape shape(type.sizes);
     DType dtype = type.dtype;
     Device device = type.device;
-    Inference call{row, types_, words, shape, dtype, device};
+    Inference call{row, types_, attributes, shape, dtype, device};
     try {
       row.rules.shape(call);
       row.rules.type(call);
@@ -256,31 +258,32 @@ class Verifier {
       bad_step(error.text());  // The row takes its operands.
     }
     // Dims and lists are as inference leaves them: in range and not negative.
-    if (!std::ranges::equal(all.subspan(row.scalars), std::span(words).subspan(row.scalars)))
+    if (!std::ranges::equal(all.subspan(row.scalars), std::span(attributes).subspan(row.scalars)))
       bad_step("its words are not normalised");
     // The result's type is what inference says.
-    if (dtype != type.dtype || !fits(row, words, shape, type.sizes))
+    if (dtype != type.dtype || !fits(row, attributes, shape, type.sizes))
       bad_step("its type is ", to_string(type.dtype, type.sizes), " and inference gives ",
                to_string(dtype, shape));
     devices(row, type);
   }
 
   /// Scalars for which a slice has as many elements as its gradient.
-  void place_slice(Small<int64_t, 10>& words) const {
-    const int64_t dim = words[2], step = words[3];
+  void place_slice(Small<int64_t, 10>& attributes) const {
+    const int64_t dim = attributes[2], step = attributes[3];
     const Sizes grad = types_[0].sizes;
     const int64_t count = dim >= 0 && dim < std::ssize(grad) ? grad[static_cast<size_t>(dim)] : 0;
-    words[0] = 0;
+    attributes[0] = 0;
     const auto reach = static_cast<uint64_t>(count - 1) * static_cast<uint64_t>(step);
-    words[1] = count == 0 ? 0 : static_cast<int64_t>(reach + 1);
+    attributes[1] = count == 0 ? 0 : static_cast<int64_t>(reach + 1);
   }
 
   /// Whether the sizes are those inferred; where scalars have a say, whether they can be.
-  bool fits(const OpInfo& row, const Small<int64_t, 10>& words, Shape& shape, Sizes sizes) const {
+  bool fits(const OpInfo& row, const Small<int64_t, 10>& attributes, Shape& shape,
+            Sizes sizes) const {
     if (row.rules.shape == shape::arange || row.rules.shape == shape::arange_int)
       return sizes.size() == 1;
     if (row.rules.shape == shape::slice) {
-      const auto dim = static_cast<uint32_t>(words[row.scalars]);
+      const auto dim = static_cast<uint32_t>(attributes[row.scalars]);
       if (sizes.size() != shape.size() || sizes[dim] > types_[0].sizes[dim]) return false;
       shape[dim] = sizes[dim];
     }
@@ -326,8 +329,8 @@ class Verifier {
   const bool inside_;  ///< a group
   size_t groups_ = 0;  ///< seen so far
   uint32_t value_ = 0, step_ = 0;
-  size_t dims_ = 0, operands_ = 0, words_ = 0;  ///< how much of the arrays is spoken for
-  uint32_t next_input_ = 0;                     ///< the number that the next new input must have
+  size_t dims_ = 0, operands_ = 0, attributes_ = 0;  ///< how much of the arrays is spoken for
+  uint32_t next_input_ = 0;  ///< the number that the next new input must have
   int64_t next_scalar_ = 0;
   std::vector<TensorType> types_;  ///< of the step's operands
 };
@@ -349,13 +352,13 @@ void verify_scalars(const Batch& batch) {
       args.operands.push_back({operand});
       types.push_back(batch.type(operand));
     }
-    args.words.assign(batch.words_of(step).words);
-    for (uint32_t word = 0; word < row.scalars; ++word)
-      args.words[word] = batch.scalars[static_cast<size_t>(args.words[word])];
+    args.attributes.assign(batch.attributes_of(step).attributes);
+    for (uint32_t attr = 0; attr < row.scalars; ++attr)
+      args.attributes[attr] = batch.scalars[static_cast<size_t>(args.attributes[attr])];
     args.shape.assign(type.sizes);
     args.dtype = type.dtype;
     args.device = type.device;
-    const Small<int64_t, 10> given = args.words;
+    const Small<int64_t, 10> given = args.attributes;
     bool fits = true;
     std::string cause = "its scalars give another result";
     try {
@@ -365,7 +368,7 @@ void verify_scalars(const Batch& batch) {
       uint32_t scalar = 0;
       for (const Param& param : row.params)
         if (param.kind == Kind::Index || param.kind == Kind::Float) {
-          fits = fits && (param.kind == Kind::Float || given[scalar] == args.words[scalar]);
+          fits = fits && (param.kind == Kind::Float || given[scalar] == args.attributes[scalar]);
           ++scalar;
         }
     } catch (const Error& error) {

@@ -15,19 +15,19 @@ constexpr uint32_t kAlone = 0xffffffffu;
 
 /// Edits between two batches up to which the fewest are looked for; past it what lies between is
 /// taken for rewritten.
-constexpr int64_t kMostEdits = 1000;
+constexpr int64_t kMaxEdits = 1000;
 
-uint64_t mix(uint64_t hash, uint64_t word) {
-  hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
+uint64_t mix(uint64_t hash, uint64_t attr) {
+  hash = (hash ^ attr) * 0x9e3779b97f4a7c15u;
   return hash ^ (hash >> 29);
 }
 
 /// Op and attributes; neither scalars nor sizes, so that steps over other sizes still align.
 uint64_t signature(const Batch& batch, const Batch::Step& step) {
-  const WordsView view = batch.words_of(step);
+  const AttributesView view = batch.attributes_of(step);
   uint64_t hash = static_cast<uint64_t>(step.op) + 1;
-  for (int64_t word : view.words.subspan(view.row.scalars))
-    hash = mix(hash, static_cast<uint64_t>(word));
+  for (int64_t attr : view.attributes.subspan(view.row.scalars))
+    hash = mix(hash, static_cast<uint64_t>(attr));
   return hash;
 }
 
@@ -38,7 +38,7 @@ std::vector<uint64_t> signatures(const Batch& batch) {
 }
 
 bool same_type(const Batch& a, uint32_t in_a, const Batch& b, uint32_t in_b) {
-  if (in_a == kNone.number || in_b == kNone.number) return in_a == in_b;
+  if (in_a == kNone.id || in_b == kNone.id) return in_a == in_b;
   const Batch::Item &x = a.values[in_a], &y = b.values[in_b];
   return x.dtype == y.dtype && x.device == y.device && x.flags == y.flags &&
          std::ranges::equal(a.sizes(in_a), b.sizes(in_b)) &&
@@ -46,7 +46,7 @@ bool same_type(const Batch& a, uint32_t in_a, const Batch& b, uint32_t in_b) {
 }
 
 /// The longest common subsequence of two lists, as pairs of positions; nothing when they are more
-/// than kMostEdits apart. Walks the edit graph by its diagonals, as many as there are edits.
+/// than kMaxEdits apart. Walks the edit graph by its diagonals, as many as there are edits.
 class CommonRun {
  public:
   using Pairs = std::vector<std::pair<uint32_t, uint32_t>>;
@@ -55,7 +55,7 @@ class CommonRun {
       : x_(x), y_(y), n_(std::ssize(x)), m_(std::ssize(y)) {}
 
   Pairs run() {
-    for (int64_t edits = 0; edits <= std::min(n_ + m_, kMostEdits); ++edits) {
+    for (int64_t edits = 0; edits <= std::min(n_ + m_, kMaxEdits); ++edits) {
       std::vector<int64_t> row(static_cast<size_t>(2 * edits + 1), kUnreached);
       for (int64_t diagonal = -edits; diagonal <= edits; diagonal += 2) {
         const int64_t begin = edits == 0 ? 0 : entry(edits, diagonal);
@@ -168,15 +168,15 @@ std::string counted(size_t count, std::string_view what) {
   return join(count, " ", what, count == 1 ? "" : "s");
 }
 
-std::string word_text(const Batch& batch, const Param& param, std::span<const int64_t> words) {
+std::string word_text(const Batch& batch, const Param& param, std::span<const int64_t> attributes) {
   switch (param.kind) {
-    case Kind::Flag: return words[0] ? "true" : "false";
-    case Kind::Int: return std::to_string(words[0]);
-    case Kind::IntList: return to_string(Sizes(words));
+    case Kind::Flag: return attributes[0] ? "true" : "false";
+    case Kind::Int: return std::to_string(attributes[0]);
+    case Kind::IntList: return to_string(Sizes(attributes));
     default: break;
   }
-  if (words[0] < batch.free_scalars) return "a scalar that is set at every run";
-  const int64_t bits = batch.scalars[static_cast<size_t>(words[0])];
+  if (attributes[0] < batch.free_scalars) return "a scalar that is set at every run";
+  const int64_t bits = batch.scalars[static_cast<size_t>(attributes[0])];
   return param.kind == Kind::Index ? std::to_string(bits)
                                    : rt::to_string(std::bit_cast<double>(bits));
 }
@@ -260,24 +260,26 @@ class Comparison {
   }
 
   /// What words differ, "" when none does: "dim=1 in A, dim=0 in B".
-  std::string words(const Batch::Step& x, const Batch::Step& y) const {
+  std::string attributes(const Batch::Step& x, const Batch::Step& y) const {
     std::vector<std::string> in_b;
-    each_word(info(y.op), b_.words_of(y), [&](const Param& param, std::span<const int64_t> words) {
-      in_b.push_back(word_text(b_, param, words));
-    });
+    each_attribute(info(y.op), b_.attributes_of(y),
+                   [&](const Param& param, std::span<const int64_t> attributes) {
+                     in_b.push_back(word_text(b_, param, attributes));
+                   });
     std::string text;
     size_t at = 0;
-    each_word(info(x.op), a_.words_of(x), [&](const Param& param, std::span<const int64_t> words) {
-      const std::string in_a = word_text(a_, param, words), &other = in_b[at++];
-      if (in_a == other) return;
-      text += join(text.empty() ? "" : "; ", param.name, "=", in_a, " in A, ", param.name, "=",
-                   other, " in B");
-    });
+    each_attribute(info(x.op), a_.attributes_of(x),
+                   [&](const Param& param, std::span<const int64_t> attributes) {
+                     const std::string in_a = word_text(a_, param, attributes), &other = in_b[at++];
+                     if (in_a == other) return;
+                     text += join(text.empty() ? "" : "; ", param.name, "=", in_a, " in A, ",
+                                  param.name, "=", other, " in B");
+                   });
     return text;
   }
 
   std::string value_words(const Batch& batch, uint32_t value) const {
-    if (value == kNone.number) return "none";
+    if (value == kNone.id) return "none";
     return join("%", value, batch.is_input(value) ? ", an input," : "");
   }
 
@@ -307,15 +309,16 @@ class Comparison {
     std::string operands;
     for (size_t k = 0; k < std::min(xs.size(), ys.size()); ++k) {
       same_operands &= same_type(a_, xs[k], b_, ys[k]);
-      if (xs[k] == kNone.number && ys[k] == kNone.number) continue;
+      if (xs[k] == kNone.id && ys[k] == kNone.id) continue;
       if (new_input(xs[k], ys[k])) continue;
-      if (xs[k] == kNone.number || ys[k] == kNone.number || to_b_[xs[k]] != ys[k])
+      if (xs[k] == kNone.id || ys[k] == kNone.id || to_b_[xs[k]] != ys[k])
         operands += join("; operand ", k + 1, " is ", value_words(a_, xs[k]), " in A and ",
                          value_words(b_, ys[k]), " in B");
     }
     std::string what;
     if (x.op != y.op) what = join("; ", info(x.op).name, " in A, ", info(y.op).name, " in B");
-    else if (const std::string differing = words(x, y); !differing.empty()) what = "; " + differing;
+    else if (const std::string differing = attributes(x, y); !differing.empty())
+      what = "; " + differing;
     if (xs.size() != ys.size())
       what += join("; ", counted(xs.size(), "operand"), " in A, ", ys.size(), " in B");
     what += operands;
@@ -333,7 +336,7 @@ class Comparison {
 
   /// Whether two operands are inputs that belong together from here on.
   bool new_input(uint32_t in_a, uint32_t in_b) {
-    if (in_a == kNone.number || in_b == kNone.number) return false;
+    if (in_a == kNone.id || in_b == kNone.id) return false;
     if (!a_.is_input(in_a) || !b_.is_input(in_b) || to_b_[in_a] != kAlone || taken_[in_b])
       return false;
     map(in_a, in_b);

@@ -39,7 +39,7 @@ void put(std::string& out, int64_t value) {
 }
 
 void put_value(std::string& out, uint32_t value) {
-  if (value == kNone.number) {
+  if (value == kNone.id) {
     out += "none";
     return;
   }
@@ -89,13 +89,13 @@ void put_in_line(std::string& out, std::string_view text) {
 /// `"label" at place`, as far as they are known.
 void put_note(std::string& out, const DumpNotes* notes, size_t step, std::string_view before) {
   if (!notes) return;
-  const std::string_view label = notes->label(step), place = notes->place(step);
-  if (label.empty() && place.empty()) return;
+  const std::string_view label = notes->label(step), location = notes->location(step);
+  if (label.empty() && location.empty()) return;
   out += before;
   if (!label.empty()) put_quoted(out, label);
-  if (place.empty()) return;
+  if (location.empty()) return;
   out += label.empty() ? "at " : " at ";
-  put_in_line(out, place);
+  put_in_line(out, location);
 }
 
 /// The range of the next input, where it is known.
@@ -118,16 +118,16 @@ bool numbered_by_appearance(const Batch& batch) {
   int64_t next = 0, next_constant = batch.free_scalars;
   std::unordered_map<int64_t, int64_t> constants;
   for (const Batch::Step& step : batch.steps) {
-    const WordsView words = batch.words_of(step);
-    for (uint32_t i = 0; i < words.row.scalars; ++i) {
-      const int64_t number = words.scalar(i);
+    const AttributesView attributes = batch.attributes_of(step);
+    for (uint32_t i = 0; i < attributes.row.scalars; ++i) {
+      const int64_t number = attributes.scalar(i);
       if (number < batch.free_scalars) {
         if (number != next++) return false;
         continue;
       }
       const int64_t bits = batch.scalars[static_cast<size_t>(number)];
-      const auto [place, fresh] = constants.try_emplace(bits, next_constant);
-      if (place->second != number) return false;
+      const auto [known, fresh] = constants.try_emplace(bits, next_constant);
+      if (known->second != number) return false;
       if (fresh) ++next_constant;
     }
   }
@@ -251,18 +251,19 @@ class TextWriter {
       put_value(out_, operand);
       before = ", ";
     }
-    each_word(row, batch_.words_of(step), [&](const Param& param, std::span<const int64_t> words) {
-      out_ += before;
-      out_ += param.name;
-      out_ += '=';
-      before = ", ";
-      switch (param.kind) {
-        case Kind::Flag: out_ += words[0] ? "true" : "false"; break;
-        case Kind::IntList: put_list(out_, words); break;
-        case Kind::Int: put(out_, words[0]); break;
-        default: scalar(param.kind, words[0]);
-      }
-    });
+    each_attribute(row, batch_.attributes_of(step),
+                   [&](const Param& param, std::span<const int64_t> attributes) {
+                     out_ += before;
+                     out_ += param.name;
+                     out_ += '=';
+                     before = ", ";
+                     switch (param.kind) {
+                       case Kind::Flag: out_ += attributes[0] ? "true" : "false"; break;
+                       case Kind::IntList: put_list(out_, attributes); break;
+                       case Kind::Int: put(out_, attributes[0]); break;
+                       default: scalar(param.kind, attributes[0]);
+                     }
+                   });
     out_ += *before == '(' ? "()" : ")";
   }
 
@@ -298,7 +299,7 @@ void put_json_numbers(std::string& out, std::span<const uint32_t> numbers) {
   out += '[';
   for (size_t i = 0; i < numbers.size(); ++i) {
     if (i > 0) out += ',';
-    if (numbers[i] == kNone.number) out += "null";
+    if (numbers[i] == kNone.id) out += "null";
     else put(out, numbers[i]);
   }
   out += ']';
@@ -333,24 +334,25 @@ void put_json_step(std::string& out, const Batch& batch, const Batch::Step& step
   put_json_numbers(out, batch.operands_of(step));
   out += ", \"words\": {";
   const char* before = "";
-  each_word(row, batch.words_of(step), [&](const Param& param, std::span<const int64_t> words) {
-    out += before;
-    before = ", ";
-    out += '"';
-    out += param.name;
-    out += "\": ";
-    switch (param.kind) {
-      case Kind::Flag: out += words[0] ? "true" : "false"; break;
-      case Kind::IntList: put_list(out, words); break;
-      case Kind::Int: put(out, words[0]); break;
-      default:
-        out += "{\"scalar\": ";
-        put(out, words[0]);
-        out += ", \"value\": ";
-        put_json_scalar(out, param.kind, batch.scalars[static_cast<size_t>(words[0])]);
-        out += '}';
-    }
-  });
+  each_attribute(
+      row, batch.attributes_of(step), [&](const Param& param, std::span<const int64_t> attributes) {
+        out += before;
+        before = ", ";
+        out += '"';
+        out += param.name;
+        out += "\": ";
+        switch (param.kind) {
+          case Kind::Flag: out += attributes[0] ? "true" : "false"; break;
+          case Kind::IntList: put_list(out, attributes); break;
+          case Kind::Int: put(out, attributes[0]); break;
+          default:
+            out += "{\"scalar\": ";
+            put(out, attributes[0]);
+            out += ", \"value\": ";
+            put_json_scalar(out, param.kind, batch.scalars[static_cast<size_t>(attributes[0])]);
+            out += '}';
+        }
+      });
   out += "}}";
 }
 
@@ -419,7 +421,7 @@ std::string to_json(const Batch& batch, const DumpNotes* notes) {
     out += ']';
   }
   if (notes) {
-    put_json_texts(out, "places", notes->places);
+    put_json_texts(out, "places", notes->locations);
     put_json_texts(out, "labels", notes->labels);
     put_json_text(out, "inputs", notes->inputs);
     put_json_text(out, "error", notes->error);
@@ -462,7 +464,7 @@ std::string to_dot(const Batch& batch, const DumpNotes* notes) {
     out += "];\n";
     if (input) continue;
     for (uint32_t operand : batch.operands_of(*of)) {
-      if (operand == kNone.number) continue;
+      if (operand == kNone.id) continue;
       out += "  v";
       put(out, operand);
       out += " -> v";

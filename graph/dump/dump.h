@@ -18,12 +18,12 @@ struct Range {
 
 /// What is said beside the batch: one text per step, one range per input, or none at all.
 struct DumpNotes {
-  std::span<const std::string> places = {};  ///< "train.spl:12", "" where unknown
+  std::span<const std::string> locations = {};  ///< "train.spl:12", "" where unknown
   std::span<const std::string> labels = {};
   std::span<const Range> ranges = {};  ///< in the order of the inputs' numbers
   std::string_view inputs = {};        ///< the file beside the dump that holds the inputs
   std::string_view error = {};         ///< why the batch failed
-  std::string_view place(size_t step) const { return at(places, step); }
+  std::string_view location(size_t step) const { return at(locations, step); }
   std::string_view label(size_t step) const { return at(labels, step); }
 
  private:
@@ -60,10 +60,10 @@ void put_quoted(std::string& out, std::string_view text);
 /// A dump that was read: the batch, and what was said beside it.
 struct Dump {
   Batch batch;
-  std::vector<std::string> places, labels;
+  std::vector<std::string> locations, labels;
   std::vector<Range> ranges;
   std::string inputs, error;
-  DumpNotes notes() const { return {places, labels, ranges, inputs, error}; }
+  DumpNotes notes() const { return {locations, labels, ranges, inputs, error}; }
 };
 
 /// Reads text and JSON alike. Throws Error, with the line or the path in the JSON and what is

@@ -106,7 +106,7 @@ class JsonParser {
     key.need(key.json.is_null() || key.text("text") == wanted,
              join("the key of this batch, ", wanted));
     if (!dump_.ranges.empty()) dump_.ranges.resize(inputs_);
-    texts("places", dump_.places);
+    texts("places", dump_.locations);
     texts("labels", dump_.labels);
     remark("inputs", dump_.inputs);
     remark("error", dump_.error);
@@ -115,11 +115,11 @@ class JsonParser {
 
  private:
   static uint32_t number(const At& at) {
-    return static_cast<uint32_t>(at.integer(0, kNone.number - 1, "the number of a value"));
+    return static_cast<uint32_t>(at.integer(0, kNone.id - 1, "the number of a value"));
   }
 
   void scalars() {
-    root_.member("scalars").integers(batch_.scalars, kNone.number);
+    root_.member("scalars").integers(batch_.scalars, kNone.id);
     batch_.free_scalars =
         static_cast<uint32_t>(root_.member("free_scalars")
                                   .integer(0, static_cast<int64_t>(batch_.scalars.size()),
@@ -138,13 +138,14 @@ class JsonParser {
   void input(const At& value) {
     Device device;
     const DType dtype = type(value, device);
-    words_.clear();
+    attributes_.clear();
     const At strides = value.member("strides");
     if (!strides.json.is_null()) {
-      strides.integers(words_, kMaxRank);
-      strides.need(words_.size() == sizes_.size() && !words_.empty(), "one stride for each size");
+      strides.integers(attributes_, kMaxRank);
+      strides.need(attributes_.size() == sizes_.size() && !attributes_.empty(),
+                   "one stride for each size");
     }
-    batch_.add_input(dtype, device, sizes_, words_);
+    batch_.add_input(dtype, device, sizes_, attributes_);
     ++inputs_;
     const At range = value.member("range");
     if (range.json.is_null()) return;
@@ -169,7 +170,7 @@ class JsonParser {
   /// The step whose first result is values[at]; gives how many it has.
   size_t step(const At& values, size_t at, const At& step) {
     const At op = step.member("op"), result = step.member("result");
-    const At operands = step.member("operands"), words = step.member("words");
+    const At operands = step.member("operands"), attributes = step.member("words");
     const OpInfo* row = find_op(op.text("the name of an op"));
     op.need(row != nullptr, "the name of an op");
     result.need(number(result) == batch_.values.size(),
@@ -177,45 +178,47 @@ class JsonParser {
     operands_.clear();
     for (size_t i = 0, n = operands.array(); i < n; ++i) {
       const At operand = operands.element(i);
-      operands_.push_back(operand.json.is_null() ? kNone.number : number(operand));
+      operands_.push_back(operand.json.is_null() ? kNone.id : number(operand));
     }
-    words.need(words.json.is_object(), "an object");
-    words_.assign(size_t{row->scalars} + row->integers, 0);
+    attributes.need(attributes.json.is_object(), "an object");
+    attributes_.assign(size_t{row->scalars} + row->integers, 0);
     size_t scalar = 0, integer = row->scalars;
     for (const Param& param : row->params) {
-      const At word = words.member(param.name);
+      const At attr = attributes.member(param.name);
       switch (param.kind) {
         case Kind::Float:
         case Kind::Index:
-          words_[scalar++] = word.member("scalar").integer(
+          attributes_[scalar++] = attr.member("scalar").integer(
               0, static_cast<int64_t>(batch_.scalars.size()) - 1, "the number of a scalar");
           break;
-        case Kind::Int: words_[integer++] = word.integer(INT64_MIN, INT64_MAX, "an integer"); break;
+        case Kind::Int:
+          attributes_[integer++] = attr.integer(INT64_MIN, INT64_MAX, "an integer");
+          break;
         case Kind::Flag:
-          word.need(word.json.is_boolean(), "true or false");
-          words_[integer++] = word.json.get<bool>();
+          attr.need(attr.json.is_boolean(), "true or false");
+          attributes_[integer++] = attr.json.get<bool>();
           break;
         case Kind::IntList:
-          word.integers(elements_, kMaxWords - words_.size() - 1);
-          words_.push_back(static_cast<int64_t>(elements_.size()));
-          words_.insert(words_.end(), elements_.begin(), elements_.end());
+          attr.integers(elements_, kMaxWords - attributes_.size() - 1);
+          attributes_.push_back(static_cast<int64_t>(elements_.size()));
+          attributes_.insert(attributes_.end(), elements_.begin(), elements_.end());
           break;
         default: break;
       }
     }
-    if (row->op == Op::Fused) return fused(values, at, words);
+    if (row->op == Op::Fused) return fused(values, at, attributes);
     Device device;
     const DType dtype = type(values.element(at), device);
-    batch_.add_step(row->op, operands_, words_, dtype, device, sizes_);
+    batch_.add_step(row->op, operands_, attributes_, dtype, device, sizes_);
     return 1;
   }
 
-  size_t fused(const At& values, size_t at, const At& words) {
-    const At groups = root_.member("groups"), number = words.member("group");
+  size_t fused(const At& values, size_t at, const At& attributes) {
+    const At groups = root_.member("groups"), number = attributes.member("group");
     groups.need(!inside_, "none, as a group holds no groups");
-    const auto place = static_cast<int64_t>(batch_.groups.size());
-    groups.need(static_cast<int64_t>(groups.array()) > place, "a group for each such step");
-    number.need(words_[0] == place, join("the number of the next group, ", place));
+    const auto index = static_cast<int64_t>(batch_.groups.size());
+    groups.need(static_cast<int64_t>(groups.array()) > index, "a group for each such step");
+    number.need(attributes_[0] == index, join("the number of the next group, ", index));
     Batch group = JsonParser(groups.element(batch_.groups.size()), true).run().batch;
     const size_t results = group.roots.size();
     values.need(results > 0 && results <= values.array() - at, "what the group returns");
@@ -228,7 +231,7 @@ class JsonParser {
           dtype == root.dtype && device == root.device && std::ranges::equal(sizes_, root.sizes),
           "the type that the group returns");
     }
-    batch_.add_fused(std::move(group), operands_, std::span(words_).subspan(2));
+    batch_.add_fused(std::move(group), operands_, std::span(attributes_).subspan(2));
     return results;
   }
 
@@ -237,7 +240,7 @@ class JsonParser {
   size_t inputs_ = 0;  ///< so far
   Dump dump_;
   Batch& batch_ = dump_.batch;
-  std::vector<int64_t> sizes_, words_, elements_;
+  std::vector<int64_t> sizes_, attributes_, elements_;
   std::vector<uint32_t> operands_;
 };
 

@@ -58,7 +58,7 @@ class TextParser {
     }
     if (!returned) fail("line ", line_number_, ": the text ends without a return");
     number_constants();
-    if (!dump_.places.empty()) dump_.places.resize(batch_.steps.size());
+    if (!dump_.locations.empty()) dump_.locations.resize(batch_.steps.size());
     if (!dump_.labels.empty()) dump_.labels.resize(batch_.steps.size());
     if (!dump_.ranges.empty()) dump_.ranges.resize(inputs_);
     try {
@@ -98,8 +98,8 @@ class TextParser {
       rest.remove_prefix(std::min(end + 2, rest.size()));
     }
     if (!rest.starts_with("at ")) return;
-    dump_.places.resize(step + 1);
-    dump_.places[step] = rest.substr(3);
+    dump_.locations.resize(step + 1);
+    dump_.locations[step] = rest.substr(3);
   }
   void range(std::string_view rest) {
     constexpr std::string_view kFrom = "from ", kTo = " to ";
@@ -151,7 +151,7 @@ class TextParser {
     at_ = end;
     return found;
   }
-  std::string_view word() {
+  std::string_view attr() {
     skip();
     const size_t begin = at_;
     while (at_ < line_.size() &&
@@ -181,16 +181,16 @@ class TextParser {
   }
   uint32_t number() {
     need("%");
-    return static_cast<uint32_t>(integer(0, kNone.number - 1));
+    return static_cast<uint32_t>(integer(0, kNone.id - 1));
   }
 
   void scalars() {
     if (numbered_ || !batch_.values.empty()) expected("one scalars line, ahead of all values");
     numbered_ = true;
     need("free=");
-    batch_.free_scalars = static_cast<uint32_t>(integer(0, kNone.number - 1));
+    batch_.free_scalars = static_cast<uint32_t>(integer(0, kNone.id - 1));
     need("bits=");
-    list(batch_.scalars, kNone.number);
+    list(batch_.scalars, kNone.id);
     if (batch_.free_scalars > batch_.scalars.size()) expected("at least as many bits as are free");
   }
 
@@ -212,7 +212,7 @@ class TextParser {
     need(":");
     skip();
     const size_t type_at = at_;
-    const auto dtype = parse_dtype(word());
+    const auto dtype = parse_dtype(attr());
     if (!dtype) {
       at_ = type_at;
       expected("a dtype: f32, f64, i32, i64, bool, f16 or bf16");
@@ -229,7 +229,7 @@ class TextParser {
     need("=");
     skip();
     const size_t op_at = at_;
-    const std::string_view name = word();
+    const std::string_view name = attr();
     const OpInfo* row = find_op(name);
     const bool fits = definitions_.size() == 1 ? row || name == "input" : row && is_fused(*row);
     if (!fits) {
@@ -240,7 +240,7 @@ class TextParser {
     if (!row) return input(dtype, device, sizes);
     call(*row);
     if (is_fused(*row)) fused();
-    else batch_.add_step(row->op, operands_, words_, dtype, device, sizes);
+    else batch_.add_step(row->op, operands_, attributes_, dtype, device, sizes);
   }
 
   static bool is_fused(const OpInfo& row) { return row.op == Op::Fused; }
@@ -264,21 +264,21 @@ class TextParser {
     }
     if (results.empty() || results != definitions_)
       fail("line ", before, ": expected ahead of the group the types of what it returns");
-    if (words_[0] != static_cast<int64_t>(batch_.groups.size()))
+    if (attributes_[0] != static_cast<int64_t>(batch_.groups.size()))
       fail("line ", before, ": expected group=", batch_.groups.size());
-    batch_.add_fused(std::move(group), operands_, std::span(words_).subspan(2));
+    batch_.add_fused(std::move(group), operands_, std::span(attributes_).subspan(2));
   }
 
   void input(DType dtype, Device device, const std::vector<int64_t>& sizes) {
-    words_.clear();
+    attributes_.clear();
     if (accept("(")) {
       need("strides=");
-      list(words_, kMaxRank);
+      list(attributes_, kMaxRank);
       need(")");
-      if (words_.size() != sizes.size() || words_.empty())
+      if (attributes_.size() != sizes.size() || attributes_.empty())
         expected("before it one stride for each size");
     }
-    batch_.add_input(dtype, device, sizes, words_);
+    batch_.add_input(dtype, device, sizes, attributes_);
     ++inputs_;
   }
 
@@ -292,14 +292,14 @@ class TextParser {
     };
     for (uint8_t i = 0; i < row.tensors; ++i) {
       comma();
-      operands_.push_back(accept("none") ? kNone.number : number());
+      operands_.push_back(accept("none") ? kNone.id : number());
     }
     if (row.variadic) {
       comma();
       do operands_.push_back(number());
       while (more_operands());
     }
-    words_.assign(size_t{row.scalars} + row.integers, 0);
+    attributes_.assign(size_t{row.scalars} + row.integers, 0);
     size_t scalar = 0, integer_at = row.scalars;
     for (const Param& param : row.params) {
       switch (param.kind) {
@@ -307,26 +307,26 @@ class TextParser {
         case Kind::Index:
           comma();
           name_of(param);
-          words_[scalar] = scalar_number(param.kind, batch_.words.size() + scalar);
+          attributes_[scalar] = scalar_number(param.kind, batch_.attributes.size() + scalar);
           ++scalar;
           break;
         case Kind::Int:
           comma();
           name_of(param);
-          words_[integer_at++] = integer();
+          attributes_[integer_at++] = integer();
           break;
         case Kind::Flag:
           comma();
           name_of(param);
-          if (accept("true")) words_[integer_at++] = 1;
+          if (accept("true")) attributes_[integer_at++] = 1;
           else need_false(integer_at++);
           break;
         case Kind::IntList:
           comma();
           name_of(param);
-          list(elements_, kMaxWords - words_.size() - 1);
-          words_.push_back(static_cast<int64_t>(elements_.size()));
-          words_.insert(words_.end(), elements_.begin(), elements_.end());
+          list(elements_, kMaxWords - attributes_.size() - 1);
+          attributes_.push_back(static_cast<int64_t>(elements_.size()));
+          attributes_.insert(attributes_.end(), elements_.begin(), elements_.end());
           break;
         default: break;
       }
@@ -339,7 +339,7 @@ class TextParser {
   }
   void need_false(size_t at) {
     if (!accept("false")) expected("true or false");
-    words_[at] = 0;
+    attributes_[at] = 0;
   }
   /// After an operand of a list: whether another one follows rather than a named parameter.
   bool more_operands() {
@@ -374,10 +374,10 @@ class TextParser {
       number = static_cast<int64_t>(batch_.scalars.size());
       batch_.scalars.push_back(bits);
     } else {
-      const auto [place, fresh] =
+      const auto [known, fresh] =
           constant_numbers_.try_emplace(bits, static_cast<int64_t>(constants_.size()));
       if (fresh) constants_.push_back(bits);
-      number = place->second;
+      number = known->second;
       constant_words_.push_back(at);
     }
     if (free) need(">");
@@ -388,7 +388,7 @@ class TextParser {
   void number_constants() {
     if (numbered_) return;
     batch_.free_scalars = static_cast<uint32_t>(batch_.scalars.size());
-    for (size_t at : constant_words_) batch_.words[at] += batch_.free_scalars;
+    for (size_t at : constant_words_) batch_.attributes[at] += batch_.free_scalars;
     batch_.scalars.insert(batch_.scalars.end(), constants_.begin(), constants_.end());
   }
 
@@ -410,7 +410,7 @@ class TextParser {
   std::unordered_map<int64_t, int64_t> constant_numbers_;
   std::vector<size_t> constant_words_;   ///< where batch_.words holds the number of a constant
   std::vector<Definition> definitions_;  ///< of the present line
-  std::vector<int64_t> words_, elements_;
+  std::vector<int64_t> attributes_, elements_;
   std::vector<uint32_t> operands_;
 };
 

@@ -12,7 +12,7 @@
 namespace rt {
 namespace {
 
-constexpr int64_t kLargestPooled = int64_t{32} << 20, kMostPooled = int64_t{128} << 20;
+constexpr int64_t kLargestPooled = int64_t{32} << 20, kMaxPooled = int64_t{128} << 20;
 
 /// A free block holds the link to the next.
 struct Block {
@@ -25,7 +25,7 @@ class Pool {
  public:
   void* take(SizeClass size) {
     if (!kPooled || size.bytes > kLargestPooled) return nullptr;
-    List& list = lists_[size.number];
+    List& list = lists_[size.id];
     if (list.held.test_and_set(std::memory_order_acquire)) return nullptr;
     Block* block = list.first;
     if (block) list.first = block->next;
@@ -35,8 +35,8 @@ class Pool {
   }
   bool give(void* memory, SizeClass size) {
     if (!kPooled || size.bytes > kLargestPooled) return false;
-    if (bytes_.load(std::memory_order_relaxed) + size.bytes > kMostPooled) return false;
-    List& list = lists_[size.number];
+    if (bytes_.load(std::memory_order_relaxed) + size.bytes > kMaxPooled) return false;
+    List& list = lists_[size.id];
     if (list.held.test_and_set(std::memory_order_acquire)) return false;
     list.first = new (memory) Block{list.first};
     list.held.clear(std::memory_order_release);
@@ -63,16 +63,16 @@ class Own {
   static constexpr int kClasses = 33;  ///< up to 64 kB
   constexpr explicit Own(int64_t most) : most_(most) {}
   void* take(SizeClass size) {
-    if (size.number >= kClasses) return nullptr;
-    Block* const block = first_[size.number];
+    if (size.id >= kClasses) return nullptr;
+    Block* const block = first_[size.id];
     if (!block) return nullptr;
-    first_[size.number] = block->next;
+    first_[size.id] = block->next;
     bytes_ -= size.bytes;
     return block;
   }
   bool give(void* memory, SizeClass size) {
-    if (size.number >= kClasses || bytes_ + size.bytes > most_) return false;
-    first_[size.number] = new (memory) Block{first_[size.number]};
+    if (size.id >= kClasses || bytes_ + size.bytes > most_) return false;
+    first_[size.id] = new (memory) Block{first_[size.id]};
     bytes_ += size.bytes;
     return true;
   }
@@ -103,10 +103,10 @@ void free_own(void*) {
 }
 
 Own& new_own() {
-  constexpr int64_t kMostOwn = int64_t{4} << 20;
+  constexpr int64_t kMaxOwn = int64_t{4} << 20;
   static const ThreadEnd end(free_own);
   if (!kPooled) return nothing();
-  auto* const made = new (std::nothrow) Own(kMostOwn);
+  auto* const made = new (std::nothrow) Own(kMaxOwn);
   if (made && end.expect(made)) return *(own = made);
   delete made;
   return nothing();

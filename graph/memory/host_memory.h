@@ -12,7 +12,7 @@ inline constexpr int64_t kAlignment = 64;
 /// The sizes that blocks have: 256 bytes, and four between a power of two and the next from there
 /// on, all multiples of kAlignment.
 struct SizeClass {
-  int number;
+  int id;
   int64_t bytes;
 };
 /// The smallest that holds so many bytes.

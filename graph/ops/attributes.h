@@ -7,14 +7,14 @@ namespace rt {
 /// Calls `visit(param, words)` for every parameter that has words, in the row's order; a list's
 /// words are its elements.
 template <class Visit>
-void each_word(const OpInfo& row, const WordsView& view, const Visit& visit) {
+void each_attribute(const OpInfo& row, const AttributesView& view, const Visit& visit) {
   uint32_t scalar = 0, integer = 0, list = 0;
   for (const Param& param : row.params) {
     switch (param.kind) {
       case Kind::Float:
-      case Kind::Index: visit(param, view.words.subspan(scalar++, 1)); break;
+      case Kind::Index: visit(param, view.attributes.subspan(scalar++, 1)); break;
       case Kind::Int:
-      case Kind::Flag: visit(param, view.words.subspan(row.scalars + integer++, 1)); break;
+      case Kind::Flag: visit(param, view.attributes.subspan(row.scalars + integer++, 1)); break;
       case Kind::IntList: visit(param, view.list(list++)); break;
       default: break;
     }

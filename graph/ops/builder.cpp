@@ -4,11 +4,11 @@
 namespace rt {
 
 Value Builder::op(Op op, std::initializer_list<Value> operands,
-                  std::initializer_list<int64_t> words) {
+                  std::initializer_list<int64_t> attributes) {
   Args args;
   args.op = op;
   args.operands = operands;
-  args.words = words;
+  args.attributes = attributes;
   return append(args);
 }
 

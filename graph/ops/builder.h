@@ -14,7 +14,8 @@ class Builder {
   virtual int64_t constant(double value) = 0;  ///< a word for a scalar's place
   virtual int64_t constant_index(int64_t value) = 0;
 
-  Value op(Op op, std::initializer_list<Value> operands, std::initializer_list<int64_t> words = {});
+  Value op(Op op, std::initializer_list<Value> operands,
+           std::initializer_list<int64_t> attributes = {});
   Value cast(Value value, DType dtype);
   Value resized(Value value, Sizes sizes);  ///< Reshape
 };

@@ -12,7 +12,7 @@ namespace {
 Value constant_tensor(Builder& build, double value, DType dtype, Device device) {
   Args args;
   args.op = Op::Full;
-  args.words = {build.constant(value)};
+  args.attributes = {build.constant(value)};
   args.dtype = dtype;
   args.device = device;
   return build.append(args);
@@ -48,7 +48,7 @@ Value batch_norm_training(Builder& build, const Args& args) {
   const Value weight = widened(build, args.operands[1]), bias = widened(build, args.operands[2]);
   const Value mean = batch_mean(build, input), variance = batch_variance(build, input, 0);
   const Value normal =
-      build.op(Op::BatchNorm, {input, weight, bias, mean, variance}, {args.words[0]});
+      build.op(Op::BatchNorm, {input, weight, bias, mean, variance}, {args.attributes[0]});
   return build.cast(normal, args.dtype);
 }
 
@@ -65,7 +65,7 @@ Statistics running_statistics(Builder& build, const Args& args, double momentum)
 
 Value masked_dropout(Builder& build, const Args& args) {
   const Value input = args.operands[0];
-  const Value mask = build.op(Op::DropoutMask, {input}, {args.words[0], args.words[1]});
+  const Value mask = build.op(Op::DropoutMask, {input}, {args.attributes[0], args.attributes[1]});
   return build.op(Op::Mul, {input, mask});
 }
 

@@ -5,23 +5,23 @@
 
 namespace rt {
 
-Expr Expr::apply(Op op, std::initializer_list<int64_t> words) const {
-  return {*build_, build_->op(op, {value_}, words)};
+Expr Expr::apply(Op op, std::initializer_list<int64_t> attributes) const {
+  return {*build_, build_->op(op, {value_}, attributes)};
 }
-Expr Expr::apply(Op op, Expr second, std::initializer_list<int64_t> words) const {
-  return {*build_, build_->op(op, {value_, second.value_}, words)};
+Expr Expr::apply(Op op, Expr second, std::initializer_list<int64_t> attributes) const {
+  return {*build_, build_->op(op, {value_, second.value_}, attributes)};
 }
-Expr Expr::apply(Op op, Expr second, Expr third, std::initializer_list<int64_t> words) const {
-  return {*build_, build_->op(op, {value_, second.value_, third.value_}, words)};
+Expr Expr::apply(Op op, Expr second, Expr third, std::initializer_list<int64_t> attributes) const {
+  return {*build_, build_->op(op, {value_, second.value_, third.value_}, attributes)};
 }
 
-Expr Expr::apply(Op op, std::initializer_list<int64_t> words, Sizes list) const {
+Expr Expr::apply(Op op, std::initializer_list<int64_t> attributes, Sizes list) const {
   Args args;
   args.op = op;
   args.operands = {value_};
-  args.words = words;
-  args.words.push_back(static_cast<int64_t>(list.size()));
-  args.words.append(list);
+  args.attributes = attributes;
+  args.attributes.push_back(static_cast<int64_t>(list.size()));
+  args.attributes.append(list);
   return {*build_, build_->append(args)};
 }
 
@@ -48,7 +48,7 @@ Expr Expr::permute(Sizes dims) const { return apply(Op::Permute, {}, dims); }
 Expr Expr::filled(double value, Sizes sizes) const {
   Args args;
   args.op = Op::Full;
-  args.words = {build_->constant(value)};
+  args.attributes = {build_->constant(value)};
   args.shape.assign(sizes);
   args.dtype = type().dtype;
   args.device = type().device;

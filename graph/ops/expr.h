@@ -18,11 +18,11 @@ class Expr {
   explicit operator bool() const { return value_ != kNone; }
 
   /// `op` of this and more operands; scalars among the words as Builder::constant gives them.
-  Expr apply(Op op, std::initializer_list<int64_t> words = {}) const;
-  Expr apply(Op op, Expr second, std::initializer_list<int64_t> words = {}) const;
-  Expr apply(Op op, Expr second, Expr third, std::initializer_list<int64_t> words = {}) const;
+  Expr apply(Op op, std::initializer_list<int64_t> attributes = {}) const;
+  Expr apply(Op op, Expr second, std::initializer_list<int64_t> attributes = {}) const;
+  Expr apply(Op op, Expr second, Expr third, std::initializer_list<int64_t> attributes = {}) const;
   /// The same of this alone, for rows whose words end with one list.
-  Expr apply(Op op, std::initializer_list<int64_t> words, Sizes list) const;
+  Expr apply(Op op, std::initializer_list<int64_t> attributes, Sizes list) const;
 
   Expr cast(DType dtype) const { return {*build_, build_->cast(value_, dtype)}; }
   Expr reshape(Sizes sizes) const;  ///< itself when it has these sizes

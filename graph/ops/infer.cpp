@@ -45,7 +45,7 @@ int category(DType dtype) { return is_float(dtype) ? 2 : dtype == DType::Bool ? 
 
 void infer(Args& args, std::span<const TensorType> operands) {
   const OpInfo& row = info(args.op);
-  Inference call{row, operands, args.words, args.shape, args.dtype, args.device};
+  Inference call{row, operands, args.attributes, args.shape, args.dtype, args.device};
   if (!row.placed) check_devices(call);
   row.rules.shape(call);
   row.rules.type(call);
@@ -190,7 +190,7 @@ void filled(Inference& call) {
   // fill_value, or a linspace's ends. Integers have their own row.
   constexpr double kLargest = 3.4028234663852886e38;  // of f32
   for (uint32_t i = 0; i < call.row.scalars; ++i) {
-    const double value = std::bit_cast<double>(call.words[i]);
+    const double value = std::bit_cast<double>(call.attributes[i]);
     const bool too_large = call.dtype == DType::F32
                                ? std::isfinite(value) && std::abs(value) > kLargest
                            : call.dtype == DType::I32 ? !(std::abs(value) < 0x1p31)

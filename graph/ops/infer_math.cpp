@@ -23,7 +23,7 @@ void need_elements(const Inference& call) {
 void reduce_at(Inference& call, int64_t dim) {
   call.shape.assign(call.operand(0).sizes);
   if (call.shape.empty()) return;
-  if (call.word().integer(1)) call.shape[static_cast<uint32_t>(dim)] = 1;
+  if (call.attr().integer(1)) call.shape[static_cast<uint32_t>(dim)] = 1;
   else call.shape.erase(static_cast<uint32_t>(dim));
 }
 
@@ -65,25 +65,25 @@ void scalar_of_some(Inference& call) {
 }
 
 void reduce(Inference& call) {
-  int64_t& dim = call.word().integer(0);
+  int64_t& dim = call.attr().integer(0);
   dim = wrapped_dim(dim, call.operand(0).sizes.size());
   reduce_at(call, dim);
 }
 
 void reduce_some(Inference& call) {
   reduce(call);
-  const auto dim = static_cast<size_t>(call.word().integer(0));
+  const auto dim = static_cast<size_t>(call.attr().integer(0));
   const Sizes from = call.operand(0).sizes;
   if (!from.empty() && from[dim] == 0)
     fail("dimension ", dim, " of ", to_string(from), " is empty and there is no answer");
 }
 
 void arg_reduce(Inference& call) {
-  int64_t& dim = call.word().integer(0);
+  int64_t& dim = call.attr().integer(0);
   if (dim >= 0) return reduce_some(call);
   dim = -1;
   need_elements(call);
-  if (!call.word().integer(1)) return call.shape.clear();
+  if (!call.attr().integer(1)) return call.shape.clear();
   call.shape.clear();
   call.shape.resize(static_cast<uint32_t>(call.operand(0).sizes.size()), 1);
 }
@@ -150,7 +150,7 @@ void embedding(Inference& call) {
 
 void embedding_backward(Inference& call) {
   const Sizes grad = call.operand(0).sizes, indices = call.operand(1).sizes;
-  const int64_t rows = call.word().integer(0);
+  const int64_t rows = call.attr().integer(0);
   if (grad.empty() || !std::ranges::equal(grad.first(grad.size() - 1), indices))
     fail("grad_output is ", to_string(grad), "; it must be indices' sizes ", to_string(indices),
          " and one more");

@@ -19,12 +19,12 @@ std::string_view list_name(const OpInfo& row, uint32_t list) {
 
 /// Puts `count` numbers in the place of the words of list `list`.
 void replace_list(Inference& call, uint32_t list, std::initializer_list<int64_t> items) {
-  const std::span<int64_t> old = call.word().list(list);
-  const auto at = static_cast<uint32_t>(old.data() - call.words.data());
-  for (size_t i = old.size(); i > 0; --i) call.words.erase(at);
-  call.words[at - 1] = static_cast<int64_t>(items.size());
+  const std::span<int64_t> old = call.attr().list(list);
+  const auto at = static_cast<uint32_t>(old.data() - call.attributes.data());
+  for (size_t i = old.size(); i > 0; --i) call.attributes.erase(at);
+  call.attributes[at - 1] = static_cast<int64_t>(items.size());
   uint32_t to = at;
-  for (const int64_t item : items) call.words.insert(to++, item);
+  for (const int64_t item : items) call.attributes.insert(to++, item);
 }
 
 struct Pair {
@@ -35,14 +35,14 @@ struct Pair {
 /// number stands for both.
 Pair pair_of(Inference& call, uint32_t list, int64_t least, int64_t most) {
   const std::string_view name = list_name(call.row, list);
-  std::span<int64_t> items = call.word().list(list);
+  std::span<int64_t> items = call.attr().list(list);
   if (items.size() != 1 && items.size() != 2)
     fail(name, " has ", items.size(), " numbers; give one, or one for height and one for width");
   for (const int64_t item : items)
     if (item < least || item > most)
       fail(name, " is ", to_string(items), "; each number must be from ", least, " to ", most);
   if (items.size() == 1) replace_list(call, list, {items[0], items[0]});
-  items = call.word().list(list);
+  items = call.attr().list(list);
   return {items[0], items[1]};
 }
 
@@ -81,7 +81,7 @@ void need_channels(const TensorType& type, std::string_view name, int64_t channe
 
 /// The last Float parameter of all normalizations.
 void need_positive_eps(const Inference& call) {
-  const double eps = std::bit_cast<double>(call.words[call.row.scalars - 1u]);
+  const double eps = std::bit_cast<double>(call.attributes[call.row.scalars - 1u]);
   if (eps <= 0) fail("eps is ", to_string(eps), "; it must be positive");
 }
 
@@ -110,7 +110,7 @@ void check_batch_norm(const Inference& call) {
 
 void conv2d(Inference& call) {
   const TensorType &input = call.operand(0), &weight = call.operand(1), &bias = call.operand(2);
-  const int64_t groups = call.word().integer(0);
+  const int64_t groups = call.attr().integer(0);
   need_images(input, "input");
   if (weight.sizes.size() != 4)
     fail("weight is ", to_string(weight.sizes), "; it must be [out,C/groups,KH,KW]");
@@ -146,7 +146,7 @@ namespace {
 /// gives for the other operands.
 void backward_of(Inference& call, ShapeRule rule, std::span<const TensorType> operands,
                  const TensorType& of) {
-  Inference forward{call.row, operands, call.words, call.shape, call.dtype, call.device};
+  Inference forward{call.row, operands, call.attributes, call.shape, call.dtype, call.device};
   rule(forward);
   if (!std::ranges::equal(Sizes(call.shape), call.operand(0).sizes))
     fail("grad_output is ", to_string(call.operand(0).sizes), "; it must be ",
@@ -171,7 +171,7 @@ void pool2d(Inference& call) {
   constexpr int64_t kMost = INT32_MAX;
   need_images(self, "self");
   const Pair kernel = pair_of(call, 0, 1, kMost);
-  if (call.word().list(1).empty()) replace_list(call, 1, {kernel.height, kernel.width});
+  if (call.attr().list(1).empty()) replace_list(call, 1, {kernel.height, kernel.width});
   const Pair stride = pair_of(call, 1, 1, kMost), padding = pair_of(call, 2, 0, kMost);
   const size_t at = self.sizes.size() - 3;
   for (size_t d = at; d < self.sizes.size(); ++d)
@@ -202,7 +202,7 @@ void max_pool2d_backward(Inference& call) {
 void layer_norm(Inference& call) {
   same(call);
   const Sizes input = call.operand(0).sizes;
-  const auto shape = call.word().list(0);
+  const auto shape = call.attr().list(0);
   if (shape.empty()) fail("normalized_shape is empty; it must have at least one dimension");
   if (shape.size() > input.size() || !std::ranges::equal(shape, input.last(shape.size())))
     fail("normalized_shape is ", to_string(shape), "; it must be what input ", to_string(input),
@@ -216,10 +216,10 @@ void layer_norm(Inference& call) {
 
 void dropout(Inference& call) {
   same(call);
-  const double p = std::bit_cast<double>(call.words[0]);
+  const double p = std::bit_cast<double>(call.attributes[0]);
   if (!(p >= 0 && p <= 1)) fail("p is ", to_string(p), "; it must be from 0 to 1");
   const TensorType& input = call.operand(0);
-  const bool draws = call.word().integer(0) != 0 && p > 0 && p < 1 && numel(input.sizes) > 0;
+  const bool draws = call.attr().integer(0) != 0 && p > 0 && p < 1 && numel(input.sizes) > 0;
   if (draws && !is_float(input.dtype))
     fail("takes floating point tensors, not ", name(input.dtype), "; convert with to_float32");
 }
@@ -246,11 +246,11 @@ void batch_norm_training(Inference& call) {
 
 void reduce_dims(Inference& call) {
   const Sizes from = call.operand(0).sizes;
-  const bool keep = call.word().integer(call.row.integers - 1u) != 0;
-  if (call.row.integers > 1 && call.word().integer(0) < 0)
-    fail("correction is ", call.word().integer(0), "; it must not be negative");
+  const bool keep = call.attr().integer(call.row.integers - 1u) != 0;
+  if (call.row.integers > 1 && call.attr().integer(0) < 0)
+    fail("correction is ", call.attr().integer(0), "; it must not be negative");
   uint64_t reduced = 0;
-  for (int64_t& dim : call.word().list(0)) {
+  for (int64_t& dim : call.attr().list(0)) {
     dim = wrapped_dim(dim, from.size());
     if (reduced >> dim & 1) fail("dim names dimension ", dim, " twice; name each once");
     reduced |= uint64_t{1} << dim;

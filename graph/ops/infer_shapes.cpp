@@ -134,36 +134,36 @@ void sizes(Inference& call) {
 }
 
 void arange(Inference& call) {
-  const auto bits = [&](uint32_t i) { return std::bit_cast<double>(call.words[i]); };
+  const auto bits = [&](uint32_t i) { return std::bit_cast<double>(call.attributes[i]); };
   call.shape = {range_length(bits(0), bits(1), bits(2))};
 }
 
 void arange_int(Inference& call) {
-  const Wide start = call.words[0], end = call.words[1], step = call.words[2];
+  const Wide start = call.attributes[0], end = call.attributes[1], step = call.attributes[2];
   if (step == 0) fail("step is 0; it must not be 0");
   if (start != end && (step > 0) != (end > start))
-    fail("step ", call.words[2], " leads away from ", call.words[1], ", starting at ",
-         call.words[0], "; change its sign");
+    fail("step ", call.attributes[2], " leads away from ", call.attributes[1], ", starting at ",
+         call.attributes[0], "; change its sign");
   const Wide length = (end - start + step - (step > 0 ? 1 : -1)) / step;
   if (length > INT64_MAX) fail("the range has more than 2^63 values; use a larger step");
   call.shape = {static_cast<int64_t>(length)};
 }
 
 void linspace(Inference& call) {
-  const int64_t steps = call.word().integer(0);
+  const int64_t steps = call.attr().integer(0);
   if (steps < 0) fail("steps is ", steps, "; it must not be negative");
   call.shape = {steps};
 }
 
 void eye(Inference& call) {
-  const int64_t n = call.word().integer(0);
+  const int64_t n = call.attr().integer(0);
   if (n < 0) fail("n is ", n, "; it must not be negative");
   call.shape = {n, n};
 }
 
 void along_dim(Inference& call) {
   same(call);
-  int64_t& dim = call.word().integer(0);
+  int64_t& dim = call.attr().integer(0);
   dim = wrapped_dim(dim, call.shape.size());
 }
 
@@ -171,12 +171,12 @@ void reshape(Inference& call) { call.shape = resized(call.operand(0).sizes, call
 
 void transpose(Inference& call) {
   same(call);
-  const auto words = call.word();
+  const auto attributes = call.attr();
   for (uint32_t i = 0; i < 2; ++i)
-    words.integer(i) = wrapped_dim(words.integer(i), call.shape.size());
+    attributes.integer(i) = wrapped_dim(attributes.integer(i), call.shape.size());
   if (!call.shape.empty())
-    std::swap(call.shape[static_cast<uint32_t>(words.integer(0))],
-              call.shape[static_cast<uint32_t>(words.integer(1))]);
+    std::swap(call.shape[static_cast<uint32_t>(attributes.integer(0))],
+              call.shape[static_cast<uint32_t>(attributes.integer(1))]);
 }
 
 void t(Inference& call) {
@@ -189,7 +189,7 @@ void t(Inference& call) {
 
 void permute(Inference& call) {
   const Sizes from = call.operand(0).sizes;
-  const auto dims = call.word().list(0);
+  const auto dims = call.attr().list(0);
   if (dims.size() != from.size())
     fail("dims names ", dims.size(), " dimensions and self has ", from.size(), "; name each once");
   uint64_t seen = 0;
@@ -210,13 +210,13 @@ void squeeze(Inference& call) {
 
 void squeeze_dim(Inference& call) {
   along_dim(call);
-  const auto dim = static_cast<uint32_t>(call.word().integer(0));
+  const auto dim = static_cast<uint32_t>(call.attr().integer(0));
   if (dim < call.shape.size() && call.shape[dim] == 1) call.shape.erase(dim);
 }
 
 void unsqueeze(Inference& call) {
   same(call);
-  int64_t& dim = call.word().integer(0);
+  int64_t& dim = call.attr().integer(0);
   dim = wrapped_dim(dim, call.shape.size() + 1);
   call.shape.insert(static_cast<uint32_t>(dim), 1);
 }
@@ -226,11 +226,11 @@ void flatten(Inference& call) { call.shape = {numel(call.operand(0).sizes)}; }
 void slice(Inference& call) {
   along_dim(call);
   if (call.shape.empty()) fail("a 0-d tensor cannot be sliced; reshape it to [1] first");
-  const auto words = call.word();
-  const int64_t step = words.integer(1);
+  const auto attributes = call.attr();
+  const int64_t step = attributes.integer(1);
   if (step <= 0) fail("step is ", step, "; it must be positive");
-  int64_t& size = call.shape[static_cast<uint32_t>(words.integer(0))];
-  int64_t &start = words.scalar(0), &end = words.scalar(1);
+  int64_t& size = call.shape[static_cast<uint32_t>(attributes.integer(0))];
+  int64_t &start = attributes.scalar(0), &end = attributes.scalar(1);
   for (int64_t* bound : {&start, &end}) {
     if (*bound < 0) *bound += size;
     *bound = std::clamp<int64_t>(*bound, 0, size);
@@ -244,7 +244,7 @@ void slice_backward(Inference& call) {
   const Shape input = call.shape;
   const Sizes grad = call.operand(0).sizes;
   const TensorType whole{.dtype = call.operand(0).dtype, .device = {}, .sizes = input};
-  Inference forward{call.row, {&whole, 1}, call.words, call.shape, call.dtype, call.device};
+  Inference forward{call.row, {&whole, 1}, call.attributes, call.shape, call.dtype, call.device};
   slice(forward);
   if (!std::ranges::equal(Sizes(call.shape), grad))
     fail("grad_output is ", to_string(grad), " and the slice of ", to_string(input), " is ",
@@ -264,12 +264,12 @@ void expand(Inference& call) {
 }
 
 void as_strided(Inference& call) {
-  check_strided(call.operand(0).sizes, call.shape, call.word().list(0), call.word().integer(0));
+  check_strided(call.operand(0).sizes, call.shape, call.attr().list(0), call.attr().integer(0));
 }
 
 void as_strided_scatter(Inference& call) {
-  const auto sizes = call.word().list(0);
-  check_strided(call.operand(0).sizes, sizes, call.word().list(1), call.word().integer(0));
+  const auto sizes = call.attr().list(0);
+  check_strided(call.operand(0).sizes, sizes, call.attr().list(1), call.attr().integer(0));
   if (!std::ranges::equal(sizes, call.operand(1).sizes))
     fail("src is ", to_string(call.operand(1).sizes), " and the place it goes to ",
          to_string(sizes));
@@ -286,9 +286,9 @@ void index_select(Inference& call) {
     if (count != 1) fail("index has ", count, " elements; a 0-d tensor takes one");
     return;
   }
-  int64_t& size = call.shape[static_cast<uint32_t>(call.word().integer(0))];
+  int64_t& size = call.shape[static_cast<uint32_t>(call.attr().integer(0))];
   if (size == 0 && count > 0)
-    fail("index names ", count, " entries and dimension ", call.word().integer(0), " of ",
+    fail("index names ", count, " entries and dimension ", call.attr().integer(0), " of ",
          to_string(call.operand(0).sizes), " has none");
   size = count;
 }
@@ -304,7 +304,7 @@ void gather(Inference& call) {
     fail("index has ", index.sizes.size(), " dimensions and self ", self.sizes.size(),
          "; they must have as many");
   for (size_t i = 0; i < std::min(self.sizes.size(), index.sizes.size()); ++i)
-    if (static_cast<int64_t>(i) != call.word().integer(0) && index.sizes[i] > self.sizes[i])
+    if (static_cast<int64_t>(i) != call.attr().integer(0) && index.sizes[i] > self.sizes[i])
       fail("index is larger than self at dimension ", i, ": ", index.sizes[i], " and ",
            self.sizes[i]);
 }
@@ -312,7 +312,7 @@ void gather(Inference& call) {
 void scatter_add(Inference& call) {
   const TensorType &self = call.operand(0), &index = call.operand(1), &src = call.operand(2);
   const TensorType picked[] = {self, index};
-  Inference forward{call.row, picked, call.words, call.shape, call.dtype, call.device};
+  Inference forward{call.row, picked, call.attributes, call.shape, call.dtype, call.device};
   gather(forward);
   if (src.dtype != self.dtype || !std::ranges::equal(src.sizes, index.sizes))
     fail("src is ", to_string(src.dtype, src.sizes), "; it must be ",
@@ -323,7 +323,7 @@ void scatter_add(Inference& call) {
 void index_add(Inference& call) {
   const TensorType &self = call.operand(0), &index = call.operand(1), &source = call.operand(2);
   const TensorType picked[] = {self, index};
-  Inference forward{call.row, picked, call.words, call.shape, call.dtype, call.device};
+  Inference forward{call.row, picked, call.attributes, call.shape, call.dtype, call.device};
   index_select(forward);
   if (source.dtype != self.dtype || !std::ranges::equal(source.sizes, Sizes(call.shape)))
     fail("source is ", to_string(source.dtype, source.sizes), "; it must be ",
@@ -338,7 +338,7 @@ void cat(Inference& call) {
     return type.sizes.size() == 1 && type.sizes[0] == 0;
   };
   const TensorType* first = nullptr;
-  int64_t& dim = call.word().integer(0);
+  int64_t& dim = call.attr().integer(0);
   for (uint32_t i = 0; i < call.operands.size(); ++i) {
     const TensorType& type = call.operand(i);
     if (type.sizes.empty())
@@ -374,7 +374,7 @@ void stack(Inference& call) {
     if (!std::ranges::equal(call.operand(i).sizes, call.operand(0).sizes))
       fail("tensor ", i, " is ", to_string(call.operand(i).sizes), " and the first ",
            to_string(call.operand(0).sizes), "; they must be equal");
-  int64_t& dim = call.word().integer(0);
+  int64_t& dim = call.attr().integer(0);
   dim = wrapped_dim(dim, call.shape.size() + 1);
   call.shape.insert(static_cast<uint32_t>(dim), call.operands.size());
 }

@@ -25,7 +25,7 @@ enum class Op : uint16_t {
 
 /// A value by its number: a slot of the graph, or a position in a batch. kNone: no tensor.
 struct Value {
-  uint32_t number = 0;
+  uint32_t id = 0;
   bool operator==(const Value&) const = default;
 };
 inline constexpr Value kNone{0xffffffffu};
@@ -41,7 +41,7 @@ inline constexpr Value kNone{0xffffffffu};
 struct Args {
   Op op{};
   Small<Value, 6> operands;
-  Small<int64_t, 10> words;
+  Small<int64_t, 10> attributes;
   Shape shape;
   DType dtype = DType::F32;
   Device device;
@@ -57,29 +57,29 @@ struct TensorType {
 
 /// A row's view of the words of an Args, a node or a step; see Args.
 struct OpInfo;
-template <class Word>
-struct WordsOf {
+template <class Attribute>
+struct AttributesOf {
   const OpInfo& row;
-  std::span<Word> words;
-  Word& scalar(uint32_t i) const { return words[i]; }
-  Word& integer(uint32_t i) const;
-  std::span<Word> list(uint32_t i) const;
+  std::span<Attribute> attributes;
+  Attribute& scalar(uint32_t i) const { return attributes[i]; }
+  Attribute& integer(uint32_t i) const;
+  std::span<Attribute> list(uint32_t i) const;
 };
-using WordsView = WordsOf<const int64_t>;
-using MutableWords = WordsOf<int64_t>;
+using AttributesView = AttributesOf<const int64_t>;
+using MutableAttributes = AttributesOf<int64_t>;
 
 /// What a shape or type rule sees and fills in. Rules normalise words in place (a dim becomes
 /// non-negative, slice bounds are clamped) so that equal calls make equal nodes.
 struct Inference {
   const OpInfo& row;
   std::span<const TensorType> operands;
-  Small<int64_t, 10>& words;
+  Small<int64_t, 10>& attributes;
   Shape& shape;    ///< in: what a Sizes parameter said; out: the result's sizes
   DType& dtype;    ///< in: what a DType parameter said; out: the result's
   Device& device;  ///< in: what a Device parameter said; out: the result's
 
   const TensorType& operand(uint32_t i) const { return operands[i]; }
-  MutableWords word() const { return {row, {words.data(), words.size()}}; }
+  MutableAttributes attr() const { return {row, {attributes.data(), attributes.size()}}; }
 };
 using ShapeRule = void (*)(Inference&);
 using TypeRule = void (*)(Inference&);
@@ -105,7 +105,7 @@ enum Saved : uint8_t {
 
 /// Computes the layout of a view row's result (its sizes are in `shape`, its words normalised) over
 /// `source`; false when strides cannot express it and a copy is needed.
-using ViewRule = bool (*)(const WordsView& words, Sizes shape, const Layout& source,
+using ViewRule = bool (*)(const AttributesView& attributes, Sizes shape, const Layout& source,
                           Layout& result);
 
 enum class Effect : uint8_t {
@@ -204,15 +204,15 @@ const OpInfo* find_op(std::string_view name);  ///< by its name in dumps; nullpt
 /// normalises the words. Throws Error (cause and remedy) when PyTorch would refuse the call.
 void infer(Args& args, std::span<const TensorType> operands);
 
-template <class Word>
-Word& WordsOf<Word>::integer(uint32_t i) const {
-  return words[row.scalars + i];
+template <class Attribute>
+Attribute& AttributesOf<Attribute>::integer(uint32_t i) const {
+  return attributes[row.scalars + i];
 }
-template <class Word>
-std::span<Word> WordsOf<Word>::list(uint32_t i) const {
+template <class Attribute>
+std::span<Attribute> AttributesOf<Attribute>::list(uint32_t i) const {
   size_t at = size_t{row.scalars} + row.integers;
-  for (; i > 0; --i) at += 1 + static_cast<size_t>(words[at]);
-  return words.subspan(at + 1, static_cast<size_t>(words[at]));
+  for (; i > 0; --i) at += 1 + static_cast<size_t>(attributes[at]);
+  return attributes.subspan(at + 1, static_cast<size_t>(attributes[at]));
 }
 
 // Walk a parameter list written as (Kind, name)(Kind, name)...: each macro hands on to its twin.

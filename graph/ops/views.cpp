@@ -7,7 +7,7 @@ namespace rt::view {
 
 // Dimensions of the source that lie evenly in memory form runs; a new size may split a run or lie
 // across its dimensions, never across two runs.
-bool resized(const WordsView&, Sizes shape, const Layout& source, Layout& result) {
+bool resized(const AttributesView&, Sizes shape, const Layout& source, Layout& result) {
   result.offset = source.offset;
   result.sizes.assign(shape);
   if (numel(source.sizes) == 0) {
@@ -42,23 +42,23 @@ bool resized(const WordsView&, Sizes shape, const Layout& source, Layout& result
   return true;
 }
 
-bool contiguous(const WordsView&, Sizes, const Layout& source, Layout& result) {
+bool contiguous(const AttributesView&, Sizes, const Layout& source, Layout& result) {
   if (!is_contiguous(source.sizes, source.strides)) return false;
   result = source;
   return true;
 }
 
-bool transpose(const WordsView& words, Sizes, const Layout& source, Layout& result) {
+bool transpose(const AttributesView& attributes, Sizes, const Layout& source, Layout& result) {
   result = source;
   if (source.sizes.empty()) return true;
-  const auto a = static_cast<uint32_t>(words.integer(0)),
-             b = static_cast<uint32_t>(words.integer(1));
+  const auto a = static_cast<uint32_t>(attributes.integer(0)),
+             b = static_cast<uint32_t>(attributes.integer(1));
   std::swap(result.sizes[a], result.sizes[b]);
   std::swap(result.strides[a], result.strides[b]);
   return true;
 }
 
-bool t(const WordsView&, Sizes, const Layout& source, Layout& result) {
+bool t(const AttributesView&, Sizes, const Layout& source, Layout& result) {
   result = source;
   if (source.sizes.size() < 2) return true;
   std::swap(result.sizes[0], result.sizes[1]);
@@ -66,12 +66,12 @@ bool t(const WordsView&, Sizes, const Layout& source, Layout& result) {
   return true;
 }
 
-bool alias(const WordsView&, Sizes, const Layout& source, Layout& result) {
+bool alias(const AttributesView&, Sizes, const Layout& source, Layout& result) {
   result = source;
   return true;
 }
 
-bool expand(const WordsView&, Sizes shape, const Layout& source, Layout& result) {
+bool expand(const AttributesView&, Sizes shape, const Layout& source, Layout& result) {
   result.sizes.assign(shape);
   result.strides.clear();
   result.offset = source.offset;
@@ -84,8 +84,8 @@ bool expand(const WordsView&, Sizes shape, const Layout& source, Layout& result)
   return true;
 }
 
-bool permute(const WordsView& words, Sizes, const Layout& source, Layout& result) {
-  const auto dims = words.list(0);
+bool permute(const AttributesView& attributes, Sizes, const Layout& source, Layout& result) {
+  const auto dims = attributes.list(0);
   result.sizes.clear();
   result.strides.clear();
   for (int64_t dim : dims) {
@@ -96,21 +96,22 @@ bool permute(const WordsView& words, Sizes, const Layout& source, Layout& result
   return true;
 }
 
-bool as_strided(const WordsView& words, Sizes shape, const Layout& source, Layout& result) {
+bool as_strided(const AttributesView& attributes, Sizes shape, const Layout& source,
+                Layout& result) {
   if (!is_contiguous(source.sizes, source.strides)) return false;
   result.sizes.assign(shape);
-  result.strides.assign(words.list(0));
-  result.offset = source.offset + words.integer(0);
+  result.strides.assign(attributes.list(0));
+  result.offset = source.offset + attributes.integer(0);
   return true;
 }
 
-bool slice(const WordsView& words, Sizes shape, const Layout& source, Layout& result) {
+bool slice(const AttributesView& attributes, Sizes shape, const Layout& source, Layout& result) {
   result = source;
-  const auto dim = static_cast<uint32_t>(words.integer(0));
+  const auto dim = static_cast<uint32_t>(attributes.integer(0));
   result.sizes[dim] = shape[dim];
   // Without elements strides may be of any size, and a step over one that there is leads nowhere.
-  if (numel(shape) > 0) result.offset += words.scalar(0) * source.strides[dim];
-  if (shape[dim] > 1) result.strides[dim] *= words.integer(1);
+  if (numel(shape) > 0) result.offset += attributes.scalar(0) * source.strides[dim];
+  if (shape[dim] > 1) result.strides[dim] *= attributes.integer(1);
   return true;
 }
 

@@ -8,7 +8,7 @@ namespace rt {
 Expr Vjp::zeros(uint32_t i) const {
   Args args;
   args.op = Op::Full;
-  args.words = {build.constant(0)};
+  args.attributes = {build.constant(0)};
   args.shape = sizes(i);
   args.dtype = types[i].dtype;
   args.device = types[i].device;

@@ -17,7 +17,7 @@ namespace rt {
 struct Vjp {
   Builder& build;
   const OpInfo& row;
-  std::span<const int64_t> words;  ///< as Args has them, scalars by their bits
+  std::span<const int64_t> attributes;  ///< as Args has them, scalars by their bits
   std::span<const Value> operands;
   std::span<const TensorType> types;  ///< of the operands
   Value result_value;
@@ -32,8 +32,8 @@ struct Vjp {
   Shape sizes(uint32_t i) const { return Shape(types[i].sizes); }
   Expr zeros(
       uint32_t i) const;  ///< the gradient of an operand that the result does not change with
-  WordsView word() const { return {row, words}; }
-  double number(uint32_t i) const { return std::bit_cast<double>(words[i]); }
+  AttributesView attr() const { return {row, attributes}; }
+  double number(uint32_t i) const { return std::bit_cast<double>(attributes[i]); }
 };
 
 /// `gradient` as the gradient of a tensor of this type: summed where that was broadcast, converted
@@ -96,7 +96,7 @@ Expr index_select(const Vjp&, uint32_t operand);
 Expr gather(const Vjp&, uint32_t operand);
 Expr cat(const Vjp&, uint32_t operand);
 Expr stack(const Vjp&, uint32_t operand);
-Expr most_along_dim(const Vjp&, uint32_t operand);  ///< max_dim, min_dim
+Expr max_along_dim(const Vjp&, uint32_t operand);  ///< max_dim, min_dim
 Expr det(const Vjp&, uint32_t operand);
 Expr inverse(const Vjp&, uint32_t operand);
 Expr linalg_solve(const Vjp&, uint32_t operand);

@@ -9,7 +9,7 @@ namespace rt::vjp {
 namespace {
 
 /// A scalar of the row, for another row.
-int64_t scalar(const Vjp& of, uint32_t i) { return of.build.constant(of.number(i)); }
+int64_t scalar(const Vjp& node, uint32_t i) { return node.build.constant(node.number(i)); }
 
 Expr equal(Expr a, Expr b) { return a.apply(Op::Eq, b); }
 Expr choose(Expr condition, Expr yes, Expr no) { return condition.apply(Op::Where, yes, no); }
@@ -27,11 +27,11 @@ struct Reduction {
   Small<int64_t, 6> dims;  ///< what the row names; none where it is for all
   double count;            ///< elements that go into one
 };
-Reduction reduction(const Vjp& of) {
-  Shape kept = of.sizes(0);
-  Reduction over{of.grad(), {}, static_cast<double>(numel(kept))};
-  if (of.row.lists > 0) over.dims.assign(of.word().list(0));
-  else if (of.row.integers > 0) over.dims.push_back(of.word().integer(0));
+Reduction reduction(const Vjp& node) {
+  Shape kept = node.sizes(0);
+  Reduction over{node.grad(), {}, static_cast<double>(numel(kept))};
+  if (node.row.lists > 0) over.dims.assign(node.attr().list(0));
+  else if (node.row.integers > 0) over.dims.push_back(node.attr().integer(0));
   if (over.dims.empty() || kept.empty()) return over;
   over.count = 1;
   for (const int64_t dim : over.dims)
@@ -50,134 +50,140 @@ Expr moved(Expr x, uint32_t from, uint32_t to) {
 }
 
 /// An operand of a loss in the sizes and the dtype that the loss is computed in.
-Expr broadcast(const Vjp& of, uint32_t operand) {
-  return of.operand(operand).cast(of.result_type.dtype).expand(broadcast_sizes(of.types));
+Expr broadcast(const Vjp& node, uint32_t operand) {
+  return node.operand(operand).cast(node.result_type.dtype).expand(broadcast_sizes(node.types));
 }
 
 }  // namespace
 
 // ---- Arithmetic.
 
-Expr zeros(const Vjp& of, uint32_t operand) { return of.zeros(operand); }
-Expr same(const Vjp& of, uint32_t) { return of.grad(); }
-Expr sub(const Vjp& of, uint32_t operand) { return operand == 0 ? of.grad() : -of.grad(); }
-Expr mul(const Vjp& of, uint32_t operand) { return of.grad() * of.operand(1 - operand); }
-Expr div(const Vjp& of, uint32_t operand) {
-  if (operand == 0) return of.grad() / of.other();
-  return -of.grad() * (of.self() / of.other() / of.other());
+Expr zeros(const Vjp& node, uint32_t operand) { return node.zeros(operand); }
+Expr same(const Vjp& node, uint32_t) { return node.grad(); }
+Expr sub(const Vjp& node, uint32_t operand) { return operand == 0 ? node.grad() : -node.grad(); }
+Expr mul(const Vjp& node, uint32_t operand) { return node.grad() * node.operand(1 - operand); }
+Expr div(const Vjp& node, uint32_t operand) {
+  if (operand == 0) return node.grad() / node.other();
+  return -node.grad() * (node.self() / node.other() / node.other());
 }
-Expr pow(const Vjp& of, uint32_t operand) {
-  const double exponent = of.number(0);
-  if (exponent == 0) return of.zeros(operand);  // of 0 and infinity, too
-  return of.grad() * (of.self().pow(exponent - 1) * exponent);
+Expr pow(const Vjp& node, uint32_t operand) {
+  const double exponent = node.number(0);
+  if (exponent == 0) return node.zeros(operand);  // of 0 and infinity, too
+  return node.grad() * (node.self().pow(exponent - 1) * exponent);
 }
-Expr neg(const Vjp& of, uint32_t) { return -of.grad(); }
-Expr abs(const Vjp& of, uint32_t) { return of.grad() * of.self().apply(Op::Sign); }
-Expr sqrt(const Vjp& of, uint32_t) { return of.grad() / (of.result() * 2); }
-Expr exp(const Vjp& of, uint32_t) { return of.grad() * of.result(); }
-Expr log(const Vjp& of, uint32_t) { return of.grad() / of.self(); }
-Expr mul_scalar(const Vjp& of, uint32_t) { return of.grad() * of.number(0); }
-Expr div_scalar(const Vjp& of, uint32_t) { return of.grad() / of.number(0); }
-Expr add_scaled(const Vjp& of, uint32_t operand) {
-  return operand == 0 ? of.grad() : of.grad() * of.number(0);
+Expr neg(const Vjp& node, uint32_t) { return -node.grad(); }
+Expr abs(const Vjp& node, uint32_t) { return node.grad() * node.self().apply(Op::Sign); }
+Expr sqrt(const Vjp& node, uint32_t) { return node.grad() / (node.result() * 2); }
+Expr exp(const Vjp& node, uint32_t) { return node.grad() * node.result(); }
+Expr log(const Vjp& node, uint32_t) { return node.grad() / node.self(); }
+Expr mul_scalar(const Vjp& node, uint32_t) { return node.grad() * node.number(0); }
+Expr div_scalar(const Vjp& node, uint32_t) { return node.grad() / node.number(0); }
+Expr add_scaled(const Vjp& node, uint32_t operand) {
+  return operand == 0 ? node.grad() : node.grad() * node.number(0);
 }
-Expr lerp(const Vjp& of, uint32_t operand) {
-  return of.grad() * (operand == 0 ? 1 - of.number(0) : of.number(0));
+Expr lerp(const Vjp& node, uint32_t operand) {
+  return node.grad() * (operand == 0 ? 1 - node.number(0) : node.number(0));
 }
-Expr addcmul(const Vjp& of, uint32_t operand) {
-  return operand == 0 ? of.grad() : of.grad() * (of.operand(3 - operand) * of.number(0));
+Expr addcmul(const Vjp& node, uint32_t operand) {
+  return operand == 0 ? node.grad() : node.grad() * (node.operand(3 - operand) * node.number(0));
 }
-Expr addcdiv(const Vjp& of, uint32_t operand) {
-  if (operand == 0) return of.grad();
-  const Expr divisor = of.operand(2), part = of.grad() / divisor * of.number(0);
-  return operand == 1 ? part : -part * (of.operand(1) / divisor);
+Expr addcdiv(const Vjp& node, uint32_t operand) {
+  if (operand == 0) return node.grad();
+  const Expr divisor = node.operand(2), part = node.grad() / divisor * node.number(0);
+  return operand == 1 ? part : -part * (node.operand(1) / divisor);
 }
-Expr where(const Vjp& of, uint32_t operand) {
-  const Expr grad = of.grad(), none = zero(grad);
-  return operand == 1 ? choose(of.self(), grad, none) : choose(of.self(), none, grad);
+Expr where(const Vjp& node, uint32_t operand) {
+  const Expr grad = node.grad(), none = zero(grad);
+  return operand == 1 ? choose(node.self(), grad, none) : choose(node.self(), none, grad);
 }
 
 // ---- Angles.
 
-Expr sin(const Vjp& of, uint32_t) { return of.grad() * of.self().apply(Op::Cos); }
-Expr cos(const Vjp& of, uint32_t) { return -of.grad() * of.self().apply(Op::Sin); }
-Expr tan(const Vjp& of, uint32_t) { return of.grad() * (of.result() * of.result() + 1); }
-Expr asin(const Vjp& of, uint32_t) {
-  return of.grad() / (1 - of.self() * of.self()).apply(Op::Sqrt);
+Expr sin(const Vjp& node, uint32_t) { return node.grad() * node.self().apply(Op::Cos); }
+Expr cos(const Vjp& node, uint32_t) { return -node.grad() * node.self().apply(Op::Sin); }
+Expr tan(const Vjp& node, uint32_t) { return node.grad() * (node.result() * node.result() + 1); }
+Expr asin(const Vjp& node, uint32_t) {
+  return node.grad() / (1 - node.self() * node.self()).apply(Op::Sqrt);
 }
-Expr acos(const Vjp& of, uint32_t operand) { return -asin(of, operand); }
-Expr atan2(const Vjp& of, uint32_t operand) {
-  const Expr part = quotient(of.grad(), of.self() * of.self() + of.other() * of.other());
-  return operand == 0 ? part * of.other() : -part * of.self();
+Expr acos(const Vjp& node, uint32_t operand) { return -asin(node, operand); }
+Expr atan2(const Vjp& node, uint32_t operand) {
+  const Expr part = quotient(node.grad(), node.self() * node.self() + node.other() * node.other());
+  return operand == 0 ? part * node.other() : -part * node.self();
 }
 
 // ---- Activations.
 
-Expr relu(const Vjp& of, uint32_t) {
-  return of.grad().apply(Op::ThresholdBackward, of.result(), {of.build.constant(0)});
+Expr relu(const Vjp& node, uint32_t) {
+  return node.grad().apply(Op::ThresholdBackward, node.result(), {node.build.constant(0)});
 }
-Expr sigmoid(const Vjp& of, uint32_t) { return of.grad().apply(Op::SigmoidBackward, of.result()); }
-Expr tanh(const Vjp& of, uint32_t) { return of.grad().apply(Op::TanhBackward, of.result()); }
-Expr gelu(const Vjp& of, uint32_t) { return of.grad().apply(Op::GeluBackward, of.self()); }
-Expr leaky_relu(const Vjp& of, uint32_t) {
-  return of.grad().apply(Op::LeakyReluBackward, of.self(), {scalar(of, 0)});
+Expr sigmoid(const Vjp& node, uint32_t) {
+  return node.grad().apply(Op::SigmoidBackward, node.result());
 }
-Expr softmax(const Vjp& of, uint32_t) {
-  return of.grad().apply(Op::SoftmaxBackward, of.result(), {of.word().integer(0)});
+Expr tanh(const Vjp& node, uint32_t) { return node.grad().apply(Op::TanhBackward, node.result()); }
+Expr gelu(const Vjp& node, uint32_t) { return node.grad().apply(Op::GeluBackward, node.self()); }
+Expr leaky_relu(const Vjp& node, uint32_t) {
+  return node.grad().apply(Op::LeakyReluBackward, node.self(), {scalar(node, 0)});
 }
-Expr log_softmax(const Vjp& of, uint32_t) {
-  return of.grad().apply(Op::LogSoftmaxBackward, of.result(), {of.word().integer(0)});
+Expr softmax(const Vjp& node, uint32_t) {
+  return node.grad().apply(Op::SoftmaxBackward, node.result(), {node.attr().integer(0)});
+}
+Expr log_softmax(const Vjp& node, uint32_t) {
+  return node.grad().apply(Op::LogSoftmaxBackward, node.result(), {node.attr().integer(0)});
 }
 
 // ---- Reductions.
 
-Expr sum(const Vjp& of, uint32_t) { return reduction(of).gradient.expand(of.sizes(0)); }
-Expr mean(const Vjp& of, uint32_t) {
-  const Reduction over = reduction(of);
-  return (over.gradient / over.count).expand(of.sizes(0));
+Expr sum(const Vjp& node, uint32_t) { return reduction(node).gradient.expand(node.sizes(0)); }
+Expr mean(const Vjp& node, uint32_t) {
+  const Reduction over = reduction(node);
+  return (over.gradient / over.count).expand(node.sizes(0));
 }
-Expr norm(const Vjp& of, uint32_t) { return quotient(of.grad(), of.result()) * of.self(); }
-Expr max(const Vjp& of, uint32_t) {
+Expr norm(const Vjp& node, uint32_t) { return quotient(node.grad(), node.result()) * node.self(); }
+Expr max(const Vjp& node, uint32_t) {
   // Where the result is NaN, all that are NaN: those that are not equal to themselves.
-  const Expr most = of.result(), known = equal(most, most);
-  const Expr ties = equal(equal(of.self(), choose(known, most, of.self())), known);
-  return choose(ties, of.grad() / ties.apply(Op::Sum), zero(of.grad()));
+  const Expr most = node.result(), known = equal(most, most);
+  const Expr ties = equal(equal(node.self(), choose(known, most, node.self())), known);
+  return choose(ties, node.grad() / ties.apply(Op::Sum), zero(node.grad()));
 }
-Expr var(const Vjp& of, uint32_t) {
-  const Reduction over = reduction(of);
-  const Expr self = of.self();
+Expr var(const Vjp& node, uint32_t) {
+  const Reduction over = reduction(node);
+  const Expr self = node.self();
   const bool all = over.dims.empty();
   const Expr mean = all ? self.apply(Op::Mean) : self.sum(over.dims, true) / over.count;
-  const double correction = all ? 1 : static_cast<double>(of.word().integer(0));
+  const double correction = all ? 1 : static_cast<double>(node.attr().integer(0));
   return over.gradient * (2 / (over.count - correction)) * (self - mean);
 }
-Expr std(const Vjp& of, uint32_t operand) {
-  Vjp of_square = of;
-  of_square.gradient = quotient(of.grad(), of.result() * 2).value();
+Expr std(const Vjp& node, uint32_t operand) {
+  Vjp of_square = node;
+  of_square.gradient = quotient(node.grad(), node.result() * 2).value();
   return var(of_square, operand);
 }
 
 // ---- Losses.
 
-Expr mse_loss(const Vjp& of, uint32_t operand) {
-  return of.grad().apply(Op::MseLossBackward, broadcast(of, operand), broadcast(of, 1 - operand));
+Expr mse_loss(const Vjp& node, uint32_t operand) {
+  return node.grad().apply(Op::MseLossBackward, broadcast(node, operand),
+                           broadcast(node, 1 - operand));
 }
-Expr nll_loss(const Vjp& of, uint32_t) {
+Expr nll_loss(const Vjp& node, uint32_t) {
   // As [N,C], which is what the rows of its gradient take.
-  const auto rank = static_cast<uint32_t>(of.types[0].sizes.size());
-  const int64_t classes = of.types[0].sizes[rank > 1 ? 1 : 0], samples = numel(of.types[1].sizes);
-  const Expr last = rank > 2 ? moved(of.self(), 1, rank - 1) : of.self();
-  const Expr self = last.reshape({{samples, classes}}), target = of.other().reshape({{samples}});
+  const auto rank = static_cast<uint32_t>(node.types[0].sizes.size());
+  const int64_t classes = node.types[0].sizes[rank > 1 ? 1 : 0],
+                samples = numel(node.types[1].sizes);
+  const Expr last = rank > 2 ? moved(node.self(), 1, rank - 1) : node.self();
+  const Expr self = last.reshape({{samples, classes}}), target = node.other().reshape({{samples}});
   const Expr total = self.apply(Op::NllLossTotalWeight, target);
-  const Expr found = {of.build, of.build.op(Op::NllLossBackward, {of.gradient, self.value(),
-                                                                  target.value(), total.value()})};
-  return rank > 2 ? moved(found.reshape(last.sizes()), rank - 1, 1) : found.reshape(of.sizes(0));
+  const Expr found = {node.build,
+                      node.build.op(Op::NllLossBackward,
+                                    {node.gradient, self.value(), target.value(), total.value()})};
+  return rank > 2 ? moved(found.reshape(last.sizes()), rank - 1, 1) : found.reshape(node.sizes(0));
 }
-Expr binary_cross_entropy(const Vjp& of, uint32_t operand) {
-  const Expr p = of.self();
-  const bool terms = of.row.op == Op::BinaryCrossEntropyTerms;
-  const Expr grad = terms ? of.grad() : of.grad() / static_cast<double>(numel(of.types[0].sizes));
-  if (operand == 0) return grad.apply(Op::BinaryCrossEntropyBackward, p, of.other());
+Expr binary_cross_entropy(const Vjp& node, uint32_t operand) {
+  const Expr p = node.self();
+  const bool terms = node.row.op == Op::BinaryCrossEntropyTerms;
+  const Expr grad =
+      terms ? node.grad() : node.grad() / static_cast<double>(numel(node.types[0].sizes));
+  if (operand == 0) return grad.apply(Op::BinaryCrossEntropyBackward, p, node.other());
   return grad * ((1 - p).apply(Op::Log) - p.apply(Op::Log));
 }
 

@@ -5,12 +5,12 @@ namespace rt::vjp {
 namespace {
 
 /// A row whose words are those of the one that is differentiated.
-Expr with_its_words(const Vjp& of, Op op, std::initializer_list<Expr> operands) {
+Expr with_its_words(const Vjp& node, Op op, std::initializer_list<Expr> operands) {
   Args args;
   args.op = op;
   for (const Expr& operand : operands) args.operands.push_back(operand.value());
-  args.words.append(of.words);
-  return {of.build, of.build.append(args)};
+  args.attributes.append(node.attributes);
+  return {node.build, node.build.append(args)};
 }
 
 /// Halves are computed in f32, as the normalizations themselves compute them.
@@ -18,21 +18,21 @@ Expr widened(Expr data) { return data.type().dtype == DType::F64 ? data : data.c
 
 /// (input - mean) / sqrt(variance + eps), then times weight plus bias.
 struct Norm {
-  const Vjp& of;
+  const Vjp& node;
   Shape affine;  ///< sizes in which weight and bias, and statistics if given, broadcast to input
 
-  Expr grad() const { return widened(of.grad()); }
-  Expr input() const { return widened(of.self()); }
+  Expr grad() const { return widened(node.grad()); }
+  Expr input() const { return widened(node.self()); }
   /// The gradient of what was normalized, before the weight.
   Expr slope() const {
-    return of.types[1].none ? grad() : grad() * widened(of.other()).reshape(affine);
+    return node.types[1].none ? grad() : grad() * widened(node.other()).reshape(affine);
   }
-  Expr inverse_root(Expr variance) const { return (variance + of.number(0)).pow(-0.5); }
+  Expr inverse_root(Expr variance) const { return (variance + node.number(0)).pow(-0.5); }
   /// The gradient of operand `operand`, from one that was broadcast from `affine`.
   Expr to_affine(Expr gradient, uint32_t operand) const {
     const TensorType type{
         .dtype = gradient.type().dtype, .device = gradient.type().device, .sizes = affine};
-    return fitted(gradient, type).reshape(of.types[operand].sizes);
+    return fitted(gradient, type).reshape(node.types[operand].sizes);
   }
 };
 
@@ -49,82 +49,83 @@ Expr own_norm(const Norm& norm, uint32_t operand, Sizes dims) {
 }
 
 /// Sizes in which one number a channel broadcasts to input.
-Shape channels(const Vjp& of) {
+Shape channels(const Vjp& node) {
   Shape sizes;
-  sizes.resize(static_cast<uint32_t>(of.types[0].sizes.size()), 1);
-  sizes[1] = of.types[0].sizes[1];
+  sizes.resize(static_cast<uint32_t>(node.types[0].sizes.size()), 1);
+  sizes[1] = node.types[0].sizes[1];
   return sizes;
 }
 
 }  // namespace
 
-Expr linear(const Vjp& of, uint32_t operand) {
-  if (operand == 2) return of.grad();
+Expr linear(const Vjp& node, uint32_t operand) {
+  if (operand == 2) return node.grad();
   // A weight of one dimension makes one feature, and rows of any number of dimensions are one
   // matrix.
-  const Sizes input = of.types[0].sizes, weight = of.types[1].sizes;
+  const Sizes input = node.types[0].sizes, weight = node.types[1].sizes;
   const int64_t rows = numel(input.first(input.size() - 1)), taken = input.back();
   const int64_t made = weight.size() == 1 ? 1 : weight[0];
-  const Expr grad = of.grad().reshape(Shape{rows, made});
-  if (operand == 0) return rt::matmul(grad, of.other().reshape(Shape{made, taken})).reshape(input);
-  return rt::matmul(transposed(grad), of.self().reshape(Shape{rows, taken})).reshape(weight);
+  const Expr grad = node.grad().reshape(Shape{rows, made});
+  if (operand == 0)
+    return rt::matmul(grad, node.other().reshape(Shape{made, taken})).reshape(input);
+  return rt::matmul(transposed(grad), node.self().reshape(Shape{rows, taken})).reshape(weight);
 }
 
-Expr embedding(const Vjp& of, uint32_t) {
-  return of.grad().apply(Op::EmbeddingBackward, of.self(), {of.types[1].sizes[0]});
+Expr embedding(const Vjp& node, uint32_t) {
+  return node.grad().apply(Op::EmbeddingBackward, node.self(), {node.types[1].sizes[0]});
 }
 
-Expr conv2d(const Vjp& of, uint32_t operand) {
-  if (numel(of.result_type.sizes) == 0) return of.zeros(operand);
-  const bool one_image = of.result_type.sizes.size() == 3;
-  if (operand == 2) return of.grad().sum(one_image ? Shape{1, 2} : Shape{0, 2, 3}, false);
+Expr conv2d(const Vjp& node, uint32_t operand) {
+  if (numel(node.result_type.sizes) == 0) return node.zeros(operand);
+  const bool one_image = node.result_type.sizes.size() == 3;
+  if (operand == 2) return node.grad().sum(one_image ? Shape{1, 2} : Shape{0, 2, 3}, false);
   const auto batched = [one_image](Expr images) {
     Shape sizes = images.sizes();
     if (one_image) sizes.insert(0, 1);
     return images.reshape(sizes);
   };
-  return with_its_words(of, operand == 0 ? Op::Conv2dBackwardInput : Op::Conv2dBackwardWeight,
-                        {batched(of.grad()), batched(of.self()), of.other()})
-      .reshape(of.types[operand].sizes);
+  return with_its_words(node, operand == 0 ? Op::Conv2dBackwardInput : Op::Conv2dBackwardWeight,
+                        {batched(node.grad()), batched(node.self()), node.other()})
+      .reshape(node.types[operand].sizes);
 }
 
-Expr max_pool2d(const Vjp& of, uint32_t) {
-  const Expr indices = with_its_words(of, Op::MaxPool2dIndices, {of.self()});
-  return with_its_words(of, Op::MaxPool2dBackward, {of.grad(), of.self(), indices});
+Expr max_pool2d(const Vjp& node, uint32_t) {
+  const Expr indices = with_its_words(node, Op::MaxPool2dIndices, {node.self()});
+  return with_its_words(node, Op::MaxPool2dBackward, {node.grad(), node.self(), indices});
 }
 
-Expr avg_pool2d(const Vjp& of, uint32_t) {
+Expr avg_pool2d(const Vjp& node, uint32_t) {
   // Only the sizes of its operand count, so that need not be kept.
-  const Expr self = of.grad().filled(0, {}).expand(of.types[0].sizes);
-  return with_its_words(of, Op::AvgPool2dBackward, {of.grad(), self});
+  const Expr self = node.grad().filled(0, {}).expand(node.types[0].sizes);
+  return with_its_words(node, Op::AvgPool2dBackward, {node.grad(), self});
 }
 
-Expr layer_norm(const Vjp& of, uint32_t operand) {
-  const Sizes shape = of.word().list(0);
-  const auto rank = static_cast<int64_t>(of.types[0].sizes.size());
+Expr layer_norm(const Vjp& node, uint32_t operand) {
+  const Sizes shape = node.attr().list(0);
+  const auto rank = static_cast<int64_t>(node.types[0].sizes.size());
   Shape dims;
   for (int64_t dim = rank - static_cast<int64_t>(shape.size()); dim < rank; ++dim)
     dims.push_back(dim);
-  return own_norm({of, Shape(shape)}, operand, dims);
+  return own_norm({node, Shape(shape)}, operand, dims);
 }
 
-Expr batch_norm(const Vjp& of, uint32_t operand) {
+Expr batch_norm(const Vjp& node, uint32_t operand) {
   if (operand > 2) return {};  // statistics are numbers that were counted, as in PyTorch
-  if (numel(of.types[0].sizes) == 0) return of.zeros(operand);
-  const Norm norm{of, channels(of)};
+  if (numel(node.types[0].sizes) == 0) return node.zeros(operand);
+  const Norm norm{node, channels(node)};
   if (operand == 2) return norm.to_affine(norm.grad(), 2);
-  const auto given = [&](uint32_t i) { return widened(of.operand(i)).reshape(norm.affine); };
+  const auto given = [&](uint32_t i) { return widened(node.operand(i)).reshape(norm.affine); };
   const Expr scale = norm.inverse_root(given(4));
   if (operand == 0) return norm.slope() * scale;
   const Expr normal = (norm.input() - given(3)) * scale;
   return norm.to_affine(norm.grad() * normal, 1);
 }
 
-Expr batch_norm_of_batch(const Vjp& of, uint32_t operand) {
+Expr batch_norm_of_batch(const Vjp& node, uint32_t operand) {
   Shape dims;
-  for (int64_t dim = 0; dim < static_cast<int64_t>(of.types[0].sizes.size()); ++dim)
+  for (int64_t dim = 0; dim < static_cast<int64_t>(node.types[0].sizes.size()); ++dim)
     if (dim != 1) dims.push_back(dim);
-  return own_norm({of, channels(of)}, operand, dims);
+  return own_norm({node, channels(node)}, operand, dims);
 }
 
 }  // namespace rt::vjp

@@ -79,7 +79,7 @@ void Graph::release_saved(GradRecord& record) {
 }
 
 /// Frees the records that nothing needs any more, and what only they held.
-void Graph::bury() {
+void Graph::release_dead_records() {
   while (dying_ != 0) {
     const uint32_t number = dying_;
     GradRecord& record = records_[number];
@@ -98,7 +98,7 @@ void Graph::track(Value result, const Args& args) {
   GradRecord& record = records_[number];
   try {
     record.op = args.op;
-    record.words.assign(args.words);
+    record.attributes.assign(args.attributes);
     record.result_sizes.assign(args.shape);
     record.result_type = {.dtype = args.dtype, .device = args.device, .sizes = {}};
     record.operands.resize(args.operands.size());
@@ -137,7 +137,7 @@ void Graph::make_leaf(Value value) {
   records_[number].leaf = true;
   link(value, number);
   records_[number].value = value;
-  bury();
+  release_dead_records();
 }
 
 void Graph::carry_gradient(Value from, Value to) {
@@ -156,9 +156,9 @@ Value Graph::leaf(Leaf of) const {
 
 /// The records that a value came from, its own first.
 std::vector<uint32_t> Graph::below(Value value) {
-  constexpr size_t kMostOften = 32;
+  constexpr size_t kMaxOften = 32;
   std::vector<uint32_t> found;
-  found.reserve(kMostOften);
+  found.reserve(kMaxOften);
   const uint64_t pass = ++passes_;
   const auto visit = [&](uint32_t record) {
     if (record == 0 || records_[record].stamp == pass) return;
@@ -209,7 +209,7 @@ void Graph::differentiate(Builder& build, const GradRecord& record) {
   const OpInfo& row = info(record.op);
   const Vjp of{.build = build,
                .row = row,
-               .words = record.words,
+               .attributes = record.attributes,
                .operands = operands,
                .types = types,
                .result_value = record.result,
@@ -232,7 +232,7 @@ void Graph::backward(Builder& build, Value value, std::span<const uint32_t> reco
     const TensorType root = type(value);
     Args ones;
     ones.op = Op::Full;
-    ones.words = {build.constant(1)};
+    ones.attributes = {build.constant(1)};
     ones.shape.assign(root.sizes);
     ones.dtype = root.dtype;
     ones.device = root.device;
@@ -297,7 +297,7 @@ void Graph::put_back_gradient(const Undo& undo, Value now, BufferRef before) {
   record.gradient = kNone;
   try {
     if (before) {
-      record.gradient = concrete(std::move(before), (*this)[now].place);
+      record.gradient = concrete(std::move(before), (*this)[now].location);
       hold(record.gradient);
     }
   } catch (const std::bad_alloc&) {  // there is no gradient then
@@ -310,7 +310,7 @@ void Graph::end_pass(std::span<const uint32_t> records) {
   for (const uint32_t number : records)
     if (records_[number].incoming != kNone)
       release_value(std::exchange(records_[number].incoming, kNone));
-  bury();
+  release_dead_records();
 }
 
 }  // namespace rt

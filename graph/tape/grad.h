@@ -35,7 +35,7 @@ struct GradRecord {
   Value result = kNone;    ///< held, when .saves names it
   TensorType result_type;  ///< its sizes are `result_sizes`
   Shape result_sizes;
-  Small<int64_t, 4> words;
+  Small<int64_t, 4> attributes;
   std::vector<Operand> operands;
 };
 

@@ -32,11 +32,11 @@ class Rhythm {
 
  private:
   static constexpr size_t kFirst = 4096;
-  struct Call {
+  struct Recorded {
     uint64_t trail, recorded;
     size_t same;  ///< length of the longest proper end up to here that is a beginning
   };
-  std::vector<Call> calls_;
+  std::vector<Recorded> calls_;
   size_t most_ = kFirst;
 };
 

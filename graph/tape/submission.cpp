@@ -11,7 +11,7 @@ void Submission::clear() {
   scalars.clear();
   inputs.clear();
   roots.clear();
-  places.clear();
+  locations.clear();
   calls.clear();
   labels.clear();
   nodes = 0;
@@ -33,7 +33,7 @@ Value Graph::add_backs(const Tape& tape, Submission& out) const {
   for (Submission::Back& back : out.backs) {
     if (back.undo.before == kNone) continue;
     const Node& before = (*this)[back.undo.before];
-    if (before.stamp == stamp_) back.before = before.number;
+    if (before.stamp == stamp_) back.before = before.index;
     else if (before.state == State::InFlight) return back.undo.before;
     else back.outside = before.buffer;
   }
@@ -42,7 +42,7 @@ Value Graph::add_backs(const Tape& tape, Submission& out) const {
     const Node& from = (*this)[pass.undo.from];
     if (from.stamp == stamp_ && from.grad == pass.undo.leaf &&
         records_[from.grad].order == pass.undo.order)
-      pass.from = from.number;
+      pass.from = from.index;
   }
   return kNone;
 }
@@ -50,8 +50,8 @@ Value Graph::add_backs(const Tape& tape, Submission& out) const {
 void Graph::put_undos(const Node& node, Submission& out) const {
   for (uint32_t at = node.undo; at != 0; at = undos_[at].next) {
     const Undo& undo = undos_[at];
-    if (undo.from == kNone) out.backs.push_back({node.number, kNone.number, {}, undo});
-    else out.passes.push_back({node.number, kNone.number, undo});
+    if (undo.from == kNone) out.backs.push_back({node.index, kNone.id, {}, undo});
+    else out.passes.push_back({node.index, kNone.id, undo});
   }
 }
 
@@ -60,14 +60,14 @@ Value Graph::build(const Tape& tape, Submission& out) {
   Batch& batch = out.built;
   next_stamp();
   Small<uint32_t, 6> operands;
-  Small<int64_t, 10> words;
-  for (uint32_t slot = tape.first; slot != kNone.number; slot = (*this)[Value{slot}].next) {
+  Small<int64_t, 10> attributes;
+  for (uint32_t slot = tape.first; slot != kNone.id; slot = (*this)[Value{slot}].next) {
     Node& node = (*this)[Value{slot}];
     const OpInfo& row = info(node.op);
     operands.clear();
     for (Value operand : node.operands) {
       if (operand == kNone) {
-        operands.push_back(kNone.number);
+        operands.push_back(kNone.id);
         continue;
       }
       Node& source = (*this)[operand];
@@ -75,7 +75,7 @@ Value Graph::build(const Tape& tape, Submission& out) {
         if (source.state == State::InFlight) return operand;
         source.stamp = stamp_;
         const BufferRef& buffer = source.buffer;
-        source.number =
+        source.index =
             batch.add_input(source.dtype, source.device, source.shape,
                             buffer && !buffer->contiguous() ? buffer->strides() : Sizes{});
         out.inputs.push_back(buffer);
@@ -84,20 +84,20 @@ Value Graph::build(const Tape& tape, Submission& out) {
           out.poison.back() = poison_of(operand);
         }
       }
-      operands.push_back(source.number);
+      operands.push_back(source.index);
     }
-    words.assign(node.words);
+    attributes.assign(node.attributes);
     for (uint32_t i = 0; i < row.scalars; ++i) {
-      batch.scalars.push_back(words[i]);
-      words[i] = static_cast<int64_t>(batch.scalars.size() - 1);
+      batch.scalars.push_back(attributes[i]);
+      attributes[i] = static_cast<int64_t>(batch.scalars.size() - 1);
     }
-    node.number = batch.add_step(node.op, operands, words, node.dtype, node.device, node.shape);
+    node.index = batch.add_step(node.op, operands, attributes, node.dtype, node.device, node.shape);
     node.stamp = stamp_;
     if (node.holders != 0) {
-      batch.roots.push_back(node.number);
+      batch.roots.push_back(node.index);
       out.roots.push_back(Value{slot});
     }
-    out.places.push_back(node.place);
+    out.locations.push_back(node.location);
     out.calls.push_back(node.call);
     if (node.undo != 0) put_undos(node, out);
     if (node.labelled) {
@@ -129,7 +129,7 @@ bool Graph::matches(const Tape& tape, const Batch& batch, Submission& out) {
   out.clear();
   if (tape.nodes != static_cast<int64_t>(batch.steps.size())) return false;
   next_stamp();
-  out.places.reserve(batch.steps.size());
+  out.locations.reserve(batch.steps.size());
   out.calls.reserve(batch.steps.size());
   out.scalars.reserve(batch.scalars.size());
   uint32_t number = 0;  // of the value that comes next
@@ -137,44 +137,44 @@ bool Graph::matches(const Tape& tape, const Batch& batch, Submission& out) {
   for (const Batch::Step& step : batch.steps) {
     Node& node = (*this)[Value{slot}];
     if (node.op != step.op || node.operands.size() != step.operand_count ||
-        node.words.size() != step.word_count)
+        node.attributes.size() != step.attribute_count)
       return false;
     const uint32_t* wanted = batch.operands.data() + step.operands;
     for (const Value operand : node.operands) {
-      uint32_t here = operand.number;
+      uint32_t here = operand.id;
       if (operand != kNone) {
         Node& source = (*this)[operand];
         if (source.stamp != stamp_) {
           if (!is_input(batch, number, source)) return false;
           source.stamp = stamp_;
-          source.number = number++;
+          source.index = number++;
           out.inputs.push_back(source.buffer);
         }
-        here = source.number;
+        here = source.index;
       }
       if (here != *wanted++) return false;
     }
-    const int64_t* const words = batch.words.data() + step.words;
+    const int64_t* const attributes = batch.attributes.data() + step.attributes;
     const uint32_t scalars = info(step.op).scalars;
-    for (uint32_t i = 0; i < scalars; ++i) out.scalars.push_back(node.words[i]);
-    for (uint32_t i = scalars; i < step.word_count; ++i)
-      if (node.words[i] != words[i]) return false;
+    for (uint32_t i = 0; i < scalars; ++i) out.scalars.push_back(node.attributes[i]);
+    for (uint32_t i = scalars; i < step.attribute_count; ++i)
+      if (node.attributes[i] != attributes[i]) return false;
     const Batch::Item& item = batch.values[number];
     if (number != step.result || item.dtype != node.dtype || item.device != node.device.index ||
         !std::ranges::equal(batch.sizes(number), Sizes(node.shape)))
       return false;
-    node.number = number++;
+    node.index = number++;
     node.stamp = stamp_;
     if (node.holders != 0) {
       const size_t root = out.roots.size();
-      if (root >= batch.roots.size() || batch.roots[root] != node.number) return false;
+      if (root >= batch.roots.size() || batch.roots[root] != node.index) return false;
       out.roots.push_back(Value{slot});
     }
-    out.places.push_back(node.place);
+    out.locations.push_back(node.location);
     out.calls.push_back(node.call);
     if (node.undo != 0) put_undos(node, out);
     if (node.labelled) {
-      out.labels.resize(out.places.size());
+      out.labels.resize(out.locations.size());
       out.labels.back() = labels_.at(slot);
     }
     slot = node.next;
@@ -185,7 +185,7 @@ bool Graph::matches(const Tape& tape, const Batch& batch, Submission& out) {
 }
 
 void Graph::detach(Tape& tape) noexcept {
-  for (uint32_t slot = tape.first; slot != kNone.number;) {
+  for (uint32_t slot = tape.first; slot != kNone.id;) {
     Node& node = (*this)[Value{slot}];
     const uint32_t next = node.next;
     node.state = State::InFlight;
@@ -193,7 +193,7 @@ void Graph::detach(Tape& tape) noexcept {
       Node& source = (*this)[needed];
       // Consumers stand behind what they consume, so the last one to come by clears it away.
       if (--source.consumers == 0 && source.holders == 0 && source.state != State::Pending)
-        vacate(needed.number);
+        vacate(needed.id);
     });
     node.operands.clear();
     if (node.undo != 0) forget_undos(node);
@@ -205,11 +205,11 @@ void Graph::detach(Tape& tape) noexcept {
   tape.recorded = 0;
   tape.rhythm.clear();
   tape.path = 0;
-  tape.first = tape.last = kNone.number;
+  tape.first = tape.last = kNone.id;
   tape.nodes = 0;
   tape.bytes = 0;
   tape.units = 0;
-  bury();
+  release_dead_records();
 }
 
 }  // namespace rt

@@ -15,7 +15,7 @@ std::vector<std::string_view>& symbols() {
 
 }  // namespace
 
-uint16_t number_of_symbol(std::string_view symbol) {
+uint16_t symbol_id(std::string_view symbol) {
   auto& all = symbols();
   const auto found = std::ranges::find(all, symbol);
   const auto number = static_cast<uint16_t>(found - all.begin());
@@ -23,6 +23,6 @@ uint16_t number_of_symbol(std::string_view symbol) {
   return number;
 }
 
-std::string_view symbol_of_number(uint16_t number) { return symbols()[number]; }
+std::string_view symbol_text(uint16_t number) { return symbols()[number]; }
 
 }  // namespace rt

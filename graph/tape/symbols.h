@@ -7,7 +7,7 @@ namespace rt {
 
 /// The number of an exported function, from 1: the same each time. The text stays the caller's and
 /// has to last. Both functions are called under the engine's lock.
-uint16_t number_of_symbol(std::string_view symbol);
-std::string_view symbol_of_number(uint16_t number);  ///< "" for 0
+uint16_t symbol_id(std::string_view symbol);
+std::string_view symbol_text(uint16_t number);  ///< "" for 0
 
 }  // namespace rt

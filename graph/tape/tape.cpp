@@ -13,8 +13,7 @@ const Message& out_of_memory() {
 }
 
 void Graph::new_slot() {
-  if (used_ == kNone.number)
-    fail("there are ", used_, " values and no more are possible; free some");
+  if (used_ == kNone.id) fail("there are ", used_, " values and no more are possible; free some");
   if (used_ % kChunk == 0) chunks_.push_back(std::make_unique<Node[]>(kChunk));
   Node& node = (*this)[Value{used_}];
   node.state = State::Free;
@@ -34,13 +33,13 @@ uint32_t Graph::next_stamp() {
 void Graph::vacate(uint32_t slot) {
   Node& node = (*this)[Value{slot}];
   if (node.labelled) labels_.erase(slot);
-  if (node.placed) places_.erase(slot);
+  if (node.has_region) regions_.erase(slot);
   if (node.state == State::Poisoned) poison_.erase(slot);
   if (node.grad != 0) unlink_gradient(node);
   if (node.undo != 0) forget_undos(node);
   families_.leave(node.family);
   if (node.buffer) end(std::move(node.buffer));
-  node.labelled = node.placed = false;
+  node.labelled = node.has_region = false;
   node.state = State::Free;
   node.next = free_;
   free_ = slot;
@@ -73,16 +72,16 @@ bool Graph::infer_alike(Args& args) const {
 static int64_t pending_bytes(const Node& node, int64_t elements) {
   const int64_t result = info(node.op).rules.view ? 0 : elements * item_size(node.dtype);
   // Lists of more than a few elements lie outside of the node.
-  if (node.operands.size() <= 4 && node.words.size() <= 4) [[likely]]
+  if (node.operands.size() <= 4 && node.attributes.size() <= 4) [[likely]]
     return result;
-  return result + int64_t{node.operands.size()} * 4 + int64_t{node.words.size()} * 8;
+  return result + int64_t{node.operands.size()} * 4 + int64_t{node.attributes.size()} * 8;
 }
 
-Value Graph::append(Tape& tape, const Args& args, uint32_t place) {
+Value Graph::append(Tape& tape, const Args& args, uint32_t location) {
   const uint32_t slot = free_slot();
   Node& node = (*this)[Value{slot}];
   node.shape.assign(args.shape);
-  node.words.assign(args.words);
+  node.attributes.assign(args.attributes);
   node.operands.assign(args.operands);
   const uint32_t family =
       info(args.op).rules.view ? families_.join((*this)[args.operands[0]].family) : 0;
@@ -93,8 +92,8 @@ Value Graph::append(Tape& tape, const Args& args, uint32_t place) {
   node.device = args.device;
   node.keeps_itself = false;
   node.holders = node.consumers = 0;
-  node.tape = tape.number;
-  node.place = place;
+  node.tape = tape.id;
+  node.location = location;
   node.call = tape.call;
   node.stamp = 0;
   node.grad = 0;
@@ -104,8 +103,8 @@ Value Graph::append(Tape& tape, const Args& args, uint32_t place) {
     if (operand != kNone) ++(*this)[operand].consumers;
 
   node.previous = tape.last;
-  node.next = kNone.number;
-  if (tape.last != kNone.number) (*this)[Value{tape.last}].next = slot;
+  node.next = kNone.id;
+  if (tape.last != kNone.id) (*this)[Value{tape.last}].next = slot;
   else tape.first = slot;
   tape.last = slot;
   ++tape.nodes;
@@ -121,7 +120,7 @@ Value Graph::append(Tape& tape, const Args& args, uint32_t place) {
   return Value{slot};
 }
 
-Value Graph::concrete(BufferRef buffer, uint32_t place) {
+Value Graph::concrete(BufferRef buffer, uint32_t location) {
   const uint32_t slot = free_slot();
   Node& node = (*this)[Value{slot}];
   node.shape.assign(buffer->sizes());
@@ -131,7 +130,7 @@ Value Graph::concrete(BufferRef buffer, uint32_t place) {
   node.device = buffer->device();
   node.keeps_itself = false;
   node.holders = node.consumers = 0;
-  node.place = place;
+  node.location = location;
   node.call = 0;
   node.stamp = 0;
   node.grad = 0;
@@ -141,15 +140,15 @@ Value Graph::concrete(BufferRef buffer, uint32_t place) {
   return Value{slot};
 }
 
-Value Graph::concrete_view(BufferRef buffer, Value source, uint32_t place) {
-  const Value view = concrete(std::move(buffer), place);
+Value Graph::concrete_view(BufferRef buffer, Value source, uint32_t location) {
+  const Value view = concrete(std::move(buffer), location);
   (*this)[view].family = families_.join((*this)[source].family);
   return view;
 }
 
 void Graph::unlink(Tape& tape, Node& node) {
-  (node.previous == kNone.number ? tape.first : (*this)[Value{node.previous}].next) = node.next;
-  (node.next == kNone.number ? tape.last : (*this)[Value{node.next}].previous) = node.previous;
+  (node.previous == kNone.id ? tape.first : (*this)[Value{node.previous}].next) = node.next;
+  (node.next == kNone.id ? tape.last : (*this)[Value{node.next}].previous) = node.previous;
   --tape.nodes;
   --pending_nodes;
   tape.bytes -= pending_bytes(node, numel(node.shape));
@@ -181,7 +180,7 @@ bool Graph::let_go(Node& node, uint32_t slot, uint32_t& work) {
 
 void Graph::release(Value value) noexcept {
   release_value(value);
-  if (dying_ != 0) bury();
+  if (dying_ != 0) release_dead_records();
 }
 
 void Graph::release_value(Value value) {
@@ -190,26 +189,26 @@ void Graph::release_value(Value value) {
   // the record and not the link, and nobody can ask for a leaf's gradient.
   const bool by_itself = --released.holders == (released.keeps_itself ? 1 : 0);
   if (by_itself && released.grad != 0) unlink_gradient(released);
-  uint32_t work = kNone.number;
-  if (let_go(value.number, work)) dispose(work);
+  uint32_t work = kNone.id;
+  if (let_go(value.id, work)) dispose(work);
 }
 
 /// Frees the nodes of a work list, and what only they needed.
 void Graph::dispose(uint32_t work) {
-  while (work != kNone.number) {
+  while (work != kNone.id) {
     const uint32_t slot = work;
     Node& node = (*this)[Value{slot}];
     work = node.next;
     for_each_needed(node, [&](Value needed) {
       --(*this)[needed].consumers;
-      let_go(needed.number, work);
+      let_go(needed.id, work);
     });
     vacate(slot);
   }
 }
 
 void Graph::take_back(Tape& tape, int64_t nodes) noexcept {
-  for (; nodes > 0 && tape.last != kNone.number; --nodes) {
+  for (; nodes > 0 && tape.last != kNone.id; --nodes) {
     const uint32_t slot = tape.last;
     Node& node = (*this)[Value{slot}];
     if (node.holders != (node.keeps_itself ? 1 : 0) || node.consumers != 0) break;
@@ -220,71 +219,71 @@ void Graph::take_back(Tape& tape, int64_t nodes) noexcept {
     }
     unlink(tape, node);
     ++dead_nodes;
-    node.next = kNone.number;
+    node.next = kNone.id;
     dispose(slot);
-    bury();
+    release_dead_records();
   }
 }
 
 void Graph::sweep() noexcept {
-  uint32_t none = kNone.number;
+  uint32_t none = kNone.id;
   for (uint32_t slot = 0; slot < used_; ++slot)
     if ((*this)[Value{slot}].state >= State::Concrete) let_go(slot, none);
-  bury();
+  release_dead_records();
 }
 
-Place Graph::place(Value value) {
+MemoryRegion Graph::region(Value value) {
   // Of a chain of views some keep their place, so that nobody follows it far.
   constexpr size_t kFar = 16;
   std::vector<Value> views;
-  const auto known = [&] { return (*this)[value].placed; };
+  const auto known = [&] { return (*this)[value].has_region; };
   for (; (*this)[value].state == State::Pending && info((*this)[value].op).rules.view && !known();
        value = (*this)[value].operands[0])
     views.push_back(value);
   const Node& origin = (*this)[value];
-  Place place;
+  MemoryRegion region;
   if (origin.state == State::Concrete) {
-    place.storage = origin.buffer->storage().get();
-    place.layout = origin.buffer->layout();
+    region.storage = origin.buffer->storage().get();
+    region.layout = origin.buffer->layout();
   } else if (origin.state == State::Pending && known()) {
-    place = places_.at(value.number);
+    region = regions_.at(value.id);
   } else {
-    place.origin = value;
-    place.layout = {origin.shape, contiguous_strides(origin.shape), 0};
+    region.origin = value;
+    region.layout = {origin.shape, contiguous_strides(origin.shape), 0};
   }
   for (size_t i = views.size(); i-- > 0;) {
     Node& view = (*this)[views[i]];
     Layout next;
-    if (info(view.op).rules.view({info(view.op), view.words}, view.shape, place.layout, next))
-      place.layout = std::move(next);
+    if (info(view.op).rules.view({info(view.op), view.attributes}, view.shape, region.layout, next))
+      region.layout = std::move(next);
     else  // It copies, so that it is an origin of its own.
-      place = {views[i], nullptr, {view.shape, contiguous_strides(view.shape), 0}};
+      region = {views[i], nullptr, {view.shape, contiguous_strides(view.shape), 0}};
     if ((views.size() - i) % kFar == 0)
-      view.placed = places_.insert_or_assign(views[i].number, place).second || view.placed;
+      view.has_region = regions_.insert_or_assign(views[i].id, region).second || view.has_region;
   }
-  return place;
+  return region;
 }
 
 void Graph::deliver(Value root, BufferRef buffer) noexcept {
   Node& node = (*this)[root];
   node.state = State::Concrete;
-  node.words.clear();
+  node.attributes.clear();
   node.buffer = std::move(buffer);
-  uint32_t work = kNone.number;
-  let_go(root.number, work);
-  bury();
+  uint32_t work = kNone.id;
+  let_go(root.id, work);
+  release_dead_records();
 }
 
 void Graph::poison(Value root, Message message) noexcept {
   Node& node = (*this)[root];
   node.state = State::Poisoned;
   try {
-    poison_[root.number] = std::move(message);
+    poison_[root.id] = std::move(message);
   } catch (const std::bad_alloc&) {  // poison_of() knows
   }
-  uint32_t work = kNone.number;
-  let_go(root.number, work);
-  bury();
+  uint32_t work = kNone.id;
+  let_go(root.id, work);
+  release_dead_records();
 }
 
 void Graph::abandon(const Message& message) {
@@ -320,18 +319,19 @@ void Graph::forget_undos(Node& node) {
 
 void Graph::set_label(Value value, std::string label) {
   const bool labelled = !label.empty();
-  if (labelled) labels_[value.number] = std::move(label);
-  else labels_.erase(value.number);
+  if (labelled) labels_[value.id] = std::move(label);
+  else labels_.erase(value.id);
   (*this)[value].labelled = labelled;
 }
 
-void Graph::mark_places(std::vector<bool>& used) const {
+void Graph::mark_locations(std::vector<bool>& used) const {
   for (uint32_t slot = 0; slot < used_; ++slot)
-    if (const Node& node = (*this)[Value{slot}]; node.state != State::Free) used[node.place] = true;
+    if (const Node& node = (*this)[Value{slot}]; node.state != State::Free)
+      used[node.location] = true;
 }
 
 std::string Graph::label(Value value) const {
-  const auto found = labels_.find(value.number);
+  const auto found = labels_.find(value.id);
   return found == labels_.end() ? "" : found->second;
 }
 
@@ -339,26 +339,26 @@ Tape& Graph::open_tape() {
   if (empty_tapes_.empty() && tapes_.size() >= most_tapes_) {
     // With twice as many tapes as were needed last time, so that a thread looks at two on average.
     for (const auto& tape : tapes_)
-      if (!tape->open && tape->nodes == 0) empty_tapes_.push_back(tape->number);
+      if (!tape->open && tape->nodes == 0) empty_tapes_.push_back(tape->id);
     most_tapes_ = 2 * (tapes_.size() - empty_tapes_.size()) + 1;
   }
   if (empty_tapes_.empty()) {
     auto made = std::make_unique<Tape>();
-    made->number = static_cast<uint32_t>(tapes_.size());
+    made->id = static_cast<uint32_t>(tapes_.size());
     tapes_.push_back(std::move(made));
     empty_tapes_.reserve(tapes_.capacity());  // close() must not fail
-    empty_tapes_.push_back(tapes_.back()->number);
+    empty_tapes_.push_back(tapes_.back()->id);
   }
   Tape opened;
-  opened.number = empty_tapes_.back();
+  opened.id = empty_tapes_.back();
   opened.open = true;
   empty_tapes_.pop_back();
-  return *tapes_[opened.number] = std::move(opened);
+  return *tapes_[opened.id] = std::move(opened);
 }
 
 void Graph::close(Tape& tape) noexcept {
   tape.open = false;
-  if (tape.nodes == 0) empty_tapes_.push_back(tape.number);  // there is room for all
+  if (tape.nodes == 0) empty_tapes_.push_back(tape.id);  // there is room for all
 }
 
 void Graph::close_all_but(const Tape& tape) noexcept {

@@ -33,21 +33,21 @@ struct Node {
   DType dtype;
   Device device;
   bool labelled : 1;        ///< the graph keeps a label for it
-  bool placed : 1;          ///< the graph keeps its place, see Graph::place
+  bool has_region : 1;      ///< the graph keeps its region, see Graph::region
   bool keeps_itself : 1;    ///< one of its holders is the record it is linked to
   uint16_t call;            ///< the call that recorded it, see symbols.h
   uint32_t holders;         ///< handles, gradient slots, optimizer state, saved sets, running reads
   uint32_t consumers;       ///< pending nodes that read it, once per operand
   uint32_t previous, next;  ///< neighbours on the tape; `next` links free slots and work lists
   uint32_t tape;            ///< number of the tape it is pending on
-  uint32_t place;           ///< source place, see places.h
-  uint32_t number;  ///< in the batch that is being built, valid while `stamp` is that batch's
+  uint32_t location;        ///< see source_locations.h
+  uint32_t index;  ///< in the batch that is being built, valid while `stamp` is that batch's
   uint32_t stamp;
   uint32_t grad;    ///< its record among those of gradients, 0: none
   uint32_t family;  ///< the values it may share memory with, see families.h
   uint32_t undo;    ///< while pending: the first of its Undos, 0: none
   Shape shape;
-  Small<int64_t, 4> words;  ///< see Args
+  Small<int64_t, 4> attributes;  ///< see Args
   Small<Value, 4> operands;
   BufferRef buffer;
 };
@@ -71,11 +71,11 @@ struct Undo {
 
 /// Where a value's elements lie, as far as that is known before it has run: in whose memory and
 /// how. Two values of one family with the same origin see each other's memory, as in PyTorch.
-struct Place {
+struct MemoryRegion {
   Value origin = kNone;              ///< what was viewed; kNone: a concrete value's storage
   const Storage* storage = nullptr;  ///< of a concrete origin
   Layout layout;
-  bool same_memory(const Place& other) const {
+  bool same_memory(const MemoryRegion& other) const {
     return origin == other.origin && storage == other.storage;
   }
 };
@@ -84,9 +84,9 @@ struct Place {
 /// need any more is unlinked at once. What a thread leaves pending stays on its tape when it ends,
 /// until somebody reads it; an empty tape then serves another thread.
 struct Tape {
-  uint32_t number = 0;
+  uint32_t id = 0;
   bool open = false;  ///< its thread lives
-  uint32_t first = kNone.number, last = kNone.number;
+  uint32_t first = kNone.id, last = kNone.id;
   int64_t nodes = 0;
   int64_t bytes = 0;   ///< of pending results that are not views, and of long lists of operands
   uint64_t path = 0;   ///< of all that was recorded since the batch before; tells what it may be
@@ -110,7 +110,7 @@ struct Submission {
   std::vector<int64_t> scalars;        ///< of this submission
   std::vector<BufferRef> inputs;       ///< null where poisoned
   std::vector<Value> roots;            ///< as the batch's
-  std::vector<uint32_t> places;        ///< of the steps
+  std::vector<uint32_t> locations;     ///< of the steps
   std::vector<uint16_t> calls;         ///< that recorded the steps, see symbols.h
   std::vector<std::string> labels;     ///< of the steps; empty when no step has one
   int64_t nodes = 0;
@@ -143,9 +143,9 @@ class Graph {
   Graph(const Graph&) = delete;
   Graph& operator=(const Graph&) = delete;
 
-  Node& operator[](Value value) { return chunks_[value.number / kChunk][value.number % kChunk]; }
+  Node& operator[](Value value) { return chunks_[value.id / kChunk][value.id % kChunk]; }
   const Node& operator[](Value value) const {
-    return chunks_[value.number / kChunk][value.number % kChunk];
+    return chunks_[value.id / kChunk][value.id % kChunk];
   }
   TensorType type(Value value) const {
     if (value == kNone) return {.dtype = DType::F32, .device = {}, .none = true, .sizes = {}};
@@ -162,11 +162,11 @@ class Graph {
   /// are; false for all others.
   bool infer_alike(Args& args) const;
   /// Appends a node whose args have gone through inference. Nothing holds the result yet.
-  Value append(Tape& tape, const Args& args, uint32_t place);
+  Value append(Tape& tape, const Args& args, uint32_t location);
   /// A value over a buffer. Nothing holds it yet.
-  Value concrete(BufferRef buffer, uint32_t place);
+  Value concrete(BufferRef buffer, uint32_t location);
   /// The same, a view of `source`.
-  Value concrete_view(BufferRef buffer, Value source, uint32_t place);
+  Value concrete_view(BufferRef buffer, Value source, uint32_t location);
 
   void hold(Value value) { ++(*this)[value].holders; }
   /// Takes one holder away; what nothing can need any more goes, with all that only it needed.
@@ -204,8 +204,8 @@ class Graph {
   uint32_t first_relative(Value value) const { return families_.first((*this)[value].family); }
 
   /// Where a value lies or will lie: views of a pending value are followed to their origin.
-  Place place(Value value);
-  Layout layout(Value value) { return place(value).layout; }
+  MemoryRegion region(Value value);
+  Layout layout(Value value) { return region(value).layout; }
 
   /// Builds the batch of what is pending on the tape, without taking it off. Returns the first
   /// operand that is still in flight, kNone when all are there: wait for it and build again.
@@ -222,7 +222,7 @@ class Graph {
   void abandon(const Message& message);
 
   const Message& poison_of(Value value) const {
-    const auto found = poison_.find(value.number);
+    const auto found = poison_.find(value.id);
     return found == poison_.end() ? out_of_memory() : found->second;
   }
 
@@ -264,8 +264,8 @@ class Graph {
   void backward(Builder& build, Value value, std::span<const uint32_t> records);
 
   void set_label(Value value, std::string label);
-  std::string label(Value value) const;             ///< "" when there is none
-  void mark_places(std::vector<bool>& used) const;  ///< of all values
+  std::string label(Value value) const;                ///< "" when there is none
+  void mark_locations(std::vector<bool>& used) const;  ///< of all values
 
   /// Ends a reference to a buffer. Where it was the last one, the buffer is kept for who lets the
   /// engine's lock go: to give memory back may take the system milliseconds.
@@ -282,7 +282,7 @@ class Graph {
 
   /// A free slot. It stays free until it is taken, so that a failure in between changes nothing.
   uint32_t free_slot() {
-    if (free_ == kNone.number) [[unlikely]]
+    if (free_ == kNone.id) [[unlikely]]
       new_slot();
     return free_;
   }
@@ -305,7 +305,7 @@ class Graph {
   void unlink_gradient(Node& node);
   void drop(uint32_t record);
   void release_saved(GradRecord& record);
-  void bury();
+  void release_dead_records();
   void note_gradient(uint32_t record, Value now);
   void add_incoming(Builder& build, uint32_t record, Value gradient);
   void differentiate(Builder& build, const GradRecord& record);
@@ -315,7 +315,7 @@ class Graph {
   std::vector<std::unique_ptr<Tape>> tapes_;
   std::vector<uint32_t> empty_tapes_;  ///< closed ones that wait for a thread
   size_t most_tapes_ = 0;              ///< from here on, closed ones are looked through for more
-  uint32_t free_ = kNone.number;
+  uint32_t free_ = kNone.id;
   uint32_t used_ = 0;
   uint32_t stamp_ = 0;
   Families families_;
@@ -323,7 +323,7 @@ class Graph {
   uint32_t free_undo_ = 0;
   std::unordered_map<uint32_t, Message> poison_;
   std::unordered_map<uint32_t, std::string> labels_;
-  std::unordered_map<uint32_t, Place> places_;  ///< of some pending views
+  std::unordered_map<uint32_t, MemoryRegion> regions_;  ///< of some pending views
   std::vector<BufferRef> dead_;
   GradRecords records_;
   uint32_t dying_ = 0;             ///< records without references, for bury()

@@ -30,11 +30,12 @@ std::array<int64_t, sizeof...(Sizes)> dims(Sizes... sizes) {
 
 struct Contents {
   int64_t dtype = -1;
-  std::vector<int64_t> shape, words;
+  std::vector<int64_t> shape, attributes;
   bool operator==(const Contents&) const = default;
 };
 void PrintTo(const Contents& contents, std::ostream* out) {
-  *out << "dtype " << contents.dtype << " " << Json(contents.shape) << " " << Json(contents.words);
+  *out << "dtype " << contents.dtype << " " << Json(contents.shape) << " "
+       << Json(contents.attributes);
 }
 
 Contents contents(int64_t handle) {
@@ -42,9 +43,9 @@ Contents contents(int64_t handle) {
   found.dtype = rt_torch_torchtensor_dtype(handle);
   found.shape.resize(8);
   found.shape.resize(rt_torch_torchtensor_shape(handle, found.shape.data(), 8));
-  found.words.resize(rt_torch_torchtensor_numel(handle));
+  found.attributes.resize(rt_torch_torchtensor_numel(handle));
   const int64_t as = found.dtype <= 1 ? 1 : 3;
-  rt_torch_copy_data(handle, found.words.data(), found.words.size(), as);
+  rt_torch_copy_data(handle, found.attributes.data(), found.attributes.size(), as);
   rt_torch_torchtensor_free(handle);
   return found;
 }
@@ -66,7 +67,7 @@ Outcome tensor(std::function<int64_t()> call) {
     return contents(handle);
   };
 }
-Outcome word(std::function<int64_t()> call) {
+Outcome attr(std::function<int64_t()> call) {
   return [call = std::move(call)] { return Contents{1, {}, {call()}}; };
 }
 Outcome number(std::function<double()> call) {
@@ -84,7 +85,7 @@ void expect_same(const char* symbol, const Outcome& alias, const Outcome& origin
 #define SAME_TENSOR(symbol, arguments, original) \
   EXPECT_SAME(symbol, tensor, arguments, tensor, original)
 #define SAME_NUMBER(symbol, arguments, original) \
-  EXPECT_SAME(symbol, word, arguments, number, original)
+  EXPECT_SAME(symbol, attr, arguments, number, original)
 
 class Aliases : public testing::Test {
  protected:
@@ -135,7 +136,7 @@ TEST_F(Aliases, OfNumbersWithAStatusGiveThem) {
   const int64_t square = rt_torch_tensor_rand_2d(3, 3);
 #define SAME_CHECKED(name, handle)                                                       \
   expect_same("rt_torch_torchtensor_" #name "_checked",                                  \
-              word([&] { return read(rt_torch_torchtensor_##name##_checked, handle); }), \
+              attr([&] { return read(rt_torch_torchtensor_##name##_checked, handle); }), \
               number([&] { return rt_torch_torchtensor_##name(handle); }))
   SAME_CHECKED(sum, x);
   SAME_CHECKED(mean, x);

@@ -66,36 +66,36 @@ std::map<std::string, Json> declared() {
 
 /// How the list spells a kind of kinds.def.
 std::string spelled(const std::string& kind, bool result) {
-  static const std::map<std::string, std::string> words = {{"Void", "void"},
-                                                           {"Tensor", "int64_t"},
-                                                           {"OptTensor", "int64_t"},
-                                                           {"Handle", "int64_t"},
-                                                           {"Int", "int64_t"},
-                                                           {"Index", "int64_t"},
-                                                           {"Count", "int64_t"},
-                                                           {"Bits", "int64_t"},
-                                                           {"Int32", "int32_t"},
-                                                           {"Code", "int32_t"},
-                                                           {"Status", "int32_t"},
-                                                           {"Flag", "flag"},
-                                                           {"Idle", "flag"},
-                                                           {"Float", "double"},
-                                                           {"Rate", "double"},
-                                                           {"TextBits", "int64_t"},
-                                                           {"TensorList", "handle[]"},
-                                                           {"IntList", "i64[]"},
-                                                           {"Sizes", "i64[]"},
-                                                           {"IntData", "i64[]"},
-                                                           {"FloatList", "f64[]"},
-                                                           {"Doubles", "const double*"},
-                                                           {"Int64s", "const int64_t*"},
-                                                           {"Int64Out", "int64_t*"},
-                                                           {"DoubleOut", "double*"},
-                                                           {"FloatOut", "float*"},
-                                                           {"VoidOut", "void*"}};
+  static const std::map<std::string, std::string> attributes = {{"Void", "void"},
+                                                                {"Tensor", "int64_t"},
+                                                                {"OptTensor", "int64_t"},
+                                                                {"Handle", "int64_t"},
+                                                                {"Int", "int64_t"},
+                                                                {"Index", "int64_t"},
+                                                                {"Count", "int64_t"},
+                                                                {"Bits", "int64_t"},
+                                                                {"Int32", "int32_t"},
+                                                                {"Code", "int32_t"},
+                                                                {"Status", "int32_t"},
+                                                                {"Flag", "flag"},
+                                                                {"Idle", "flag"},
+                                                                {"Float", "double"},
+                                                                {"Rate", "double"},
+                                                                {"TextBits", "int64_t"},
+                                                                {"TensorList", "handle[]"},
+                                                                {"IntList", "i64[]"},
+                                                                {"Sizes", "i64[]"},
+                                                                {"IntData", "i64[]"},
+                                                                {"FloatList", "f64[]"},
+                                                                {"Doubles", "const double*"},
+                                                                {"Int64s", "const int64_t*"},
+                                                                {"Int64Out", "int64_t*"},
+                                                                {"DoubleOut", "double*"},
+                                                                {"FloatOut", "float*"},
+                                                                {"VoidOut", "void*"}};
   if (kind == "Text") return result ? "text" : "cstr";
-  const auto found = words.find(kind);
-  return found == words.end() ? "unknown kind " + kind : found->second;
+  const auto found = attributes.find(kind);
+  return found == attributes.end() ? "unknown kind " + kind : found->second;
 }
 
 TEST(Contract, EveryCallIsListedWithTheSameTypes) {

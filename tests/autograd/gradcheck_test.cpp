@@ -146,7 +146,7 @@ void add_list(Call& call, rt::Sizes list) {
 Function function_of(const OpInfo& row, const rt::Batch& batch) {
   return [&row, &batch](const Handles& operands) {
     const rt::Batch::Step& step = batch.steps[0];
-    const rt::WordsView words = batch.words_of(step);
+    const rt::AttributesView attributes = batch.attributes_of(step);
     Call call;
     uint32_t tensor = 0, scalar = 0, integer = 0, list = 0;
     for (const rt::Param& param : row.params) {
@@ -162,11 +162,11 @@ Function function_of(const OpInfo& row, const rt::Batch& batch) {
           call.add(scalar_for(param.name));
           break;
         case Kind::Index:
-          call.add(batch.scalars[static_cast<size_t>(words.scalar(scalar++))]);
+          call.add(batch.scalars[static_cast<size_t>(attributes.scalar(scalar++))]);
           break;
         case Kind::Sizes: add_list(call, batch.sizes(step.result)); break;
-        case Kind::IntList: add_list(call, words.list(list++)); break;
-        default: call.add(words.integer(integer++)); break;
+        case Kind::IntList: add_list(call, attributes.list(list++)); break;
+        default: call.add(attributes.integer(integer++)); break;
       }
     }
     return call.to(symbol_of(row), 'i').integer;

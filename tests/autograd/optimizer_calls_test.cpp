@@ -227,25 +227,25 @@ TEST_P(OptimizerCalls, BadNumbersAreRefused) {
   const double nan = std::nan("");
   struct Bad {
     double rate, momentum, decay;
-    const char* word;
+    const char* attr;
   };
   for (const Bad& bad : {Bad{-0.1, 0, 0, "learning_rate"}, Bad{nan, 0, 0, "learning_rate"},
                          Bad{0.1, -0.5, 0, "momentum"}, Bad{0.1, 0, -1, "weight_decay"}}) {
     EXPECT_EQ(rt_torch_sgd_new(list, 1, bad.rate, bad.momentum, bad.decay), 0);
-    expect_error({"rt_torch_sgd_new", bad.word});
+    expect_error({"rt_torch_sgd_new", bad.attr});
   }
   struct BadAdam {
     double rate, beta1, beta2, eps, decay;
-    const char* word;
+    const char* attr;
   };
   for (const BadAdam& bad :
        {BadAdam{-1, 0.9, 0.99, 1e-8, 0, "learning_rate"}, BadAdam{0.1, 1, 0.99, 1e-8, 0, "beta1"},
         BadAdam{0.1, 0.9, -0.1, 1e-8, 0, "beta2"}, BadAdam{0.1, 0.9, 0.99, -1, 0, "eps"},
         BadAdam{0.1, 0.9, 0.99, 1e-8, -1, "weight_decay"}}) {
     EXPECT_EQ(rt_torch_adam_new(list, 1, bad.rate, bad.beta1, bad.beta2, bad.eps, bad.decay), 0);
-    expect_error({"rt_torch_adam_new", bad.word});
+    expect_error({"rt_torch_adam_new", bad.attr});
     EXPECT_EQ(rt_torch_adamw_new(list, 1, bad.rate, bad.beta1, bad.beta2, bad.eps, bad.decay), 0);
-    expect_error({"rt_torch_adamw_new", bad.word});
+    expect_error({"rt_torch_adamw_new", bad.attr});
   }
   const int64_t optimizer = sgd({p});
   EXPECT_NE(rt_torch_optimizer_set_lr(optimizer, -1), 0);

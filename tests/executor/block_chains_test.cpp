@@ -66,7 +66,7 @@ Elements run_whole(const Drawn& drawn, const Elements& inputs, int64_t count, si
                    int threads) {
   const BlockProgram& program = drawn.program;
   const int64_t sizes[] = {count}, along[] = {1}, none[] = {0};
-  std::vector<Source> sources;
+  std::vector<ElementSource> sources;
   for (uint32_t i = 0; i < drawn.inputs; ++i)
     sources.push_back({inputs[i].data(), program.registers[i], i == repeated ? none : along});
   Elements results;
@@ -161,7 +161,7 @@ TEST(BlockChains, AnOutputMayLieOverASource) {
         const Elements inputs = draw_inputs(drawn, count, seed);
         Elements changed = inputs, results = run_whole(drawn, inputs, count, SIZE_MAX, 1), others;
         const int64_t sizes[] = {count}, along[] = {1};
-        std::vector<Source> sources;
+        std::vector<ElementSource> sources;
         for (uint32_t i = 0; i < drawn.inputs; ++i)
           sources.push_back({changed[i].data(), program.registers[i], along, i == over});
         std::vector<char*> outputs;

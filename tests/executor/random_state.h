@@ -10,9 +10,9 @@ namespace rt::test {
 struct Drawing : Rig {
   explicit Drawing(std::unique_ptr<Backend> backend, Op op = Op::Rand) : Rig(std::move(backend)) {
     value = step(op, {}, {}, {4});
-    batch.roots = {value.number};
+    batch.roots = {value.id};
   }
-  std::vector<float> draw() { return values<float>(*run_steps()[value.number]); }
+  std::vector<float> draw() { return values<float>(*run_steps()[value.id]); }
   std::vector<float> draw_elsewhere() {
     std::vector<float> drawn;
     std::thread([&] { drawn = draw(); }).join();

@@ -59,7 +59,7 @@ TEST(ReferenceRandom, SmallTensorsShareTheSecondOfAPair) {
   Rig rig;
   const Value four = rig.step(Op::Rand, {}, {}, {4});
   rig.backend->seed(0);
-  rig.batch.roots = {four.number};
+  rig.batch.roots = {four.id};
   rig.run_program();
   Rig normal;
   normal.backend->restore(*rig.backend->random_state());
@@ -75,14 +75,14 @@ TEST(ReferenceRandom, SmallTensorsShareTheSecondOfAPair) {
 TEST(ReferenceRandom, AStepIsNeverMergedAway) {
   Rig rig;
   const Value a = rig.step(Op::Rand, {}, {}, {3}), b = rig.step(Op::Rand, {}, {}, {3});
-  rig.batch.roots = {a.number, b.number};
+  rig.batch.roots = {a.id, b.id};
   rig.backend->seed(5);
   const auto program = rig.run_program();
   EXPECT_NE(rig.bytes(*program[0]), rig.bytes(*program[1]));
   rig.backend->seed(5);
   const auto stepped = rig.run_steps();
-  EXPECT_EQ(rig.bytes(*program[0]), rig.bytes(*stepped[a.number]));
-  EXPECT_EQ(rig.bytes(*program[1]), rig.bytes(*stepped[b.number]));
+  EXPECT_EQ(rig.bytes(*program[0]), rig.bytes(*stepped[a.id]));
+  EXPECT_EQ(rig.bytes(*program[1]), rig.bytes(*stepped[b.id]));
 }
 
 TEST(ReferenceIndex, SelectGatherEmbed) {
@@ -171,7 +171,7 @@ TEST(ReferenceLinear, WithAndWithoutBias) {
   rig.expect(rig.step(Op::Linear, {x, w, b}), {2, 3}, Floats{2, 4, 6, 4, 6, 10});
   const Value row = rig.input({2}, Floats{1, -1});
   // A batch with an absent operand.
-  const uint32_t operands[] = {row.number, w.number, kNone.number};
+  const uint32_t operands[] = {row.id, w.id, kNone.id};
   const int64_t sizes[] = {3};
   rig.expect(Value{rig.batch.add_step(Op::Linear, operands, {}, DType::F32, {}, sizes)}, {3},
              Floats{1, -1, 0});
@@ -209,7 +209,7 @@ TEST(ReferenceBackend, ProgramsLetGoOfValuesAfterTheirLastUse) {
   constexpr int64_t kSide = 100, kBytes = kSide * kSide * 4;
   Value x = rig.step(Op::Full, {}, {1.0}, {kSide, kSide});
   for (int i = 0; i < 50; ++i) x = rig.step(Op::AddScalar, {x}, {1.0});
-  rig.batch.roots = {x.number};
+  rig.batch.roots = {x.id};
   const auto roots = rig.run_program();
   EXPECT_EQ(rig.memory.peak.load(), 2 * kBytes);
   EXPECT_EQ(rig.memory.live.load(), kBytes);

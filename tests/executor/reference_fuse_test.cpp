@@ -135,7 +135,7 @@ TEST(FusedProgram, LongChainsNeedFewRegisters) {
   Value x = start;
   for (int i = 0; i < 700; ++i)
     x = i % 2 ? rig.step(Op::Tanh, {x}) : rig.step(Op::AddScalar, {x}, {0.25});
-  rig.batch.roots = {x.number};
+  rig.batch.roots = {x.id};
   EXPECT_LE(rig.backend->compile(rig.batch)->fused().groups, 2);
   rig.run(x);
 }
@@ -147,7 +147,7 @@ TEST(FusedProgram, EveryResultGoesWhereItBelongs) {
   const Value a = rig.step(Op::AddScalar, {x}, {1.0}), total = rig.step(Op::Sum, {a});
   const Value b = rig.step(Op::Neg, {a}), product = rig.step(Op::Matmul, {a, b});
   const Value c = rig.step(Op::Relu, {rig.step(Op::Add, {product, total})});
-  rig.batch.roots = {a.number, total.number, b.number, c.number};
+  rig.batch.roots = {a.id, total.id, b.id, c.id};
   const auto roots = rig.run_program();
   EXPECT_EQ(rig.values<float>(*roots[0]), (Floats{2, 3, 4, 5}));
   EXPECT_EQ(rig.values<float>(*roots[1]), (Floats{14}));
@@ -159,7 +159,7 @@ TEST(FusedProgram, AFusedStepRunsByItself) {
   Rig rig;
   const Value x = rig.input({3}, Floats{1, 2, 3});
   const Value y = rig.step(Op::Neg, {rig.step(Op::MulScalar, {x}, {2.0})});
-  rig.batch.roots = {y.number};
+  rig.batch.roots = {y.id};
   rig.batch = fuse(rig.batch);
   EXPECT_EQ(rig.values<float>(*rig.run_steps()[rig.batch.roots[0]]), (Floats{-2, -4, -6}));
 }
@@ -167,12 +167,12 @@ TEST(FusedProgram, AFusedStepRunsByItself) {
 TEST(FusedProgram, WhatIsNoGroupIsRefused) {
   Rig rig;
   const Value x = rig.input({3, 3}, Floats(9, 1));
-  rig.batch.roots = {rig.step(Op::Matmul, {x, x}).number};
+  rig.batch.roots = {rig.step(Op::Matmul, {x, x}).id};
   EXPECT_THROW(cpu::FusedGroup{rig.batch}, Error);
   Rig sizes;
   const Value y = sizes.input({3, 3}, Floats(9, 1)), row = sizes.input({3}, Floats(3, 1));
   const Value exp = sizes.step(Op::Exp, {row});
-  sizes.batch.roots = {sizes.step(Op::Add, {y, exp}).number};
+  sizes.batch.roots = {sizes.step(Op::Add, {y, exp}).id};
   EXPECT_THROW(cpu::FusedGroup{sizes.batch}, Error);
 }
 
@@ -208,7 +208,7 @@ TEST(FusedProgram, TheVariableTurnsItOff) {
   Rig rig(make_reference_backend(memory, 1, {.fuse = false})), fusing;
   for (Rig* each : {&rig, &fusing}) {
     const Value x = each->input({2}, Floats{1, 2});
-    each->batch.roots = {each->step(Op::Neg, {each->step(Op::Exp, {x})}).number};
+    each->batch.roots = {each->step(Op::Neg, {each->step(Op::Exp, {x})}).id};
   }
   EXPECT_EQ(rig.backend->compile(rig.batch)->fused().groups, 0);
   EXPECT_EQ(fusing.backend->compile(fusing.batch)->fused().groups, 1);

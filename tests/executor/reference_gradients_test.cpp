@@ -17,7 +17,7 @@ Value bools(Rig& rig, Shape sizes, const Ints& values) {
   return rig.step(Op::Cast, {rig.input<int64_t>(sizes, values)}, {}, {}, DType::Bool);
 }
 void expect_bools(Rig& rig, Value found, Shape sizes, const Ints& wanted) {
-  EXPECT_EQ(rig.batch.type(found.number).dtype, DType::Bool);
+  EXPECT_EQ(rig.batch.type(found.id).dtype, DType::Bool);
   rig.expect(rig.step(Op::Cast, {found}, {}, {}, DType::I64), sizes, wanted);
 }
 
@@ -267,8 +267,8 @@ TEST(ReferenceGradients, ClassesOutOfRangeAreErrors) {
 TEST(ReferenceSumDims, TakesAnyDimensions) {
   Rig rig;
   const Value x = rig.input<int64_t>({2, 3, 2}, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12});
-  const auto sum = [&](Value of, std::initializer_list<Word> words) {
-    return rig.step(Op::SumDims, {of}, words);
+  const auto sum = [&](Value of, std::initializer_list<Word> attributes) {
+    return rig.step(Op::SumDims, {of}, attributes);
   };
   rig.expect(sum(x, {0, 2, 0, 2}), {3}, Ints{18, 26, 34});
   rig.expect(sum(x, {1, 2, 2, 0}), {1, 3, 1}, Ints{18, 26, 34});

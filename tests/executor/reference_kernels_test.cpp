@@ -183,7 +183,7 @@ TEST(ReferenceHalves, AreComputedInF32AndRounded) {
       return rig.step(Op::Cast, {rig.input(sizes, numbers)}, {}, {}, dtype);
     };
     const auto expect = [&](Value result, Shape sizes, const Floats& numbers) {
-      EXPECT_EQ(rig.batch.values[result.number].dtype, dtype);
+      EXPECT_EQ(rig.batch.values[result.id].dtype, dtype);
       rig.expect(rig.step(Op::Cast, {result}, {}, {}, DType::F32), sizes, numbers);
     };
     const Value few = halves({2, 2}, {1, 2, 4, 8});

@@ -155,9 +155,10 @@ TEST(ReferenceConv, OfNoImagesTheWeightHasAGradientOfZeros) {
   Rig rig;
   const Value grad = rig.input({0, 2, 3, 3}, Doubles{}), x = rig.input({0, 1, 4, 4}, Doubles{});
   const Value w = rig.input({2, 1, 2, 2}, Doubles(8, 1));
-  const std::initializer_list<Word> words = {1, 2, 1, 1, 2, 0, 0, 2, 1, 1};
-  rig.expect(rig.step(Op::Conv2dBackwardWeight, {grad, x, w}, words), {2, 1, 2, 2}, Doubles(8, 0));
-  rig.expect(rig.step(Op::Conv2dBackwardInput, {grad, x, w}, words), {0, 1, 4, 4}, Doubles{});
+  const std::initializer_list<Word> attributes = {1, 2, 1, 1, 2, 0, 0, 2, 1, 1};
+  rig.expect(rig.step(Op::Conv2dBackwardWeight, {grad, x, w}, attributes), {2, 1, 2, 2},
+             Doubles(8, 0));
+  rig.expect(rig.step(Op::Conv2dBackwardInput, {grad, x, w}, attributes), {0, 1, 4, 4}, Doubles{});
 }
 
 constexpr Pair kPoolKernel{5, 4}, kPoolPadding{2, 1};
@@ -205,16 +206,17 @@ TEST(ReferencePool, AgreesWithItsDefinitionAndDoesNotShowThreads) {
       SCOPED_TRACE(info(op).name);
       const auto run = [&](int threads) {
         Rig rig(threads);
-        const std::initializer_list<Word> words = {2, kPoolKernel.height,  kPoolKernel.width,
-                                                   2, stride.height,       stride.width,
-                                                   2, kPoolPadding.height, kPoolPadding.width};
+        const std::initializer_list<Word> attributes = {2, kPoolKernel.height,  kPoolKernel.width,
+                                                        2, stride.height,       stride.width,
+                                                        2, kPoolPadding.height, kPoolPadding.width};
         const Value input = rig.input(in.shape(), x);
         const auto result = [&] {
-          if (info(op).tensors == 1) return rig.step(op, {input}, words);
+          if (info(op).tensors == 1) return rig.step(op, {input}, attributes);
           const Value gradient = rig.input(out.shape(), grad);
-          if (op == Op::AvgPool2dBackward) return rig.step(op, {gradient, input}, words);
-          return rig.step(op, {gradient, input, rig.step(Op::MaxPool2dIndices, {input}, words)},
-                          words);
+          if (op == Op::AvgPool2dBackward) return rig.step(op, {gradient, input}, attributes);
+          return rig.step(op,
+                          {gradient, input, rig.step(Op::MaxPool2dIndices, {input}, attributes)},
+                          attributes);
         };
         const BufferRef buffer = rig.run(result());
         Doubles numbers(static_cast<size_t>(buffer->numel()));
@@ -286,7 +288,7 @@ TEST(ReferenceNorms, OfHalvesTakeParametersOfF32) {
     const Value weight = rig.input({2}, Floats{1, 2}), bias = rig.input({2}, Floats{.5, 0});
     const Value mean = rig.input({2}, Floats{0, 1}), variance = rig.input({2}, Floats{1, 4});
     const auto expect = [&](Value result, const Floats& numbers) {
-      EXPECT_EQ(rig.batch.values[result.number].dtype, half);
+      EXPECT_EQ(rig.batch.values[result.id].dtype, half);
       rig.expect(rig.step(Op::Cast, {result}, {}, {}, DType::F32), {2, 2}, numbers, 1e-2);
     };
     expect(rig.step(Op::LayerNorm, {x, weight, bias}, {1e-5, 1, 2}), {-.5, 2, 1.5, -2});
@@ -331,9 +333,9 @@ TEST(ReferenceReduceDims, TakesAnyDimensions) {
     const auto step = [&](Op op, std::initializer_list<int64_t> integers) {
       Args args;
       args.op = op;
-      args.words = integers;
-      args.words.push_back(dims.size());
-      args.words.append(dims);
+      args.attributes = integers;
+      args.attributes.push_back(dims.size());
+      args.attributes.append(dims);
       return rig.step(args, {input});
     };
     SCOPED_TRACE(to_string(dims));

@@ -21,7 +21,7 @@ TEST(MergeCommon, JoinsEqualStepsAndWhatFollowsThem) {
   const Value a = rig.step(Op::Add, {x, y}), b = rig.step(Op::Add, {x, y});
   const Value c = rig.step(Op::Neg, {a}), d = rig.step(Op::Neg, {b});
   const Value swapped = rig.step(Op::Add, {y, x});
-  rig.batch.roots = {c.number, d.number, swapped.number};
+  rig.batch.roots = {c.id, d.id, swapped.id};
   const Batch merged = merge_common(rig.batch);
   EXPECT_EQ(ops_of(merged), (std::vector<Op>{Op::Add, Op::Neg, Op::Add}));
   ASSERT_EQ(merged.roots.size(), 3u);
@@ -40,7 +40,7 @@ TEST(MergeCommon, KeepsApartWhatDiffers) {
       rig.step(Op::SumDim, {x}, {0, 0}),           rig.step(Op::SumDim, {x}, {1, 0}),
       rig.step(Op::Reshape, {x}, {}, {4}),         rig.step(Op::Reshape, {x}, {}, {1, 4}),
       rig.step(Op::Cast, {x}, {}, {}, DType::F64), rig.step(Op::Cast, {x}, {}, {}, DType::I64)};
-  for (const Value step : steps) rig.batch.roots.push_back(step.number);
+  for (const Value step : steps) rig.batch.roots.push_back(step.id);
   EXPECT_EQ(merge_common(rig.batch).steps.size(), std::size(steps));
 }
 
@@ -50,7 +50,7 @@ TEST(Decompose, LeavesKernelsOnlyAndKeepsTypes) {
   const Value bias = rig.input({4}, Floats(4, 1)), target = rig.input<int64_t>({2}, {0, 3});
   const Value scaled = rig.step(Op::MulScalar, {rig.step(Op::Linear, {x, w, bias})}, {0.5});
   const Value loss = rig.step(Op::CrossEntropyLoss, {scaled, target});
-  rig.batch.roots = {loss.number, scaled.number};
+  rig.batch.roots = {loss.id, scaled.id};
   const Batch flat = decompose(rig.batch);
   EXPECT_EQ(ops_of(flat), (std::vector<Op>{Op::T, Op::Matmul, Op::Add, Op::MulScalar,
                                            Op::LogSoftmax, Op::NllLoss}));
@@ -65,7 +65,7 @@ TEST(Decompose, ConstantsLieBehindTheFreeScalars) {
   const Value scaled = rig.step(Op::MulScalar, {x}, {2.0});
   const Value first = rig.step(Op::CrossEntropyLoss, {scaled, odds});
   const Value second = rig.step(Op::CrossEntropyLoss, {scaled, odds});
-  rig.batch.roots = {first.number, second.number};
+  rig.batch.roots = {first.id, second.id};
   const Batch flat = decompose(rig.batch);
   EXPECT_EQ(flat.free_scalars, 1u);
   ASSERT_EQ(flat.scalars.size(), 2u);
@@ -95,12 +95,12 @@ TEST(Extract, TakesOneStepWithItsScalars) {
   const Value a = rig.step(Op::AddScalar, {x}, {1.0});
   const Value b = rig.step(Op::AddScalar, {a}, {2.0});
   const Value c = rig.step(Op::Mul, {b, b});
-  rig.batch.roots = {c.number};
+  rig.batch.roots = {c.id};
   const Batch scalar = extract(rig.batch, 1);
   ASSERT_EQ(scalar.scalars.size(), 1u);
   EXPECT_EQ(std::bit_cast<double>(scalar.scalars[0]), 2.0);
   EXPECT_EQ(scalar.free_scalars, 1u);
-  EXPECT_EQ(scalar.words[0], 0);
+  EXPECT_EQ(scalar.attributes[0], 0);
   const Batch product = extract(rig.batch, 2);
   EXPECT_EQ(product.values.size(), 2u);
   EXPECT_TRUE(product.is_input(0));
@@ -113,15 +113,15 @@ TEST(LastUses, CountInputsUnusedResultsAndRoots) {
   const Value sum = rig.step(Op::Add, {x, y});
   const Value unused = rig.step(Op::Neg, {sum});
   const Value root = rig.step(Op::Mul, {sum, y});
-  rig.batch.roots = {root.number};
+  rig.batch.roots = {root.id};
   const LastUses uses = last_uses(rig.batch);
   const auto after = [&](uint32_t step) {
     const auto values = uses.after(step);
     return std::vector<uint32_t>(values.begin(), values.end());
   };
-  EXPECT_EQ(after(0), std::vector<uint32_t>{x.number});
-  EXPECT_EQ(after(1), std::vector<uint32_t>{unused.number});
-  EXPECT_EQ(after(2), (std::vector<uint32_t>{y.number, sum.number}));
+  EXPECT_EQ(after(0), std::vector<uint32_t>{x.id});
+  EXPECT_EQ(after(1), std::vector<uint32_t>{unused.id});
+  EXPECT_EQ(after(2), (std::vector<uint32_t>{y.id, sum.id}));
 }
 
 TEST(BlockProgram, LongProgramsGiveTheBitsOfSingleOps) {
@@ -152,7 +152,7 @@ TEST(BlockProgram, LongProgramsGiveTheBitsOfSingleOps) {
   program.outputs = {4, 7};
   const int64_t sizes[] = {kRows, kColumns};
   const Strides full{kColumns, 1}, broadcast{0, 1}, same{0, 0};
-  const cpu::Source sources[] = {{rig.inputs[0]->data(), DType::F32, full},
+  const cpu::ElementSource sources[] = {{rig.inputs[0]->data(), DType::F32, full},
                                  {rig.inputs[1]->data(), DType::F32, broadcast},
                                  {rig.inputs[2]->data(), DType::I64, same}};
   for (const int threads : {1, 3}) {
@@ -161,8 +161,8 @@ TEST(BlockProgram, LongProgramsGiveTheBitsOfSingleOps) {
     char* const outputs[] = {reinterpret_cast<char*>(first.data()),
                              reinterpret_cast<char*>(second.data())};
     cpu::run_blocks(program, sizes, sources, rig.batch.scalars, outputs, threads);
-    EXPECT_TRUE(first == rig.values<float>(*values[bent.number]));
-    EXPECT_TRUE(second == rig.values<int64_t>(*values[both.number]));
+    EXPECT_TRUE(first == rig.values<float>(*values[bent.id]));
+    EXPECT_TRUE(second == rig.values<int64_t>(*values[both.id]));
   }
 }
 
@@ -174,7 +174,7 @@ TEST(BlockProgram, WhatIsTheSameForAllIsComputedOnce) {
   program.outputs = {2};
   const int64_t sizes[] = {2, 300};
   const Strides none{0, 0};
-  const cpu::Source sources[] = {{reinterpret_cast<const char*>(&a), DType::F32, none},
+  const cpu::ElementSource sources[] = {{reinterpret_cast<const char*>(&a), DType::F32, none},
                                  {reinterpret_cast<const char*>(&b), DType::F32, none}};
   Floats out(600);
   char* const outputs[] = {reinterpret_cast<char*>(out.data())};

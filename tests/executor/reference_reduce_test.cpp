@@ -143,7 +143,7 @@ std::vector<char> bits_with(int threads) {
                          rig.step(Op::Argmax, {x}, {1, 0}),
                          rig.step(Op::Contiguous, {y}),
                          rig.step(Op::Cat, {x, y}, {1})};
-  for (const Value root : roots) rig.batch.roots.push_back(root.number);
+  for (const Value root : roots) rig.batch.roots.push_back(root.id);
   std::vector<char> all;
   for (const BufferRef& root : rig.run_program()) {
     const auto bytes = rig.bytes(*root);

@@ -60,11 +60,12 @@ class Rig {
     return input(BufferRef(new Buffer(all->storage(), all->dtype(), std::move(layout))));
   }
   /// Appends a step; its type is inferred. `shape` and `dtype` are what Sizes and DType say.
-  Value step(Op op, std::initializer_list<Value> operands, std::initializer_list<Word> words = {},
-             Shape shape = {}, DType dtype = DType::F32) {
+  Value step(Op op, std::initializer_list<Value> operands,
+             std::initializer_list<Word> attributes = {}, Shape shape = {},
+             DType dtype = DType::F32) {
     Args args;
     args.op = op;
-    for (const Word& word : words) args.words.push_back(word.bits);
+    for (const Word& attr : attributes) args.attributes.push_back(attr.bits);
     args.shape = shape;
     args.dtype = dtype;
     return step(args, operands);
@@ -74,15 +75,15 @@ class Rig {
     std::vector<TensorType> types;
     std::vector<uint32_t> numbers;
     for (const Value operand : operands) {
-      types.push_back(batch.type(operand.number));
-      numbers.push_back(operand.number);
+      types.push_back(batch.type(operand.id));
+      numbers.push_back(operand.id);
     }
     infer(args, types);
     for (uint32_t i = 0; i < info(args.op).scalars; ++i) {
-      batch.scalars.push_back(args.words[i]);
-      args.words[i] = static_cast<int64_t>(batch.free_scalars++);
+      batch.scalars.push_back(args.attributes[i]);
+      args.attributes[i] = static_cast<int64_t>(batch.free_scalars++);
     }
-    return {batch.add_step(args.op, numbers, args.words, args.dtype, {}, args.shape)};
+    return {batch.add_step(args.op, numbers, args.attributes, args.dtype, {}, args.shape)};
   }
 
   /// The values after running step by step.
@@ -121,14 +122,14 @@ class Rig {
   }
   /// Runs the batch in both ways, checks that they agree bit for bit, and gives the value.
   BufferRef run(Value root) {
-    batch.roots = {root.number};
+    batch.roots = {root.id};
     const auto state = backend->random_state();
-    const BufferRef stepped = run_steps()[root.number];
+    const BufferRef stepped = run_steps()[root.id];
     backend->restore(*state);
     const BufferRef compiled = run_program()[0];
     EXPECT_EQ(bytes(*stepped), bytes(*compiled));
     EXPECT_EQ(to_string(stepped->dtype(), stepped->sizes()),
-              to_string(batch.type(root.number).dtype, batch.sizes(root.number)));
+              to_string(batch.type(root.id).dtype, batch.sizes(root.id)));
     EXPECT_EQ(to_string(compiled->dtype(), compiled->sizes()),
               to_string(stepped->dtype(), stepped->sizes()));
     return stepped;
@@ -157,7 +158,7 @@ class Rig {
   }
   /// Runs step by step, which must fail at `at` for this cause; the program must fail, too.
   void expect_failure(Value root, uint32_t at, const std::string& cause) {
-    batch.roots = {root.number};
+    batch.roots = {root.id};
     try {
       run_steps();
       ADD_FAILURE() << "nothing failed";

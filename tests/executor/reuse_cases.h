@@ -144,7 +144,7 @@ inline void expect_over_inputs(std::unique_ptr<Backend> (*make)(MemoryCount&, Op
       MemoryCount memory;
       Rig rig(make(memory, {.reuse = reuse}));
       const Value x = rig.input({300, 300}, numbers), y = rig.input({300, 300}, numbers);
-      for (const Value root : each.build(rig, x, y)) rig.batch.roots.push_back(root.number);
+      for (const Value root : each.build(rig, x, y)) rig.batch.roots.push_back(root.id);
       std::sort(rig.batch.roots.begin(), rig.batch.roots.end());
       const auto wanted = rig.run_program();
       const auto own = rig.copied_inputs();
@@ -170,7 +170,7 @@ inline std::vector<Value> build(const ReuseCase& reuse, Rig& rig) {
   for (size_t i = 0; i < numbers.size(); ++i) numbers[i] = std::sin(static_cast<float>(i)) / 8;
   const Value x = rig.input({300, 300}, numbers);
   std::vector<Value> roots = reuse.build(rig, x, rig.step(Op::Matmul, {x, x}));
-  for (const Value root : roots) rig.batch.roots.push_back(root.number);
+  for (const Value root : roots) rig.batch.roots.push_back(root.id);
   std::sort(rig.batch.roots.begin(), rig.batch.roots.end());
   return roots;
 }

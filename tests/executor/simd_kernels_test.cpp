@@ -36,7 +36,7 @@ std::vector<uint64_t> run(const BlockProgram& program, const std::vector<std::ve
                           int64_t from, int64_t n, size_t repeated = kNone, int threads = 1) {
   const int64_t sizes[] = {n};
   const int64_t along[] = {1}, none[] = {0};
-  std::vector<Source> sources;
+  std::vector<ElementSource> sources;
   for (size_t i = 0; i < inputs.size(); ++i) {
     const DType dtype = program.registers[static_cast<uint32_t>(i)];
     const bool same = i == repeated;
@@ -142,8 +142,8 @@ TEST(SimdKernels, LongProgramsAndThreadsDoNotShow) {
     for (size_t i = 0; i < count; ++i) {
       const DType dtype = operand_dtype(one, i);
       const int64_t sizes[] = {kAll}, along[] = {1};
-      const Source source{inputs[i].data(), dtype, along};
-      const Source sources[] = {source, source};
+      const ElementSource source{inputs[i].data(), dtype, along};
+      const ElementSource sources[] = {source, source};
       char* const out[] = {squares[i].data()};
       run_blocks(single({Op::Mul, dtype}), sizes, sources, {}, out, 1);
     }
@@ -166,15 +166,15 @@ std::vector<uint64_t> fold_bits(Fold kind, DType dtype) {
   const FoldKernels kernels = fold_kernels(kind, dtype);
   std::vector<uint64_t> bits;
   for (const int64_t n : {0, 1, 2, 3, 7, 8, 31, 32, 33, 63, 64, 65, 100, 1000, 2999}) {
-    uint64_t word = 0;
-    kernels.run(n, in.data() + 1, 3.25, &word);
-    bits.push_back(word);
+    uint64_t attr = 0;
+    kernels.run(n, in.data() + 1, 3.25, &attr);
+    bits.push_back(attr);
   }
   for (const int64_t n : {1, 3, 4, 8, 17, 100}) {
-    std::vector<uint64_t> words(static_cast<size_t>(n));
+    std::vector<uint64_t> attributes(static_cast<size_t>(n));
     const std::vector<double> shifts(static_cast<size_t>(n), 1.5);
-    kernels.columns(27, 111, n, in.data(), shifts.data(), words.data());
-    bits.insert(bits.end(), words.begin(), words.end());
+    kernels.columns(27, 111, n, in.data(), shifts.data(), attributes.data());
+    bits.insert(bits.end(), attributes.begin(), attributes.end());
   }
   return bits;
 }
@@ -259,7 +259,7 @@ TEST(SimdTargets, AgreeOnSoftmaxAndProducts) {
           rig.step(Op::Matmul, {small, rig.step(Op::T, {small})})};
       const auto values = rig.run_steps();
       for (size_t i = 0; i < std::size(steps); ++i) {
-        const Buffer& result = *values[steps[i].number];
+        const Buffer& result = *values[steps[i].id];
         std::vector<double> now(static_cast<size_t>(result.numel()));
         rig.backend->to_host(result, DType::F64, now.data());
         if (first.size() <= i) first.push_back(now);

@@ -51,11 +51,11 @@ inline std::vector<uint64_t> bits_of(const std::vector<char>& bytes, DType dtype
     visit_stored(dtype, [&]<class T>(Type<T>) {
       T value;
       std::memcpy(&value, bytes.data() + at, item);
-      uint64_t word = 0;
-      std::memcpy(&word, &value, item);
+      uint64_t attr = 0;
+      std::memcpy(&attr, &value, item);
       if constexpr (std::is_floating_point_v<T>)
-        if (value != value) word = ~uint64_t{0};
-      bits.push_back(word);
+        if (value != value) attr = ~uint64_t{0};
+      bits.push_back(attr);
     });
   return bits;
 }

@@ -179,7 +179,7 @@ TEST(Pickle, TheMachineCannotBeBroken) {
 
 TEST(Pickle, DeepNestingAndCirclesCostNoStack) {
   EXPECT_THAT(refused(join(")", std::string(60'000, '\x85'))), HasSubstr("a tuple of 1"));
-  EXPECT_THAT(refused(std::string(kMostPickle, '(') + "N"), HasSubstr("None"));
+  EXPECT_THAT(refused(std::string(kMaxPickle, '(') + "N"), HasSubstr("None"));
   EXPECT_THAT(refused("]q\x01h\x01"
                       "a"),
               HasSubstr("a list of 1"));

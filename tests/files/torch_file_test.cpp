@@ -394,7 +394,7 @@ TEST_F(TorchFile, ArchivesOfOtherPrograms) {
 TEST_F(TorchFile, PicklesThatAreNoTensors) {
   EXPECT_THAT(refused(file_with({{"archive/data.pkl", "cos\nsystem\n."}})),
               HasSubstr("its pickle names os.system"));
-  EXPECT_THAT(refused(file_with({{"archive/data.pkl", std::string(kMostPickle + 1, 'N')}})),
+  EXPECT_THAT(refused(file_with({{"archive/data.pkl", std::string(kMaxPickle + 1, 'N')}})),
               HasSubstr("1048577 bytes, more than one tensor's"));
 }
 

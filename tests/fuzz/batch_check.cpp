@@ -48,7 +48,8 @@ class Former {
     Args args = call.args;
     Layout layout;
     outline_.infer(args, call.operands);
-    if (!row.rules.view({row, args.words}, args.shape, source->second.layout, layout)) return false;
+    if (!row.rules.view({row, args.attributes}, args.shape, source->second.layout, layout))
+      return false;
     sources_[call.id] = {source->second.literal, std::move(layout)};
     return true;
   }
@@ -59,15 +60,15 @@ class Former {
     for (const uint32_t id : call.operands) operands.push_back(number_of(id));
     Batch& batch = form_.batch;
     for (uint32_t i = 0; i < info(args.op).scalars; ++i) {
-      batch.scalars.push_back(args.words[i]);
-      args.words[i] = static_cast<int64_t>(batch.scalars.size() - 1);
+      batch.scalars.push_back(args.attributes[i]);
+      args.attributes[i] = static_cast<int64_t>(batch.scalars.size() - 1);
     }
     form_.numbers[call.id] =
-        batch.add_step(args.op, operands, args.words, args.dtype, args.device, args.shape);
+        batch.add_step(args.op, operands, args.attributes, args.dtype, args.device, args.shape);
   }
   /// Inputs are numbered where they are first used.
   uint32_t number_of(uint32_t id) {
-    if (id == kAbsent) return kNone.number;
+    if (id == kAbsent) return kNone.id;
     const auto [place, added] = form_.numbers.try_emplace(id);
     if (added) {
       const Source& source = sources_.at(id);
@@ -95,7 +96,7 @@ class Former {
     Batch& batch = form_.batch;
     std::vector<bool> root(batch.values.size(), true);
     for (const uint32_t operand : batch.operands)
-      if (operand != kNone.number) root[operand] = false;
+      if (operand != kNone.id) root[operand] = false;
     for (const auto& [id, number] : form_.numbers)
       if (!freed_.contains(id)) root[number] = true;
     for (const Batch::Step& step : batch.steps)
@@ -133,7 +134,7 @@ double growth(const Batch& batch, const Batch::Step& step) {
   double most = 1;
   const auto results = static_cast<double>(numel(batch.sizes(step.result)));
   for (const uint32_t operand : batch.operands_of(step))
-    if (operand != kNone.number && results > 0)
+    if (operand != kNone.id && results > 0)
       most = std::max(most, static_cast<double>(numel(batch.sizes(operand))) / results);
   return std::sqrt(most);
 }
@@ -200,7 +201,7 @@ bool is_beyond(const Batch::Step& step, const Tensor& operand) {
 bool has_jumps(const Batch& batch, const Batch::Step& step) {
   bool any_float = false, all_float = true;
   for (const uint32_t operand : batch.operands_of(step)) {
-    const bool real = operand != kNone.number && is_float(batch.values[operand].dtype);
+    const bool real = operand != kNone.id && is_float(batch.values[operand].dtype);
     any_float |= real;
     all_float &= real;
   }
@@ -233,7 +234,7 @@ std::vector<BufferRef> values_of(const Batch& batch, const std::vector<BufferRef
 /// Whether all operands are there.
 bool ready(const Batch& batch, const Batch::Step& step, const std::vector<BufferRef>& values) {
   for (const uint32_t operand : batch.operands_of(step))
-    if (operand != kNone.number && !values[operand]) return false;
+    if (operand != kNone.id && !values[operand]) return false;
   return true;
 }
 
@@ -391,7 +392,7 @@ class Check {
     // What jumps is the same on the same operands; random rows do not look at any.
     if (!is_float(result) || operands.empty()) return slack;
     for (const uint32_t operand : operands)
-      if (operand != kNone.number && is_beyond(step, read(judge_, *judged_[operand])))
+      if (operand != kNone.id && is_beyond(step, read(judge_, *judged_[operand])))
         std::ranges::fill(slack, kInf);
     for (size_t i = 0; i < slack.size(); ++i)
       slack[i] = std::max(slack[i],
@@ -400,7 +401,7 @@ class Check {
     for (int trial = 0; trial < kTrials; ++trial) {
       std::vector<BufferRef> moved = judged_;
       for (const uint32_t operand : operands) {
-        if (operand == kNone.number) continue;
+        if (operand == kNone.id) continue;
         Tensor tensor = read(judge_, *judged_[operand]);
         perturb(tensor, std::max(unit_of(tensor.dtype), unit_of(result)), 0, false, dice);
         moved[operand] = write(judge_, tensor);
@@ -512,7 +513,7 @@ std::vector<bool> after_jumps(const Batch& batch) {
   for (const Batch::Step& step : batch.steps) {
     excused[step.result] = has_jumps(batch, step);
     for (const uint32_t operand : batch.operands_of(step))
-      if (operand != kNone.number && excused[operand]) excused[step.result] = true;
+      if (operand != kNone.id && excused[operand]) excused[step.result] = true;
   }
   return excused;
 }
@@ -550,8 +551,8 @@ Bounds error_bounds(Backend& judge, const Form& form, uint64_t seed) {
   }
   for (const Batch::Step& step : batch.steps)
     for (const uint32_t operand : batch.operands_of(step))
-      if (operand != kNone.number && (bounds.excused[operand] || loose[operand] || !own[operand] ||
-                                      is_beyond(step, read(judge, *own[operand]))))
+      if (operand != kNone.id && (bounds.excused[operand] || loose[operand] || !own[operand] ||
+                                  is_beyond(step, read(judge, *own[operand]))))
         bounds.excused[step.result] = true;
   return bounds;
 }

@@ -16,8 +16,8 @@ namespace {
 
 using Verb = Instruction::Verb;
 
-constexpr int64_t kMostElements = 4096, kMostOfBig = 1 << 17;
-constexpr uint32_t kMostDims = 5;
+constexpr int64_t kMaxElements = 4096, kMaxOfBig = 1 << 17;
+constexpr uint32_t kMaxDims = 5;
 constexpr int kAttempts = 60;
 constexpr double kMayBeRefused = 0.2;  // of the calls of programs that have such
 
@@ -252,17 +252,17 @@ class Generator {
     for (int64_t i = 0; i < rank; ++i)
       list.insert(list.begin() + dice_.below(i + 1), dice_.chance(0.1) ? i - rank : i);
     if (!list.empty() && dice_.chance(0.05)) list.pop_back();
-    args.words.push_back(static_cast<int64_t>(list.size()));
-    for (const int64_t item : list) args.words.push_back(item);
+    args.attributes.push_back(static_cast<int64_t>(list.size()));
+    for (const int64_t item : list) args.attributes.push_back(item);
   }
   /// Sizes of as many elements, one of them perhaps left to be worked out.
   Shape resized(const Shape& from) {
     int64_t rest = numel(from);
     Shape sizes;
     if (rest == 0) return dice_.chance(0.5) ? from : Shape{0, random_size()};
-    for (int64_t divisor = 2; rest > 1 && sizes.size() < kMostDims - 1; ++divisor) {
+    for (int64_t divisor = 2; rest > 1 && sizes.size() < kMaxDims - 1; ++divisor) {
       if (divisor * divisor > rest) divisor = rest;
-      for (; rest % divisor == 0 && sizes.size() < kMostDims - 1; rest /= divisor) {
+      for (; rest % divisor == 0 && sizes.size() < kMaxDims - 1; rest /= divisor) {
         if (!sizes.empty() && dice_.chance(0.4)) sizes.back() *= divisor;
         else sizes.insert(static_cast<uint32_t>(dice_.below(sizes.size() + 1)), divisor);
       }
@@ -285,26 +285,26 @@ class Generator {
         // Some functions that create are for a constant, 0 or 1.
         const bool constant = operands.empty() && dice_.chance(0.5);
         const double value = constant ? static_cast<double>(dice_.below(2)) : random_float();
-        args.words.push_back(std::bit_cast<int64_t>(value));
+        args.attributes.push_back(std::bit_cast<int64_t>(value));
       }
       if (param.kind == Kind::Index && suitable.indices.empty())
-        args.words.push_back(random_index(operands.empty()));
+        args.attributes.push_back(random_index(operands.empty()));
       if (param.kind == Kind::Sizes)
         args.shape = suitable.shape                ? *suitable.shape
                      : alone || dice_.chance(0.05) ? random_sizes()
                                                    : resized(self);
       if (param.kind == Kind::DType) args.dtype = random_dtype();
     }
-    for (const int64_t index : suitable.indices) args.words.push_back(index);
-    for (const int64_t integer : suitable.integers) args.words.push_back(integer);
+    for (const int64_t index : suitable.indices) args.attributes.push_back(index);
+    for (const int64_t integer : suitable.integers) args.attributes.push_back(integer);
     for (const Param& param : row.params) {
       if (!suitable.integers.empty()) break;
-      if (param.kind == Kind::Int) args.words.push_back(random_int(rank));
-      if (param.kind == Kind::Flag) args.words.push_back(dice_.below(2));
+      if (param.kind == Kind::Int) args.attributes.push_back(random_int(rank));
+      if (param.kind == Kind::Flag) args.attributes.push_back(dice_.below(2));
     }
     for (const std::vector<int64_t>& list : suitable.lists) {
-      args.words.push_back(static_cast<int64_t>(list.size()));
-      for (const int64_t item : list) args.words.push_back(item);
+      args.attributes.push_back(static_cast<int64_t>(list.size()));
+      for (const int64_t item : list) args.attributes.push_back(item);
     }
     for (const Param& param : row.params)
       if (param.kind == Kind::IntList && suitable.lists.empty()) put_list(args, rank);
@@ -354,8 +354,8 @@ class Generator {
     try {
       Args args = call.args;
       const Fact result = outline_.infer(args, call.operands);
-      if (result.layout.sizes.size() > kMostDims ||
-          numel(result.layout.sizes) > (big_ ? kMostOfBig : kMostElements))
+      if (result.layout.sizes.size() > kMaxDims ||
+          numel(result.layout.sizes) > (big_ ? kMaxOfBig : kMaxElements))
         return false;
     } catch (const Error&) {
       if (!may_be_refused) return false;

@@ -25,7 +25,7 @@ Outline::Fact Outline::infer(Args& args, std::span<const uint32_t> operands) con
   if (args.op == Op::Move) layout = find(operands[0])->layout;
   if (row.rules.view) {
     Layout view;
-    if (row.rules.view({row, args.words}, args.shape, find(operands[0])->layout, view))
+    if (row.rules.view({row, args.attributes}, args.shape, find(operands[0])->layout, view))
       layout = std::move(view);
   }
   return {args.dtype, std::move(layout)};

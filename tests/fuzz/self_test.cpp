@@ -109,11 +109,11 @@ class Altered final : public Backend {
   std::unique_ptr<Backend> inner_ = make_reference_backend(memory_, 1);
 };
 
-constexpr uint64_t kMostPrograms = 400;
+constexpr uint64_t kMaxPrograms = 400;
 
 /// The first program that fails, made small; an empty one when none does.
 Program hunt(Level level, const Judgement& judge) {
-  for (uint64_t seed = 1; seed <= kMostPrograms; ++seed) {
+  for (uint64_t seed = 1; seed <= kMaxPrograms; ++seed) {
     const Program program = generate(seed, level);
     if (const auto failure = judge(program)) return minimise(program, *failure, judge);
   }
@@ -142,7 +142,7 @@ TEST_P(FuzzRows, FindsARowThatIsWrong) {
       return check_batch(program, broken, *reference, tally);
     });
     // The data it needs, the call, and nothing else.
-    EXPECT_TRUE(calls(small, op)) << "not found in " << kMostPrograms << " programs";
+    EXPECT_TRUE(calls(small, op)) << "not found in " << kMaxPrograms << " programs";
     EXPECT_LE(small.list.size(), std::max<size_t>(5, info(op).tensors + 1)) << to_c(small);
   }
 }
@@ -172,7 +172,7 @@ TEST(FuzzSelf, AllowsABackendThatRoundsOtherwise) {
   const Judgement judge = [&](const Program& program) {
     return check_batch(program, other, *reference, tally);
   };
-  for (uint64_t seed = 1; seed <= kMostPrograms; ++seed) {
+  for (uint64_t seed = 1; seed <= kMaxPrograms; ++seed) {
     const Program program = generate(seed, Level::Batch);
     if (const auto failure = judge(program)) ADD_FAILURE() << report(program, *failure, judge);
   }

@@ -82,7 +82,10 @@ std::vector<Spelling> read_tables() {
 class Speller {
  public:
   Speller(const Spelling& spelling, const Instruction& call)
-      : spelling_(spelling), call_(call), row_(info(call.args.op)), words_{row_, call.args.words} {
+      : spelling_(spelling),
+        call_(call),
+        row_(info(call.args.op)),
+        words_{row_, call.args.attributes} {
     for (const Param& param : spelling.params) {
       const bool tensor = param.kind == Kind::OptTensor;
       bound_.push_back({tensor                      ? Sort::Value
@@ -190,7 +193,7 @@ class Speller {
   const Spelling& spelling_;
   const Instruction& call_;
   const OpInfo& row_;
-  WordsView words_;
+  AttributesView words_;
   std::vector<Argument> bound_;
   uint32_t tensor_ = 0, scalar_ = 0, integer_ = 0, list_ = 0;
 };
@@ -248,7 +251,7 @@ std::string c_data(const Literal& literal) {
 std::string unexported(const Instruction& call) {
   std::string text = join("/* ", info(call.args.op).name, "(");
   for (const uint32_t operand : call.operands) text += join(value_name(operand), ", ");
-  return text + join("words=", to_string(call.args.words),
+  return text + join("words=", to_string(call.args.attributes),
                      ", type=", to_string(call.args.dtype, call.args.shape),
                      "), not exported */ 0");
 }

@@ -57,11 +57,11 @@ Shape result_of(Op op, const Suitable& given) {
   std::vector<TensorType> types;
   for (const Shape& sizes : given.sizes)
     types.push_back({.dtype = DType::F32, .device = {}, .sizes = sizes});
-  for (const int64_t index : given.indices) args.words.push_back(index);
-  for (const int64_t integer : given.integers) args.words.push_back(integer);
+  for (const int64_t index : given.indices) args.attributes.push_back(index);
+  for (const int64_t integer : given.integers) args.attributes.push_back(integer);
   for (const std::vector<int64_t>& list : given.lists) {
-    args.words.push_back(static_cast<int64_t>(list.size()));
-    for (const int64_t item : list) args.words.push_back(item);
+    args.attributes.push_back(static_cast<int64_t>(list.size()));
+    for (const int64_t item : list) args.attributes.push_back(item);
   }
   try {
     infer(args, types);

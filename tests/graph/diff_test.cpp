@@ -37,8 +37,8 @@ TEST(Diff, AnAttributeIsToldWithItsLines) {
       "%0: f32[2,3] = input\n%1: f32[2,3] = softmax(%0, dim=1)\n"
       "%2: f32[2,3] = neg(%1)\nreturn %2\n";
   const std::string b = std::string(a).replace(a.find("dim=1"), 5, "dim=0");
-  const std::string labels[] = {"probs", ""}, places[] = {"train.spl:12", ""};
-  const DumpNotes notes{places, labels};
+  const std::string labels[] = {"probs", ""}, locations[] = {"train.spl:12", ""};
+  const DumpNotes notes{locations, labels};
   const Batch in_a = parse_text(a), in_b = parse_text(b);
   EXPECT_EQ(explain_difference(in_a, in_b, &notes),
             "A has 1 input, 2 steps, 1 root; B has 1 input, 2 steps, 1 root.\n"

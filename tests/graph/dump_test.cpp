@@ -49,8 +49,8 @@ TEST(Dump, ExpandedInputsReadBack) {
 }
 
 TEST(Dump, TextIsWhatTheReadmeShows) {
-  const std::string places[] = {"", "train.spl:12"}, labels[] = {"", "say \"hi\"\n"};
-  const DumpNotes notes{places, labels};
+  const std::string locations[] = {"", "train.spl:12"}, labels[] = {"", "say \"hi\"\n"};
+  const DumpNotes notes{locations, labels};
   const std::string text = to_text(small_batch(), &notes);
   EXPECT_EQ(text.substr(text.find('\n') + 1),
             "%0: f32[32,64] = input\n"
@@ -68,7 +68,8 @@ TEST(Dump, TextIsWhatTheReadmeShows) {
 }
 
 TEST(Dump, NotesReadBackFromBothForms) {
-  const std::string places[] = {"", "train.spl:12"}, labels[] = {"say \"hi\" \\\n\x01 \u00e9", ""};
+  const std::string locations[] = {"", "train.spl:12"},
+                    labels[] = {"say \"hi\" \\\n\x01 \u00e9", ""};
   Batch batch;
   const std::vector<int64_t> sizes = {3};
   const uint32_t inputs[] = {batch.add_input(DType::I64, {}, sizes),
@@ -76,12 +77,12 @@ TEST(Dump, NotesReadBackFromBothForms) {
   const uint32_t sum = batch.add_step(Op::Add, inputs, {}, DType::I64, {}, sizes);
   batch.roots = {batch.add_step(Op::Neg, {&sum, 1}, {}, DType::I64, {}, sizes)};
   const Range ranges[] = {{}, {INT64_MIN, INT64_MAX}};
-  const DumpNotes notes{places, labels, ranges, "inputs.safetensors", "index 9, found \"9\""};
+  const DumpNotes notes{locations, labels, ranges, "inputs.safetensors", "index 9, found \"9\""};
   for (const std::string& text : {to_text(batch, &notes), to_json(batch, &notes)}) {
     SCOPED_TRACE(text);
     const Dump read = read_dump(text);
     expect_identical(read.batch, batch, text);
-    EXPECT_EQ(read.places, std::vector(std::begin(places), std::end(places)));
+    EXPECT_EQ(read.locations, std::vector(std::begin(locations), std::end(locations)));
     EXPECT_EQ(read.labels, std::vector(std::begin(labels), std::end(labels)));
     EXPECT_EQ(read.ranges, std::vector(std::begin(ranges), std::end(ranges)));
     EXPECT_EQ(read.inputs, notes.inputs);
@@ -98,7 +99,7 @@ TEST(Dump, CommentsOfOthersSayNothing) {
   const Dump read = read_dump(
       "# by hand\n%0: i64[2] = input  # from here\n%1: i64[2] = neg(%0)  # \"open\n"
       "%2: i64[2] = neg(%1)  # at\n# failed\nreturn %2 # all\n");
-  EXPECT_TRUE(read.places.empty());
+  EXPECT_TRUE(read.locations.empty());
   EXPECT_TRUE(read.labels.empty());
   EXPECT_TRUE(read.ranges.empty());
   EXPECT_EQ(read.error, "");
@@ -253,8 +254,8 @@ TEST(DumpDamage, DeepJsonIsRefused) {
 }
 
 TEST(Dump, DotEscapesAndTellsRolesApart) {
-  const std::string places[] = {"a\"b.spl:1", "x\\y.spl:2"};
-  const DumpNotes notes{places, {}};
+  const std::string locations[] = {"a\"b.spl:1", "x\\y.spl:2"};
+  const DumpNotes notes{locations, {}};
   const std::string dot = to_dot(small_batch(), &notes);
   EXPECT_NE(dot.find("v0 [label=\"%0 input\\nf32[32,64]\", shape=ellipse"), std::string::npos)
       << dot;

@@ -30,17 +30,17 @@ class Maker {
     args.dtype = dtype;
     args.shape = sizes;
     for (uint32_t i = 0; i < info(op).scalars; ++i) {
-      args.words.push_back(std::ssize(batch.scalars));
+      args.attributes.push_back(std::ssize(batch.scalars));
       batch.scalars.push_back(std::bit_cast<int64_t>(0.5 + static_cast<double>(i)));
       ++batch.free_scalars;
     }
-    for (const int64_t integer : integers) args.words.push_back(integer);
+    for (const int64_t integer : integers) args.attributes.push_back(integer);
     return BatchBuilder(batch).append(args);
   }
   /// The groups of the steps, with the values that leave named as roots.
   std::vector<uint32_t> groups(std::vector<Value> roots) {
     batch.roots.clear();
-    for (const Value root : roots) batch.roots.push_back(root.number);
+    for (const Value root : roots) batch.roots.push_back(root.id);
     EXPECT_EQ(message_of([&] { verify(batch); }), "");
     return fusion_groups(batch).of_step;
   }
@@ -193,10 +193,10 @@ TEST(Fuse, ScalarsAreNamedByPosition) {
   const Value scaled = make.step(Op::MulScalar, {make.step(Op::Matmul, {x, x})});
   const Value a = make.step(Op::AddScalar, {x}), b = make.step(Op::Lerp, {a, x});
   make.batch.scalars.push_back(std::bit_cast<int64_t>(7.0));  // a constant
-  const int64_t words[] = {3};
-  const uint32_t operands[] = {b.number};
+  const int64_t attributes[] = {3};
+  const uint32_t operands[] = {b.id};
   const int64_t sizes[] = {8};
-  const Value c{make.batch.add_step(Op::SubScalar, operands, words, DType::F32, {}, sizes)};
+  const Value c{make.batch.add_step(Op::SubScalar, operands, attributes, DType::F32, {}, sizes)};
   const Batch fused = make.fused({scaled, c});
   ASSERT_EQ(fused.groups.size(), 1u);
   const Batch& group = fused.groups[0];
@@ -204,7 +204,7 @@ TEST(Fuse, ScalarsAreNamedByPosition) {
   EXPECT_EQ(group.scalars.size(), 3u);
   EXPECT_EQ(group.scalars[2], std::bit_cast<int64_t>(7.0));
   const auto step = std::ranges::find(fused.steps, Op::Fused, &Batch::Step::op);
-  const auto named = fused.words_of(*step).list(0);
+  const auto named = fused.attributes_of(*step).list(0);
   EXPECT_EQ(std::vector<int64_t>(named.begin(), named.end()), (std::vector<int64_t>{1, 2}));
 }
 
@@ -252,8 +252,7 @@ Batch any_batch(uint32_t seed, int steps) {
   std::set<uint32_t> roots;
   for (const auto* list : {&squares, &rows, &numbers})
     for (size_t i = 0; i < list->size(); ++i)
-      if (!make.batch.is_input((*list)[i].number) && random() % 4 == 0)
-        roots.insert((*list)[i].number);
+      if (!make.batch.is_input((*list)[i].id) && random() % 4 == 0) roots.insert((*list)[i].id);
   make.batch.roots.assign(roots.begin(), roots.end());
   return std::move(make.batch);
 }
@@ -330,7 +329,7 @@ TEST(Fuse, DamagedGroupsAreRefused) {
   refused([](Batch& b) { b.groups[0].dims[0] = 5; }, "its group is none");
   refused([](Batch& b) { b.values[0].dtype = DType::F64; }, "operand 0 is f64[4]");
   refused([](Batch& b) { b.values[1].dtype = DType::F64; }, "result 0 is f64[4]");
-  refused([](Batch& b) { b.words[2] = 7; }, "there is no scalar 7");
+  refused([](Batch& b) { b.attributes[2] = 7; }, "there is no scalar 7");
   refused([](Batch& b) { b.groups[0].free_scalars = 0; }, "names 1 scalars and its group takes 0");
   refused([](Batch& b) { b.groups[0] = b; }, "there are no groups here");
   const std::string canonical = message_of([&] { verify(good, true); });

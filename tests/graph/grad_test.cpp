@@ -51,7 +51,7 @@ struct GradTest : testing::Test {
   Value leaf() {
     Args args;
     args.op = Op::Full;
-    args.words = {build.constant(2)};
+    args.attributes = {build.constant(2)};
     args.shape = {2, 3};
     const Value value = held(build.append(args));
     graph.make_leaf(value);
@@ -184,7 +184,7 @@ TEST(GradOfLongChains, AreRecordedGoneThroughAndReleasedOnASmallStack) {
       TapeRecorder build(graph, graph.open_tape());
       Args args;
       args.op = Op::Full;
-      args.words = {build.constant(1)};
+      args.attributes = {build.constant(1)};
       const Value leaf = build.append(args);
       graph.hold(leaf);
       graph.make_leaf(leaf);

@@ -23,9 +23,9 @@ TEST(HostMemory, ClassesHoldWhatTheyAreFor) {
     EXPECT_GE(size.bytes, bytes);
     EXPECT_LE(size.bytes, std::max<int64_t>(256, bytes + bytes / 4));
     EXPECT_EQ(size.bytes % kAlignment, 0);
-    EXPECT_EQ(class_bytes(size.number), size.bytes);
-    EXPECT_EQ(size_class(size.bytes).number, size.number);
-    EXPECT_EQ(size_class(size.bytes + 1).number, size.number + 1);
+    EXPECT_EQ(class_bytes(size.id), size.bytes);
+    EXPECT_EQ(size_class(size.bytes).id, size.id);
+    EXPECT_EQ(size_class(size.bytes + 1).id, size.id + 1);
   }
 }
 

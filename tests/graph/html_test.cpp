@@ -53,9 +53,9 @@ TEST(Html, TheBatchReadsBackFromThePage) {
 
 TEST(Html, TextsOfUsersStayTexts) {
   const std::string nasty = "</script><script>alert(1)</script><!--<script> {{data}} \"'&\\\n\xff";
-  const std::string labels[] = {nasty, ""}, places[] = {"", nasty};
+  const std::string labels[] = {nasty, ""}, locations[] = {"", nasty};
   PageNotes notes;
-  notes.notes = {places, labels};
+  notes.notes = {locations, labels};
   notes.title = nasty;
   const std::string page = to_html(small_batch(), notes);
   EXPECT_EQ(count(page, "<script"), 2u);

@@ -31,13 +31,14 @@ TEST_P(KeepsType, InferenceSaysTheSame) {
       Args args;
       args.op = row.op;
       for (uint32_t i = 0; i < row.tensors; ++i) args.operands.push_back(Value{i});
-      args.words.resize(uint32_t{row.scalars} + row.integers);
-      const Small<int64_t, 10> words = args.words;
+      args.attributes.resize(uint32_t{row.scalars} + row.integers);
+      const Small<int64_t, 10> attributes = args.attributes;
       infer(args, operands);
       EXPECT_EQ(args.dtype, dtype);
       EXPECT_TRUE(args.device == type.device);
       EXPECT_TRUE(args.shape == sizes) << to_string(args.shape);
-      EXPECT_TRUE(args.words == words) << "inference normalises words, so it cannot be left out";
+      EXPECT_TRUE(args.attributes == attributes)
+          << "inference normalises words, so it cannot be left out";
     }
   }
 }

@@ -11,11 +11,11 @@ namespace {
 using Ints = std::vector<int64_t>;
 
 /// The result's type as text, or the message of the refusal.
-std::string inferred(Op op, const std::vector<Operand>& operands, const Ints& words = {},
+std::string inferred(Op op, const std::vector<Operand>& operands, const Ints& attributes = {},
                      const Ints& shape = {}, Ints* normalised = nullptr) {
   Args args;
   args.op = op;
-  args.words.assign(words);
+  args.attributes.assign(attributes);
   args.shape.assign(shape);
   std::vector<TensorType> types;
   for (const Operand& operand : operands) types.push_back(operand.type());
@@ -24,7 +24,7 @@ std::string inferred(Op op, const std::vector<Operand>& operands, const Ints& wo
   } catch (const Error& error) {
     return error.text();
   }
-  if (normalised) normalised->assign(args.words.begin(), args.words.end());
+  if (normalised) normalised->assign(args.attributes.begin(), args.attributes.end());
   return to_string(args.dtype, args.shape);
 }
 
@@ -103,11 +103,12 @@ TEST(Infer, Reshape) {
 
 TEST(Infer, SliceClampsItsBounds) {
   const auto slice = [](int64_t start, int64_t end, int64_t step, Ints wanted_bounds) {
-    Ints words;
-    const std::string type = inferred(Op::Slice, {f32({10, 2})}, {start, end, 0, step}, {}, &words);
+    Ints attributes;
+    const std::string type =
+        inferred(Op::Slice, {f32({10, 2})}, {start, end, 0, step}, {}, &attributes);
     if (!wanted_bounds.empty()) {
-      words.resize(2);
-      EXPECT_EQ(words, wanted_bounds);
+      attributes.resize(2);
+      EXPECT_EQ(attributes, wanted_bounds);
     }
     return type;
   };
@@ -121,12 +122,12 @@ TEST(Infer, SliceClampsItsBounds) {
 }
 
 TEST(Infer, DimensionsWrap) {
-  Ints words;
-  EXPECT_EQ(inferred(Op::SumDim, {f32({2, 3})}, {-1, 1}, {}, &words), "f32[2,1]");
-  EXPECT_EQ(words, (Ints{1, 1}));
+  Ints attributes;
+  EXPECT_EQ(inferred(Op::SumDim, {f32({2, 3})}, {-1, 1}, {}, &attributes), "f32[2,1]");
+  EXPECT_EQ(attributes, (Ints{1, 1}));
   EXPECT_EQ(inferred(Op::SumDim, {f32({})}, {-1, 1}), "f32[]");
-  EXPECT_EQ(inferred(Op::Unsqueeze, {f32({2})}, {-1}, {}, &words), "f32[2,1]");
-  EXPECT_EQ(words, (Ints{1}));
+  EXPECT_EQ(inferred(Op::Unsqueeze, {f32({2})}, {-1}, {}, &attributes), "f32[2,1]");
+  EXPECT_EQ(attributes, (Ints{1}));
   EXPECT_EQ(inferred(Op::Transpose, {f32({2, 3, 4})}, {0, -1}), "f32[4,3,2]");
   EXPECT_EQ(inferred(Op::Permute, {f32({2, 3, 4})}, {3, -1, 0, 1}), "f32[4,2,3]");
   expect_error(inferred(Op::SumDim, {f32({2, 3})}, {2, 0}), {"dim 2", "-2 to 1"});
@@ -214,31 +215,32 @@ TEST(Infer, Devices) {
 }
 
 TEST(Infer, ListsOfWindowsAreSpelledOut) {
-  Ints words;
+  Ints attributes;
   const Operand image = f32({2, 3, 8, 9}), weight = f32({4, 3, 3, 2});
   const auto absent = [](Op op, std::vector<Operand> operands, Ints list, Ints* normalised) {
     Args args;
     args.op = op;
-    args.words.assign(list);
+    args.attributes.assign(list);
     std::vector<TensorType> types;
     for (const Operand& operand : operands) types.push_back(operand.type());
     types.push_back({.device = {}, .none = true, .sizes = {}});
     infer(args, types);
-    normalised->assign(args.words.begin(), args.words.end());
+    normalised->assign(args.attributes.begin(), args.attributes.end());
     return to_string(args.dtype, args.shape);
   };
-  EXPECT_EQ(absent(Op::Conv2d, {image, weight}, {1, 1, 2, 2, 1, 0, 1, 1}, &words), "f32[2,4,4,4]");
-  EXPECT_EQ(words, (Ints{1, 2, 2, 2, 2, 1, 0, 2, 1, 1}));
-  EXPECT_EQ(inferred(Op::MaxPool2d, {image}, {2, 3, 2, 0, 1, 0}, {}, &words), "f32[2,3,2,4]");
-  EXPECT_EQ(words, (Ints{2, 3, 2, 2, 3, 2, 2, 0, 0}));
-  EXPECT_EQ(inferred(Op::AvgPool2d, {image}, {1, 3, 1, 2, 1, 1}, {}, &words), "f32[2,3,4,5]");
-  EXPECT_EQ(words, (Ints{2, 3, 3, 2, 2, 2, 2, 1, 1}));
+  EXPECT_EQ(absent(Op::Conv2d, {image, weight}, {1, 1, 2, 2, 1, 0, 1, 1}, &attributes),
+            "f32[2,4,4,4]");
+  EXPECT_EQ(attributes, (Ints{1, 2, 2, 2, 2, 1, 0, 2, 1, 1}));
+  EXPECT_EQ(inferred(Op::MaxPool2d, {image}, {2, 3, 2, 0, 1, 0}, {}, &attributes), "f32[2,3,2,4]");
+  EXPECT_EQ(attributes, (Ints{2, 3, 2, 2, 3, 2, 2, 0, 0}));
+  EXPECT_EQ(inferred(Op::AvgPool2d, {image}, {1, 3, 1, 2, 1, 1}, {}, &attributes), "f32[2,3,4,5]");
+  EXPECT_EQ(attributes, (Ints{2, 3, 3, 2, 2, 2, 2, 1, 1}));
 }
 
 TEST(Infer, LayersSayWhatTheyCannotTake) {
   const Operand image = f32({2, 3, 8, 9}), weight = f32({4, 3, 3, 2}), bias = f32({4});
-  const auto conv = [&](const Operand& x, const Operand& w, const Operand& b, Ints words) {
-    return inferred(Op::Conv2d, {x, w, b}, words);
+  const auto conv = [&](const Operand& x, const Operand& w, const Operand& b, Ints attributes) {
+    return inferred(Op::Conv2d, {x, w, b}, attributes);
   };
   const Ints plain = {1, 1, 1, 1, 0, 1, 1};
   EXPECT_EQ(conv(image, weight, bias, plain), "f32[2,4,6,8]");
@@ -252,7 +254,7 @@ TEST(Infer, LayersSayWhatTheyCannotTake) {
   expect_error(conv(image, weight, bias, {1, 1, 1, 1, 0, 1, 4}), {"reaches over 9", "has 8"});
   expect_error(conv(image, weight, bias, {1, 1, 1, 1, INT64_MAX, 1, 1}), {"padding is"});
   expect_error(conv(image, weight, {DType::F64, {4}}, plain), {"f32 and f64", "convert"});
-  const auto pool = [&](Ints words) { return inferred(Op::MaxPool2d, {image}, words); };
+  const auto pool = [&](Ints attributes) { return inferred(Op::MaxPool2d, {image}, attributes); };
   expect_error(pool({1, 3, 0, 1, 2}), {"padding is 2", "half of kernel_size, which is 3"});
   expect_error(pool({1, 9, 0, 1, 0}), {"window of 9", "input of 8"});
   expect_error(inferred(Op::AvgPool2d, {{DType::I32, {1, 4, 4}}}, {1, 2, 0, 1, 0}), {"not i32"});
@@ -262,9 +264,9 @@ TEST(Infer, NormalizationsAndDropoutSayWhatTheyCannotTake) {
   const auto bits = [](double value) { return std::bit_cast<int64_t>(value); };
   const Operand x = f32({2, 3}), three = f32({3});
   const auto layer = [&](const Operand& weight, Ints shape) {
-    Ints words = {bits(1e-5), static_cast<int64_t>(shape.size())};
-    words.insert(words.end(), shape.begin(), shape.end());
-    return inferred(Op::LayerNorm, {x, weight, weight}, words);
+    Ints attributes = {bits(1e-5), static_cast<int64_t>(shape.size())};
+    attributes.insert(attributes.end(), shape.begin(), shape.end());
+    return inferred(Op::LayerNorm, {x, weight, weight}, attributes);
   };
   EXPECT_EQ(layer(three, {3}), "f32[2,3]");
   expect_error(layer(three, {2}), {"normalized_shape is [2]", "[2,3] ends in"});

@@ -58,20 +58,20 @@ inline Args plausible_args(const OpInfo& row, size_t rank) {
   for (const Param& param : row.params) {
     const int64_t value = by_name(param.name);
     if (param.kind == Kind::Float)
-      args.words.push_back(std::bit_cast<int64_t>(static_cast<double>(value)));
-    if (param.kind == Kind::Index) args.words.push_back(value);
+      args.attributes.push_back(std::bit_cast<int64_t>(static_cast<double>(value)));
+    if (param.kind == Kind::Index) args.attributes.push_back(value);
     if (param.kind == Kind::Sizes) args.shape = {3, 2};
   }
   for (const Param& param : row.params)
     if (param.kind == Kind::Int || param.kind == Kind::Flag)
-      args.words.push_back(by_name(param.name));
+      args.attributes.push_back(by_name(param.name));
   for (const Param& param : row.params) {
     if (param.kind != Kind::IntList) continue;
     std::vector<int64_t> list = list_by_name(param.name);
     if (list.empty())
       for (size_t i = rank; i-- > 0;) list.push_back(static_cast<int64_t>(i));
-    args.words.push_back(static_cast<int64_t>(list.size()));
-    args.words.append(list);
+    args.attributes.push_back(static_cast<int64_t>(list.size()));
+    args.attributes.append(list);
   }
   return args;
 }
@@ -87,15 +87,16 @@ inline Batch one_step(Args args, const std::vector<Operand>& operands, bool last
   }
   if (last_absent) {
     types.push_back({.device = {}, .none = true, .sizes = {}});
-    numbers.push_back(kNone.number);
+    numbers.push_back(kNone.id);
   }
   infer(args, types);
   for (uint32_t i = 0; i < info(args.op).scalars; ++i) {
-    batch.scalars.push_back(args.words[i]);
-    args.words[i] = i;
+    batch.scalars.push_back(args.attributes[i]);
+    args.attributes[i] = i;
   }
   batch.free_scalars = static_cast<uint32_t>(batch.scalars.size());
-  batch.roots = {batch.add_step(args.op, numbers, args.words, args.dtype, args.device, args.shape)};
+  batch.roots = {
+      batch.add_step(args.op, numbers, args.attributes, args.dtype, args.device, args.shape)};
   return batch;
 }
 
@@ -138,8 +139,8 @@ inline Batch small_batch(double scalar = 0.5) {
   const uint32_t both[] = {0, 1};
   const uint32_t product = batch.add_step(Op::Matmul, both, {}, DType::F32, {}, out);
   const uint32_t one[] = {product};
-  const int64_t words[] = {0};
-  const uint32_t sum = batch.add_step(Op::AddScalar, one, words, DType::F32, {}, out);
+  const int64_t attributes[] = {0};
+  const uint32_t sum = batch.add_step(Op::AddScalar, one, attributes, DType::F32, {}, out);
   batch.scalars = {std::bit_cast<int64_t>(scalar)};
   batch.free_scalars = 1;
   batch.roots = {product, sum};

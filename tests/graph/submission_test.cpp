@@ -34,11 +34,11 @@ struct Recording {
     return value;
   }
   Value record(Op op, std::initializer_list<Value> operands, Shape sizes = {2, 3},
-               std::initializer_list<int64_t> words = {}, DType dtype = DType::F32) {
+               std::initializer_list<int64_t> attributes = {}, DType dtype = DType::F32) {
     Args args;
     args.op = op;
     args.operands = operands;
-    args.words = words;
+    args.attributes = attributes;
     args.shape = std::move(sizes);
     args.dtype = dtype;
     return graph.append(tape, args, 7);
@@ -135,7 +135,7 @@ TEST(Matches, ExactlyWhatWouldBuildTheSameWork) {
       ++matched;
       EXPECT_EQ(seen.scalars, built.scalars);
       EXPECT_EQ(seen.roots, built.roots);
-      EXPECT_EQ(seen.places, built.places);
+      EXPECT_EQ(seen.locations, built.locations);
       EXPECT_EQ(seen.nodes, built.nodes);
       ASSERT_EQ(seen.inputs.size(), built.inputs.size());
       for (size_t n = 0; n < seen.inputs.size(); ++n)

@@ -25,11 +25,11 @@ struct TapeTest : testing::Test {
   Submission submission;
 
   Value record(Op op, std::initializer_list<Value> operands, Shape sizes = {2, 3},
-               std::initializer_list<int64_t> words = {}) {
+               std::initializer_list<int64_t> attributes = {}) {
     Args args;
     args.op = op;
     args.operands = operands;
-    args.words = words;
+    args.attributes = attributes;
     args.shape = std::move(sizes);
     return graph.append(tape, args, 0);
   }
@@ -145,7 +145,7 @@ TEST_F(TapeTest, LongListsOfOperandsCountAsPending) {
   Args args;
   args.op = Op::Cat;
   for (int i = 0; i < 1000; ++i) args.operands.push_back(a);
-  args.words = {0};
+  args.attributes = {0};
   args.shape = {2000};
   const Value all = held(graph.append(tape, args, 0));
   EXPECT_GE(tape.bytes - before, 2000 * 4 + 1000 * 4);
@@ -202,10 +202,10 @@ TEST_F(TapeTest, PlacesOfLongChainsOfViews) {
   for (int i = 0; i < 100; ++i)  // leaves one row out
     last = held(record(Op::Slice, {last}, {100 - i, 2}, {i == 0 ? 0 : 1, 100 - i, 0, 1}));
   for (int times = 0; times < 2; ++times) {
-    const Place place = graph.place(last);
-    EXPECT_EQ(place.origin, base);
-    EXPECT_EQ(place.layout.offset, 99 * 2);
-    EXPECT_EQ(place.layout.sizes, (Shape{1, 2}));
+    const MemoryRegion region = graph.region(last);
+    EXPECT_EQ(region.origin, base);
+    EXPECT_EQ(region.layout.offset, 99 * 2);
+    EXPECT_EQ(region.layout.sizes, (Shape{1, 2}));
   }
 }
 
@@ -264,10 +264,10 @@ TEST_F(TapeTest, ThreadsThatLeaveWorkTakeNoMoreTapesThanTwiceWhatIsLeft) {
   uint32_t most = 0;
   for (int i = 0; i < 1000; ++i) {
     Tape& own = graph.open_tape();
-    most = std::max(most, own.number);
+    most = std::max(most, own.id);
     Args args;
     args.op = Op::Full;
-    args.words = {0};
+    args.attributes = {0};
     const Value value = graph.append(own, args, 0);
     graph.hold(value);
     graph.close(own);

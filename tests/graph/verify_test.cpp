@@ -55,32 +55,32 @@ TEST(Verify, Steps) {
   expect_refused([](Batch& b) { b.operands.pop_back(); }, "its operands are not all there");
   expect_refused([](Batch& b) { b.operands.push_back(0); }, "operands has 4 elements");
   expect_refused([](Batch& b) { b.steps[0].operand_count = 1; }, "it has 1 operands and takes 2");
-  expect_refused([](Batch& b) { b.operands[1] = kNone.number; }, "other is absent");
+  expect_refused([](Batch& b) { b.operands[1] = kNone.id; }, "other is absent");
   expect_refused([](Batch& b) { b.operands[1] = 2; }, "other is %2, which comes later");
   expect_refused([](Batch& b) { b.operands[2] = 7; }, "self is %7, which comes later");
 }
 
 TEST(Verify, Words) {
-  expect_refused([](Batch& b) { b.steps[1].words = 1; }, "its words start at 1, not at 0");
-  expect_refused([](Batch& b) { b.words.pop_back(); }, "its words are not all there");
-  expect_refused([](Batch& b) { b.words.push_back(0); }, "words has 2 elements");
-  expect_refused([](Batch& b) { b.steps[1].word_count = 0; }, "it has 0 words and needs 1");
-  expect_refused([](Batch& b) { b.words.push_back(0), b.steps[1].word_count = 2; },
+  expect_refused([](Batch& b) { b.steps[1].attributes = 1; }, "its words start at 1, not at 0");
+  expect_refused([](Batch& b) { b.attributes.pop_back(); }, "its words are not all there");
+  expect_refused([](Batch& b) { b.attributes.push_back(0); }, "words has 2 elements");
+  expect_refused([](Batch& b) { b.steps[1].attribute_count = 0; }, "it has 0 words and needs 1");
+  expect_refused([](Batch& b) { b.attributes.push_back(0), b.steps[1].attribute_count = 2; },
                  "it has 2 words and needs 1");
-  expect_refused([](Batch& b) { b.words[0] = 1; }, "there is no scalar 1");
-  expect_refused([](Batch& b) { b.words[0] = -1; }, "there is no scalar -1");
+  expect_refused([](Batch& b) { b.attributes[0] = 1; }, "there is no scalar 1");
+  expect_refused([](Batch& b) { b.attributes[0] = -1; }, "there is no scalar -1");
   expect_refused([](Batch& b) { b.free_scalars = 2; }, "2 scalars are free and there are 1");
   const Batch sum = sample(*find_op("sum_dim"));
-  expect_refused([](Batch& b) { b.words[1] = 2; }, "keepdim is 2, not 0 or 1", sum);
-  expect_refused([](Batch& b) { b.words[0] = 5; }, "dim 5 is out of range", sum);
-  expect_refused([](Batch& b) { b.words[0] = -2; }, "not normalised", sum);
+  expect_refused([](Batch& b) { b.attributes[1] = 2; }, "keepdim is 2, not 0 or 1", sum);
+  expect_refused([](Batch& b) { b.attributes[0] = 5; }, "dim 5 is out of range", sum);
+  expect_refused([](Batch& b) { b.attributes[0] = -2; }, "not normalised", sum);
   const Batch permute = sample(*find_op("permute"));
-  expect_refused([](Batch& b) { b.words[0] = -1; }, "list 0 has length -1", permute);
-  expect_refused([](Batch& b) { b.words[0] = 9; }, "list 0 has length 9", permute);
-  expect_refused([](Batch& b) { b.words[0] = 1; }, "it has 3 words and needs 2", permute);
-  expect_refused([](Batch& b) { b.words.clear(), b.steps[0].word_count = 0; },
+  expect_refused([](Batch& b) { b.attributes[0] = -1; }, "list 0 has length -1", permute);
+  expect_refused([](Batch& b) { b.attributes[0] = 9; }, "list 0 has length 9", permute);
+  expect_refused([](Batch& b) { b.attributes[0] = 1; }, "it has 3 words and needs 2", permute);
+  expect_refused([](Batch& b) { b.attributes.clear(), b.steps[0].attribute_count = 0; },
                  "list 0 is not there", permute);
-  expect_refused([](Batch& b) { b.words[1] = 0; }, "twice", permute);
+  expect_refused([](Batch& b) { b.attributes[1] = 0; }, "twice", permute);
 }
 
 TEST(Verify, Results) {
@@ -122,7 +122,7 @@ TEST(Verify, CanonicalForm) {
   expect_not_canonical(
       [](Batch& b) {
         b.scalars.push_back(0), b.free_scalars = 2;
-        b.words[0] = 1;
+        b.attributes[0] = 1;
       },
       "scalar 1 stands where 0 belongs");
   expect_not_canonical([](Batch& b) { b.add_input(DType::F32, {}, {}); }, "input %4 is not used");
@@ -150,8 +150,8 @@ TEST(VerifyScalars, OnesThatTheShapesDoNotComeOf) {
   Batch batch;
   const std::vector<int64_t> sizes = {4}, sliced = {2};
   const uint32_t input[] = {batch.add_input(DType::F32, {}, sizes)};
-  const int64_t words[] = {0, 1, 0, 1};
-  batch.roots = {batch.add_step(Op::Slice, input, words, DType::F32, {}, sliced)};
+  const int64_t attributes[] = {0, 1, 0, 1};
+  batch.roots = {batch.add_step(Op::Slice, input, attributes, DType::F32, {}, sliced)};
   batch.free_scalars = 2;
   const auto told = [&](int64_t start, int64_t end) {
     batch.scalars = {start, end};

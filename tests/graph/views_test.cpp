@@ -110,14 +110,14 @@ TEST(Views, ResizedFindsStridesExactlyWhereThereAreSome) {
 }
 
 /// The sizes that inference gives, then the layout by the row's rule.
-Layout laid(Op op, const Layout& source, std::vector<int64_t> words) {
+Layout laid(Op op, const Layout& source, std::vector<int64_t> attributes) {
   Args args;
   args.op = op;
-  args.words.assign(words);
+  args.attributes.assign(attributes);
   const TensorType type{.dtype = DType::F32, .device = {}, .sizes = source.sizes};
   infer(args, {&type, 1});
   Layout result;
-  const WordsView view{info(op), args.words};
+  const AttributesView view{info(op), args.attributes};
   EXPECT_TRUE(info(op).rules.view(view, args.shape, source, result));
   EXPECT_EQ(result.sizes, args.shape);
   return result;
@@ -180,7 +180,7 @@ TEST(Views, TransposePermuteAndSlice) {
 
 TEST(Views, ContiguousIsTheSameOrACopy) {
   Layout result;
-  const WordsView none{info(Op::Contiguous), {}};
+  const AttributesView none{info(Op::Contiguous), {}};
   EXPECT_TRUE(view::contiguous(none, {}, {{2, 3}, {3, 1}, 4}, result));
   EXPECT_EQ(result.offset, 4);
   EXPECT_FALSE(view::contiguous(none, {}, {{2, 3}, {1, 2}, 0}, result));

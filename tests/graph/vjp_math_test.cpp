@@ -71,10 +71,10 @@ std::vector<double> weights(size_t n) {
 }
 /// Expects the weights times these.
 void expect_slopes(Op op, const std::vector<double>& at, const std::vector<double>& slopes,
-                   std::initializer_list<GradWord> words = {}) {
+                   std::initializer_list<GradWord> attributes = {}) {
   std::vector<double> wanted = weights(slopes.size());
   for (size_t i = 0; i < wanted.size(); ++i) wanted[i] *= slopes[i];
-  expect_gradient(grad_case(op, {{{static_cast<int64_t>(at.size())}, at}}, words), 0, wanted);
+  expect_gradient(grad_case(op, {{{static_cast<int64_t>(at.size())}, at}}, attributes), 0, wanted);
 }
 
 TEST(GradientOfArithmetic, HasPyTorchsValueWhereThereIsNoSlope) {

@@ -42,10 +42,10 @@ struct GradWord {
   GradWord(double value) : bits(std::bit_cast<int64_t>(value)) {}
 };
 inline GradCase grad_case(Op op, std::vector<GradOperand> operands,
-                          std::initializer_list<GradWord> words = {}, Shape shape = {}) {
+                          std::initializer_list<GradWord> attributes = {}, Shape shape = {}) {
   GradCase made{{}, std::move(operands)};
   made.args.op = op;
-  for (const GradWord& word : words) made.args.words.push_back(word.bits);
+  for (const GradWord& attr : attributes) made.args.attributes.push_back(attr.bits);
   made.args.shape = shape;
   made.args.dtype = DType::F64;
   return made;
@@ -57,13 +57,13 @@ inline GradCase sampled_case(const OpInfo& row, const Batch& batch) {
   const auto in_f64 = [](DType dtype) { return dtype == DType::F32 ? DType::F64 : dtype; };
   GradCase made;
   made.args.op = row.op;
-  made.args.words.assign(batch.words_of(step).words);
+  made.args.attributes.assign(batch.attributes_of(step).attributes);
   uint32_t scalar = 0;
   for (const Param& param : row.params) {
     if (param.kind != Kind::Float && param.kind != Kind::Index) continue;
-    int64_t& word = made.args.words[scalar++];
-    word = batch.scalars[static_cast<size_t>(word)];
-    if (param.kind == Kind::Float && word == 0) word = std::bit_cast<int64_t>(.7);
+    int64_t& attr = made.args.attributes[scalar++];
+    attr = batch.scalars[static_cast<size_t>(attr)];
+    if (param.kind == Kind::Float && attr == 0) attr = std::bit_cast<int64_t>(.7);
   }
   made.args.shape.assign(batch.sizes(step.result));
   made.args.dtype = in_f64(batch.values[step.result].dtype);
@@ -94,7 +94,7 @@ class GradBuilder final : public Builder {
       const bool optional =
           !row.variadic && row.params[tensor_param(row, i)].kind == Kind::OptTensor;
       if (args.operands[i] == kNone && !optional) fail(kNotSaved, " (", row.name, ")");
-      if (!forward) used.insert(args.operands[i].number);
+      if (!forward) used.insert(args.operands[i].id);
     }
     return build_.append(args);
   }
@@ -123,7 +123,7 @@ class VjpRig {
  public:
   /// `perturbed`: the operand whose gradients are made a thousandth too large wherever a rule gives
   /// one, to see whether that shows.
-  explicit VjpRig(const GradCase& of, uint32_t perturbed = kNone.number)
+  explicit VjpRig(const GradCase& of, uint32_t perturbed = kNone.id)
       : case_(of), perturbed_(perturbed), build_(batch_) {
     for (const GradOperand& operand : of.operands) {
       const Value input = operand.none ? kNone : Value{add_input(operand)};
@@ -141,16 +141,16 @@ class VjpRig {
   }
   /// A gradient is recorded for it.
   bool gets_gradient(uint32_t operand) const {
-    return static_cast<bool>(gradients_[args_.operands[operand].number]);
+    return static_cast<bool>(gradients_[args_.operands[operand].id]);
   }
   /// By the rule, which has to give one.
   std::vector<double> gradient(uint32_t operand) {
-    const Expr found = gradients_[args_.operands[operand].number];
+    const Expr found = gradients_[args_.operands[operand].id];
     if (!found) fail("operand ", operand, " gets no gradient");
-    return numbers_of(*run(batch_.steps.size())[found.value().number]);
+    return numbers_of(*run(batch_.steps.size())[found.value().id]);
   }
   std::vector<double> differences(uint32_t operand) {
-    const uint32_t input = args_.operands[operand].number;
+    const uint32_t input = args_.operands[operand].id;
     // Half the digits: what is lost by rounding is as much as what the curve bends.
     const double step = batch_.values[input].dtype == DType::F64 ? 0x1p-18 : 0x1p-7;
     const std::vector<double> at = inputs_[input_place(input)];
@@ -168,7 +168,7 @@ class VjpRig {
   }
   /// What the row's rule keeps without using it in this case, by its names in the table.
   std::vector<std::string> unused() const { return unused_; }
-  std::vector<double> result() { return numbers_of(*run(forward_steps_)[result_.number]); }
+  std::vector<double> result() { return numbers_of(*run(forward_steps_)[result_.id]); }
 
  private:
   uint32_t add_input(const GradOperand& operand) {
@@ -196,16 +196,16 @@ class VjpRig {
     Args args = case_.args;
     args.operands = args_.operands;
     for (uint32_t i = 0; i < info(args.op).scalars; ++i)
-      args.words[i] = build_.constant_index(args.words[i]);
+      args.attributes[i] = build_.constant_index(args.attributes[i]);
     result_ = build_.append(args);
     forward_steps_ = batch_.steps.size();
-    for (size_t i = 0; i < count_of(result_.number); ++i)
+    for (size_t i = 0; i < count_of(result_.id); ++i)
       weights_.push_back(1 + 0.25 * std::sin(static_cast<double>(i + 1)));
-    const Value seed{batch_.add_input(batch_.values[result_.number].dtype, {},
-                                      Shape(batch_.sizes(result_.number)))};
+    const Value seed{
+        batch_.add_input(batch_.values[result_.id].dtype, {}, Shape(batch_.sizes(result_.id)))};
     inputs_.push_back(weights_);
     gradients_.resize(batch_.values.size());
-    gradients_[result_.number] = {build_, seed};
+    gradients_[result_.id] = {build_, seed};
   }
 
   void record_backward() {
@@ -218,15 +218,15 @@ class VjpRig {
   void record_rule(const Batch::Step& step) {
     const OpInfo& row = info(step.op);
     if (!row.rules.vjp && row.rules.effect == Effect::Random) return;  // what is drawn is constant
-    Small<int64_t, 10> words(batch_.words_of(step).words);
+    Small<int64_t, 10> attributes(batch_.attributes_of(step).attributes);
     for (uint32_t i = 0; i < row.scalars; ++i)
-      words[i] = batch_.scalars[static_cast<size_t>(words[i])];
+      attributes[i] = batch_.scalars[static_cast<size_t>(attributes[i])];
     const auto span = batch_.operands_of(step);
     const std::vector<uint32_t> numbers(span.begin(), span.end());
     std::list<Shape> sizes;  // of the types below, which appending would leave dangling
     const auto type_of = [&](uint32_t number) {
       TensorType type{.device = {}, .none = true, .sizes = {}};
-      if (number == kNone.number) return type;
+      if (number == kNone.id) return type;
       type = batch_.type(number);
       type.sizes = sizes.emplace_back(type.sizes);
       return type;
@@ -246,9 +246,9 @@ class VjpRig {
         if (saves & 1 << k) kept[k] = {numbers[k]};
       const Value result = saves & kResult ? Value{step.result} : kNone;
       build_.used.clear();
-      const Expr found = row.rules.vjp(
-          {build_, row, words, kept, types, result, result_type, gradients_[step.result].value()},
-          i);
+      const Expr found = row.rules.vjp({build_, row, attributes, kept, types, result, result_type,
+                                        gradients_[step.result].value()},
+                                       i);
       if (!found) continue;
       note_unused(row, i, saves, kept, step.result, found.value());
       const Expr fit = fitted(i == perturbed_ ? found * 1.001 : found, types[i]);
@@ -262,12 +262,12 @@ class VjpRig {
   void note_unused(const OpInfo& row, uint32_t operand, int saves, const std::vector<Value>& kept,
                    uint32_t result, Value found) {
     const auto note = [&](uint32_t number, const std::string& what) {
-      if (!build_.used.contains(number) && found.number != number)
+      if (!build_.used.contains(number) && found.id != number)
         unused_.push_back("operand " + std::to_string(operand) + " of " + std::string(row.name) +
                           " keeps " + what);
     };
     for (size_t k = 0; k < kept.size(); ++k)
-      if (kept[k] != kNone) note(kept[k].number, "operand " + std::to_string(k));
+      if (kept[k] != kNone) note(kept[k].id, "operand " + std::to_string(k));
     if (saves & kResult) note(result, "the result");
   }
 

@@ -22,18 +22,18 @@ INSTANTIATE_TEST_SUITE_P(Rows, GradientOfRow, testing::ValuesIn(rows_with_gradie
 TEST_P(GradientOfRow, IsThatOfDifferences) { expect_gradients(sampled_case(*GetParam())); }
 
 /// The case with 0 for every size that is `size`, and for every word that is, where asked for.
-GradCase emptied(GradCase of, int64_t size, bool words) {
+GradCase emptied(GradCase of, int64_t size, bool attributes) {
   for (GradOperand& operand : of.operands) std::ranges::replace(operand.sizes, size, 0);
   std::ranges::replace(of.args.shape, size, 0);
   const auto scalars = info(of.args.op).scalars;
-  for (uint32_t i = scalars; words && i < of.args.words.size(); ++i)
-    if (of.args.words[i] == size) of.args.words[i] = 0;
+  for (uint32_t i = scalars; attributes && i < of.args.attributes.size(); ++i)
+    if (of.args.attributes[i] == size) of.args.attributes[i] = 0;
   return of;
 }
 
 /// The case with 0 for every number that it is called with: an exponent, a slope, a probability.
 GradCase zeroed(GradCase of) {
-  for (uint32_t i = 0; i < info(of.args.op).scalars; ++i) of.args.words[i] = 0;
+  for (uint32_t i = 0; i < info(of.args.op).scalars; ++i) of.args.attributes[i] = 0;
   return of;
 }
 
@@ -59,8 +59,8 @@ TEST_P(GradientOfRow, IsThereAlsoOfNothingAndByZero) {
     const GradCase sampled = sampled_case(*GetParam(), batch);
     expect_all_gradients(zeroed(sampled));
     for (const int64_t size : {1, 2, 3, 4})
-      for (const bool words : {false, true})
-        empty += expect_all_gradients(emptied(sampled, size, words));
+      for (const bool attributes : {false, true})
+        empty += expect_all_gradients(emptied(sampled, size, attributes));
     if (HasFailure()) return;
   }
   EXPECT_GT(empty, 0);

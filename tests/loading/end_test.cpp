@@ -9,9 +9,9 @@
 namespace rt_test {
 namespace {
 
-std::string times(int count, const std::string& words) {
+std::string times(int count, const std::string& attributes) {
   std::string text;
-  for (int i = 0; i < count; ++i) text += words;
+  for (int i = 0; i < count; ++i) text += attributes;
   return text;
 }
 

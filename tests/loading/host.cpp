@@ -130,10 +130,10 @@ const std::map<std::string, Step> kSteps = {
 int main(int argc, char** argv) {
   try {
     for (int i = 1; i < argc; ++i) {
-      const std::string word = argv[i];
-      const size_t equals = word.find('=');
-      rt_test::kSteps.at(word.substr(0, equals))(
-          equals == std::string::npos ? "" : word.substr(equals + 1));
+      const std::string attr = argv[i];
+      const size_t equals = attr.find('=');
+      rt_test::kSteps.at(attr.substr(0, equals))(
+          equals == std::string::npos ? "" : attr.substr(equals + 1));
     }
     return 0;
   } catch (const std::exception& error) {

@@ -87,7 +87,7 @@ bool has(const OpInfo& row, Kind kind) {
 /// Where the words of a row's parameter are.
 struct Place {
   Kind kind;
-  uint32_t number;  ///< among those of its sort, see Args
+  uint32_t id;  ///< among those of its sort, see Args
 };
 
 /// Words of scalars, integers and lists are counted apart; 0: the kind has no words.
@@ -100,16 +100,16 @@ int sort_of(Kind kind) {
 Place place_of(const OpInfo& row, size_t param) {
   Place place{row.params[param].kind, 0};
   for (size_t i = 0; i < param; ++i)
-    if (sort_of(row.params[i].kind) == sort_of(place.kind)) ++place.number;
+    if (sort_of(row.params[i].kind) == sort_of(place.kind)) ++place.id;
   return place;
 }
 
 /// Makes a list one shorter; its length stands before it.
 void without_first(const OpInfo& row, Args& args, uint32_t list) {
-  const rt::MutableWords words{row, {args.words.data(), args.words.size()}};
-  int64_t* first = words.list(list).data();
+  const rt::MutableAttributes attributes{row, {args.attributes.data(), args.attributes.size()}};
+  int64_t* first = attributes.list(list).data();
   --first[-1];
-  args.words.erase(static_cast<uint32_t>(first - args.words.data()));
+  args.attributes.erase(static_cast<uint32_t>(first - args.attributes.data()));
 }
 
 /// The same call with the word at `place` otherwise, in every way that is tried.
@@ -117,31 +117,31 @@ std::vector<Args> changed_words(const OpInfo& row, const Args& asked, Place plac
   std::vector<Args> changed;
   const auto with = [&](const auto& change) {
     Args& args = changed.emplace_back(asked);
-    change(rt::MutableWords{row, {args.words.data(), args.words.size()}});
+    change(rt::MutableAttributes{row, {args.attributes.data(), args.attributes.size()}});
   };
-  const auto at = place.number;
+  const auto at = place.id;
   switch (place.kind) {
     case Kind::Float:
-      with([&](const auto& word) {
-        const auto value = std::bit_cast<double>(word.scalar(at));
+      with([&](const auto& attr) {
+        const auto value = std::bit_cast<double>(attr.scalar(at));
         if (std::isfinite(value))
-          word.scalar(at) = std::bit_cast<int64_t>(value == 0 ? 1e-3 : value * 1.001);
+          attr.scalar(at) = std::bit_cast<int64_t>(value == 0 ? 1e-3 : value * 1.001);
       });
       break;
     case Kind::Index:
-      with([&](const auto& word) { word.scalar(at) ^= 1; });
-      with([&](const auto& word) { word.scalar(at) += word.scalar(at) > 0 ? -1 : 1; });
+      with([&](const auto& attr) { attr.scalar(at) ^= 1; });
+      with([&](const auto& attr) { attr.scalar(at) += attr.scalar(at) > 0 ? -1 : 1; });
       break;
     case Kind::Int:
-      with([&](const auto& word) { word.integer(at) += 1; });
-      with([&](const auto& word) { word.integer(at) -= 1; });
+      with([&](const auto& attr) { attr.integer(at) += 1; });
+      with([&](const auto& attr) { attr.integer(at) -= 1; });
       break;
-    case Kind::Flag: with([&](const auto& word) { word.integer(at) ^= 1; }); break;
+    case Kind::Flag: with([&](const auto& attr) { attr.integer(at) ^= 1; }); break;
     default:
-      if (rt::WordsView{row, asked.words}.list(at).empty()) break;
-      with([&](const auto& word) { std::swap(word.list(at).front(), word.list(at).back()); });
-      with([&](const auto& word) { word.list(at).front() += 1; });
-      with([&](const auto& word) { word.list(at).back() -= 1; });
+      if (rt::AttributesView{row, asked.attributes}.list(at).empty()) break;
+      with([&](const auto& attr) { std::swap(attr.list(at).front(), attr.list(at).back()); });
+      with([&](const auto& attr) { attr.list(at).front() += 1; });
+      with([&](const auto& attr) { attr.list(at).back() -= 1; });
       without_first(row, changed.emplace_back(asked), at);
   }
   return changed;
@@ -150,7 +150,7 @@ std::vector<Args> changed_words(const OpInfo& row, const Args& asked, Place plac
 /// Nobody sees of what an empty result was made.
 bool differ_visibly(const Args& a, const Args& b) {
   if (a.shape != b.shape || a.dtype != b.dtype) return true;
-  return a.words != b.words && rt::numel(a.shape) > 0;
+  return a.attributes != b.attributes && rt::numel(a.shape) > 0;
 }
 
 /// The answer to the same call with another word at `place`; none where the operands settle it.
@@ -186,23 +186,23 @@ bool can_choose(const OpInfo& row, const Seen& seen, Place place) {
 
 // ---- The kinds.
 
-void word(const Mutation& mutation, const AskedCall& asked, Args& answer) {
-  const Place place = place_of(mutation.row, static_cast<size_t>(mutation.variant.number));
+void attr(const Mutation& mutation, const AskedCall& asked, Args& answer) {
+  const Place place = place_of(mutation.row, static_cast<size_t>(mutation.variant.id));
   if (const auto other = answer_with_other_word(mutation.row, asked, answer, place))
     answer = *other;
 }
 
 /// Some rows take numbers that only their relatives use.
 bool heeded(const Mutation& mutation, StepRun& step) {
-  const Place place = place_of(mutation.row, static_cast<size_t>(mutation.variant.number));
-  return step.run_heeds_scalar(place.number);
+  const Place place = place_of(mutation.row, static_cast<size_t>(mutation.variant.id));
+  return step.run_heeds_scalar(place.id);
 }
 
 enum SizesVariant : int64_t { kLast, kOrder };
 
 void sizes(const Mutation& mutation, const AskedCall&, Args& answer) {
   Shape& shape = answer.shape;
-  if (mutation.variant.number == kLast) {
+  if (mutation.variant.id == kLast) {
     // Less is more often seen: of some results only those elements that there should be are used.
     if (shape.empty()) shape.push_back(1);
     else shape.back() += shape.back() > 0 ? -1 : 1;
@@ -213,7 +213,7 @@ void sizes(const Mutation& mutation, const AskedCall&, Args& answer) {
 }
 
 void dtype(const Mutation& mutation, const AskedCall&, Args& answer) {
-  if (static_cast<int64_t>(answer.dtype) != mutation.variant.number) return;
+  if (static_cast<int64_t>(answer.dtype) != mutation.variant.id) return;
   switch (answer.dtype) {
     case DType::F32: answer.dtype = DType::F64; break;
     case DType::I32: answer.dtype = DType::I64; break;
@@ -223,8 +223,7 @@ void dtype(const Mutation& mutation, const AskedCall&, Args& answer) {
 }
 
 void refuse(const Mutation& mutation, const AskedCall& asked, Args&) {
-  if (has_operand(asked, static_cast<Edge>(mutation.variant.number)))
-    rt::fail("refused by a mutation");
+  if (has_operand(asked, static_cast<Edge>(mutation.variant.id))) rt::fail("refused by a mutation");
 }
 
 // ---- Which rows they are for.
@@ -237,7 +236,7 @@ std::vector<Variant> numbers_of(const OpInfo& row, const Seen&) {
   return variants;
 }
 
-std::vector<Variant> words_of(const OpInfo& row, const Seen& seen) {
+std::vector<Variant> attributes_of(const OpInfo& row, const Seen& seen) {
   std::vector<Variant> variants;
   for (size_t i = 0; i < row.params.size(); ++i)
     if (row.params[i].kind != Kind::Float && sort_of(row.params[i].kind) != 0)
@@ -275,8 +274,8 @@ std::vector<Variant> refusals_of(const OpInfo& row, const Seen& seen) {
 }
 
 constexpr MutationKind kKinds[] = {
-    {.name = "number", .variants = numbers_of, .infer = word, .step = heeded},
-    {.name = "word", .variants = words_of, .infer = word},
+    {.name = "number", .variants = numbers_of, .infer = attr, .step = heeded},
+    {.name = "word", .variants = attributes_of, .infer = attr},
     {.name = "sizes", .variants = sizes_of, .infer = sizes},
     {.name = "dtype", .variants = dtypes_of, .infer = dtype},
     {.name = "refuse", .variants = refusals_of, .infer = refuse},

@@ -58,7 +58,7 @@ class StepRun {
 /// One way of a kind of mutation to change a row.
 struct Variant {
   std::string name;
-  int64_t number = 0;
+  int64_t id = 0;
   /// The row offers what this changes: where no case does so, the cases have a hole.
   bool certain = true;
 };

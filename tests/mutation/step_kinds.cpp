@@ -88,7 +88,7 @@ bool change_special(StepRun& step, const OfFloat& of_float, const OfDouble& of_d
 
 bool element(const Mutation& mutation, StepRun& step) {
   step.run();
-  return static_cast<int64_t>(step.dtype()) == mutation.variant.number && nudge_last(step);
+  return static_cast<int64_t>(step.dtype()) == mutation.variant.id && nudge_last(step);
 }
 
 bool strided(const Mutation&, StepRun& step) {

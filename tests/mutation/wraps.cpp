@@ -35,7 +35,8 @@ const Mutation* active = nullptr;
 bool has_applied = false;
 
 bool same_answer(const Args& a, const Args& b) {
-  return a.words == b.words && a.shape == b.shape && a.dtype == b.dtype && a.device == b.device;
+  return a.attributes == b.attributes && a.shape == b.shape && a.dtype == b.dtype &&
+         a.device == b.device;
 }
 
 }  // namespace
@@ -95,7 +96,7 @@ std::vector<BufferRef> inputs_of(const Batch& batch, uint32_t step, const Frame&
   std::vector<uint32_t> numbers;
   std::vector<BufferRef> inputs;
   for (const uint32_t operand : batch.operands_of(batch.steps[step])) {
-    if (operand == rt::kNone.number || std::ranges::count(numbers, operand) > 0) continue;
+    if (operand == rt::kNone.id || std::ranges::count(numbers, operand) > 0) continue;
     numbers.push_back(operand);
     inputs.push_back(frame.values[operand]);
   }
@@ -194,7 +195,7 @@ StepRun::StepRun(Backend& backend, const Batch& batch, uint32_t step, Frame& fra
       result_(batch.steps[step].result),
       frame_(frame) {
   for (const uint32_t operand : batch.operands_of(batch.steps[step]))
-    if (operand != rt::kNone.number) operands_.push_back(operand);
+    if (operand != rt::kNone.id) operands_.push_back(operand);
 }
 
 void StepRun::run() { static_cast<MutatedBackend&>(backend_).run_unchanged(batch_, step_, frame_); }
@@ -219,7 +220,7 @@ bool StepRun::run_heeds_scalar(uint32_t number) {
   const std::vector<char> right = bytes();
   Batch other = batch_;
   int64_t& bits =
-      other.scalars[static_cast<size_t>(batch_.words_of(batch_.steps[step_]).scalar(number))];
+      other.scalars[static_cast<size_t>(batch_.attributes_of(batch_.steps[step_]).scalar(number))];
   bits = std::bit_cast<int64_t>(std::bit_cast<double>(bits) * 2 + 1);
   Frame frame{frame_.values, other.scalars};
   try {

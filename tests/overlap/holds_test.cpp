@@ -22,15 +22,15 @@ namespace fs = std::filesystem;
 
 /// In ns, of the time that a thread computes with the lock held, building of batches apart.
 #ifdef NDEBUG
-constexpr double kMostComputed = 1e6;
+constexpr double kMaxComputed = 1e6;
 #else
-constexpr double kMostComputed = 1e7;
+constexpr double kMaxComputed = 1e7;
 #endif
 /// Of the time from locking to unlocking where the thread waited for something in between, such as
 /// the kernel's own locks: on a busy machine it waits for a processor as well then.
-constexpr double kMostWaited = 2e8;
+constexpr double kMaxWaited = 2e8;
 
-constexpr unsigned kMostSeconds = 120;
+constexpr unsigned kMaxSeconds = 120;
 
 /// Programs are processes of their own, which tell of their holds when they end.
 class Holds : public testing::Test {
@@ -57,7 +57,7 @@ class Holds : public testing::Test {
       if (child == 0) {
         setenv("RT_TORCH_HOLDS", file.c_str(), 1);
         for (const auto& [name, value] : environment) setenv(name.c_str(), value.c_str(), 1);
-        alarm(kMostSeconds);  // who waits for a hold that does not end is ended
+        alarm(kMaxSeconds);  // who waits for a hold that does not end is ended
         program();
         EXPECT_EQ(last_error(), "");
         std::exit(HasFailure() ? 1 : 0);
@@ -77,7 +77,7 @@ class Holds : public testing::Test {
       fs::remove(path("holds"));
       run(path("holds"));
       longest = read(path("holds"));
-      if (longest["computed"].ns < kMostComputed && longest["waited"].ns < kMostWaited) break;
+      if (longest["computed"].ns < kMaxComputed && longest["waited"].ns < kMaxWaited) break;
     }
     for (const auto& [what, hold] : longest) {
       std::cout << "  " << what << ": " << hold.ns / 1e6 << " ms in" << hold.call << '\n';
@@ -85,9 +85,9 @@ class Holds : public testing::Test {
     }
     const Hold& computed = longest["computed"];
     EXPECT_GT(computed.ns, 0) << "no process has told of its holds";
-    EXPECT_LT(computed.ns, kMostComputed) << "the lock was held for as long in" << computed.call;
+    EXPECT_LT(computed.ns, kMaxComputed) << "the lock was held for as long in" << computed.call;
     const Hold& waited = longest["waited"];
-    EXPECT_LT(waited.ns, kMostWaited) << "a thread that held the lock waited in" << waited.call;
+    EXPECT_LT(waited.ns, kMaxWaited) << "a thread that held the lock waited in" << waited.call;
   }
 
   static std::map<std::string, Hold> read(const std::string& file) {

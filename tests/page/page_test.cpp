@@ -150,10 +150,10 @@ Batch tangle(uint32_t steps) {
 constexpr std::string_view kNasty = "</script><script>errors.push('ran')</script><!-- <b>&amp;";
 
 TEST_F(Page, AClickTellsAllOfAStep) {
-  const std::string labels[] = {"", std::string(kNasty)}, places[] = {"", "train.spl:12"};
+  const std::string labels[] = {"", std::string(kNasty)}, locations[] = {"", "train.spl:12"};
   const int64_t times[] = {1500, 500};
   PageNotes notes;
-  notes.notes = {places, labels};
+  notes.notes = {locations, labels};
   notes.times_ns = times;
   notes.title = "A <title> & more";
   const json told = run(small_batch(), notes, R"(
@@ -186,11 +186,11 @@ TEST_F(Page, AClickTellsAllOfAStep) {
 
 TEST_F(Page, SearchFindsByOpNumberLabelAndPlace) {
   const Batch batch = tangle(30);
-  std::vector<std::string> labels(30), places(30);
-  labels[6] = "hidden layer", places[6] = "net.spl:7";
-  labels[20] = "logits", places[20] = "net.spl:9";
+  std::vector<std::string> labels(30), locations(30);
+  labels[6] = "hidden layer", locations[6] = "net.spl:7";
+  labels[20] = "logits", locations[20] = "net.spl:9";
   PageNotes notes;
-  notes.notes = {places, labels};
+  notes.notes = {locations, labels};
   const json told = run(batch, notes, R"(
     const found = {};
     for (const query of ['LOGITS', 'net.spl', 'hidden layer', '%12', 'mul', 'f32[32,64]',

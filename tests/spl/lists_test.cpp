@@ -50,9 +50,9 @@ TEST_F(Lists, OfAnythingElseAreErrorsThatNameTheElement) {
       {real(1e300), "dims[1] is 1e+300"},
       {real(9223372036854775808.0), "which is no integer"},
   };
-  for (const auto& [value, words] : cases) {
+  for (const auto& [value, attributes] : cases) {
     EXPECT_EQ(SPL(rt_torch_tensor_zeros)(List{integer(2), value}), 0);
-    expect_error("rt_torch_tensor_zeros(dims=(2 elements)): ", words);
+    expect_error("rt_torch_tensor_zeros(dims=(2 elements)): ", attributes);
   }
   EXPECT_EQ(SPL(rt_torch_tensor_from_data)(List{real(kNan), tagged(SPL_NIL)}, integers(2)), 0);
   expect_error("rt_torch_tensor_from_data(data=(2 elements), dims=[2]): data[1] is nil");
@@ -68,9 +68,9 @@ TEST_F(Lists, ThatCannotBeAreErrors) {
       {{&one, 65, 65}, "shape has the length 65; at most 64"},
       {{&one, INT64_MAX, INT64_MAX}, "shape has the length 9223372036854775807"},
   };
-  for (auto [array, words] : cases) {
+  for (auto [array, attributes] : cases) {
     EXPECT_EQ(SPL(rt_torch_torchtensor_reshape)(x, &array), 0);
-    expect_error("rt_torch_torchtensor_reshape(", words);
+    expect_error("rt_torch_torchtensor_reshape(", attributes);
   }
 }
 
@@ -122,8 +122,8 @@ TEST_F(Lists, ThatAreNoAddressesAreErrors) {
       {-6, "shape is the number -6; pass a list"},
       {reinterpret_cast<int64_t>(list.get()) | 1, "exports no rt_array_len and rt_array_get"},
   };
-  for (const auto& [word, text] : cases) {
-    EXPECT_EQ(SPL(rt_torch_torchtensor_reshape)(x, reinterpret_cast<SplArray*>(word)), 0);
+  for (const auto& [attr, text] : cases) {
+    EXPECT_EQ(SPL(rt_torch_torchtensor_reshape)(x, reinterpret_cast<SplArray*>(attr)), 0);
     expect_error("rt_torch_torchtensor_reshape(", text);
   }
 }

@@ -28,8 +28,8 @@ class Loader : public SplTest {
   template <class... Arguments>
   int64_t call(const char* symbol, const Arguments&... arguments) {
     called_.insert(symbol);
-    int64_t words[10] = {arguments...};
-    const auto& w = words;
+    int64_t attributes[10] = {arguments...};
+    const auto& w = attributes;
     return reinterpret_cast<Generic>(spl_library().entry(symbol))(w[0], w[1], w[2], w[3], w[4],
                                                                   w[5], w[6], w[7], w[8], w[9]);
   }
@@ -53,21 +53,21 @@ class Loader : public SplTest {
     for (int64_t rank = 1; rank <= 4; ++rank) {
       numel *= sizes[rank - 1];
       if (rank < first) continue;
-      int64_t words[5] = {sizes[0], sizes[1], sizes[2], sizes[3], 0};
-      if (filled) words[rank] = bits(mean);
+      int64_t attributes[5] = {sizes[0], sizes[1], sizes[2], sizes[3], 0};
+      if (filled) attributes[rank] = bits(mean);
       const std::string symbol = "rt_torch_" + name + "_" + std::to_string(rank) + "d";
-      makes(numel, mean * static_cast<double>(numel), symbol.c_str(), words[0], words[1], words[2],
-            words[3], words[4]);
+      makes(numel, mean * static_cast<double>(numel), symbol.c_str(), attributes[0], attributes[1],
+            attributes[2], attributes[3], attributes[4]);
     }
   }
 
   /// Texts are pointers in integers, and those that come back are the caller's.
   void calls_the_files(int64_t x) {
-    const auto word = [](const char* text) { return reinterpret_cast<int64_t>(text); };
+    const auto attr = [](const char* text) { return reinterpret_cast<int64_t>(text); };
     const std::string path =
         testing::TempDir() + "loader_test." + std::to_string(getpid()) + ".file";
-    call("rt_torch_tensor_save_dyn", x, word(path.c_str()));
-    makes(6, 15, "rt_torch_tensor_load_dyn", word(path.c_str()));
+    call("rt_torch_tensor_save_dyn", x, attr(path.c_str()));
+    makes(6, 15, "rt_torch_tensor_load_dyn", attr(path.c_str()));
 
     const std::string header = R"({"pair":{"dtype":"I64","shape":[2],"data_offsets":[0,16]}})";
     const uint64_t size = header.size();
@@ -76,11 +76,11 @@ class Loader : public SplTest {
         .write(reinterpret_cast<const char*>(&size), sizeof size)
         .write(header.data(), static_cast<std::streamsize>(size))
         .write(reinterpret_cast<const char*>(numbers), sizeof numbers);
-    const int64_t file = call("rt_torch_safetensors_open_dyn", word(path.c_str()));
+    const int64_t file = call("rt_torch_safetensors_open_dyn", attr(path.c_str()));
     EXPECT_EQ(call("rt_torch_safetensors_num_tensors_dyn", file), 1);
     EXPECT_EQ(take(reinterpret_cast<char*>(call("rt_torch_safetensors_list_names_dyn", file))),
               "pair");
-    makes(2, 7, "rt_torch_safetensors_get_tensor_dyn", file, word("pair"));
+    makes(2, 7, "rt_torch_safetensors_get_tensor_dyn", file, attr("pair"));
     call("rt_torch_safetensors_close_dyn", file);
     EXPECT_TRUE(std::filesystem::remove(path));
   }

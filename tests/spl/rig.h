@@ -148,8 +148,8 @@ class SplTest : public testing::Test {
   }
   /// The newest failure's message has all of these words, and is forgotten then.
   template <class... Words>
-  static void expect_error(const Words&... words) {
-    EXPECT_THAT(last_error(), testing::AllOf(testing::HasSubstr(words)...));
+  static void expect_error(const Words&... attributes) {
+    EXPECT_THAT(last_error(), testing::AllOf(testing::HasSubstr(attributes)...));
     SPL(rt_torch_clear_error)();
   }
 

@@ -27,10 +27,10 @@
 namespace rt_test {
 namespace {
 
-constexpr size_t kShared = 256;         ///< handles that are alive at most
-constexpr int64_t kMostElements = 512;  ///< of a tensor that is kept
-constexpr size_t kData = 1 << 16;       ///< numbers behind a pointer
-constexpr int kRare = 4096;             ///< one call of those that touch files in so many
+constexpr size_t kShared = 256;        ///< handles that are alive at most
+constexpr int64_t kMaxElements = 512;  ///< of a tensor that is kept
+constexpr size_t kData = 1 << 16;      ///< numbers behind a pointer
+constexpr int kRare = 4096;            ///< one call of those that touch files in so many
 
 /// Numbers that a seed gives (SplitMix64, Steele and others 2014).
 class Random {
@@ -61,8 +61,8 @@ enum class Thing : int64_t { Tensor, Stream, Optimizer, File };
 struct Held {
   int64_t handle = 0;
   Thing thing = Thing::Tensor;
-  static Held of(int64_t word) { return {word & kMask, static_cast<Thing>(word >> kBits)}; }
-  int64_t word() const { return handle | static_cast<int64_t>(thing) << kBits; }
+  static Held of(int64_t attr) { return {attr & kMask, static_cast<Thing>(attr >> kBits)}; }
+  int64_t attr() const { return handle | static_cast<int64_t>(thing) << kBits; }
   void free() const {
     if (handle == 0) return;
     switch (thing) {
@@ -147,21 +147,21 @@ class Caller {
     if (row.rare && !random_.one_in(kRare)) return;
     const bool looks = random_.one_in(16);
     if (looks) rt_torch_clear_error();
-    std::array<int64_t, 12> words{};
+    std::array<int64_t, 12> attributes{};
     std::array<double, 6> reals{};
     size_t at = 0, real_at = 0;
     for (const std::string& kind : row.kinds) {
       if (kind == "Float") reals[real_at++] = real();
-      else put(row, kind, words, at);
+      else put(row, kind, attributes, at);
     }
     if (row.result == Result::Ints || row.result == Result::Handles) {
-      words[at++] = reinterpret_cast<int64_t>(out_.data());
-      words[at++] = static_cast<int64_t>(random_.below(out_.size()));
+      attributes[at++] = reinterpret_cast<int64_t>(out_.data());
+      attributes[at++] = static_cast<int64_t>(random_.below(out_.size()));
     }
     using Any =
         int64_t (*)(int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t,
                     int64_t, int64_t, int64_t, double, double, double, double, double, double);
-    const auto& w = words;
+    const auto& w = attributes;
     const int64_t result = reinterpret_cast<Any>(row.function)(
         w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7], w[8], w[9], w[10], w[11], reals[0],
         reals[1], reals[2], reals[3], reals[4], reals[5]);
@@ -172,14 +172,15 @@ class Caller {
   }
 
  private:
-  void put(const Row& row, const std::string& kind, std::array<int64_t, 12>& words, size_t& at) {
+  void put(const Row& row, const std::string& kind, std::array<int64_t, 12>& attributes,
+           size_t& at) {
     const auto list = [&](int64_t* items, size_t there) {
       const bool null = random_.one_in(32);
-      words[at++] = null ? 0 : reinterpret_cast<int64_t>(items);
-      words[at++] = length(null, there);
+      attributes[at++] = null ? 0 : reinterpret_cast<int64_t>(items);
+      attributes[at++] = length(null, there);
     };
     if (kind == "Tensor" || kind == "OptTensor" || kind == "Handle") {
-      words[at++] = handle();
+      attributes[at++] = handle();
     } else if (kind == "Sizes" || kind == "IntList") {
       for (int64_t& item : list_) item = row.has_memory ? small() : integer();
       list(list_.data(), list_.size());
@@ -187,19 +188,19 @@ class Caller {
       for (int64_t& item : handles_) item = handle();
       list(handles_.data(), handles_.size());
     } else if (kind == "FloatList" || kind == "IntData") {
-      words[at++] = reinterpret_cast<int64_t>(data_.data());
-      words[at++] = random_.one_in(4) ? static_cast<int64_t>(random_.below(kData)) : small();
+      attributes[at++] = reinterpret_cast<int64_t>(data_.data());
+      attributes[at++] = random_.one_in(4) ? static_cast<int64_t>(random_.below(kData)) : small();
     } else if (kind == "Text" || kind == "TextBits") {
-      words[at++] = random_.one_in(64) ? 0 : reinterpret_cast<int64_t>(text());
+      attributes[at++] = random_.one_in(64) ? 0 : reinterpret_cast<int64_t>(text());
     } else if (kind == "Int64s") {
       for (int64_t& item : list_) item = small();
-      words[at++] = random_.one_in(32) ? 0 : reinterpret_cast<int64_t>(list_.data());
+      attributes[at++] = random_.one_in(32) ? 0 : reinterpret_cast<int64_t>(list_.data());
     } else if (is_memory(kind)) {
-      words[at++] = random_.one_in(32) ? 0 : reinterpret_cast<int64_t>(data_.data());
+      attributes[at++] = random_.one_in(32) ? 0 : reinterpret_cast<int64_t>(data_.data());
     } else if (kind == "Bits") {
-      words[at++] = std::bit_cast<int64_t>(real());
+      attributes[at++] = std::bit_cast<int64_t>(real());
     } else {
-      words[at++] = row.has_memory ? small() : integer();
+      attributes[at++] = row.has_memory ? small() : integer();
     }
   }
 
@@ -255,11 +256,11 @@ class Caller {
   void keep(const Held& held) {
     // The question is a force point under one policy only.
     const bool large =
-        held.thing == Thing::Tensor && rt_torch_torchtensor_numel(held.handle) > kMostElements;
+        held.thing == Thing::Tensor && rt_torch_torchtensor_numel(held.handle) > kMaxElements;
     Held gone = held;
     if (!large) {
       auto& slot = shared_.handles[random_.below(kShared)];
-      gone = Held::of(slot.exchange(held.word(), std::memory_order_relaxed));
+      gone = Held::of(slot.exchange(held.attr(), std::memory_order_relaxed));
     }
     gone.free();
     stale_ = gone.handle;
@@ -275,7 +276,7 @@ class Caller {
 /// All is freed: what is left is lost.
 int look_at_the_end(Shared& shared) {
   rt_torch_set_policy("data");
-  for (const auto& word : shared.handles) Held::of(word).free();
+  for (const auto& attr : shared.handles) Held::of(attr).free();
   for (int i = 0; i < 1000 && rt_torch_sync() == 0; ++i) {  // untold failures
   }
   const auto expect = [&](const char* what, int64_t is, int64_t should) {

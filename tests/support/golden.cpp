@@ -30,23 +30,26 @@ constexpr bool is_float(int64_t dtype) { return dtype <= 1; }
 
 double to_double(const Json& number) {
   if (number.is_number()) return number.get<double>();
-  const auto& word = number.get_ref<const std::string&>();
-  if (word == "nan") return std::numeric_limits<double>::quiet_NaN();
-  return word == "inf" ? HUGE_VAL : -HUGE_VAL;
+  const auto& attr = number.get_ref<const std::string&>();
+  if (attr == "nan") return std::numeric_limits<double>::quiet_NaN();
+  return attr == "inf" ? HUGE_VAL : -HUGE_VAL;
 }
 
 }  // namespace
 
 // f32 is kept as the double it widens to: one comparison for both float dtypes.
-double element(const Contents& tensor, size_t i) { return std::bit_cast<double>(tensor.words[i]); }
+double element(const Contents& tensor, size_t i) {
+  return std::bit_cast<double>(tensor.attributes[i]);
+}
 
 Contents expected_tensor(const Json& json) {
   Contents tensor{kDtypeCodes.at(json["dtype"]), json["shape"], {}};
   for (const Json& number : json.value("data", Json::array())) {
     double value = is_float(tensor.dtype) ? to_double(number) : 0;
     if (tensor.dtype == 0) value = static_cast<float>(value);
-    tensor.words.push_back(is_float(tensor.dtype) ? std::bit_cast<uint64_t>(value)
-                                                  : static_cast<uint64_t>(number.get<int64_t>()));
+    tensor.attributes.push_back(is_float(tensor.dtype)
+                                    ? std::bit_cast<uint64_t>(value)
+                                    : static_cast<uint64_t>(number.get<int64_t>()));
   }
   return tensor;
 }
@@ -178,11 +181,11 @@ bool read_tensor(int64_t handle, ReadOrder order, Contents& tensor) {
   };
   const auto read_data = [&] {
     const bool real = is_float(tensor.dtype);
-    std::vector<uint64_t> words(4096);
-    const auto capacity = static_cast<int64_t>(words.size());
-    const int64_t count = rt_torch_copy_data(handle, words.data(), capacity, real ? 1 : 3);
-    words.resize(static_cast<size_t>(std::max<int64_t>(count, 0)));
-    tensor.words = std::move(words);
+    std::vector<uint64_t> attributes(4096);
+    const auto capacity = static_cast<int64_t>(attributes.size());
+    const int64_t count = rt_torch_copy_data(handle, attributes.data(), capacity, real ? 1 : 3);
+    attributes.resize(static_cast<size_t>(std::max<int64_t>(count, 0)));
+    tensor.attributes = std::move(attributes);
     return count >= 0;
   };
   return order == ReadOrder::DataFirst ? read_data() && read_shape() : read_shape() && read_data();
@@ -269,7 +272,8 @@ namespace {
 // Where only the set of numbers counts: each row of the last dimension in ascending order.
 void sort_rows(Contents& tensor) {
   const auto size = static_cast<ptrdiff_t>(tensor.shape.back());
-  for (auto row = tensor.words.begin(); size > 0 && row != tensor.words.end(); row += size)
+  for (auto row = tensor.attributes.begin(); size > 0 && row != tensor.attributes.end();
+       row += size)
     std::sort(row, row + size, [](uint64_t a, uint64_t b) {
       return std::bit_cast<double>(a) < std::bit_cast<double>(b);
     });
@@ -279,7 +283,7 @@ void sort_rows(Contents& tensor) {
 void align_columns(Contents& tensor, const Contents& want) {
   const size_t columns = static_cast<size_t>(want.shape.back());
   const size_t rows = static_cast<size_t>(want.shape[want.shape.size() - 2]);
-  for (size_t matrix = 0; matrix < want.words.size(); matrix += rows * columns)
+  for (size_t matrix = 0; matrix < want.attributes.size(); matrix += rows * columns)
     for (size_t column = matrix; column < matrix + columns; ++column) {
       size_t largest = column;
       for (size_t row = 0; row < rows; ++row)
@@ -288,7 +292,7 @@ void align_columns(Contents& tensor, const Contents& want) {
           largest = at;
       if (std::signbit(element(tensor, largest)) == std::signbit(element(want, largest))) continue;
       for (size_t row = 0; row < rows; ++row)
-        tensor.words[column + row * columns] =
+        tensor.attributes[column + row * columns] =
             std::bit_cast<uint64_t>(-element(tensor, column + row * columns));
     }
 }
@@ -300,17 +304,17 @@ void compare(Contents got, const Json& expect) {
   EXPECT_EQ(got.dtype, want.dtype);
   ASSERT_EQ(shape_text(got), shape_text(want));
   if (!expect.contains("data")) return;
-  ASSERT_EQ(got.words.size(), want.words.size());
+  ASSERT_EQ(got.attributes.size(), want.attributes.size());
   const std::string how = expect.value("compare", "");
   if (how == "sorted") {
     sort_rows(got);
     sort_rows(want);
-  } else if (how == "columns" && !want.words.empty()) {
+  } else if (how == "columns" && !want.attributes.empty()) {
     align_columns(got, want);
   }
-  for (size_t at = 0; at < want.words.size(); ++at) {
+  for (size_t at = 0; at < want.attributes.size(); ++at) {
     if (!is_float(want.dtype)) {
-      ASSERT_EQ(static_cast<int64_t>(got.words[at]), static_cast<int64_t>(want.words[at]))
+      ASSERT_EQ(static_cast<int64_t>(got.attributes[at]), static_cast<int64_t>(want.attributes[at]))
           << "element " << at;
       continue;
     }
@@ -330,9 +334,9 @@ bool same_bits(double left, double right) {
 
 bool same(const Contents& left, const Contents& right) {
   if (left.dtype != right.dtype || left.shape != right.shape) return false;
-  if (left.words.size() != right.words.size()) return false;
-  if (!is_float(left.dtype)) return left.words == right.words;
-  for (size_t at = 0; at < left.words.size(); ++at)
+  if (left.attributes.size() != right.attributes.size()) return false;
+  if (!is_float(left.dtype)) return left.attributes == right.attributes;
+  for (size_t at = 0; at < left.attributes.size(); ++at)
     if (!same_bits(element(left, at), element(right, at))) return false;
   return true;
 }

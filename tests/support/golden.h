@@ -21,7 +21,7 @@ std::vector<Json> golden_file(const std::string& name);
 struct Contents {
   int64_t dtype = -1;
   std::vector<int64_t> shape;
-  std::vector<uint64_t> words;  // each element's bits, i32 and i64 sign-extended
+  std::vector<uint64_t> attributes;  // each element's bits, i32 and i64 sign-extended
 };
 
 // What came out of a case: the reply, and the tensors behind it once they have been read.

@@ -37,8 +37,8 @@ void expect_tensor(int64_t handle, const Json& expected, Tolerance tolerance, do
   ASSERT_TRUE(read_tensor(handle, ReadOrder::DataFirst, got)) << rt_torch_last_error();
   EXPECT_EQ(got.dtype, want.dtype);
   ASSERT_EQ(got.shape, want.shape);
-  ASSERT_EQ(got.words.size(), want.words.size());
-  for (size_t at = 0; at < want.words.size(); ++at) {
+  ASSERT_EQ(got.attributes.size(), want.attributes.size());
+  for (size_t at = 0; at < want.attributes.size(); ++at) {
     const double g = element(got, at), w = factor * element(want, at);
     ASSERT_TRUE(close(g, w, tolerance)) << "element " << at << ": " << g << " for " << w;
   }

@@ -26,7 +26,7 @@ struct Nasty {
 
 class NastyCall {
  public:
-  void add(int64_t word) { words_.at(size_++) = word; }
+  void add(int64_t attr) { words_.at(size_++) = attr; }
   void add(const void* pointer) { add(reinterpret_cast<int64_t>(pointer)); }
   int64_t to(void* function, double real) const {
     const auto& w = words_;

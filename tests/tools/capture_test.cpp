@@ -22,7 +22,7 @@ TEST_F(DumpTool, ABatchIsNamedByItsKeyAndSaysItsPlacesLabelsAndRanges) {
   const std::string name = dump();
   const rt::Dump read = rt::read_dump(Scratch::read(folder() / name));
   EXPECT_EQ(name, "dumps/batch-" + to_string(key_of(read.batch)) + ".json");
-  EXPECT_THAT(read.places, ElementsAre("work.spl:3", "work.spl:3", "work.spl:4", "work.spl:4"));
+  EXPECT_THAT(read.locations, ElementsAre("work.spl:3", "work.spl:3", "work.spl:4", "work.spl:4"));
   EXPECT_THAT(read.labels, ElementsAre("the product", "", "", ""));
   EXPECT_EQ(read.inputs, "");
   EXPECT_EQ(read.error, "");
@@ -55,8 +55,8 @@ TEST_F(DumpTool, AFailureLeavesTheLastEightBatches) {
     EXPECT_EQ(found[i].find("dumps/failure-1/" + std::to_string(i + 1) + '-'), 0u);
     const rt::Dump read = rt::read_dump(Scratch::read(folder() / found[i]));
     // The client's loop notes its count as the line.
-    ASSERT_FALSE(read.places.empty());
-    EXPECT_EQ(read.places.back(), "fail.spl:" + std::to_string(5 + i));
+    ASSERT_FALSE(read.locations.empty());
+    EXPECT_EQ(read.locations.back(), "fail.spl:" + std::to_string(5 + i));
     const bool last = i == 7;
     EXPECT_EQ(found[i].ends_with("-failed.json"), last);
     EXPECT_EQ(!read.error.empty(), last);
@@ -102,7 +102,7 @@ TEST_F(DumpTool, BatchesOfASuiteReadBack) {
     EXPECT_TRUE(same_work(text.batch, json.batch));
     EXPECT_EQ(to_string(key_of(text.batch)), key);
     EXPECT_EQ(text.batch.scalars, json.batch.scalars);
-    EXPECT_EQ(text.places, json.places);
+    EXPECT_EQ(text.locations, json.locations);
     EXPECT_EQ(text.ranges, json.ranges);
     EXPECT_EQ(text.inputs, json.inputs);
     const rt::DumpNotes again = text.notes();

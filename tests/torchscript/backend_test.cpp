@@ -122,7 +122,7 @@ TEST(Backend, RowsOfOneOperatorShareItsNode) {
   const Value x = rig.input<float>({1, 1, 2, 4}, {1, 5, 3, 2, 4, 0, 7, 6});
   const Value most = rig.step(Op::MaxPool2d, {x}, {2, 2, 2, 0, 2, 0, 0});
   const Value where = rig.step(Op::MaxPool2dIndices, {x}, {2, 2, 2, 0, 2, 0, 0});
-  rig.batch.roots = {most.number, where.number};
+  rig.batch.roots = {most.id, where.id};
   const std::string script = rig.backend->script(rig.batch, ScriptForm::Ir);
   const size_t first = script.find("max_pool2d_with_indices");
   ASSERT_NE(first, std::string::npos) << script;
@@ -150,7 +150,7 @@ TEST(Backend, RootsThatShareMemoryShareAStorage) {
   Rig rig(libtorch());
   const Value x = rig.input<float>({2, 3}, {1, 2, 3, 4, 5, 6});
   const Value y = rig.step(Op::Exp, {x}), z = rig.step(Op::T, {y});
-  rig.batch.roots = {y.number, z.number};
+  rig.batch.roots = {y.id, z.id};
   const auto roots = rig.run_program();
   EXPECT_EQ(roots[0]->storage().get(), roots[1]->storage().get());
   EXPECT_EQ(to_string(roots[1]->strides()), "[1,3]");
@@ -161,10 +161,10 @@ TEST(Backend, OnlyViewsHaveStridesOfTheirOwn) {
   const Value x = rig.input<float>({2, 3}, {1, 2, 3, 4, 5, 6});
   const Value turned = rig.step(Op::T, {x}), y = rig.step(Op::Relu, {turned});
   const Value z = rig.step(Op::T, {y});
-  rig.batch.roots = {y.number, z.number};
+  rig.batch.roots = {y.id, z.id};
   const auto stepped = rig.run_steps();
-  EXPECT_EQ(to_string(stepped[y.number]->strides()), "[2,1]");
-  EXPECT_EQ(to_string(stepped[z.number]->strides()), "[1,2]");
+  EXPECT_EQ(to_string(stepped[y.id]->strides()), "[2,1]");
+  EXPECT_EQ(to_string(stepped[z.id]->strides()), "[1,2]");
   const auto roots = rig.run_program();
   EXPECT_EQ(to_string(roots[0]->strides()), "[2,1]");
   EXPECT_EQ(to_string(roots[1]->strides()), "[1,2]");
@@ -188,7 +188,7 @@ TEST(Backend, ScalarsAreInputsOfAProgram) {
   Rig rig(libtorch());
   const Value x = rig.input<float>({2}, {1, 2});
   const Value y = rig.step(Op::AddScalar, {rig.step(Op::MulScalar, {x}, {0.5})}, {1.0});
-  rig.batch.roots = {y.number};
+  rig.batch.roots = {y.id};
   const auto program = rig.backend->compile(rig.batch);
   for (const double scale : {0.5, 3.0}) {
     const int64_t scalars[] = {std::bit_cast<int64_t>(scale), std::bit_cast<int64_t>(10.0)};
@@ -224,7 +224,7 @@ TEST(Backend, NormsOfHalvesTakeParametersOfF32) {
     const Value mean = rig.input({2}, std::vector<float>{0, 1}),
                 variance = rig.input({2}, std::vector<float>{1, 4});
     const auto expect = [&](Value result, const std::vector<float>& numbers) {
-      EXPECT_EQ(rig.batch.values[result.number].dtype, half);
+      EXPECT_EQ(rig.batch.values[result.id].dtype, half);
       rig.expect(rig.step(Op::Cast, {result}, {}, {}, DType::F32), {2, 2}, numbers, 1e-2);
     };
     expect(rig.step(Op::LayerNorm, {x, weight, bias}, {1e-5, 1, 2}), {-.5, 2, 1.5, -2});
@@ -241,14 +241,14 @@ TEST(Backend, FailuresNameCauseAndStep) {
   Rig reference;
   reference.batch = rig.batch;
   reference.inputs = rig.inputs;
-  std::string words;
+  std::string attributes;
   try {
     reference.run_steps();
   } catch (const StepError& error) {
-    words = error.text();
+    attributes = error.text();
   }
-  EXPECT_THAT(words, HasSubstr("9"));
-  rig.expect_failure(bad, 0, words);
+  EXPECT_THAT(attributes, HasSubstr("9"));
+  rig.expect_failure(bad, 0, attributes);
 }
 
 TEST(Backend, ARunThatFailedGivesItsRandomNumbersBack) {
@@ -258,8 +258,8 @@ TEST(Backend, ARunThatFailedGivesItsRandomNumbersBack) {
   const auto draw = [&] {
     Rig rig(libtorch());
     const Value x = rig.step(Op::Randn, {}, {}, {5});
-    rig.batch.roots = {x.number};
-    return rig.values<float>(*rig.run_steps()[x.number]);
+    rig.batch.roots = {x.id};
+    return rig.values<float>(*rig.run_steps()[x.id]);
   };
   const auto first = draw();
   EXPECT_NE(draw(), first);
@@ -286,7 +286,7 @@ TEST(Backend, DropoutIsAProductWithItsMaskAndTheReferences) {
 }
 
 TEST(Backend, GradientsOfWindowsAreTheReferences) {
-  const auto run = [](Rig rig, Op op, std::initializer_list<Word> words, const Shape& out,
+  const auto run = [](Rig rig, Op op, std::initializer_list<Word> attributes, const Shape& out,
                       const Shape& weight) {
     const auto input = [&](const Shape& sizes) {
       std::vector<float> numbers(static_cast<size_t>(numel(sizes)));
@@ -296,17 +296,18 @@ TEST(Backend, GradientsOfWindowsAreTheReferences) {
     };
     const Value grad = input(out), x = input({2, 4, 6, 5});
     const auto step = [&] {
-      if (op == Op::AvgPool2dBackward) return rig.step(op, {grad, x}, words);
+      if (op == Op::AvgPool2dBackward) return rig.step(op, {grad, x}, attributes);
       if (op == Op::MaxPool2dBackward)
-        return rig.step(op, {grad, x, rig.step(Op::MaxPool2dIndices, {x}, words)}, words);
-      return rig.step(op, {grad, x, input(weight)}, words);
+        return rig.step(op, {grad, x, rig.step(Op::MaxPool2dIndices, {x}, attributes)}, attributes);
+      return rig.step(op, {grad, x, input(weight)}, attributes);
     };
     return rig.values<float>(*rig.run(step()));
   };
-  const auto check = [&](Op op, std::initializer_list<Word> words, const Shape& out,
+  const auto check = [&](Op op, std::initializer_list<Word> attributes, const Shape& out,
                          const Shape& weight = {}) {
-    EXPECT_THAT(run(Rig(libtorch()), op, words, out, weight),
-                testing::Pointwise(testing::FloatNear(1e-4f), run(Rig(), op, words, out, weight)))
+    EXPECT_THAT(
+        run(Rig(libtorch()), op, attributes, out, weight),
+        testing::Pointwise(testing::FloatNear(1e-4f), run(Rig(), op, attributes, out, weight)))
         << info(op).name;
   };
   for (const Op op : {Op::Conv2dBackwardInput, Op::Conv2dBackwardWeight}) {
@@ -342,7 +343,7 @@ TEST(Backend, AModuleOfSeveralRootsGivesATuple) {
   Rig rig(libtorch());
   const Value x = rig.input<float>({2}, {1, 2});
   const Value y = rig.step(Op::AddScalar, {x}, {2.5}), z = rig.step(Op::Neg, {y});
-  rig.batch.roots = {y.number, z.number};
+  rig.batch.roots = {y.id, z.id};
   std::istringstream archive(rig.backend->script(rig.batch, ScriptForm::Module));
   torch::jit::Module module = torch::jit::load(archive);
   const at::Tensor in = torchscript::tensor_over(*rig.inputs[0]);
@@ -361,7 +362,7 @@ struct Comma : std::numpunct<char> {
 TEST(Backend, WhatIsWrittenDoesNotDependOnTheLocaleOfTheHost) {
   Rig rig(libtorch());
   const Value x = rig.input<float>({1234}, std::vector<float>(1234, 1));
-  rig.batch.roots = {rig.step(Op::AddScalar, {x}, {1234.5}).number};
+  rig.batch.roots = {rig.step(Op::AddScalar, {x}, {1234.5}).id};
   const std::string text = rig.backend->script(rig.batch, ScriptForm::Ir);
   const std::string of_c = std::setlocale(LC_ALL, nullptr);
   const std::locale comma(std::locale::classic(), new Comma), before = std::locale::global(comma);

@@ -66,12 +66,12 @@ TEST_F(Cuda, IsIdleOnceItWasWaitedFor) {
 
 TEST_F(Cuda, ABadIndexIsAnErrorAndTheDeviceWorksOn) {
   const BufferRef x = on_cuda({1, 2, 3});
-  const int64_t bad[] = {7}, one[] = {1}, words[] = {0};
+  const int64_t bad[] = {7}, one[] = {1}, attributes[] = {0};
   const BufferRef index = rig_.backend->from_host(bad, DType::I64, one, Device{0});
   Batch batch;
   const uint32_t operands[] = {batch.add_input(DType::F32, Device{0}, x->sizes()),
                                batch.add_input(DType::I64, Device{0}, one)};
-  batch.roots = {batch.add_step(Op::IndexSelect, operands, words, DType::F32, Device{0}, one)};
+  batch.roots = {batch.add_step(Op::IndexSelect, operands, attributes, DType::F32, Device{0}, one)};
   const BufferRef inputs[] = {x, index};
   BufferRef root;
   EXPECT_THROW(rig_.backend->compile(batch)->run(inputs, {}, {&root, 1}), Error);

@@ -28,7 +28,7 @@ TEST(Fused, GroupsGiveWhatSingleOperatorsGive) {
   std::vector<Floats> results[2];
   for (const bool fuse : {false, true}) {
     Rig rig(make_libtorch_backend(memory, 2, "", {.fuse = fuse}));
-    for (const Value root : build(rig)) rig.batch.roots.push_back(root.number);
+    for (const Value root : build(rig)) rig.batch.roots.push_back(root.id);
     const auto program = rig.backend->compile(rig.batch);
     EXPECT_EQ(program->fused().groups, fuse ? 2 : 0);
     EXPECT_EQ(program->fused().steps, fuse ? 6 : 0);
@@ -83,7 +83,7 @@ TEST(Fused, PlannedMemoryIsOfOneRun) {
   const Value seen = rig.step(Op::Matmul, {third, x});  // its view leaves
   const Value sums = rig.step(Op::SumDim, {third}, {1, 0});
   for (const Value root : {third, rig.step(Op::T, {seen}), rig.step(Op::Relu, {sums})})
-    rig.batch.roots.push_back(root.number);
+    rig.batch.roots.push_back(root.id);
   std::sort(rig.batch.roots.begin(), rig.batch.roots.end());
   const auto run = [&](Program& program, float factor) {
     Floats scaled = numbers;
@@ -121,7 +121,7 @@ TEST(Fused, ScalarsAreThoseOfTheRun) {
   Rig rig(make_libtorch_backend(memory, 1, ""));
   const Value x = rig.input({2}, Floats{1, 2});
   const Value y = rig.step(Op::AddScalar, {rig.step(Op::MulScalar, {x}, {2.0})}, {1.0});
-  rig.batch.roots = {y.number};
+  rig.batch.roots = {y.id};
   const auto program = rig.backend->compile(rig.batch);
   for (const double factor : {2.0, 5.0}) {
     const int64_t scalars[] = {std::bit_cast<int64_t>(factor), std::bit_cast<int64_t>(-1.0)};

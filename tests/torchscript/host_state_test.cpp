@@ -29,8 +29,8 @@ void draw_much(Backend& backend) {
       inputs.push_back(backend.allocate(DType::F32, sizes, {}));
       batch.scalars = {std::bit_cast<int64_t>(0.5)};
       batch.free_scalars = 1;
-      const int64_t words[] = {0, 1};
-      result = batch.add_step(op, {&operand, 1}, words, DType::F32, {}, sizes);
+      const int64_t attributes[] = {0, 1};
+      result = batch.add_step(op, {&operand, 1}, attributes, DType::F32, {}, sizes);
     }
     batch.roots = {result};
     std::vector<BufferRef> values(batch.values.size());

@@ -108,7 +108,7 @@ TEST(Dropout, DrawsWhatLibtorchDrawsWithoutMkl) {
 
 TEST(Plan, AsksForTheOneResultThatIsWanted) {
   const auto mask = [](Op op) {
-    for (const Source& source : plan_of(op).sources)
+    for (const ArgumentSource& source : plan_of(op).sources)
       if (source.constant.isBoolList()) return source.constant.toBoolList().vec();
     return std::vector<bool>();
   };
@@ -160,8 +160,8 @@ TEST(CheckRange, NamesTheElementThatIsOut) {
 TEST(CheckRange, KnowsTheRowsThatIndex) {
   const int64_t self[] = {5, 3}, index[] = {2};
   const TensorType operands[] = {{DType::F32, {}, false, self}, {DType::I64, {}, false, index}};
-  const auto high = [&](Op op, std::vector<int64_t> words) {
-    const auto checks = range_checks(info(op), {info(op), words}, operands);
+  const auto high = [&](Op op, std::vector<int64_t> attributes) {
+    const auto checks = range_checks(info(op), {info(op), attributes}, operands);
     return checks.empty() ? -1 : checks[0].high;
   };
   EXPECT_EQ(high(Op::IndexSelect, {0}), 4);

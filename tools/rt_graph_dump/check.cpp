@@ -19,7 +19,7 @@ double terms(const Batch& batch, const Batch::Step& step) {
   const auto results = static_cast<double>(numel(batch.sizes(step.result)));
   double most = 1;
   for (const uint32_t operand : batch.operands_of(step))
-    if (operand != kNone.number && results > 0)
+    if (operand != kNone.id && results > 0)
       most = std::max(most, static_cast<double>(numel(batch.sizes(operand))) / results);
   return most;
 }
@@ -49,7 +49,7 @@ class Judge {
                    BufferRef& result) {
     const Batch::Step& at = batch_.steps[step];
     for (const uint32_t operand : batch_.operands_of(at))
-      if (operand != kNone.number) values_[operand] = here(maker, *operands[operand]);
+      if (operand != kNone.id) values_[operand] = here(maker, *operands[operand]);
     Frame frame{values_, batch_.scalars};
     std::string failure;
     try {
@@ -59,7 +59,7 @@ class Judge {
     }
     result = std::exchange(values_[at.result], {});
     for (const uint32_t operand : batch_.operands_of(at))
-      if (operand != kNone.number) values_[operand] = {};
+      if (operand != kNone.id) values_[operand] = {};
     return failure;
   }
   Backend& backend() { return *backend_; }
@@ -90,7 +90,7 @@ std::string differing(const Numbers& got, const Numbers& wanted, const Compariso
                 number_text(b == 0 ? HUGE_VAL : std::abs((a - b) / b)));
   };
   const auto told = [&](std::string_view which, size_t element) {
-    return join("  ", which, ' ', got.place(element), ": libtorch has ", got.at(element),
+    return join("  ", which, ' ', got.index(element), ": libtorch has ", got.at(element),
                 ", reference ", wanted.at(element), apart(element), '\n');
   };
   std::string text =

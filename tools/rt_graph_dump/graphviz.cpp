@@ -20,7 +20,7 @@
 namespace rt::tool {
 namespace {
 
-constexpr size_t kMostValues = 2000;
+constexpr size_t kMaxValues = 2000;
 constexpr std::chrono::seconds kPatience{20};
 constexpr double kPoints = 72;  ///< in an inch, which is what dot counts in
 
@@ -48,7 +48,7 @@ std::string boxes(const Batch& batch) {
   }
   for (const Batch::Step& to : batch.steps)
     for (const uint32_t operand : batch.operands_of(to))
-      if (operand != kNone.number) out += join("  v", operand, " -> v", to.result, ";\n");
+      if (operand != kNone.id) out += join("  v", operand, " -> v", to.result, ";\n");
   return out + "}\n";
 }
 
@@ -94,20 +94,20 @@ std::string run_dot(const std::string& graph) {
 }  // namespace
 
 std::vector<Position> graphviz_positions(const Batch& batch) {
-  if (batch.values.empty() || batch.values.size() > kMostValues) return {};
+  if (batch.values.empty() || batch.values.size() > kMaxValues) return {};
   std::istringstream lines(run_dot(boxes(batch)));
   std::vector<Position> positions(batch.values.size());
   size_t found = 0;
   double height = 0;
-  for (std::string line, word; std::getline(lines, line);) {
-    std::istringstream words(line);
+  for (std::string line, attr; std::getline(lines, line);) {
+    std::istringstream attributes(line);
     double scale = 0, width = 0, x = 0, y = 0;
-    words >> word;
-    if (word == "graph") words >> scale >> width >> height;
-    if (word != "node") continue;
+    attributes >> attr;
+    if (attr == "graph") attributes >> scale >> width >> height;
+    if (attr != "node") continue;
     char v = 0;
     size_t value = 0;
-    if (!(words >> v >> value >> x >> y) || value >= positions.size()) return {};
+    if (!(attributes >> v >> value >> x >> y) || value >= positions.size()) return {};
     positions[value] = {static_cast<float>(std::round(x * kPoints)),
                         static_cast<float>(std::round((height - y) * kPoints))};
     ++found;

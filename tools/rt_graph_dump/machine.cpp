@@ -222,7 +222,7 @@ Walk::Walk(Backend& backend, const Batch& batch, const Inputs& inputs, uint64_t 
 
 bool Walk::ready(uint32_t step) const {
   for (const uint32_t operand : batch_.operands_of(batch_.steps[step]))
-    if (operand != kNone.number && !values_[operand]) return false;
+    if (operand != kNone.id && !values_[operand]) return false;
   return true;
 }
 

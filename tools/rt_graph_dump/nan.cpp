@@ -13,12 +13,12 @@ namespace {
 /// A scalar that is no finite number, such as the fill of a mask, is the program's will.
 bool has_odd_scalar(const Batch& batch, const Batch::Step& step) {
   bool odd = false;
-  each_word(info(step.op), batch.words_of(step),
-            [&](const Param& param, std::span<const int64_t> words) {
-              if (param.kind != Kind::Float) return;
-              const int64_t bits = batch.scalars[static_cast<size_t>(words[0])];
-              odd = odd || !std::isfinite(std::bit_cast<double>(bits));
-            });
+  each_attribute(info(step.op), batch.attributes_of(step),
+                 [&](const Param& param, std::span<const int64_t> attributes) {
+                   if (param.kind != Kind::Float) return;
+                   const int64_t bits = batch.scalars[static_cast<size_t>(attributes[0])];
+                   odd = odd || !std::isfinite(std::bit_cast<double>(bits));
+                 });
   return odd;
 }
 
@@ -60,14 +60,14 @@ Status nan(Subject& subject, const Setup& setup) {
     tainted[at.result] = !of.sound();
     bool sound_before = !has_odd_scalar(batch, at);
     for (const uint32_t operand : batch.operands_of(at))
-      sound_before = sound_before && (operand == kNone.number || !tainted[operand]);
+      sound_before = sound_before && (operand == kNone.id || !tainted[operand]);
     if (!of.sound() && sound_before) {
       text += join("\nthe first node that made one:\n", subject.step_text(walk.at()), "\n  ",
                    bad_text(of), " among ",
                    counted(static_cast<int64_t>(numbers.count()), "element"), ", the first at ",
-                   numbers.place(*of.first_bad), "\n\n", statistics_head("its operands"));
+                   numbers.index(*of.first_bad), "\n\n", statistics_head("its operands"));
       for (const uint32_t operand : batch.operands_of(at))
-        if (operand != kNone.number)
+        if (operand != kNone.id)
           text +=
               statistics_line(join('%', operand, ": ",
                                    to_string(batch.values[operand].dtype, batch.sizes(operand))),

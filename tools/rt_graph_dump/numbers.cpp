@@ -47,7 +47,7 @@ std::string Numbers::at(size_t element) const {
   return reals.empty() ? join(integers[element]) : to_string(reals[element]);
 }
 
-std::string Numbers::place(size_t element) const {
+std::string Numbers::index(size_t element) const {
   Shape indices(sizes);
   auto rest = static_cast<int64_t>(element);
   for (uint32_t d = sizes.size(); d-- > 0; rest /= sizes[d]) indices[d] = rest % sizes[d];

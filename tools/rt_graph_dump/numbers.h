@@ -16,7 +16,7 @@ struct Numbers {
   std::vector<int64_t> integers;
   size_t count() const { return reals.size() + integers.size(); }
   std::string at(size_t element) const;     ///< its text
-  std::string place(size_t element) const;  ///< its indices: "[3,7]"
+  std::string index(size_t element) const;  ///< its indices: "[3,7]"
 };
 Numbers read(Backend& backend, const Buffer& buffer);
 /// A contiguous buffer of these elements, converted to its dtype.

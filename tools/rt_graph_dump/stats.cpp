@@ -90,12 +90,13 @@ std::vector<uint32_t> memory_owners(const Batch& batch) {
   for (const Batch::Step& step : batch.steps) {
     const OpInfo& row = info(step.op);
     if (!row.rules.view) continue;
-    Small<int64_t, 10> words(batch.words_of(step).words);
+    Small<int64_t, 10> attributes(batch.attributes_of(step).attributes);
     for (uint32_t i = 0; i < row.scalars; ++i)
-      words[i] = batch.scalars[static_cast<size_t>(words[i])];
+      attributes[i] = batch.scalars[static_cast<size_t>(attributes[i])];
     const uint32_t source = batch.operands_of(step)[0];
     Layout layout;
-    if (!row.rules.view({row, words}, batch.sizes(step.result), layouts[source], layout)) continue;
+    if (!row.rules.view({row, attributes}, batch.sizes(step.result), layouts[source], layout))
+      continue;
     layouts[step.result] = std::move(layout);
     owners[step.result] = owners[source];
   }
@@ -113,12 +114,12 @@ Peak peak_of_results(const Batch& batch, const std::vector<uint32_t>& owners) {
   for (uint32_t i = 0; i < batch.steps.size(); ++i) {
     last[owners[batch.steps[i].result]] = i;
     for (const uint32_t operand : batch.operands_of(batch.steps[i]))
-      if (operand != kNone.number) last[owners[operand]] = i;
+      if (operand != kNone.id) last[owners[operand]] = i;
   }
-  for (const uint32_t root : batch.roots) last[owners[root]] = kNone.number;
+  for (const uint32_t root : batch.roots) last[owners[root]] = kNone.id;
   std::vector<int64_t> freed(batch.steps.size());
   for (const Batch::Step& step : batch.steps)
-    if (owners[step.result] == step.result && last[step.result] != kNone.number)
+    if (owners[step.result] == step.result && last[step.result] != kNone.id)
       freed[last[step.result]] += bytes_of(batch, step.result);
   Peak peak;
   int64_t live = 0;
@@ -211,7 +212,7 @@ Status stats(Subject& subject) {
     int64_t moved = bytes_of(batch, step.result);
     result_bytes += moved;
     for (const uint32_t operand : batch.operands_of(step))
-      if (operand != kNone.number) moved += bytes_of(batch, operand);
+      if (operand != kNone.id) moved += bytes_of(batch, operand);
     const double flops = flops_of(batch, i);
     sum.bytes += moved;
     sum.flops += flops;

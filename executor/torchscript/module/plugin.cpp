@@ -21,7 +21,9 @@ namespace {
 
 using plugin::Text;
 
-void put(Text text, std::string_view words) { text.append(text.to, words.data(), words.size()); }
+void put(Text text, std::string_view attributes) {
+  text.append(text.to, attributes.data(), attributes.size());
+}
 
 /// The first line of libtorch's message: the rest is its own stack and advice about its own
 /// variables.
@@ -53,7 +55,7 @@ Batch batch_of(const plugin::BatchLists& lists) {
   return {.values = copy(lists.values),
           .steps = copy(lists.steps),
           .operands = copy(lists.operands),
-          .words = copy(lists.words),
+          .attributes = copy(lists.attributes),
           .dims = copy(lists.dims),
           .roots = copy(lists.roots),
           .groups = {},
@@ -71,7 +73,7 @@ void check_device(bool cuda) {
         "process by exec");
 }
 
-class Compiled final : public plugin::Program {
+class Compiled final : public plugin::PluginProgram {
  public:
   Compiled(const plugin::Host& host, const Batch& batch, const plugin::Observer& observer)
       : batch_(host, batch), observer_(observer) {}
@@ -115,8 +117,8 @@ class Torchscript final : public plugin::Executor {
     return outcome;
   }
 
-  plugin::Program* compile(const plugin::BatchLists& lists, Text error) noexcept override {
-    plugin::Program* made = nullptr;
+  plugin::PluginProgram* compile(const plugin::BatchLists& lists, Text error) noexcept override {
+    plugin::PluginProgram* made = nullptr;
     guarded(error, [&] {
       const Batch merged = merge_common(batch_of(lists));
       // Alone, too, a step is computed by the code of groups: the same bits, and it costs less.

@@ -13,7 +13,7 @@ namespace {
 /// What lies on this host's heap: a list, or a float that keeps all its bits.
 struct alignas(8) Thing {
   enum Kind { kList, kFloat } kind;
-  std::vector<int64_t> words;
+  std::vector<int64_t> attributes;
   double real = 0;
 };
 std::deque<Thing> heap;
@@ -24,18 +24,18 @@ int64_t boxed(Thing thing) {
   heap.push_back(std::move(thing));
   return reinterpret_cast<int64_t>(&heap.back()) | 1;
 }
-const Thing& at(int64_t word) { return *reinterpret_cast<const Thing*>(word - 1); }
+const Thing& at(int64_t attr) { return *reinterpret_cast<const Thing*>(attr - 1); }
 
-int64_t word(int64_t number) { return static_cast<int64_t>(static_cast<uint64_t>(number) << 3); }
+int64_t attr(int64_t number) { return static_cast<int64_t>(static_cast<uint64_t>(number) << 3); }
 int64_t short_float(double real) { return (std::bit_cast<int64_t>(real) & ~int64_t{7}) | 2; }
 int64_t long_float(double real) { return boxed({Thing::kFloat, {}, real}); }
 
-SplArray* list(std::vector<int64_t> words) {
-  return reinterpret_cast<SplArray*>(boxed({Thing::kList, std::move(words)}));
+SplArray* list(std::vector<int64_t> attributes) {
+  return reinterpret_cast<SplArray*>(boxed({Thing::kList, std::move(attributes)}));
 }
 template <class... Numbers>
 SplArray* numbers(const Numbers&... all) {
-  return list({word(all)...});
+  return list({attr(all)...});
 }
 
 void (*hook)() = nullptr;
@@ -47,21 +47,21 @@ void (*hook)() = nullptr;
 
 RT_EXPORT int64_t rt_array_len(int64_t array);
 RT_EXPORT int64_t rt_array_get(int64_t array, int64_t index);
-RT_EXPORT int8_t rt_value_is_float(int64_t word);
-RT_EXPORT double rt_value_as_float(int64_t word);
+RT_EXPORT int8_t rt_value_is_float(int64_t attr);
+RT_EXPORT double rt_value_as_float(int64_t attr);
 
 int64_t rt_array_len(int64_t array) {
   if (rt_test::hook) rt_test::hook();
   if ((array & 7) != 1 || rt_test::at(array).kind != rt_test::Thing::kList) return -1;
-  return static_cast<int64_t>(rt_test::at(array).words.size());
+  return static_cast<int64_t>(rt_test::at(array).attributes.size());
 }
 int64_t rt_array_get(int64_t array, int64_t index) {
-  return rt_test::at(array).words.at(static_cast<size_t>(index));
+  return rt_test::at(array).attributes.at(static_cast<size_t>(index));
 }
-int8_t rt_value_is_float(int64_t word) {
-  return (word & 7) == 2 || ((word & 7) == 1 && rt_test::at(word).kind == rt_test::Thing::kFloat);
+int8_t rt_value_is_float(int64_t attr) {
+  return (attr & 7) == 2 || ((attr & 7) == 1 && rt_test::at(attr).kind == rt_test::Thing::kFloat);
 }
-double rt_value_as_float(int64_t word) { return rt_test::at(word).real; }
+double rt_value_as_float(int64_t attr) { return rt_test::at(attr).real; }
 
 namespace rt_test {
 namespace {
@@ -88,7 +88,7 @@ TEST_F(Tagged, ListsOfNumbersAreRead) {
 
 TEST_F(Tagged, FloatsAndBoolsAreNumbers) {
   const Tensor x = SPL(rt_torch_tensor_from_data)(
-      list({short_float(0.5), long_float(0.1), word(-2), kTrue, kFalse, short_float(-INFINITY)}),
+      list({short_float(0.5), long_float(0.1), attr(-2), kTrue, kFalse, short_float(-INFINITY)}),
       numbers(6));
   EXPECT_THAT(List(SPL(rt_torch_torchtensor_to_list)(x)).reals(),
               ElementsAre(0.5, 0.1, -2, 1, 0, -INFINITY));
@@ -103,9 +103,9 @@ TEST_F(Tagged, ListsOfHandles) {
 }
 
 TEST_F(Tagged, LongLists) {
-  std::vector<int64_t> words;
-  for (int64_t i = 0; i < 5000; ++i) words.push_back(i % 2 ? word(i) : short_float(1.0 * i));
-  const Tensor x = SPL(rt_torch_tensor_from_data)(list(words), numbers(5000));
+  std::vector<int64_t> attributes;
+  for (int64_t i = 0; i < 5000; ++i) attributes.push_back(i % 2 ? attr(i) : short_float(1.0 * i));
+  const Tensor x = SPL(rt_torch_tensor_from_data)(list(attributes), numbers(5000));
   const List back = SPL(rt_torch_torchtensor_to_list)(x);
   for (int64_t i = 0; i < 5000; ++i) ASSERT_EQ(back->items[i].as_float, i);
 }
@@ -134,23 +134,23 @@ TEST_F(Tagged, WhatIsNoNumberIsAnErrorThatNamesTheElement) {
       {boxed({Thing::kList, {}}), "dims[1] is no number"},
       {short_float(1) + 2, "dims[1] is no number"},
   };
-  for (const auto& [one, words] : cases) {
-    EXPECT_EQ(SPL(rt_torch_tensor_zeros)(list({word(2), one})), 0);
-    expect_error("rt_torch_tensor_zeros(dims=(a tagged word)): ", words);
+  for (const auto& [one, attributes] : cases) {
+    EXPECT_EQ(SPL(rt_torch_tensor_zeros)(list({attr(2), one})), 0);
+    expect_error("rt_torch_tensor_zeros(dims=(a tagged word)): ", attributes);
   }
 }
 
 TEST_F(Tagged, WhatIsNoListIsAnError) {
   const Tensor x = count_to(2);
-  const auto refused = [&](int64_t one, const char* words) {
+  const auto refused = [&](int64_t one, const char* attributes) {
     EXPECT_EQ(SPL(rt_torch_torchtensor_reshape)(x, reinterpret_cast<SplArray*>(one)), 0);
-    expect_error("rt_torch_torchtensor_reshape(", words);
+    expect_error("rt_torch_torchtensor_reshape(", attributes);
   };
   refused(long_float(2), "shape is no list");
   refused(short_float(2), "shape is no list");
-  refused(word(5), "shape is the number 40; pass a list");
+  refused(attr(5), "shape is the number 40; pass a list");
   refused(kTrue, "shape is the number 11; pass a list");
-  refused(reinterpret_cast<int64_t>(list(std::vector<int64_t>(65, word(1)))),
+  refused(reinterpret_cast<int64_t>(list(std::vector<int64_t>(65, attr(1)))),
           "shape has the length 65; at most 64");
 }
 
