@@ -1,4 +1,4 @@
-// elements.cpp -- the table of element types, and how the narrow ones become wide.
+// elements.cpp -- the table of the element types of files, and the widening of narrow ones.
 #include "files/elements.h"
 
 #include <algorithm>
@@ -12,8 +12,8 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "files hold little-endian numbers");
 
-/// The narrow elements lie at the end of the space for the wide ones, so that, from the first on, a
-/// wide one covers only narrow ones that have been read.
+/// Converts in place. The narrow elements lie at the end of `out`, so that a wide element never
+/// covers a narrow one that has not been read yet.
 template <class Narrow, class Wide>
 void widen(void* out, int64_t elements) {
   static_assert(sizeof(Narrow) <= sizeof(Wide));
@@ -27,7 +27,7 @@ void widen(void* out, int64_t elements) {
   }
 }
 
-/// Any byte but 0 is true, and true is 1 here.
+/// Any byte but 0 is true in a file; the library stores true as 1.
 constexpr auto kToBool = widen<uint8_t, bool>;
 
 constexpr Element kElements[] = {
@@ -69,7 +69,7 @@ const Element* find(std::string_view Element::*name, std::string_view wanted) {
   return wanted.empty() || found == std::end(kElements) ? nullptr : found;
 }
 
-/// Takes the disguise off the `elements` elements at `at`, as they lie in the file.
+/// Undoes `disguise` in place, for `elements` elements at `at` in the file's form.
 void unveil(const Element& element, char* at, int64_t elements, Disguise disguise) {
   if (!disguise.big_endian && !disguise.negated) return;
   const bool floating = is_float(held(element));

@@ -1,4 +1,4 @@
-// file.cpp -- reading at offsets; writing beside a file and renaming.
+// file.cpp -- reads at offsets; replaces a file by writing another beside it and renaming that.
 #include "files/file.h"
 
 #include <dirent.h>
@@ -28,7 +28,7 @@ struct stat status_of(int descriptor) {
   return status;
 }
 
-/// Closes unless it is taken.
+/// Closes the descriptor unless take() has been called.
 class Descriptor {
  public:
   explicit Descriptor(int number) : number_(number) {}
@@ -51,8 +51,7 @@ Stream to_stream(Descriptor descriptor, const char* mode) {
   return stream;
 }
 
-/// A rename is on the disk once its folder is. Where a folder cannot be synchronized the rename has
-/// still been made.
+/// Brings a rename in `folder` to the disk. Errors are ignored, because the rename itself is done.
 void synchronize_folder(const std::filesystem::path& folder) {
   const Descriptor descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (descriptor.get() >= 0) ::fsync(descriptor.get());
@@ -63,7 +62,7 @@ std::filesystem::path folder_of(const std::string& path) {
   return folder.empty() ? "." : folder;
 }
 
-// ---- Files that are not in their place yet. While one is locked its process lives.
+// ---- Temporary files. The process that writes one holds a lock on it as long as it lives.
 
 constexpr std::string_view kTemporary = ".rt_torch-", kTemporaryEnd = ".tmp";
 
@@ -79,16 +78,16 @@ Temporary make_temporary(const std::filesystem::path& folder, mode_t mode) {
     Descriptor file(::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
     if (file.get() < 0 && errno == EEXIST) continue;
     if (file.get() < 0) fail_errno("no file can be made beside it");
-    // Not every file system has locks, and none is needed to write. Another process may have taken
-    // the file for one that was left behind before it was locked: it is gone then.
+    // Errors are ignored: some file systems have no locks, and writing needs none. Before the lock,
+    // another process may have removed the file as an abandoned one; then another is made.
     while (::flock(file.get(), LOCK_EX) != 0 && errno == EINTR) {
     }
     if (status_of(file.get()).st_nlink > 0) return {name, std::move(file)};
   }
 }
 
-/// Removes the files that processes left behind when they were killed. The iterators of
-/// std::filesystem end the process when there is no memory for them.
+/// Removes the temporary files of killed processes. The iterators of std::filesystem are no choice,
+/// because they end the process when memory runs out.
 void remove_abandoned(const std::filesystem::path& folder) {
   struct Close {
     void operator()(DIR* entries) const { ::closedir(entries); }
@@ -110,11 +109,11 @@ void remove_abandoned(const std::filesystem::path& folder) {
 
 }  // namespace
 
-// The system's words are in the language and the encoding of the process.
+// strerror's text may have any encoding, because the process's locale chooses it.
 void fail_errno(const char* what) { fail(what, ": ", printable(std::strerror(errno))); }
 
 File::File(const std::string& path) {
-  // O_NONBLOCK: opening a pipe must not wait for somebody to write into it.
+  // O_NONBLOCK: opening a pipe must not wait for a writer.
   Descriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (descriptor.get() < 0) fail_errno("cannot be opened");
   const struct stat status = status_of(descriptor.get());
@@ -156,10 +155,10 @@ std::string read_text(const std::string& path, int64_t most) {
 
 // ---- Replacing.
 
-/// Gives the new file what others may do with the old one. A group that cannot be kept, or whose
-/// rights an access list says, gets none: the mode's would go to others than they were meant for.
+/// Gives the new file the permissions of the old one. The group gets none where it cannot be kept
+/// or where an access list holds its rights: the mode's bits would then reach other users.
 void Replacement::take_permissions(const struct stat& old) {
-  constexpr mode_t kAll = 0777;  // not the bits that run a program as the file's owner
+  constexpr mode_t kAll = 0777;  // not setuid, setgid and sticky
   const int file = ::fileno(stream_.get());
   mode_t mode = old.st_mode & kAll;
   const bool listed = ::getxattr(path_.c_str(), "system.posix_acl_access", nullptr, 0) > 0;
@@ -168,7 +167,7 @@ void Replacement::take_permissions(const struct stat& old) {
 }
 
 Replacement::Replacement(std::string path) : path_(std::move(path)) {
-  constexpr mode_t kOwner = 0600, kAnyone = 0666;  // less the process's mask
+  constexpr mode_t kOwner = 0600, kAnyone = 0666;  // both less the process's umask
   std::error_code ignored;
   if (std::filesystem::is_symlink(path_, ignored)) {
     const auto target = std::filesystem::canonical(path_, ignored);
@@ -178,7 +177,7 @@ Replacement::Replacement(std::string path) : path_(std::move(path)) {
   struct stat old;
   const bool replaces = ::stat(path_.c_str(), &old) == 0;
   if (replaces) check_regular(old.st_mode);
-  // Nobody else may open it before it has the old file's permissions.
+  // kOwner: nobody else may open the file before it has the old one's permissions.
   Temporary made = make_temporary(folder_of(path_), replaces ? kOwner : kAnyone);
   temporary_ = std::move(made.name);
   try {
@@ -195,7 +194,7 @@ Replacement::~Replacement() {
 }
 
 void Replacement::write(const void* data, int64_t bytes) {
-  if (bytes == 0) return;  // of an empty tensor, which has no data
+  if (bytes == 0) return;  // an empty tensor may have no data
   const auto size = static_cast<size_t>(bytes);
   if (std::fwrite(data, 1, size, stream_.get()) != size) fail_errno("cannot be written");
 }

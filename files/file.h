@@ -1,4 +1,4 @@
-// file.h -- a file open for reading, and one that takes the place of another all at once.
+// file.h -- a file open for reading, and the atomic replacement of a file.
 #pragma once
 #include <cstdint>
 #include <cstdio>
@@ -13,7 +13,7 @@ struct stat;
 
 namespace rt::files {
 
-/// Runs what reads or writes the file `path`: its errors get the file's name in front.
+/// Returns run(). An Error that it throws gets the name of the file `path` in front.
 template <class F>
 auto naming(const std::string& path, F run) {
   try {
@@ -23,7 +23,7 @@ auto naming(const std::string& path, F run) {
   }
 }
 
-/// Throws: what could not be done, and what the system says about it.
+/// Throws Error with `what` and the text of errno.
 [[noreturn]] void fail_errno(const char* what);
 
 struct CloseFile {
@@ -31,8 +31,8 @@ struct CloseFile {
 };
 using Stream = std::unique_ptr<std::FILE, CloseFile>;
 
-/// A regular file, open for reading. Nothing of it is mapped: where a file shrinks, touching a
-/// mapping ends the process, while a read comes back short, which is an error here.
+/// A regular file, open for reading. It is read and not mapped: where another process shortens it,
+/// touching a mapping would end this process, while a short read throws Error.
 class File {
  public:
   explicit File(const std::string& path);
@@ -40,10 +40,10 @@ class File {
       : descriptor_(std::exchange(other.descriptor_, -1)), size_(other.size_) {}
   ~File();
 
-  int64_t size() const { return size_; }  ///< when it was opened
+  int64_t size() const { return size_; }  ///< bytes, when it was opened
   /// Throws unless the file still has the size it was opened with.
   void check_size() const;
-  /// Reads exactly `bytes` bytes from `offset` on. Throws where they are not there.
+  /// Reads exactly `bytes` bytes from `offset` on. Throws where the file ends before that.
   void read(int64_t offset, void* out, int64_t bytes) const;
 
  private:
@@ -51,16 +51,18 @@ class File {
   int64_t size_;
 };
 
-/// All of a regular file of at most `most` bytes. Throws where it is another, or cannot be read.
+/// The contents of a regular file. Throws where it has more than `most` bytes, is not regular or
+/// cannot be read.
 std::string read_text(const std::string& path, int64_t most);
 
-/// A new file under a name of its own, in the folder of `path`, until it is put in the place of
-/// `path`. Without that it goes, and `path` stays what it was. It has the permissions and the group
-/// of the file that it replaces, as far as they can be had; a file of a new name has what the
-/// process's mask leaves.
+/// A new file in the folder of `path`, under a temporary name until commit() or replace() renames
+/// it to `path`. Without these the destructor removes it, and `path` stays as it was. It gets the
+/// permissions and the group of the file that it replaces, as far as the system allows that;
+/// without an older file the umask decides.
 class Replacement {
  public:
-  /// A link is followed: what it leads to is replaced. Throws where `path` is no regular file.
+  /// A symbolic link is followed, and its target is replaced. Throws where `path` exists and is not
+  /// a regular file.
   explicit Replacement(std::string path);
   Replacement(const Replacement&) = delete;
   Replacement& operator=(const Replacement&) = delete;
@@ -68,10 +70,10 @@ class Replacement {
 
   std::FILE* stream() { return stream_.get(); }
   void write(const void* data, int64_t bytes);
-  /// Brings all that was written to the disk, and then renames. Removes what processes that were
-  /// killed left behind in the folder.
+  /// Waits until the contents are on the disk, then renames. Removes temporary files that killed
+  /// processes left in the folder.
   void commit();
-  /// Renames at once: after a crash of the system the file may be empty.
+  /// Renames without waiting for the disk: after a crash of the system the file may be empty.
   void replace();
 
  private:

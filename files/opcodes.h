@@ -1,4 +1,4 @@
-// opcodes.h -- the opcodes of Python's pickles that the files of tensors have.
+// opcodes.h -- the opcodes of Python's pickles that files of tensors use.
 #pragma once
 
 namespace rt::files {

@@ -1,4 +1,4 @@
-// pickle.cpp -- a machine for the opcodes of a saved tensor; what they make is data in one list.
+// pickle.cpp -- interprets a saved tensor's pickle; its objects are data in one list.
 #include <cstring>
 #include <deque>
 #include <initializer_list>
@@ -23,7 +23,7 @@ enum class What : uint8_t {
   List,
   Dict,
   Set,
-  Plain,  ///< what only attributes are made of: its value is not kept
+  Plain,  ///< an object that occurs in attributes alone; its value is not kept
   Storage,
   Tensor,
   Module,
@@ -60,8 +60,8 @@ constexpr const char* name(What what) {
   }
 }
 
-/// What the pickles of tensors and of their attributes name; torch's storages and types are in the
-/// table of elements. Python 2, whose names protocol 2 has, calls builtins __builtin__.
+/// Names in the pickles of tensors and of their attributes. The table of elements has torch's
+/// storages and dtypes. Protocol 2 names builtins as Python 2 does, __builtin__.
 struct Known {
   std::string_view module, name;
   What what;
@@ -93,7 +93,7 @@ constexpr Known kKnown[] = {
     {"__torch__", "Module", What::ModuleClass},
 };
 
-/// Tensors that are not what this library has, by the functions of torch._utils that make them.
+/// Kinds of tensors that this library lacks, by the function of torch._utils that rebuilds them.
 struct Foreign {
   std::string_view maker, what;
 };
@@ -108,20 +108,20 @@ constexpr Foreign kForeign[] = {
      "a tensor of a device of its own; save tensor.cpu()"},
 };
 
-/// An object by its place in the list of all. Objects name each other only so: a pickle may make
-/// circles, and no depth of nesting costs stack.
+/// The index of an object in objects_. Objects refer to each other by indices alone, so that a
+/// pickle with cycles is no problem and deep nesting costs no stack.
 using Id = uint32_t;
 
-/// A tensor and its attributes have few objects, and each object takes room here.
+/// Bounds the memory of a read. A tensor and its attributes have few objects.
 constexpr size_t kMaxObjects = 1 << 16;
 
 struct Object {
   What what;
-  bool negated = false;     ///< a Tensor
-  int64_t number = 0;       ///< of a Number, a Flag; a Storage's elements; a Tensor's offset
+  bool negated = false;     ///< of a Tensor
+  int64_t number = 0;       ///< of a Number, a Flag; elements of a Storage; offset of a Tensor
   std::string_view text{};  ///< of a Text; the key of a Storage
   const Element* element = nullptr;  ///< of a StorageClass, a Storage, a TorchType, a Tensor
-  /// Of a Tuple, a List; keys and values in turn of a Dict; the state of a Module; storage, sizes
+  /// Items of a Tuple or List; keys and values in turn of a Dict; state of a Module; storage, sizes
   /// and strides of a Tensor.
   std::vector<Id> items{};
 };
@@ -132,7 +132,7 @@ class Machine {
   PickledTensor run();
 
  private:
-  // What is read.
+  // Reading.
   std::string_view take(uint64_t bytes);
   std::string_view line();
   template <class Number>
@@ -179,13 +179,13 @@ class Machine {
 
   std::string_view in_;
   size_t at_ = 0;
-  std::deque<Object> objects_;  ///< which stay where they are while others are added
+  std::deque<Object> objects_;  ///< a deque, because references must survive a push
   std::vector<Id> stack_;
   std::vector<size_t> marks_;
   std::unordered_map<uint64_t, Id> memo_;
 };
 
-// ---- What is read.
+// ---- Reading.
 
 std::string_view Machine::take(uint64_t bytes) {
   if (bytes > in_.size() - at_) fail("ends in the middle of an opcode");
@@ -247,7 +247,7 @@ const Object& Machine::wanted(Id id, What what, const char* use) const {
   return object;
 }
 
-/// The object on top, which stays there and is about to get more items.
+/// The object on top of the stack, to be given more items. It stays on the stack.
 Object& Machine::changeable(What what, const char* use) {
   const Id id = top();
   wanted(id, what, use);
@@ -264,7 +264,7 @@ void Machine::push_global(std::string_view module, std::string_view name) {
     return push(Object{.what = What::StorageClass, .element = element});
   if (const Element* element = find_by_torch(name); element && torch)
     return push(Object{.what = What::TorchType, .element = element});
-  // Bytes, whose type is said elsewhere.
+  // An untyped storage holds bytes; the call that rebuilds the tensor names its dtype.
   if (name == "UntypedStorage" && (torch || module == "torch.storage"))
     return push(Object{.what = What::StorageClass, .element = find_by_torch("uint8")});
   for (const Foreign& foreign : kForeign)
@@ -282,17 +282,18 @@ void Machine::push_stack_global() {
               wanted(name, What::Text, "a name in a module").text);
 }
 
-/// Two's complement, the lowest byte first.
+/// `bytes` is in two's complement, the lowest byte first.
 void Machine::push_long(std::string_view bytes) {
   int64_t value = 0;
   if (bytes.size() > sizeof value) return push(What::Plain);
-  // The highest byte says what those beyond it are.
+  // The missing high bytes repeat the sign.
   if (!bytes.empty() && static_cast<signed char>(bytes.back()) < 0) value = -1;
   std::memcpy(&value, bytes.data(), bytes.size());
   push(What::Number, value);
 }
 
-/// ("storage", class, key, device, elements): the device is that of the tensor when it was saved.
+/// The name is ("storage", class, key, device, elements). The device is that of the tensor when it
+/// was saved, and is ignored.
 void Machine::push_storage() {
   const std::vector<Id>& parts = wanted(pop(), What::Tuple, "the name of a storage").items;
   if (parts.size() != 5 || wanted(parts[0], What::Text, "a sort of object").text != "storage")
@@ -307,7 +308,7 @@ void Machine::push_storage() {
 
 void Machine::reduce() {
   Id arguments = pop(), callable = pop();
-  // A call that makes a tensor of a Python class has the call that makes its values inside.
+  // The call that rebuilds a tensor of a subclass contains the call that rebuilds its values.
   while (objects_[callable].what == What::RebuildFromType) {  // (function, class, arguments, state)
     const std::vector<Id>& parts = wanted(arguments, What::Tuple, "arguments").items;
     if (parts.size() != 4) fail("makes a tensor of a class from ", parts.size(), " things, not 4");
@@ -321,7 +322,7 @@ void Machine::reduce() {
     case What::RebuildTensor1:
     case What::RebuildTensor2:
     case What::RebuildTensor3: return push(rebuilt_tensor(how, parts));
-    case What::RebuildParameter:  // (tensor, requires_grad, hooks), and a state where it has one
+    case What::RebuildParameter:  // (tensor, requires_grad, hooks), perhaps with a state
       if (parts.size() != 3 && parts.size() != 4)
         fail("makes a parameter from ", parts.size(), " things where 3 are needed");
       wanted(parts[0], What::Tensor, "the data of a parameter");
@@ -345,7 +346,7 @@ void Machine::make_object() {
   push(What::Module);
 }
 
-/// What a dict among the attributes gets here is Python's, and no item.
+/// A dict's state is dropped, because it holds Python attributes of the dict and no items.
 void Machine::build() {
   const Id state = pop();
   wanted(state, What::Dict, "the state of a module");
@@ -375,7 +376,7 @@ void Machine::set(const std::vector<Id>& items) {
   dict.insert(dict.end(), items.begin(), items.end());
 }
 
-/// One opcode; false at the end.
+/// Runs one opcode. False at the end.
 bool Machine::step() {
   const auto opcode = static_cast<Opcode>(take(1)[0]);
   switch (opcode) {
@@ -448,9 +449,9 @@ Shape Machine::shape(Id id) const {
   return shape;
 }
 
-/// Throws unless all that `layout` reaches lies within a storage of `elements`.
+/// Throws unless every element of `layout` lies within a storage of `elements` elements.
 void check(const Layout& layout, int64_t elements) {
-  constexpr int64_t kWidest = 8;  // bytes of an element
+  constexpr int64_t kWidest = 8;  // bytes of the widest element
   const auto refuse = [&](const char* why) {
     fail("has a tensor of the sizes ", to_string(layout.sizes), " and strides ",
          to_string(layout.strides), " from element ", layout.offset, " of a storage of ", elements,
@@ -473,7 +474,8 @@ void check(const Layout& layout, int64_t elements) {
   if (*count > 0 && last >= elements) refuse("it ends outside");
 }
 
-/// A dict of what PyTorch has not carried out yet on the elements that are stored.
+/// `metadata` lists the operations that PyTorch has put off and that the stored elements lack.
+/// Throws for all but "neg".
 bool Machine::is_negated(Id metadata, const Element& element) const {
   if (objects_[metadata].what == What::None) return false;
   bool negated = false;
@@ -489,10 +491,10 @@ bool Machine::is_negated(Id metadata, const Element& element) const {
   return negated;
 }
 
-/// Attributes do not say what a tensor's elements are, but for those that PyTorch's class sets.
+/// Throws where an attribute replaces the tensor's elements. Others are ignored.
 void Machine::check_attributes(Id state) const {
   std::vector<Id> parts = {state};
-  if (objects_[state].what == What::Tuple) parts = objects_[state].items;  // of a dict and of slots
+  if (objects_[state].what == What::Tuple) parts = objects_[state].items;  // (dict, slots)
   for (const Id part : parts) {
     if (objects_[part].what == What::None) continue;
     const std::vector<Id>& items = wanted(part, What::Dict, "the attributes of a tensor").items;
@@ -503,9 +505,9 @@ void Machine::check_attributes(Id state) const {
   }
 }
 
-/// Of version 1, (storage, offset, sizes, strides); of 2, with requires_grad and hooks, which say
-/// nothing of the elements, after that; of 3, with a type after those, by which the storage's bytes
-/// are read. 2 and 3 may have metadata at the end.
+/// The parts of version 1 are (storage, offset, sizes, strides). Version 2 adds requires_grad and
+/// hooks, which do not change the elements. Version 3 adds the dtype as which the storage's bytes
+/// are read. Versions 2 and 3 may end with metadata.
 Object Machine::rebuilt_tensor(What how, const std::vector<Id>& parts) const {
   const size_t needed = how == What::RebuildTensor1 ? 4 : how == What::RebuildTensor2 ? 6 : 7;
   const bool more = how != What::RebuildTensor1 && parts.size() == needed + 1;
@@ -545,7 +547,7 @@ PickledTensor Machine::tensor(const Object& object) const {
   return tensor;
 }
 
-/// torch.save's pickle is the tensor; torch::save's is a module that has it under "0".
+/// torch.save pickles the tensor itself, and torch::save a module that has it under "0".
 PickledTensor Machine::result() {
   const Object* top = &objects_[pop()];
   const bool module = top->what == What::Module;

@@ -9,25 +9,26 @@
 
 namespace rt::files {
 
-/// What a pickle says of a tensor: which elements of a storage in which order.
+/// A tensor as a pickle describes it: elements of a storage, in an order.
 struct PickledTensor {
   const Element* element = nullptr;
   std::string key;       ///< the storage's name
-  int64_t elements = 0;  ///< of the storage
+  int64_t elements = 0;  ///< elements of the storage
   Layout layout;         ///< within the storage
-  bool negated = false;  ///< the numbers have the other sign than the elements of the storage
+  bool negated = false;  ///< the numbers are the negated elements of the storage
 };
 
-/// No pickle of one tensor and its attributes is longer.
+/// Bytes. The pickle of one tensor and its attributes is never longer.
 inline constexpr int64_t kMaxPickle = 1 << 20;
 
-/// Reads what torch.save in Python, with the protocols 2 to 5, and torch::save in C++ make of one
-/// tensor: also of a parameter, a buffer or another tensor with attributes, which are dropped. Of
-/// Python's classes and functions only those that these use are known, and none is called. Throws
-/// for all else. It takes at most 16 MiB and ten times the pickle's size of memory.
+/// Reads the pickle of one tensor as torch.save in Python, with the protocols 2 to 5, and
+/// torch::save in C++ write it. The attributes of a parameter, a buffer or another tensor are
+/// dropped. Only the Python classes and functions that such pickles name are known, and none is
+/// called. Throws Error for anything else. Takes at most 16 MiB and ten times the pickle's size
+/// of memory.
 PickledTensor read_pickle(std::string_view pickle);
 
-/// As torch.save writes it, without its marks for what comes twice and without `negated`.
+/// Writes the pickle that torch.save would, without memo opcodes and without `negated`.
 std::string write_pickle(const PickledTensor& tensor);
 
 }  // namespace rt::files

@@ -1,4 +1,4 @@
-// safetensors.cpp -- reading and checking the header, and the elements on demand.
+// safetensors.cpp -- reads and checks the header; reads elements on demand; writes files.
 #include "files/safetensors.h"
 
 #include <algorithm>
@@ -19,8 +19,8 @@ using Tensor = Safetensors::Tensor;
 constexpr int64_t kLengthSize = 8, kMaxHeader = 100'000'000;  // the format's own limit
 constexpr const char* kMetadata = "__metadata__";
 
-/// Takes the header in while it is parsed, so that no tree of it is built. The parser calls the
-/// functions that are named as it wants them.
+/// Collects the tensors while the header is parsed, so that no tree of it is built. The parser of
+/// nlohmann/json fixes the names of the public functions.
 class Header {
  public:
   explicit Header(int64_t data_size) : data_size_(data_size) {}
@@ -61,9 +61,9 @@ class Header {
 
   int64_t data_size_;
   In in_ = In::Nothing;
-  int ignored_ = 0;  ///< brackets that are open around the value of a field that is not known
+  int ignored_ = 0;  ///< open brackets in the value of an unknown field
   bool has_metadata_ = false;
-  // The entry that is open.
+  // The entry that is being read.
   std::string name_;
   Field field_ = kUnknown;
   bool has_[kFields] = {};
@@ -85,7 +85,7 @@ bool Header::key(std::string& key) {
   return true;
 }
 
-/// Throws where such a value may not stand.
+/// Throws where a value of this kind is not allowed.
 void Header::check_kind(Kind kind) const {
   switch (in_) {
     case In::Nothing: break;
@@ -134,7 +134,7 @@ bool Header::value(Kind kind, uint64_t number, std::string_view text) {
 }
 
 bool Header::open(Kind kind) {
-  constexpr int kDeepest = 120;  // with those around it about as deep as the library safetensors
+  constexpr int kDeepest = 120;  // about the limit of the library safetensors
   if (ignored_ > 0 || (in_ == In::Entry && field_ == kUnknown)) {
     if (++ignored_ > kDeepest) refuse("has a field that nests more than ", kDeepest, " deep");
     return true;
@@ -213,7 +213,7 @@ void Safetensors::read_header() {
   file_.read(kLengthSize, text.data(), static_cast<int64_t>(length));
   data_at_ = kLengthSize + static_cast<int64_t>(length);
   if (!text.starts_with('{')) fail("its header does not begin with {: it is no safetensors file");
-  // The parser would take it for the end.
+  // The parser would take a NUL for the end of the text.
   if (text.find('\0') != std::string::npos) fail("its header is not JSON: it has a NUL in it");
   Header header(file_.size() - data_at_);
   Json::sax_parse(text, &header);
@@ -286,7 +286,7 @@ void save_safetensors(const std::string& path, std::span<const Stored> tensors,
                    to_string(tensor.sizes), R"(,"data_offsets":[)", begin, ',', end, "]}");
     }
     text += '}';
-    // Readers that map the file want the elements where their types may lie.
+    // The header is padded so that readers that map the file find aligned elements.
     text.resize((text.size() + kLengthSize - 1) / kLengthSize * kLengthSize, ' ');
     const auto length = static_cast<uint64_t>(text.size());
     Replacement file(path);

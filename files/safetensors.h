@@ -12,15 +12,15 @@
 
 namespace rt::files {
 
-/// An open file. All that its header says has been checked: the ranges of its tensors cover the
-/// data without gap or overlap, and each has the size that its shape and type need.
+/// An open file. Its header has been checked: the ranges of its tensors cover the data without gap
+/// or overlap, and each has the size that its shape and type need.
 class Safetensors {
  public:
   struct Tensor {
     std::string name;
     const Element* element;
     Shape sizes;
-    int64_t begin, end;  ///< bytes, from the end of the header on
+    int64_t begin, end;  ///< bytes, counted from the end of the header
   };
 
   explicit Safetensors(std::string path);
@@ -29,13 +29,13 @@ class Safetensors {
 
   const std::string& path() const { return path_; }
   const std::vector<Tensor>& tensors() const { return tensors_; }  ///< in the order of their data
-  /// All names, joined by newline. Throws where one cannot be told from two.
+  /// All names, joined by newlines. Throws where a name is empty or holds a newline or a NUL.
   std::string names() const;
-  /// Throws where there is none.
+  /// The tensor of that name, owned by this object. Throws where there is none.
   const Tensor& at(std::string_view name) const;
-  /// What holds the elements of the tensor; throws where nothing does.
+  /// The dtype that holds the tensor's elements. Throws where none does.
   DType dtype(const Tensor& tensor) const;
-  /// Reads the elements, row-major, into room for so many of that type.
+  /// Writes the row-major elements to `out`, which has memory for all of them in dtype(tensor).
   void read(const Tensor& tensor, void* out) const;
 
  private:
@@ -56,9 +56,9 @@ struct Stored {
   Shape sizes;
 };
 
-/// Writes the tensors; `data` gives the row-major elements of one, good until it is asked for the
-/// next. An older file is replaced all at once, or stays whole when anything fails; the disk is not
-/// waited for.
+/// Writes the tensors. `data(i)` gives the row-major elements of tensor i, which must stay valid
+/// until it is called again. An older file is replaced as a whole, or stays as it was when anything
+/// fails. Does not wait for the disk.
 void save_safetensors(const std::string& path, std::span<const Stored> tensors,
                       const std::function<const void*(size_t tensor)>& data);
 

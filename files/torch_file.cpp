@@ -1,4 +1,4 @@
-// torch_file.cpp -- which entries of a zip archive make a saved tensor, and what they must hold.
+// torch_file.cpp -- finds, checks and writes the entries of the zip archive of a saved tensor.
 #include "files/torch_file.h"
 
 #include <algorithm>
@@ -14,7 +14,7 @@ namespace {
 constexpr std::string_view kPickle = "/data.pkl", kByteOrder = "/byteorder", kVersion = "/version",
                            kData = "/data/", kLittle = "little", kBig = "big";
 
-/// Older PyTorch wrote no zip archives.
+/// Throws unless the file is a zip archive. PyTorch before 1.6 wrote none.
 void refuse_other_formats(const File& file) {
   char opening[2] = {};
   file.read(0, opening, std::min<int64_t>(file.size(), sizeof opening));
@@ -28,7 +28,7 @@ void refuse_other_formats(const File& file) {
   fail("is not what torch.save writes, which is a zip archive");
 }
 
-/// The folder inside the archive that all entries lie in.
+/// The folder inside the archive in which all entries lie.
 std::string folder_in(const ZipReader& zip) {
   const std::string* found = nullptr;
   for (const auto& [name, entry] : zip.entries()) {
@@ -40,7 +40,8 @@ std::string folder_in(const ZipReader& zip) {
   return found->substr(0, found->size() - kPickle.size());
 }
 
-/// Throws where the format is not known. Whether its numbers have the highest byte first.
+/// True where the file's numbers have the highest byte first. Throws where the version or the byte
+/// order is unknown.
 bool big_endian(const ZipReader& zip, const std::string& folder) {
   constexpr int64_t kLongest = 20;
   const auto text = [&](std::string_view name) {
@@ -55,7 +56,7 @@ bool big_endian(const ZipReader& zip, const std::string& folder) {
   if (number < 1 || number > kNewest)
     fail("has the version \"", printable(version), "\" of the format; those up to ", kNewest,
          " are known");
-  // Before there were others, all files were little-endian and did not say so.
+  // Files without this entry are older than big-endian ones.
   if (!zip.entries().contains(folder + std::string(kByteOrder))) return false;
   const std::string order = text(kByteOrder);
   if (order != kLittle && order != kBig)
@@ -87,7 +88,8 @@ Layout load(const std::string& path,
   const DType dtype = held(*tensor.element);
   const std::string data = folder + std::string(kData) + tensor.key;
   const int64_t size = zip.at(data).size;
-  // An element of what is held takes whole bytes, so that the right number of them cannot overflow.
+  // An element that a dtype can hold takes whole bytes. The sizes are compared by dividing, because
+  // a product could overflow.
   const int64_t element_size = tensor.element->bits / 8;
   if (size % element_size != 0 || size / element_size != tensor.elements)
     fail("the entry ", printable(data), " has ", size, " bytes, not the ", tensor.elements,

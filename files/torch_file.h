@@ -1,4 +1,4 @@
-// torch_file.h -- files of one tensor, as PyTorch saves them.
+// torch_file.h -- files of one tensor, in PyTorch's format.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -8,14 +8,14 @@
 
 namespace rt::files {
 
-/// Reads what torch.save in Python (from 1.6 on) or torch::save in C++ wrote. `room` makes room for
-/// the elements of the tensor's storage, so many of this type; what it points at is filled. Returns
-/// where in the storage the tensor lies. Throws for all else than one tensor.
+/// Reads a tensor that torch.save in Python (from 1.6 on) or torch::save wrote. `room` returns
+/// memory for `elements` elements of `dtype`, which is filled with the whole storage of the tensor.
+/// Returns the tensor's layout in that storage. Throws Error for a file of anything else.
 Layout load_torch_file(const std::string& path,
                        const std::function<void*(DType dtype, int64_t elements)>& room);
 
-/// Writes the row-major elements at `data` as torch.save does. An older file is replaced all at
-/// once, or stays whole when anything fails.
+/// Writes the row-major elements at `data` as torch.save does, and waits for the disk. An older
+/// file is replaced as a whole, or stays as it was when anything fails.
 void save_torch_file(const std::string& path, DType dtype, Sizes sizes, const void* data);
 
 }  // namespace rt::files

@@ -1,8 +1,8 @@
 // zip.cpp -- zip archives: the directory at the end, a header before each entry, zlib's checksums.
 //
-// No library serves here. Debian 12's minizip ignores sizes of 64 bits and does not survive a lack
-// of memory; its libzip is a shared library only, whose libcrypto makes every program start 6 ms
-// later and 2 MB bigger, and it does not align entries; minizip-ng is no package there.
+// No library fits. Debian 12's minizip ignores 64-bit sizes and crashes when memory runs out. Its
+// libzip does not align entries and is a shared library only, whose libcrypto makes every program
+// start 6 ms later and 2 MB bigger. Debian has no package of minizip-ng.
 #include "files/zip.h"
 
 #include <zlib.h>
@@ -20,26 +20,26 @@ static_assert(std::endian::native == std::endian::little, "archives hold little-
 
 constexpr size_t kMaxEntries = 10'000;       // a file of one tensor has about ten
 constexpr int64_t kMaxDirectory = 16 << 20;  // bytes
-constexpr int64_t kAtOnce = 1 << 20;         // bytes that are read, and still near when summed up
+constexpr int64_t kAtOnce = 1 << 20;  // bytes read before a checksum, so that a cache has them
 
-// What the records open with, and their sizes without what is of variable length.
+// The first bytes of the records, and the sizes of their fixed parts.
 constexpr std::string_view kHeader = "PK\3\4", kItem = "PK\1\2", kEnd = "PK\5\6", kEnd64 = "PK\6\6",
                            kLocator64 = "PK\6\7";
 constexpr int64_t kHeaderSize = 30, kEndSize = 22, kEnd64Size = 56, kLocator64Size = 20;
 
-// A field that its record has no room for is all ones there; it follows in an "extra" field with
-// this tag, with others of its kind, 8 bytes each.
+// A field of 32 bits that cannot hold its value is all ones. The value then follows in an "extra"
+// field with this tag, 8 bytes for each such field of the record.
 constexpr uint16_t kTag64 = 1;
 constexpr uint32_t kFull = 0xffffffff;
 constexpr uint16_t kFullCount = 0xffff;
 
-constexpr uint16_t kStore = 0;           // the method of what is not compressed
-constexpr uint16_t kEncrypted = 0x2041;  // flags: all ways to do so
-constexpr uint16_t kSizesBehind = 8;     // a flag: the header does not know sizes and checksum
+constexpr uint16_t kStore = 0;           // the method of uncompressed entries
+constexpr uint16_t kEncrypted = 0x2041;  // the flags of all kinds of encryption
+constexpr uint16_t kSizesBehind = 8;     // a flag: sizes and checksum follow the data
 
 // ---- Reading.
 
-/// A record, from which fields are taken one after the other.
+/// Takes a record's fields one after the other.
 class Fields {
  public:
   explicit Fields(std::string_view bytes) : rest_(bytes) {}
@@ -74,7 +74,7 @@ struct Directory {
   uint64_t entries, size, at;
 };
 
-/// The record of archives that are too big for the usual one, which a locator before that leads to.
+/// Reads the zip64 record, which a locator in front of the usual record points at.
 Directory find_directory64(const File& file, int64_t locator_at) {
   const std::string found = bytes_of(file, locator_at, kLocator64Size);
   Fields locator(found);
@@ -89,7 +89,7 @@ Directory find_directory64(const File& file, int64_t locator_at) {
   return {fields.take<uint64_t>(), fields.take<uint64_t>(), fields.take<uint64_t>()};
 }
 
-/// The end is looked for from the back: only a comment comes after it.
+/// Searches from the back, because only a comment may follow the record.
 Directory find_directory(const File& file) {
   constexpr int64_t kLongestComment = 0xffff;
   const int64_t length = std::min(file.size(), kEndSize + kLongestComment);
@@ -113,7 +113,7 @@ Directory find_directory(const File& file) {
   return directory;
 }
 
-/// Fills in what a record had no room for, from its extra fields.
+/// Sets the numbers that a record had no room for, from its extra fields.
 void take_from_extra(std::string_view extra, std::initializer_list<uint64_t*> numbers) {
   const auto is_full = [](const uint64_t* number) { return *number == kFull; };
   if (std::none_of(numbers.begin(), numbers.end(), is_full)) return;
@@ -180,7 +180,7 @@ const ZipReader::Entry& ZipReader::at(std::string_view name) const {
   return found->second;
 }
 
-/// Where the data of the entry begins: behind its header, which must say what the directory says.
+/// The offset of the entry's data. Throws where its header contradicts the directory.
 int64_t ZipReader::data_of(std::string_view name, const Entry& entry) const {
   const auto check = [name](bool holds) {
     if (!holds)
@@ -222,7 +222,7 @@ void ZipReader::read(std::string_view name, void* out) const {
     to += part;
     left -= part;
   }
-  // PyTorch can be told to write no checksums: they are 0 then.
+  // PyTorch can be set to write no checksums, and writes 0 then.
   if (entry.checksum != 0 && checksum != entry.checksum)
     fail("the entry ", printable(name), " of the zip archive is damaged: its checksum is another");
 }
@@ -241,11 +241,11 @@ template <class Number>
 void put(std::string& out, Number number) {
   out.append(reinterpret_cast<const char*>(&number), sizeof number);
 }
-/// A size or place in its usual field.
+/// A size or offset in its usual field of 32 bits.
 void put_short(std::string& out, int64_t number) {
   put(out, number < kFull ? static_cast<uint32_t>(number) : kFull);
 }
-/// The extra field with those of the numbers that have no room in theirs.
+/// The extra field with the numbers that do not fit their usual fields.
 std::string extra64(std::initializer_list<int64_t> numbers) {
   std::string full, extra;
   for (const int64_t number : numbers)
@@ -256,11 +256,11 @@ std::string extra64(std::initializer_list<int64_t> numbers) {
   return extra += full;
 }
 
-/// What a header and the directory say alike of an entry.
+/// The part that the header and the directory have in common for an entry.
 void put_facts(std::string& out, std::string_view name, uint32_t checksum, int64_t bytes,
                size_t extra_size) {
-  constexpr uint16_t kVersion = 45, kFlags = 0, kMidnight = 0;  // 45: the sizes may be of 64 bits
-  constexpr uint16_t kDay = 0x21;  // 1980-01-01: no file depends on the day
+  constexpr uint16_t kVersion = 45, kFlags = 0, kMidnight = 0;  // 45: knows 64-bit sizes
+  constexpr uint16_t kDay = 0x21;  // 1980-01-01, so that the file's bytes do not depend on the day
   for (const uint16_t field : {kVersion, kFlags, kStore, kMidnight, kDay}) put(out, field);
   put(out, checksum);
   put_short(out, bytes);
@@ -283,7 +283,7 @@ void ZipWriter::add(std::string_view name, const void* data, int64_t bytes) {
       crc32_z(0, static_cast<const Bytef*>(data), static_cast<size_t>(bytes)));
   const int64_t header_at = at_;
   std::string extra = extra64({bytes, bytes});
-  // An extra field, under PyTorch's own tag, pushes the data to its place.
+  // An extra field under PyTorch's own tag aligns the data.
   const int64_t data_at = at_ + kHeaderSize + std::ssize(name) + std::ssize(extra) + kTag;
   const auto padding = static_cast<uint16_t>((kAlignment - data_at % kAlignment) % kAlignment);
   extra += "FB";
@@ -313,14 +313,14 @@ void ZipWriter::finish() {
   if (directory_at >= kFull || size >= kFull || entries_ >= kFullCount) {
     constexpr uint16_t kVersion = 45;
     end += kEnd64;
-    put(end, kEnd64Size - 12);  // of the rest of this record
+    put(end, kEnd64Size - 12);  // size of the rest of this record
     put(end, kVersion);
     put(end, kVersion);
     end.append(8, '\0');  // the first disk
     for (const int64_t field : {entries_, entries_, size, directory_at}) put(end, field);
     end += kLocator64;
     end.append(4, '\0');
-    put(end, directory_at + size);  // where the record before lies
+    put(end, directory_at + size);  // offset of the zip64 record
     put(end, uint32_t{1});          // disks
   }
   end += kEnd;

@@ -1,4 +1,4 @@
-// zip.h -- zip archives as PyTorch writes them, whose entries are stored and not compressed.
+// zip.h -- zip archives as PyTorch writes them, with stored and not compressed entries.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -9,27 +9,27 @@
 
 namespace rt::files {
 
-/// The entries of an archive by their names, of any size: archives of 4 GiB and more are "zip64".
-/// Entries that are compressed or encrypted have a place here but cannot be had: what is read, and
-/// the room made for it, is never more than the file.
+/// The entries of an archive by name. They may have any size: archives of 4 GiB and more are
+/// "zip64". Compressed and encrypted entries are listed, but at() refuses them, so that an entry is
+/// never larger than the file.
 class ZipReader {
  public:
   struct Entry {
-    int64_t header;  ///< where the header in front of its data begins
+    int64_t header;  ///< offset of the header in front of the data
     int64_t size;
     uint32_t checksum;  ///< 0: it has none
     bool stored;
   };
   using Entries = std::map<std::string, Entry, std::less<>>;
 
-  /// `file` must live as long as the reader. Throws where it is no whole archive.
+  /// Throws where `file` is no complete archive. `file` must outlive the reader.
   explicit ZipReader(const File& file);
   const Entries& entries() const { return entries_; }
-  /// Throws where there is none that can be read.
+  /// Throws where there is no such entry, or where it is compressed or encrypted.
   const Entry& at(std::string_view name) const;
-  /// Reads all of an entry, whose size is that of the room at `out`, and verifies its checksum.
+  /// Reads a whole entry of Entry::size bytes to `out`, and verifies its checksum.
   void read(std::string_view name, void* out) const;
-  std::string text(std::string_view name) const;  ///< all of an entry
+  std::string text(std::string_view name) const;  ///< a whole entry
 
  private:
   void add_entries(int64_t count, std::string_view directory);
@@ -37,14 +37,14 @@ class ZipReader {
 
   const File& file_;
   Entries entries_;
-  int64_t directory_at_ = 0;  ///< all data lies before it
+  int64_t directory_at_ = 0;  ///< all entries end before this offset
 };
 
-/// Writes an archive whose entries begin at multiples of 64 bytes, where PyTorch wants them. The
-/// same entries make the same bytes.
+/// Writes an archive whose data begin at multiples of 64 bytes, as PyTorch wants them. Equal
+/// entries give equal bytes.
 class ZipWriter {
  public:
-  /// `stream` must live as long as the writer, and stands at its beginning.
+  /// `stream` is at its beginning and must outlive the writer.
   explicit ZipWriter(std::FILE* stream) : stream_(stream) {}
   void add(std::string_view name, const void* data, int64_t bytes);
   void finish();
