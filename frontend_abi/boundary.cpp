@@ -1,4 +1,4 @@
-// boundary.cpp -- arguments that cannot be, arguments in messages, and exceptions as last errors.
+// boundary.cpp -- checks of arguments, arguments in messages, and exceptions as last errors.
 #include "frontend_abi/boundary.h"
 
 #include <sys/mman.h>
@@ -44,7 +44,7 @@ void CString::show(std::string& text) const {
 }
 
 bool is_unmapped(int64_t address) {
-  constexpr int64_t kFirst = 64 << 10;  // the system gives out no address below this one
+  constexpr int64_t kFirst = 64 << 10;  // the system maps nothing below this address
   if (address < kFirst) return address != 0;
   unsigned char resident = 0;
   void* const page = reinterpret_cast<void*>(address & -int64_t{sysconf(_SC_PAGESIZE)});
@@ -127,9 +127,9 @@ void report_failure(std::string_view call) {
 
 void report_out_of_memory() noexcept try {
   CallContext context(Engine::instance());
-  // A message so short that it takes no memory.
+  // A message so short that it allocates nothing.
   context.engine.report(context, *out_of_memory(), "", Failure::Call);
-} catch (...) {  // no engine, even: the result alone says that the call failed
+} catch (...) {  // there is no engine either: only the result says that the call failed
 }
 
 }  // namespace rt::abi

@@ -1,4 +1,4 @@
-// boundary.h -- the edge of the ABI: arguments checked and converted, every exception caught.
+// boundary.h -- the edge of the ABI: checks and converts arguments, catches every exception.
 #pragma once
 #include <cxxabi.h>
 #include <pthread.h>
@@ -19,16 +19,16 @@
 
 namespace rt::abi {
 
-// ---- What bodies in C++ take and return, by kind.
+// ---- Parameter and result types of the bodies in C++, by kind.
 
-/// Room for a list that a call returns: the caller's own, which keeps what fits of the elements
-/// that the body puts in, or a list that grows with them.
+/// Receives the elements of a list result: into the caller's memory, as many as fit, or into a
+/// vector that grows.
 template <class T>
 class OutputList {
  public:
   OutputList(T* items, int64_t capacity) : items_(items), capacity_(capacity) {}
   explicit OutputList(std::vector<T>& list) : list_(&list) {}
-  int64_t count() const { return count_; }  ///< of all that were put in
+  int64_t count() const { return count_; }  ///< of all puts, also of those that did not fit
   bool full() const { return !list_ && count_ >= capacity_; }
   void put(T item) {
     if (list_) list_->push_back(item);
@@ -106,7 +106,7 @@ using Param = typename Types<kind>::Param;
 template <Kind kind>
 using Result = typename Types<kind>::Result;
 
-/// What a call returns when it has failed.
+/// The result of a call that has failed.
 template <Kind>
 auto failure();
 #define RT_KIND(kind, c, c_params, spl, spl_params, simple, value) \
@@ -116,7 +116,7 @@ auto failure();
   }
 #include "graph/ops/kinds.def"
 
-/// Results that leave alike in both flavors.
+/// Results that both flavors return in one register.
 template <Kind kind>
 using OneWord = std::conditional_t<
     kind == Kind::Void, void,
@@ -127,10 +127,10 @@ OneWord<kind> as_word(Result<kind> result) {
   else return static_cast<OneWord<kind>>(result);
 }
 
-// ---- Arguments as they come: get() checks and converts, show() writes for a message.
+// ---- Arguments as the caller passes them: get() checks and converts, show() writes for a message.
 
-/// No tensor has more dimensions, and no call takes more tensors. A length beyond is a mistake, and
-/// what it points to is never read.
+/// Limits of PyTorch's dims and of tensors in one call. A greater length is a mistake, so the list
+/// is never read.
 inline constexpr int64_t kMaxDims = 64;
 inline constexpr int64_t kMaxTensors = int64_t{1} << 20;
 
@@ -174,10 +174,10 @@ struct CStringBits : Number {
   void show(std::string& all) const { text().show(all); }
 };
 
-/// The rest of is_number: whether no memory lies at this address.
+/// True where no memory is mapped at this address. It completes is_number().
 bool is_unmapped(int64_t address);
-/// Whether a word that should be an address can only be a number: a negative one, or a small one,
-/// since programs lie higher. 0 is NULL.
+/// True where an argument that should be an address can only be a number: a negative or a small
+/// one, since programs are mapped higher. 0 is NULL.
 inline bool is_number(int64_t word) {
   constexpr uint64_t kNegative = uint64_t{1} << 55, kSmall = uint64_t{2} << 20;
   return static_cast<uint64_t>(word) + kNegative < kNegative + kSmall && is_unmapped(word);
@@ -187,21 +187,21 @@ inline bool is_number(const void* pointer) { return is_number(reinterpret_cast<i
 /// Throws unless `length` elements may be at `pointer`.
 void check_list(const char* name, const void* pointer, int64_t length, int64_t most);
 
-/// How a message writes a list.
+/// Write a list into a message.
 void write_sizes(std::string& text, std::span<const int64_t> sizes);
 void write_handles(std::string& text, std::span<const int64_t> handles);
 void write_count(std::string& text, int64_t length);
-/// Numbers a tensor is made of: how many, not which.
+/// Writes the count of a tensor's elements, not the elements.
 template <class T>
 void write_data(std::string& text, std::span<const T> data) {
   write_count(text, static_cast<int64_t>(data.size()));
 }
 
-/// The sizes among d0, d1, d2, d3 and ndim; throws where these cannot be meant.
+/// The sizes that d0, d1, d2, d3 and ndim spell; throws where ndim or a size is impossible.
 std::span<const int64_t> sizes_one_by_one(std::span<const int64_t, 5> words);
 void write_sizes_one_by_one(std::string& text, std::span<const int64_t, 5> words);
 
-/// What a list of a kind holds, and how many at most. What stands for it is the flavor's matter.
+/// Element type and greatest length of a list kind. The flavor says how the list is passed.
 template <Kind>
 struct ListOf : std::false_type {};
 template <class T, int64_t kLimit, void (*kWrite)(std::string&, std::span<const T>)>
@@ -219,8 +219,8 @@ template <> struct ListOf<Kind::IntData> : ListIs<int64_t, kMaxData, write_data<
 template <> struct ListOf<Kind::FloatList> : ListIs<double, kMaxData, write_data<double>> {};
 // clang-format on
 
-/// Sizes as a list or, as some clients pass them, one by one: d0, d1, d2, d3, and how many of these
-/// count. Both come in the same registers. `List` is the flavor's list of sizes.
+/// Sizes as a list or, as some clients pass them, as integers d0, d1, d2, d3 and the count of those
+/// that are meant. Both come in the same registers. `List` is the flavor's list of sizes.
 template <class List>
 struct ListOrSizes {
   static constexpr size_t kWords = 5;
@@ -269,10 +269,10 @@ using Raw = typename RawOf<kind>::type;
 
 // ---- The guard.
 
-/// Makes the exception being handled the thread's last error. `call` is put in front unless the
-/// error opens with a call already.
+/// Makes the exception in flight the thread's last error. `call` precedes the message unless that
+/// starts with a call already.
 void report_failure(std::string_view call);
-/// The same where there is no memory for words: the last error is "out of memory".
+/// Makes "out of memory" the last error where no message can be allocated.
 void report_out_of_memory() noexcept;
 
 template <class Raws>
@@ -292,15 +292,14 @@ template <class Raws>
   }
 }
 
-/// Calls that neither make nor free anything, among them all that read numbers: pthread_cancel may
-/// end their thread ahead of them.
+/// True for calls that neither create nor free, such as reads: pthread_cancel may end their thread
+/// before they run.
 constexpr bool is_cancellation_point(Kind result) {
   return result != Kind::Tensor && result != Kind::Handle && result != Kind::Void;
 }
 
-/// Runs a body with the engine locked. Arguments and results are converted before and after, since
-/// lists may be long. Flavor says how results cross. Nothing is thrown but what unwinds a thread
-/// that is cancelled.
+/// Runs a body with the engine locked. Arguments and results are converted without the lock, since
+/// lists may be long. Flavor converts results. Only the unwinding of a cancelled thread leaves it.
 template <Kind kind, class Flavor, class... Raws, class Body>
 typename Flavor::template CResult<kind> guarded(const char* symbol, std::tuple<Raws...> raws,
                                                 Body body) {

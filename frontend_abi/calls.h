@@ -8,7 +8,7 @@
 #define RT_BODY_A_END
 #define RT_BODY_B_END
 
-/// A list result is a last parameter too: see abi::Room. The bodies return its true length.
+/// A list result is the last parameter. The body returns the count of all elements.
 #define RT_BODY_OUTPUT(type) , abi::OutputList<type> out
 
 namespace rt::call {
@@ -19,17 +19,17 @@ namespace rt::call {
 #define RT_CALL_PURE(...)
 #include "frontend_abi/calls.def"
 
-/// The type of what a handle stands for, as a counted query.
+/// The type of the tensor; counts the call.
 TensorType query(CallContext& context, int64_t handle);
 
-/// The dtype of a code of the ABI that is below `codes`; throws for others.
+/// The dtype of a code that is below `codes`; throws for others.
 DType dtype_of_code(int64_t code, int64_t codes);
-/// What the group loader means by its dtype and device codes.
+/// Dtype and device of the codes that the group loader uses.
 DType loader_dtype(int64_t code);
 Device loader_device(int64_t code);
-/// A CUDA device by its number; a negative number is an error.
+/// The CUDA device of this index; throws for a negative one.
 Device cuda_device(int64_t index);
-/// The sizes at a pointer, checked.
+/// The sizes at a pointer; throws where there can be none.
 Sizes sizes_at(const char* name, const int64_t* sizes, int64_t count);
 
 }  // namespace rt::call

@@ -60,7 +60,7 @@ void rt_torch_stream_free(CallContext& context, int64_t handle) {
   context.engine.free_stream(context, handle);
 }
 
-/// A device that is not there holds nothing.
+/// A device that does not exist holds no memory.
 static DeviceMemory memory_of(CallContext& context, int32_t device_id) {
   Backend& backend = context.engine.backend();
   if (device_id < 0 || device_id >= backend.device_count()) return {};

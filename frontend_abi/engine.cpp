@@ -1,4 +1,4 @@
-// engine.cpp -- calls about the engine itself: errors, backend, policy, counters, dumps, places.
+// engine.cpp -- calls about the engine: errors, backend, policy, counters, dumps, source locations.
 #include <cerrno>
 #include <cstdio>
 #include <cstring>

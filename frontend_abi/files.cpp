@@ -6,7 +6,7 @@
 namespace rt::call {
 namespace {
 
-/// All elements, row-major and on the host.
+/// All elements on the host in row-major order.
 BufferRef on_host(Backend& backend, const BufferRef& buffer, DType dtype) {
   if (!buffer->device().is_cuda() && buffer->contiguous() && buffer->dtype() == dtype)
     return buffer;
@@ -15,7 +15,7 @@ BufferRef on_host(Backend& backend, const BufferRef& buffer, DType dtype) {
   return copy;
 }
 
-/// A handle to a tensor on the default device, of which `buffer` is the whole storage on the host.
+/// A handle to a tensor on the default device. `buffer` is its whole storage, on the host.
 int64_t add(CallContext& context, BufferRef buffer, const Layout& layout) {
   Engine& engine = context.engine;
   if (const Device device = engine.default_device(); device.is_cuda()) {
@@ -95,7 +95,7 @@ int64_t rt_torch_safetensors_get_tensor(CallContext& context, int64_t handle,
   return add(context, buffer, buffer->layout());
 }
 
-// ---- The same with texts as integers.
+// ---- Calls that take texts as integers.
 
 void rt_torch_tensor_save_dyn(CallContext& context, int64_t handle, std::string_view path_ptr) {
   rt_torch_tensor_save(context, handle, path_ptr);

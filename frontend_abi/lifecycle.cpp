@@ -1,4 +1,4 @@
-// lifecycle.cpp -- calls that make tensors from data, ask about them, read them and give them back.
+// lifecycle.cpp -- calls that create tensors from data, query, read and free them.
 #include <algorithm>
 #include <utility>
 #include <vector>
@@ -17,7 +17,7 @@ int64_t checked_size(Sizes sizes) {
   fail("the sizes ", to_string(sizes), " multiply to more than any tensor can hold");
 }
 
-/// A handle to numbers of the host, of the dtype `given`, as a tensor of `dtype`.
+/// A handle to a tensor of `dtype` made of host data of the dtype `given`.
 int64_t add(CallContext& context, const void* data, DType given, Sizes sizes, DType dtype,
             Device device) {
   Engine& engine = context.engine;
@@ -28,7 +28,7 @@ int64_t add(CallContext& context, const void* data, DType given, Sizes sizes, DT
     const Unlocked unlocked(engine);
     if (given == dtype) {
       buffer = backend.from_host(data, dtype, sizes, device);
-    } else {  // converted by the backend, so that it is done as a cast would do it
+    } else {  // the backend converts, so that the bits are those of a cast
       const BufferRef here = backend.from_host(data, given, sizes, Device{});
       buffer = backend.allocate(dtype, sizes, Device{});
       if (here->numel() > 0) backend.to_host(*here, dtype, buffer->data());
@@ -37,12 +37,12 @@ int64_t add(CallContext& context, const void* data, DType given, Sizes sizes, DT
   }
   return engine.add_tensor(context, std::move(buffer));
 }
-/// The same without a conversion.
+/// A handle to a tensor made of host data, without a conversion.
 int64_t add(CallContext& context, const void* data, DType dtype, Sizes sizes, Device device) {
   return add(context, data, dtype, sizes, dtype, device);
 }
 
-/// Checks that `given` numbers make a tensor of `sizes`.
+/// Throws unless `given` elements fill a tensor of `sizes`.
 void check_count(int64_t given, Sizes sizes) {
   const int64_t wanted = checked_size(sizes);
   if (given != wanted) fail("data has ", given, " elements, ", to_string(sizes), " takes ", wanted);
@@ -52,7 +52,7 @@ void check_pointer(const char* name, const void* pointer, int64_t count) {
   if (!pointer && count > 0) fail(name, " is NULL, ", count, " elements are needed there");
 }
 
-/// All elements as `dtype` at `out`, which has room for `capacity`; returns how many.
+/// Copies all elements, converted to `dtype`, to `out` of `capacity` elements. Returns the count.
 int64_t copy(CallContext& context, int64_t handle, void* out, int64_t capacity, DType dtype) {
   Engine& engine = context.engine;
   const int64_t count = numel(engine.type(context, handle).sizes);
@@ -62,13 +62,13 @@ int64_t copy(CallContext& context, int64_t handle, void* out, int64_t capacity, 
   if (count == 0) return 0;
   Backend& backend = engine.backend();
   const Unlocked unlocked(engine);
-  const BufferRef buffer = std::move(read);  // ends ahead of the lock
+  const BufferRef buffer = std::move(read);  // released before the engine is locked again
   backend.to_host(*buffer, dtype, out);
   return count;
 }
 
-/// The sizes, with the force that asking for them is. They are inferred, so they are taken first:
-/// another thread may free the handle while the batch runs.
+/// The sizes, after the force that a query of a shape is. Inference gives them before the force,
+/// since another thread may free the handle while the batch runs.
 Shape observed_shape(CallContext& context, int64_t handle) {
   Shape shape(context.engine.type(context, handle).sizes);
   context.engine.observe_shape(context, handle);
@@ -175,7 +175,7 @@ int64_t rt_torch_torchtensor_chunk(CallContext& context, int64_t handle, int64_t
   if (dim < -ndim || dim >= ndim)
     fail("dim must be from ", -ndim, " to ", ndim - 1, " for ", to_string(shape));
   const int64_t size = shape[static_cast<uint32_t>(dim < 0 ? dim + ndim : dim)];
-  // Nothing, cut, is as many nothings as asked for.
+  // As in PyTorch, an empty dimension gives `chunks` empty pieces.
   const int64_t piece = size / chunks + (size % chunks != 0);
   const int64_t pieces = size == 0 ? chunks : size / piece + (size % piece != 0);
   if (pieces > abi::kMaxTensors)
@@ -211,7 +211,7 @@ int64_t rt_dyn_torch_tensor_binary_op(CallContext& context, int64_t a, int64_t b
   return context.engine.record(context, call);
 }
 
-// ---- Reading and giving back.
+// ---- Reading and freeing.
 
 double rt_torch_torchtensor_item(CallContext& context, int64_t handle) {
   const Shape shape(context.engine.type(context, handle).sizes);

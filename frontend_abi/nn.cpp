@@ -6,7 +6,7 @@
 namespace rt::call {
 namespace {
 
-/// The tensors and numbers of a batch_norm, as the client gave them.
+/// The arguments of a batch_norm.
 struct BatchNorm {
   std::string_view symbol;
   int64_t input, running_mean, running_var, weight, bias;
@@ -26,7 +26,7 @@ struct BatchNorm {
   }
 };
 
-/// Statistics are counted, not trained: as in PyTorch no gradient flows to them.
+/// Throws where a gradient would flow to a running statistic: PyTorch has none for it either.
 void check_statistic(CallContext& context, const char* name, int64_t handle) {
   if (context.thread.no_grad == 0 && context.engine.requires_grad(context, handle))
     fail(name, " is #", handle,
@@ -42,7 +42,7 @@ int64_t batch_norm(CallContext& context, const BatchNorm& norm, bool training) {
     check_statistic(context, "running_mean", norm.running_mean);
     check_statistic(context, "running_var", norm.running_var);
   }
-  // As in PyTorch, an input without elements teaches nothing.
+  // As in PyTorch, an empty input changes no statistics.
   if (numel(context.engine.type(context, norm.input).sizes) == 0) training = false;
   Call call = norm.call(training ? Op::BatchNormOfBatch : Op::BatchNorm);
   if (!training || !running) return context.engine.record(context, call);

@@ -1,5 +1,4 @@
-// signatures.h -- how parameters and results are spelled in C, by kind, for both flavors. What
-// stands for a list is the flavor's matter.
+// signatures.h -- C spelling of parameters and results by kind; each flavor spells its lists.
 #pragma once
 
 // RT_AS_<kind>(what, name): what_ONE(type, name) or, for a list, what_LIST(element, name).

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# demo.sh -- from a fresh machine to a trained classifier: installs, builds, runs examples/digits.c.
+# demo.sh -- installs what is missing, builds, and trains the classifier examples/digits.c.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

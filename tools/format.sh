@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# format.sh -- clang-format over our sources; tables (*.def) and generated files stay as they are.
+# format.sh -- runs clang-format on our sources, but not on tables (*.def) and generated files.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -12,7 +12,7 @@ case "${1:-}" in
     ;;
 esac
 
-# Versions of clang-format differ in their opinions; this one counts.
+# Versions of clang-format give different results, so that one is prescribed.
 wanted=14
 tool=$(command -v "clang-format-$wanted" || command -v clang-format || true)
 version=
@@ -29,7 +29,7 @@ mapfile -d '' sources < <(
 )
 "$tool" --style=file "${mode[@]}" "${sources[@]}"
 
-# clang-format leaves comments and strings alone, however long.
+# clang-format does not break long comments and strings.
 wide=$(awk 'length > 100 { print FILENAME ":" FNR }' "${sources[@]}")
 if [ -n "$wide" ]; then
   printf 'format: lines over 100 columns, to be broken by hand:\n%s\n' "$wide" >&2

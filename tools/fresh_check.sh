@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# fresh_check.sh -- runs demo.sh and test.sh as the README says, on systems that have nothing yet.
+# fresh_check.sh -- runs demo.sh and test.sh as the README says, on minimal systems.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 logs=$root/build/fresh_check
@@ -30,7 +30,7 @@ commands=()
 folder=
 keep=0
 
-# one_of VALUE CHOICE...: fails with the usage where the value is none of the choices.
+# one_of VALUE CHOICE...: fails with the usage unless VALUE is one of the choices.
 one_of() {
   local choice
   for choice in "${@:2}"; do
@@ -58,7 +58,7 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-optional= # a system whose mirror cannot be had is a failure only where it was asked for
+optional= # a system without a mirror fails the check only if it was asked for
 [ ${#systems[@]} -gt 0 ] || { systems=(debian ubuntu); optional=ubuntu; }
 [ ${#users[@]} -gt 0 ] || users=(user root)
 [ ${#commands[@]} -gt 0 ] || commands=(demo 'test')
@@ -75,7 +75,7 @@ else
   folder=$(mktemp -d /var/tmp/fresh_check.XXXXXX)
 fi
 
-# What is mounted in a system is so in the name space of its run alone: removing stays here.
+# Mounts of a system exist only in the mount namespace of its run, so that this removes no others.
 cleanup() {
   rm -rf --one-file-system "$folder"/*.new
   [ $keep -eq 1 ] || rm -rf --one-file-system "$folder"/{debian,ubuntu}{,.run}
@@ -83,32 +83,32 @@ cleanup() {
 }
 trap cleanup EXIT
 
-# ---- making systems
+# ---- creating systems
 
-# mirror_of SYSTEM SUITE SCRIPT: that of this machine, where it runs the same system; else the one that
-# debootstrap's script has, which it would not take itself where it has no keys of that system.
+# mirror_of SYSTEM SUITE SCRIPT: this machine's mirror if it runs the system, else the default of
+# debootstrap's script, which debootstrap ignores where it lacks the system's keys.
 mirror_of() {
   if grep -qsx "ID=$1" /etc/os-release; then
-    # shellcheck disable=SC2016  # apt's own word
+    # shellcheck disable=SC2016  # a placeholder of apt
     apt-get indextargets --no-release-info --format '$(REPO_URI)' 2>/dev/null | head -n 1
     return
   fi
-  # shellcheck disable=SC2034,SC2317  # read and called by the script
+  # shellcheck disable=SC2034,SC2317  # the script reads and calls them
   (
     set +eu
     ARCH=$(dpkg --print-architecture) SUITE=$2
-    default_mirror() { echo "$1" && exit; } # which comes first there
+    default_mirror() { echo "$1" && exit; } # the script's first choice
     # shellcheck disable=SC1090
     . "$3"
   )
 }
 
-# network TREE: the system reaches what this machine reaches, by the way that it was told.
+# network TREE: gives the system this machine's resolver, proxies and certificates.
 network() {
   local tree=$1 name value
   cp -L /etc/resolv.conf "$tree/etc/resolv.conf"
   printf '127.0.0.1 localhost fresh\n::1 localhost\n' >"$tree/etc/hosts"
-  # The package ca-certificates takes these in when it is installed.
+  # Installing the package ca-certificates adds these.
   mkdir -p "$tree/usr/local/share/ca-certificates"
   find /usr/local/share/ca-certificates -name '*.crt' \
     -exec cp -L {} "$tree/usr/local/share/ca-certificates" \; 2>/dev/null || true
@@ -120,7 +120,7 @@ network() {
     done
   } >"$tree/etc/apt/apt.conf.d/90network"
   if command -v pip >/dev/null; then
-    { # The user's own settings and those of the environment hold for all users there.
+    { # the user's own settings and those of the environment, for all users of the system
       echo '[global]'
       pip config list 2>/dev/null |
         sed -nE "s/^[^=]*\.(index-url|extra-index-url|trusted-host|proxy|default-timeout)='(.*)'$/\1 = \2/p"
@@ -128,7 +128,7 @@ network() {
   fi
 }
 
-# make_system NAME: its tree in $folder/NAME; returns 3 where there is no mirror.
+# make_system NAME: creates its tree in $folder/NAME; returns 3 where no mirror answers.
 make_system() {
   local name=$1 tree=$folder/$1.new suite script components=main log=$logs/$1.log
   [ ! -d "$folder/$name" ] || return 0
@@ -137,7 +137,7 @@ make_system() {
     ubuntu) suite=noble components=main,universe ;;
   esac
   script=/usr/share/debootstrap/scripts/$suite
-  # Those of all releases of Ubuntu are one; an older debootstrap does not know the newer names.
+  # One script covers all releases of Ubuntu, and an older debootstrap lacks the newer names.
   [ -e $script ] || script=${script%/*}/gutsy
   echo "fresh_check: making a minimal $name ($suite)"
   if ! debootstrap --variant=minbase --components=$components $suite "$tree" \
@@ -147,10 +147,10 @@ make_system() {
     return 1
   fi
   network "$tree"
-  # As containers have it: terminals are those of a run alone.
+  # As in containers: each run has terminals of its own.
   mkdir -p "$tree/dev/shm" "$tree/dev/pts"
   ln -sf pts/ptmx "$tree/dev/ptmx"
-  # Sudo is what a plain user has there; the commands install all else.
+  # A plain user needs sudo; the commands install everything else.
   chroot "$tree" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive sh -c '
     apt-get -q update && apt-get -q install -y --no-install-recommends sudo &&
     apt-get clean && useradd --create-home --shell /bin/bash fresh &&
@@ -163,7 +163,7 @@ make_system() {
 
 # ---- running commands
 
-# enter TREE USER WORD...: runs the words as that user, in name spaces and an environment of its own.
+# enter TREE USER COMMAND...: runs the command as that user in its own namespaces and environment.
 enter() {
   local tree=$1 user=$2 home=/root proxy=()
   shift 2
@@ -184,7 +184,7 @@ enter() {
     PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@" </dev/null
 }
 
-# run_command SYSTEM USER COMMAND: in a copy that nothing was done in.
+# run_command SYSTEM USER COMMAND: runs it in a fresh copy of the system.
 run_command() {
   local tree=$folder/$1.run user=$2 home=/root log=$logs/$1-$2-$3.log status=0
   [ "$user" = root ] || { user=fresh; home=/home/fresh; }

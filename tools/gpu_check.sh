@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# gpu_check.sh -- on a machine with an NVIDIA GPU: builds with python3's torch, tests and measures.
+# gpu_check.sh -- builds with python3's torch, tests and measures on a machine with an NVIDIA GPU.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 build=build/gpu
@@ -57,7 +57,7 @@ for folder in "$googletest" "$benchmark"; do
     die "$folder has no CMakeLists.txt, so that it cannot be the sources to build"
 done
 
-# ---- what the machine has to have; all that lacks is said at once
+# ---- requirements; all that are missing are reported together
 missing=()
 for tool in nvidia-smi python3 cmake ctest c++; do
   command -v "$tool" >/dev/null || missing+=("$tool")
@@ -87,7 +87,7 @@ echo "gpu_check: $device, driver $driver, torch $torch_version"
 # ---- building
 mkdir -p $build bench/results
 
-# quietly FILE COMMAND...: the command's output into $build/FILE, and its end shown on failure.
+# quietly FILE COMMAND...: writes the command's output to $build/FILE; on failure shows its end.
 quietly() {
   local log=$build/$1
   shift
@@ -97,7 +97,7 @@ quietly() {
   }
 }
 
-# That torch and no other, whatever the environment says.
+# The environment must not choose another torch.
 unset RT_TORCH_LIBTORCH LIBTORCH
 SECONDS=0
 quietly configure.log cmake -S . -B $build -G "$generator" -DCMAKE_BUILD_TYPE=Release \
@@ -110,7 +110,7 @@ quietly configure.log cmake -S . -B $build -G "$generator" -DCMAKE_BUILD_TYPE=Re
 quietly build.log cmake --build $build --parallel "$(nproc)" || die "building failed"
 echo "gpu_check: built in $SECONDS s"
 
-# ---- tests. Each is a process with a CUDA context of its own: not one per core of a big machine.
+# ---- tests. Each process has a CUDA context, so that a GPU has no memory for one per core.
 jobs=$(($(nproc) < 8 ? $(nproc) : 8))
 rm -f $build/tests.xml
 SECONDS=0
@@ -162,7 +162,7 @@ env = os.environ
 build = pathlib.Path(env["build"])
 names = {"passed": [], "failed": [], "skipped": []}
 for case in xml.parse(build / "tests.xml").iter("testcase"):
-    # A test whose program is not there is "skipped" too, but for another reason than its own wish.
+    # A test whose program is missing counts as "skipped" too, but it did not ask for that.
     skipped = case.find("skipped")
     why = skipped.get("message", "") if skipped is not None else ""
     if case.get("status") == "run":
@@ -178,7 +178,7 @@ for kind in ("cuda", "cpu"):
     path = build / f"bench_{kind}.json"
     for run in json.loads(path.read_text())["benchmarks"] if path.exists() else ():
         name = run.get("run_name", run["name"])
-        # Versions differ in what they call a benchmark that gave up.
+        # The name of this field depends on the version of the benchmark library.
         gave_up = run.get("error_occurred") or run.get("skipped")
         if gave_up:
             benchmarks.setdefault(name, {})[kind] = {"error": run.get("error_message", "gave up")}

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# setup.sh -- installs what building needs and is missing: Debian or Ubuntu packages, and libtorch.
+# setup.sh -- installs missing packages of Debian or Ubuntu, and libtorch, for a build.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 deps=$root/build/deps
 
 torch=2.11.0
-cuda=13.0 # what that libtorch was built with; even its CPU side loads two libraries of it
+cuda=13.0 # the CUDA version of that libtorch; even its CPU side loads two CUDA libraries
 
 usage() {
   cat <<END
@@ -26,7 +26,7 @@ die() {
   exit 1
 }
 
-# All that cmake/dependencies.cmake looks for by name: no package here is counted on to bring others.
+# Everything that cmake/dependencies.cmake looks for; no package is trusted to install another.
 packages=(cmake ninja-build g++ libeigen3-dev libhwy-dev libxxhash-dev nlohmann-json3-dev
           zlib1g-dev libcli11-dev)
 level=demo
@@ -46,18 +46,18 @@ done
 [ $level = demo ] ||
   packages+=(libgtest-dev libgmock-dev libbenchmark-dev clang-format dpkg-dev file
     pkg-config python3)
-# For the tests of pages, where it is a package: Ubuntu's is a snap.
+# For the tests of pages. Only Debian has it as a package; Ubuntu's is a snap.
 [ $level = demo ] || ! grep -qs '^ID=debian' /etc/os-release || packages+=(chromium)
 
 mark=unpacked_by_setup
 scratch=()
-# An interrupted run leaves nothing half done behind.
+# An interrupted run must leave nothing incomplete behind.
 cleanup() { [ ${#scratch[@]} -eq 0 ] || rm -rf "${scratch[@]}"; }
 trap cleanup EXIT
 
-# ---- libtorch: what is there. The order is that of cmake/libtorch.cmake.
+# ---- libtorch: finding one, in the order of cmake/libtorch.cmake
 
-# torch_version FOLDER: prints the version of the libtorch there; fails where there is none.
+# torch_version FOLDER: prints the version of the libtorch in it; fails if there is none.
 torch_version() {
   [ -e "$1/lib/libtorch_cpu.so" ] && [ -e "$1/lib/libc10.so" ] || return 1
   local header
@@ -75,14 +75,14 @@ torch_of_python3() {
 print(s and s.origin and s.origin.rpartition('/')[0] or '')") 2>/dev/null
 }
 
-# libtorch_found: says which libtorch a build will take; fails where one is to be fetched.
+# libtorch_found: names the libtorch that a build will use; fails if one must be fetched.
 libtorch_found() {
   local name folder version
   for name in RT_TORCH_LIBTORCH LIBTORCH TORCH_HOME; do
     folder=${!name:-}
     [ -n "$folder" ] || continue
     if version=$(torch_version "$folder"); then
-      # Named by the environment is wanted, whatever the version.
+      # The environment names it, so that it is used whatever its version.
       echo "setup: libtorch $version of $name is taken (tested is $torch)"
       return
     fi
@@ -98,7 +98,7 @@ libtorch_found() {
   return 1
 }
 
-# The python3 that comes first may be one without pip.
+# The first python3 in the path may have no pip.
 pip_python() {
   local python
   for python in python3 /usr/bin/python3; do
@@ -113,7 +113,7 @@ installed() {
   [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
 
-# A tool that was installed by other means serves as well as its package.
+# there TOOL: true if the tool is installed, also by other means than its package.
 there() {
   case "$1" in
     cmake | chromium) command -v "$1" >/dev/null ;;
@@ -174,7 +174,7 @@ version=$(cmake --version | sed -n '1s/[^0-9]*//p')
 [ "$(printf '%s\n' 3.25 "$version" | sort -V | head -n 1)" = 3.25 ] ||
   die "CMake 3.25 or newer is needed, here is $version"
 
-# ---- libtorch and Python's torch: fetching them
+# ---- libtorch and Python's torch: fetching
 
 [ $((fetch + python_torch)) -gt 0 ] || exit 0
 [ "$(uname -sm)" = "Linux x86_64" ] ||
@@ -183,14 +183,14 @@ version=$(cmake --version | sed -n '1s/[^0-9]*//p')
 python=$(pip_python) || die "there is no python3 with pip"
 pip=("$python" -m pip --disable-pip-version-check --no-cache-dir)
 
-# fetch_wheel VERSION REQUIREMENT PATTERN...: the wheel for that version of Python; its files that
-# match one of the patterns, into $work.
+# fetch_wheel VERSION REQUIREMENT PATTERN...: downloads the wheel for that version of Python, and
+# unpacks the files that match a pattern into $work.
 fetch_wheel() {
   local version=$1 requirement=$2 started=$SECONDS wheel size
   local platforms=(manylinux_2_{17..28}_x86_64)
   shift 2
   echo "setup: fetching $requirement"
-  # Not through pip's cache, where older versions of pip hold the whole wheel in memory.
+  # Without pip's cache, since older versions of pip hold the whole wheel in memory for it.
   "${pip[@]}" download --quiet --progress-bar off --no-deps --only-binary=:all: \
     --implementation cp --python-version "$version" \
     --platform manylinux2014_x86_64 "${platforms[@]/#/--platform=}" \
@@ -209,13 +209,13 @@ END
   echo "setup: unpacked $(basename "$wheel"), $size MB, $((SECONDS - started)) s"
 }
 
-# What even the CPU side of torch loads of CUDA.
+# CUDA libraries that even the CPU side of torch loads.
 fetch_cuda() {
   fetch_wheel 3.12 "nvidia-cuda-runtime==$cuda.*" 'nvidia/*/lib/libcudart.so.*'
   fetch_wheel 3.12 "nvidia-cuda-cupti==$cuda.*" 'nvidia/*/lib/libcupti.so.*'
 }
 
-# begin: an empty $work on the disk of what is made in it.
+# begin: creates an empty $work on the disk of its destination.
 begin() {
   mkdir -p "$deps"
   work=$(mktemp -d "$deps/.torch.XXXXXX")
@@ -226,15 +226,15 @@ fetch_libtorch() {
   [ ! -e "$deps/torch" ] || [ -e "$deps/torch/$mark" ] ||
     die "build/deps/torch is there, but is not libtorch $torch and not from this script; remove it"
   begin
-  # The version is given, so that any python3 serves: nothing of Python's own is taken from a wheel.
-  # Without CUDA's kernels, which are more than half of it: a GPU is served by its owner's own torch.
+  # Any python3 will do, because the wheel's version is given and no Python of it is used. CUDA's
+  # kernels, more than half of the wheel, stay out: the owner of a GPU brings a torch.
   fetch_wheel 3.12 "torch==$torch" 'torch/include/*' torch/version.py \
     torch/lib/lib{c10,torch,torch_cpu,torch_global_deps,shm}.so 'torch/lib/libgomp*.so*'
   fetch_cuda
   [ "$(torch_version "$work/torch")" = $torch ] || die "the wheel of torch is not as expected"
   echo "$torch" >"$work/torch/$mark"
 
-  # The mark of a whole libtorch is its folder, so that it is moved last.
+  # The folder marks a complete libtorch, so that it is moved last.
   rm -rf "$deps/torch" "$deps/nvidia"
   mv "$work/nvidia" "$deps/nvidia"
   mv "$work/torch" "$deps/torch"
@@ -252,8 +252,8 @@ fetch_python_torch() {
     torch/lib/lib{c10,c10_cuda,torch,torch_cpu,torch_cuda,torch_nvshmem,torch_python}.so \
     torch/lib/lib{torch_global_deps,shm}.so 'torch/lib/libgomp*.so*' 'torchgen/*' 'functorch/*'
   fetch_cuda
-  # Its CUDA part is loaded and never called, but wants its libraries, gigabytes of them: empty ones
-  # serve where what they lack is looked up when it is called.
+  # Its CUDA part is loaded but never called. Empty libraries replace the gigabytes that it links,
+  # where missing symbols are looked up at the call.
   folder=$(dirname "$work"/nvidia/*/lib/libcudart.so.*)
   needed=$(readelf -d "$work"/torch/lib/*.so |
     sed -nE 's/.*NEEDED.*\[(lib(cu|nccl|nvshmem)[^]]*)\]/\1/p' | sort -u)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# test.sh -- builds and tests: everything in release, then the core suites under sanitizers.
+# test.sh -- builds and tests: everything in release, then the core under sanitizers.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -32,7 +32,7 @@ step() {
   echo "== $SECONDS s: $1"
 }
 
-# attempt DOING COMMAND...: a failure is kept for the end, so that one does not hide others.
+# attempt DOING COMMAND...: keeps a failure for the end, so that one does not hide others.
 failures=()
 attempt() {
   step "$1"
@@ -51,7 +51,7 @@ fi
 attempt "checking the format" tools/format.sh --check || true
 for preset in "${presets[@]}"; do
   attempt "configuring $preset" cmake --preset "$preset" --log-level=WARNING || continue
-  # What can be built is, and is tested.
+  # -k 0: a target that does not build must not keep others from being tested.
   attempt "building $preset" cmake --build --preset "$preset" -- -k 0 || true
   list=build/$preset/Testing/Temporary/LastTestsFailed.log
   rm -f "$list"

@@ -1,5 +1,5 @@
-// entry_points.cpp -- one exported body per row of the tables; compiled once per flavor of the ABI.
-// A body that the generated header does not declare, or declares otherwise, does not build.
+// entry_points.cpp -- one exported body per row of the tables, compiled once per flavor of the ABI.
+// It includes the generated header, so that a body with another declaration does not compile.
 #include <array>
 #include <bit>
 
@@ -8,7 +8,7 @@
 
 namespace rt::abi {
 
-/// The kinds of op parameters as types, so that a row's arguments find their place in a rt::Call.
+/// The kinds of op parameters as types: overloads of put_* choose the field of an rt::Call.
 namespace arg {
 struct Tensor {
   int64_t handle;
@@ -42,7 +42,7 @@ using DType = rt::DType;
 using Device = rt::Device;
 }  // namespace arg
 
-// Arguments go to their places in three rounds, as Args wants its words: scalars, integers, lists.
+// Attributes of an rt::Call are packed in three rounds: scalars, integers, lists.
 template <class T>
 void put_first(Call&, const T&) {}
 inline void put_first(Call& call, arg::Tensor self) { call.handles.push_back(self.handle); }
@@ -73,7 +73,7 @@ void put(Call& call, const Arguments&... arguments) {
   (put_list(call, arguments), ...);
 }
 
-/// One function a row of ops.def: fills a call in from arguments of the row's kinds.
+/// One function per row of ops.def: fills an rt::Call from arguments of the row's kinds.
 namespace fill {
 #define RT_FILL_A(kind, name) , arg::kind name RT_FILL_B
 #define RT_FILL_B(kind, name) , arg::kind name RT_FILL_A
@@ -92,14 +92,14 @@ namespace fill {
 #include "graph/ops/ops.def"
 }  // namespace fill
 
-/// A result of kind Tensor is a handle and forces nothing; of kind Float it is read.
+/// A result of kind Tensor is recorded and forces nothing; one of kind Float is read.
 template <Kind kind>
 Result<kind> finish(CallContext& context, Call& call) {
   if constexpr (kind == Kind::Tensor) return context.engine.record(context, call);
   else return context.engine.record_and_read(context, call);
 }
 
-// ---- What aliases.def may use beside its parameters.
+// ---- Names that aliases.def may use beside its parameters.
 namespace {
 using call::cuda_device;
 using call::loader_device;
@@ -109,7 +109,7 @@ using call::sizes_at;
 Device default_device() { return Engine::instance().default_device(); }
 Device any_device(int64_t index) { return Engine::instance().device(index); }
 constexpr Device the_cpu() { return {}; }
-/// Sizes, dims or handles that are parameters of their own.
+/// Sizes, dims or handles that the client passes as separate parameters.
 template <class... Items>
 constexpr std::array<int64_t, sizeof...(Items)> list(Items... items) {
   return {items...};
@@ -173,8 +173,8 @@ constexpr std::array<int64_t, sizeof...(Items)> list(Items... items) {
         });                                                                                     \
   }
 
-// The header declares the list of sizes. What is exported takes five integers, so that it has all
-// that either kind of caller passes; where a list comes it looks at no more of them than that.
+// The header declares a list of sizes. The exported function takes five integers, because that
+// covers the registers of both kinds of callers; for a list it reads only those that carry it.
 #define RT_SIZED_PARAMS(more)                                                                   \
   int64_t d0_, int64_t d1_, int64_t d2_, int64_t d3_, int64_t ndim_ RT_END(RT_DECLARE_A more)
 #define RT_SIZED(symbol_, Id, more, doc, ...)                                                   \

@@ -1,4 +1,4 @@
-// flavor_c.h -- how lists and texts cross in librt_torch.so: plain C types.
+// flavor_c.h -- how lists and texts are passed in librt_torch.so: as plain C types.
 #pragma once
 #include "frontend_abi/boundary.h"
 #include "frontend_abi/signatures.h"
@@ -34,7 +34,7 @@ struct CList {
   }
 };
 
-/// A list result: room that the caller has for it.
+/// A list result: the caller's memory and its capacity.
 template <class T>
 struct CRoom {
   T* items;

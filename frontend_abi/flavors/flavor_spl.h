@@ -1,4 +1,4 @@
-// flavor_spl.h -- how lists and texts cross in libspl_torch.so: as the Simple runtime has them.
+// flavor_spl.h -- how lists and texts are passed in libspl_torch.so: as the Simple runtime's types.
 #pragma once
 #include <new>
 #include <vector>
@@ -10,7 +10,7 @@
 
 namespace rt::abi {
 
-/// A list argument. It stays the caller's; NULL is a list without elements.
+/// A list argument. The caller keeps it; NULL is an empty list.
 template <Kind kind>
 struct SplList {
   using List = ListOf<kind>;
@@ -36,13 +36,13 @@ struct SplList {
     text.append(name).append("=");
     try {
       List::write(text, get());
-    } catch (const Error&) {  // the message to come says what is wrong with it
+    } catch (const Error&) {  // the last error will say why the list cannot be read
       spl::List::describe(text, array);
     }
   }
 };
 
-/// A list result, gathered here before it becomes an array.
+/// A list result, gathered in a vector until its length is known.
 template <class T>
 struct SplOutputList {
   std::vector<T> list;
@@ -51,7 +51,7 @@ struct SplOutputList {
 };
 
 struct FlavorSpl {
-  /// What the host owns. It is made with the engine unlocked: the host's functions may call in.
+  /// Checks an allocation of the host, made with the engine unlocked as its functions may call in.
   template <class Thing>
   static Thing* made(Thing* thing) {
     if (!thing) throw std::bad_alloc();

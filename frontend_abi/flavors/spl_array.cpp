@@ -1,4 +1,4 @@
-// spl_array.cpp -- SplArray to numbers and back, in the host's memory where the host says how.
+// spl_array.cpp -- reads SplArrays, and creates them by the host's functions where it exports some.
 #include "frontend_abi/flavors/spl_array.h"
 
 #include <algorithm>
@@ -11,17 +11,17 @@
 #include "frontend_abi/boundary.h"
 #include "graph/error.h"
 
-// What a host may export. A weak symbol that nobody has is NULL.
+// Functions that a host may export. A weak symbol without a definition is NULL.
 extern "C" {
 [[gnu::weak]] SplArray* spl_array_new_i64(void);
 [[gnu::weak]] void spl_array_push_i64(SplArray* array, int64_t number);
 [[gnu::weak]] SplArray* spl_array_push(SplArray* array, SplValue value);
 [[gnu::weak]] char* spl_str_new(const char* text);
-// Of a runtime of tagged words: a list's length, -1 for what is none, and an element's word. An
-// index is a plain number.
+// Functions of a runtime with tagged words: a list's length, -1 for other words; an element as a
+// tagged word. `index` is not tagged.
 [[gnu::weak]] int64_t rt_array_len(int64_t array);
 [[gnu::weak]] int64_t rt_array_get(int64_t array, int64_t index);
-// Its floats that do not fit into a word lie on its heap.
+// Functions of such a runtime that read the floats that it keeps on its heap.
 [[gnu::weak]] int8_t rt_value_is_float(int64_t word);
 [[gnu::weak]] double rt_value_as_float(int64_t word);
 }
@@ -32,7 +32,7 @@ namespace {
 static_assert(sizeof(SplValue) == 16 && offsetof(SplValue, as_int) == 8);
 static_assert(sizeof(SplArray) == 24 && offsetof(SplArray, len) == 8);
 
-/// The tag as it lies there: a host may have written what SplTag does not name.
+/// The tag, copied as bytes: a host may have written a value outside SplTag.
 uint32_t tag_of(const SplValue& value) {
   static_assert(sizeof value.tag == sizeof(uint32_t));
   uint32_t tag = 0;
@@ -48,7 +48,7 @@ uint32_t tag_of(const SplValue& value) {
   fail(name, "[", at, "] is ", kTags[tag], "; pass numbers");
 }
 
-// A tagged word has its kind in the lowest three bits, and a number n as n << 3.
+// The lowest three bits of a tagged word are its kind; an integer n is n << 3.
 enum Tag { kInt, kHeap, kFloat, kSpecial };
 constexpr int kTagBits = 3;
 constexpr int64_t kTagMask = (1 << kTagBits) - 1;
@@ -58,7 +58,7 @@ constexpr int64_t kNil = kSpecial, kTrue = 1 << kTagBits | kSpecial,
 int64_t word_of(const SplArray* array) { return reinterpret_cast<int64_t>(array); }
 bool is_tagged(const SplArray* array) { return (word_of(array) & kTagMask) != 0; }
 bool host_has_tags() { return rt_array_len && rt_array_get; }
-/// NULL, and the nil of tagged words.
+/// True for NULL and for the nil of tagged words.
 bool is_none(const SplArray* array) {
   return !array || (word_of(array) == kNil && host_has_tags());
 }
@@ -76,7 +76,7 @@ SplValue value_of(double number) {
   return value;
 }
 
-/// A tagged word as the runtime without tags has it.
+/// A tagged word as an SplValue.
 SplValue untagged(const char* name, size_t at, int64_t word) {
   if (word == kNil) return SplValue{};
   if (word == kTrue || word == kFalse) {
@@ -104,8 +104,7 @@ int64_t integer_of(const char* name, size_t at, double number) {
   fail(name, "[", at, "] is ", to_string(number), ", which is no integer; pass one");
 }
 
-/// A list of this many nils in memory of malloc. There is always room for some, as a host that
-/// pushes more may double the capacity.
+/// A list of nils from malloc. Its capacity is never 0, since a host that pushes may double it.
 SplArray* allocate(size_t length) {
   constexpr size_t kLeast = 4;
   const size_t capacity = std::max(length, kLeast);

@@ -1,4 +1,4 @@
-// spl_array.h -- lists and texts of the Simple runtime: numbers out of them, and new ones made.
+// spl_array.h -- reads and creates lists and texts of the Simple runtime.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -8,19 +8,19 @@
 
 namespace rt::spl {
 
-/// A list that the host has passed: an SplArray, or a tagged word of a host that exports
-/// rt_array_len and rt_array_get, which read it. NULL has no elements, nor has such a host's nil.
+/// A list from the host: an SplArray, or a tagged word where the host exports rt_array_len and
+/// rt_array_get, which read it. NULL is empty, and so is the nil of tagged words.
 class List {
  public:
-  /// Throws unless it is a list that can have so many elements, at most `most`.
+  /// Throws unless `array` is a list of at most `most` elements.
   List(const char* name, const SplArray* array, int64_t most);
   size_t length() const { return length_; }
-  /// All elements as numbers: integers, floats and bools are. Throws for others, and for a float
-  /// that is no integer where one is needed, with the element's index.
+  /// Copies all elements to `out`: integers, floats and bools. Throws with the index of an element
+  /// that is none of these, or that is no integer where one is needed.
   void read(int64_t* out) const;
   void read(double* out) const;
 
-  /// Writes for a message what is known of a list that cannot be read.
+  /// Writes into a message what is known of a list that cannot be read.
   static void describe(std::string& text, const SplArray* array);
 
  private:
@@ -31,8 +31,8 @@ class List {
   size_t length_ = 0;
 };
 
-/// A new list, a new text: made by the host where it exports what that takes, else of malloc.
-/// nullptr when there is no memory.
+/// A new list or text, from the host's functions where it exports them, else from malloc. nullptr
+/// when there is no memory.
 SplArray* make_list(std::span<const int64_t> numbers) noexcept;
 SplArray* make_list(std::span<const double> numbers) noexcept;
 char* make_text(const char* text) noexcept;

@@ -153,8 +153,8 @@ TEST(BlockProgram, LongProgramsGiveTheBitsOfSingleOps) {
   const int64_t sizes[] = {kRows, kColumns};
   const Strides full{kColumns, 1}, broadcast{0, 1}, same{0, 0};
   const cpu::ElementSource sources[] = {{rig.inputs[0]->data(), DType::F32, full},
-                                 {rig.inputs[1]->data(), DType::F32, broadcast},
-                                 {rig.inputs[2]->data(), DType::I64, same}};
+                                        {rig.inputs[1]->data(), DType::F32, broadcast},
+                                        {rig.inputs[2]->data(), DType::I64, same}};
   for (const int threads : {1, 3}) {
     Floats first(numbers.size());
     std::vector<int64_t> second(numbers.size());
@@ -175,7 +175,7 @@ TEST(BlockProgram, WhatIsTheSameForAllIsComputedOnce) {
   const int64_t sizes[] = {2, 300};
   const Strides none{0, 0};
   const cpu::ElementSource sources[] = {{reinterpret_cast<const char*>(&a), DType::F32, none},
-                                 {reinterpret_cast<const char*>(&b), DType::F32, none}};
+                                        {reinterpret_cast<const char*>(&b), DType::F32, none}};
   Floats out(600);
   char* const outputs[] = {reinterpret_cast<char*>(out.data())};
   cpu::run_blocks(program, sizes, sources, {}, outputs, 1);

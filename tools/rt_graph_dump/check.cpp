@@ -1,4 +1,4 @@
-// check.cpp -- `check`: both backends node by node, each node on the same operands.
+// check.cpp -- `check`: runs both backends node by node, each node on one set of operands.
 #include <algorithm>
 #include <cmath>
 
@@ -10,11 +10,10 @@
 namespace rt::tool {
 namespace {
 
-/// Rows of which correct results need not agree: singular vectors have free signs, and eigenvalues
-/// no order.
+/// Rows with several correct results: singular vectors have free signs, eigenvalues no order.
 bool is_free(Op op) { return op == Op::Svd || op == Op::Eig || op == Op::EigBackward; }
 
-/// Sums grow their rounding errors with the number of their terms: so many elements go into one.
+/// Elements that go into one result: the rounding error of a sum grows with its terms.
 double terms(const Batch& batch, const Batch::Step& step) {
   const auto results = static_cast<double>(numel(batch.sizes(step.result)));
   double most = 1;
@@ -33,7 +32,7 @@ Tolerance tolerance(const Batch& batch, const Batch::Step& step, const CheckOpti
   return tolerance;
 }
 
-/// The reference executor on operands that another backend made.
+/// Runs steps on the reference backend, on operands that another backend computed.
 class Judge {
  public:
   Judge(const Batch& batch, const Setup& setup)
@@ -44,7 +43,7 @@ class Judge {
     backend_->seed(setup.seed);
   }
 
-  /// "" or why it failed; the result is then in `result`.
+  /// Sets `result` and returns "", or returns the cause of the failure.
   std::string step(uint32_t step, Backend& maker, std::span<const BufferRef> operands,
                    BufferRef& result) {
     const Batch::Step& at = batch_.steps[step];

@@ -1,4 +1,4 @@
-// commands.h -- the subcommands, one file each; what they are told on the command line.
+// commands.h -- the subcommands, one file each, and their options.
 #pragma once
 #include "tools/rt_graph_dump/machine.h"
 
@@ -6,7 +6,7 @@ namespace rt::tool {
 
 struct PrintOptions {
   std::string format = "text";  ///< text, json, dot, torchscript, module
-  std::string out;              ///< "": the standard output
+  std::string out;              ///< "": standard output
 };
 Status print(const Subject& subject, const PrintOptions& options, const Setup& setup);
 
@@ -22,13 +22,13 @@ Status diff(const Subject& a, const Subject& b, size_t most);
 
 struct RunOptions {
   int repeats = 5;
-  size_t top = 0;    ///< so many steps, the slowest first; 0: all in their order
+  size_t top = 0;    ///< the count of steps to list, slowest first; 0: all in their order
   std::string save;  ///< a file for the outputs
 };
 Status run(Subject& subject, const RunOptions& options, const Setup& setup);
 
 struct CheckOptions {
-  double relative = -1, absolute = -1;  ///< below 0: those of the dtype
+  double relative = -1, absolute = -1;  ///< negative: the dtype's default
 };
 Status check(Subject& subject, const CheckOptions& options, const Setup& setup);
 

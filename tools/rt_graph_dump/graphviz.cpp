@@ -1,4 +1,4 @@
-// graphviz.cpp -- runs dot, without a shell and without named files, and reads its plain output.
+// graphviz.cpp -- runs dot without a shell or named files, and reads its plain output.
 #include "tools/rt_graph_dump/graphviz.h"
 
 #include <fcntl.h>
@@ -22,14 +22,14 @@ namespace {
 
 constexpr size_t kMaxValues = 2000;
 constexpr std::chrono::seconds kPatience{20};
-constexpr double kPoints = 72;  ///< in an inch, which is what dot counts in
+constexpr double kPoints = 72;  ///< in an inch, the unit of dot
 
 struct Close {
   void operator()(std::FILE* file) const { std::fclose(file); }
 };
 using File = std::unique_ptr<std::FILE, Close>;
 
-/// Boxes of about the size that the page gives them; what is written in them is its matter.
+/// The graph for dot, with boxes of about the size and without the text that the page gives them.
 std::string boxes(const Batch& batch) {
   constexpr double kLeast = 116, kMost = 260, kEdge = 75, kLetter = 7.5, kHeight = 64;
   std::string out = join(
@@ -52,7 +52,7 @@ std::string boxes(const Batch& batch) {
   return out + "}\n";
 }
 
-/// Whether the process has ended well, and in time.
+/// True if the process ended without an error before kPatience was over.
 bool wait_for(pid_t process) {
   const auto end = std::chrono::steady_clock::now() + kPatience;
   int status = 0;
@@ -67,7 +67,7 @@ bool wait_for(pid_t process) {
   return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-/// What dot makes of it, "" where it makes nothing.
+/// The output of dot, "" where it fails.
 std::string run_dot(const std::string& graph) {
   const File in(std::tmpfile()), out(std::tmpfile());
   if (!in || !out) return "";

@@ -1,4 +1,4 @@
-// graphviz.h -- where Graphviz would draw the values of a batch, if it is installed.
+// graphviz.h -- positions that Graphviz gives the values of a batch, if it is installed.
 #pragma once
 #include <vector>
 
@@ -6,7 +6,7 @@
 
 namespace rt::tool {
 
-/// By value; empty where `dot` is not there, fails, or would take longer than a page is worth.
+/// Indexed by value; empty where `dot` is missing, fails or takes too long for a page.
 std::vector<Position> graphviz_positions(const Batch& batch);
 
 }  // namespace rt::tool

@@ -1,4 +1,4 @@
-// machine.cpp -- backends, inputs captured or random, steps one after the other.
+// machine.cpp -- backends, captured or random inputs, steps run one after the other.
 #include "tools/rt_graph_dump/machine.h"
 
 #include <unistd.h>
@@ -22,7 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The bytes of the memory that an input's elements lie in. Throws where there cannot be so many.
+/// Bytes that the elements of an input span. Throws where the strides are impossible.
 int64_t memory_of(const Batch& batch, uint32_t value) {
   const Batch::Item& item = batch.values[value];
   const auto refuse = [&](std::string_view cause) {
@@ -55,7 +55,7 @@ void check_memory(const Batch& batch) {
       fail("its inputs take more memory than the ", bytes_text(there), " of this machine");
 }
 
-/// Row-major elements as an input of the batch has them in memory.
+/// Row-major elements, laid out by the strides that the batch gives its input.
 BufferRef laid_out(Backend& backend, const Batch& batch, uint32_t value, const char* elements) {
   const Batch::Item& item = batch.values[value];
   const Sizes sizes = batch.sizes(value);
@@ -90,7 +90,7 @@ BufferRef captured(Backend& backend, const Batch& batch, uint32_t value,
   return laid_out(backend, batch, value, elements.data());
 }
 
-/// Floats in [0, 1), where every row is defined; integers in their range, else 0.
+/// Random: floats in [0, 1), where every row is defined; integers in `range`, or 0.
 BufferRef drawn(Backend& backend, const Batch& batch, uint32_t value, const Range& range,
                 std::mt19937_64& random) {
   const TensorType type = batch.type(value);
@@ -103,7 +103,7 @@ BufferRef drawn(Backend& backend, const Batch& batch, uint32_t value, const Rang
     numbers.integers.resize(count);
     const auto least = static_cast<uint64_t>(range.known() ? range.least : 0);
     const auto most = static_cast<uint64_t>(range.known() ? range.most : 0);
-    const uint64_t width = most - least + 1;  // 0: all numbers
+    const uint64_t width = most - least + 1;  // 0: every integer
     for (int64_t& integer : numbers.integers)
       integer = static_cast<int64_t>(least + (width == 0 ? random() : random() % width));
   }
@@ -111,7 +111,7 @@ BufferRef drawn(Backend& backend, const Batch& batch, uint32_t value, const Rang
   return laid_out(backend, batch, value, row_major->data());
 }
 
-/// Where libtorch writes where its operand says, without looking.
+/// Throws where libtorch would write out of bounds, since it does not check these indices.
 void check_indices(Backend& backend, const Batch& batch, const Batch::Step& step,
                    std::span<const BufferRef> values) {
   if (step.op != Op::MaxPool2dBackward) return;
@@ -188,7 +188,7 @@ Inputs make_inputs(Backend& backend, const Subject& subject, const Setup& setup)
   Inputs inputs;
   std::unique_ptr<files::Safetensors> file;
   if (!setup.random && !subject.dump.inputs.empty()) {
-    // The name alone: a dump may come from anywhere.
+    // Only the file name is used, because a dump may come from another machine.
     const fs::path beside =
         fs::path(subject.path).parent_path() / fs::path(subject.dump.inputs).filename();
     if (!fs::exists(beside))
@@ -264,7 +264,7 @@ Times measure(Backend& backend, const Batch& batch, const Inputs& inputs, const 
     const auto program = backend.compile(batch);
     std::vector<BufferRef> roots(batch.roots.size());
     std::vector<int64_t> runs;
-    const std::vector<BufferRef> held = inputs.buffers;  // so that no round writes over them
+    const std::vector<BufferRef> held = inputs.buffers;  // no run writes over them
     for (int round = 0; round <= repeats; ++round) {
       backend.seed(setup.seed);
       std::ranges::fill(roots, BufferRef());
@@ -274,7 +274,7 @@ Times measure(Backend& backend, const Batch& batch, const Inputs& inputs, const 
       if (round > 0) runs.push_back(now_ns() - start);
     }
     all.compiled = median(runs);
-  } catch (const Error&) {  // the steps have been measured
+  } catch (const Error&) {  // only the time of the compiled batch is missing
   }
   return all;
 }

@@ -1,4 +1,4 @@
-// main.cpp -- rt_graph_dump: looks at batches that were dumped, and runs them.
+// main.cpp -- rt_graph_dump: inspects dumped batches, and runs them.
 #include <CLI/CLI.hpp>
 #include <cstdio>
 

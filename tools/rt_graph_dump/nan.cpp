@@ -1,4 +1,4 @@
-// nan.cpp -- `nan`: the first node that made a NaN or an infinity out of operands that had none.
+// nan.cpp -- `nan`: the first node that computes a NaN or an infinity from operands without any.
 #include <bit>
 #include <cmath>
 
@@ -10,7 +10,7 @@
 namespace rt::tool {
 namespace {
 
-/// A scalar that is no finite number, such as the fill of a mask, is the program's will.
+/// True if a scalar is a NaN or an infinity, such as the fill of a mask: the program asked for it.
 bool has_odd_scalar(const Batch& batch, const Batch::Step& step) {
   bool odd = false;
   each_attribute(info(step.op), batch.attributes_of(step),

@@ -1,4 +1,4 @@
-// numbers.cpp -- elements as doubles and integers; libtorch and the reference have the same order.
+// numbers.cpp -- reads, compares and summarizes elements, as doubles or as integers.
 #include "tools/rt_graph_dump/numbers.h"
 
 #include <algorithm>
@@ -12,10 +12,10 @@ namespace {
 
 constexpr size_t kWhat = 44, kColumn = 13;
 
-/// How a float dtype spaces its numbers.
+/// The spacing of a float dtype's values.
 struct Spacing {
   int digits;          ///< explicit bits of the significand
-  int least_exponent;  ///< of normal numbers
+  int least_exponent;  ///< least exponent of normal values
 };
 Spacing spacing_of(DType dtype) {
   switch (dtype) {
@@ -32,7 +32,7 @@ std::string line(const std::string& what, const std::vector<std::string>& column
   return text + '\n';
 }
 
-/// How far off, 1 being what is tolerated.
+/// The difference in units of the tolerated one.
 double off(double got, double wanted, Tolerance tolerance) {
   if (std::isnan(got) && std::isnan(wanted)) return 0;
   if (got == wanted) return 0;

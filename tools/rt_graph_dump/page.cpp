@@ -1,4 +1,4 @@
-// page.cpp -- `--html`: the batch explorer, with times where they are wanted.
+// page.cpp -- `--html`: the batch explorer, with times if asked for.
 #include <filesystem>
 
 #include "graph/batch/fuse.h"

@@ -1,4 +1,4 @@
-// print.cpp -- a dump in another form.
+// print.cpp -- prints a dump in another format.
 #include "graph/error.h"
 #include "tools/rt_graph_dump/commands.h"
 

@@ -1,4 +1,4 @@
-// run.cpp -- `run`: a batch alone, what comes out of it and where the time goes.
+// run.cpp -- `run`: runs one batch, prints its results and the time of each step.
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -13,7 +13,7 @@ namespace {
 
 constexpr size_t kTime = 12, kShare = 9;
 
-/// "%3: f32[2,3] softmax".
+/// For example "%3: f32[2,3] softmax".
 std::string short_text(const Batch& batch, uint32_t step) {
   const uint32_t value = batch.steps[step].result;
   return join('%', value, ": ", to_string(batch.values[value].dtype, batch.sizes(value)), ' ',

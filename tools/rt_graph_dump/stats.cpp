@@ -1,4 +1,4 @@
-// stats.cpp -- `stats`: what a batch is made of, what it moves and computes, the memory it needs.
+// stats.cpp -- `stats`: the ops of a batch, the bytes it moves, its flops, the memory it needs.
 #include <algorithm>
 #include <map>
 #include <numeric>
@@ -20,8 +20,8 @@ double elements(const Batch& batch, uint32_t value) {
   return static_cast<double>(numel(batch.sizes(value)));
 }
 
-/// Floating-point operations of a row that has a kernel, by rule of thumb: a multiplication and an
-/// addition are two, a function such as exp is one.
+/// Estimated floating-point operations of a row with a kernel: a multiplication and an addition
+/// count two, a function such as exp one.
 double kernel_flops(const Batch& batch, const Batch::Step& step) {
   constexpr double kSoftmax = 5, kNorm = 8;
   const auto operands = batch.operands_of(step);
@@ -42,8 +42,8 @@ double kernel_flops(const Batch& batch, const Batch::Step& step) {
       return 2 * results * static_cast<double>(self.empty() ? 1 : self.back());
     }
     case Kernel::Conv2d: {
-      // Each element of the larger images meets each of the weight's but for its first dimension;
-      // the three rows have image, weight and the other image as operands or result.
+      // Each element of the larger images meets the weights of one output channel. The operands and
+      // the result of all three rows are the two images and the weight.
       const bool forward = step.op == Op::Conv2d;
       const bool of_weight = step.op == Op::Conv2dBackwardWeight;
       const uint32_t weight = forward ? operands[1] : of_weight ? step.result : operands[2];
@@ -65,7 +65,7 @@ double kernel_flops(const Batch& batch, const Batch::Step& step) {
   }
 }
 
-/// Of any row: of what it is made of, where it has no kernel.
+/// Estimated floating-point operations of any row; one without a kernel is decomposed.
 double flops_of(const Batch& batch, uint32_t step) {
   const Batch::Step& at = batch.steps[step];
   if (info(at.op).rules.kernel != Kernel::None) return kernel_flops(batch, at);
@@ -75,8 +75,7 @@ double flops_of(const Batch& batch, uint32_t step) {
   return flops;
 }
 
-/// Which results lie in the memory of another value, as views do where its strides allow it: by
-/// value, whose memory it is.
+/// For each value the value whose memory it uses: itself, or the source of a view.
 std::vector<uint32_t> memory_owners(const Batch& batch) {
   std::vector<uint32_t> owners(batch.values.size());
   std::iota(owners.begin(), owners.end(), 0);
@@ -108,7 +107,7 @@ struct Peak {
   uint32_t step = 0;
 };
 
-/// The most that results take at once, when each goes after the last use of its memory.
+/// The most bytes that results take at once, if each is freed after the last use of its memory.
 Peak peak_of_results(const Batch& batch, const std::vector<uint32_t>& owners) {
   std::vector<uint32_t> last(batch.values.size());
   for (uint32_t i = 0; i < batch.steps.size(); ++i) {
@@ -152,7 +151,7 @@ std::string table(const std::map<std::string_view, Sum>& by_op, const Sum& all) 
   return text;
 }
 
-/// What is computed in one go, and why the rest is not.
+/// Lists the groups that are fused, and the reasons why other steps are not.
 std::string fusion_text(const Batch& batch) {
   const Groups groups = fusion_groups(batch);
   std::vector<std::string> members(groups.count);

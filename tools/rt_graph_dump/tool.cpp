@@ -1,4 +1,4 @@
-// tool.cpp -- reading dumps, writing results, numbers as people read them.
+// tool.cpp -- reads dumps, writes results, formats numbers for people.
 #include "tools/rt_graph_dump/tool.h"
 
 #include <array>
