@@ -11,8 +11,8 @@ namespace {
 
 constexpr int64_t kHeader = kAlignment;
 
-/// Lies in the header of its own block: the block's size in the first word, then the object, then
-/// from kHeader on the data.
+/// A storage whose object lies in front of its data. A block holds its own size in bytes as an
+/// int64_t, the object, and the data from kHeader on.
 class HostStorage final : public Storage {
  public:
   static Ref<Storage> make(int64_t bytes, MemoryCount& memory) {

@@ -5,7 +5,7 @@
 namespace rt::cpu {
 
 /// A contiguous buffer with unspecified contents, its first byte at a multiple of kAlignment.
-/// Throws Error when there is no memory for it.
+/// `memory` counts its bytes and must outlive it. Throws Error when there is no memory for it.
 BufferRef allocate(DType dtype, Sizes sizes, MemoryCount& memory);
 
 }  // namespace rt::cpu

@@ -1,5 +1,4 @@
-// conv.cpp -- Conv2d and its gradients: the windows laid out as the columns of a matrix, and matrix
-// products.
+// conv.cpp -- Conv2d and its gradients as products of matrices whose columns are the windows.
 #include <utility>
 
 #include "elementwise/dtypes.h"
@@ -14,9 +13,9 @@ namespace {
 struct Axis {
   int64_t in, out, kernel, stride, padding, dilation;
 
-  /// Where tap `tap` of the window at output `at` reads; outside [0, in) lies padding.
+  /// The input index that tap `tap` of the window at output `at` reads; outside [0, in) is padding.
   int64_t offset(int64_t at, int64_t tap) const { return at * stride - padding + tap * dilation; }
-  /// The outputs whose tap `tap` reads inside the input.
+  /// The range of outputs whose tap `tap` reads inside the input.
   std::pair<int64_t, int64_t> inside(int64_t tap) const {
     const int64_t first = -offset(0, tap);  // at * stride must be at least this
     const int64_t low = first <= 0 ? 0 : (first + stride - 1) / stride;
@@ -30,11 +29,11 @@ struct Axis {
 struct Convolution {
   Axis height, width;
   int64_t images, groups;
-  int64_t channels, made;  ///< of one group: taken, made
+  int64_t channels, made;  ///< input and output channels of one group
   int64_t depth() const { return channels * height.kernel * width.kernel; }
   int64_t plane_in() const { return height.in * width.in; }
   int64_t plane_out() const { return height.out * width.out; }
-  /// Each window is one element of the input, in its order.
+  /// True where each window is one element of the input, in the input's order.
   bool pointwise() const {
     const auto plain = [](const Axis& axis) {
       return axis.kernel == 1 && axis.stride == 1 && axis.padding == 0;
@@ -55,9 +54,9 @@ Convolution convolution_of(const KernelCall& call, Sizes input, Sizes weight, Si
   return {axis(0), axis(1), at == 0 ? 1 : input[0], groups, weight[1], weight[0] / groups};
 }
 
-/// Goes through the matrix of output rows [begin, end), one row of it for each channel and tap, an
-/// output row at a time. Calls body(place, first, last): outputs [first, last) read the input, from
-/// `place` on; nullptr where all of them read padding.
+/// Walks the matrix of output rows [begin, end), which has a row for each channel and tap, one
+/// output row at a time. Calls body(from, first, last): outputs [first, last) read the input, from
+/// `from` on. Where all outputs read padding, `from` is nullptr.
 template <class T, class Body>
 void for_rows(const Convolution& conv, T* image, int64_t channels, int64_t begin, int64_t end,
               const Body& body) {
@@ -93,7 +92,7 @@ void lay_out(const Convolution& conv, const T* image, int64_t channels, int64_t 
   });
 }
 
-/// Adds the columns to the windows that lay_out would have taken them from.
+/// The reverse of lay_out: adds the columns to the image's elements in their windows.
 template <class T>
 void add_back(const Convolution& conv, const T* matrix, int64_t channels, int64_t begin,
               int64_t end, T* image) {
@@ -108,11 +107,11 @@ void add_back(const Convolution& conv, const T* matrix, int64_t channels, int64_
   });
 }
 
-constexpr int64_t kStrip = 32768;  ///< elements of a strip's matrix, which stays in a cache
-constexpr int64_t kColumns = 192;  ///< about what it has at least: each strip reads all weights
-constexpr int64_t kPieces = 16;    ///< into which work is cut at least where it can be
+constexpr int64_t kStrip = 32768;  ///< elements of a strip's matrix, so that a cache holds it
+constexpr int64_t kColumns = 192;  ///< least columns of a strip, about: each reads all weights
+constexpr int64_t kPieces = 16;    ///< pieces that the work is cut into, if it has as many
 
-/// Strips of output rows, for a matrix of `depth` rows.
+/// The output rows in strips, for a matrix of `depth` rows.
 struct Strips {
   int64_t rows, count;
   Strips(const Convolution& conv, int64_t depth)
@@ -123,8 +122,8 @@ struct Strips {
         count((conv.height.out + rows - 1) / rows) {}
 };
 
-/// Calls run(piece, matrix) for every piece, `matrix` being memory for `size` elements that is the
-/// thread's own. A piece is computed by itself, so that the threads do not show in the result.
+/// Calls run(piece, matrix) for every piece. `matrix` is memory for `size` elements that is the
+/// thread's own. Each piece is computed by itself, so that results do not depend on the threads.
 template <class T, class Run>
 void for_each_piece(const KernelCall& call, const Convolution& conv, int64_t pieces, int64_t size,
                     const Run& run) {
@@ -177,7 +176,7 @@ void convolve(const KernelCall& call, const Convolution& conv, const T* input, c
                     pointwise ? 0 : depth * strips.rows * conv.width.out, run);
 }
 
-/// The channels of a group in blocks, each the work of a piece.
+/// The channels of a group in blocks, one for each piece of work.
 struct Blocks {
   int64_t channels, count;
   Blocks(const Convolution& conv, int64_t wanted)
@@ -185,7 +184,8 @@ struct Blocks {
         count((conv.channels + channels - 1) / channels) {}
 };
 
-/// The gradient of the input: windows as columns, computed by a product and added up.
+/// The gradient of the input: a product gives the windows'
+/// gradients as columns, which are added up.
 template <class T>
 void spread(const KernelCall& call, const Convolution& conv, const T* grad, const T* weight,
             T* out) {
@@ -216,7 +216,7 @@ void spread(const KernelCall& call, const Convolution& conv, const T* grad, cons
 }
 
 /// The gradient of the weight: products of the result's gradient and the windows, added up over the
-/// images; for several parts of the images at a time where there is little else to cut.
+/// images. Where channels give too few pieces, shares of the images have sums of their own.
 template <class T>
 void correlate(const KernelCall& call, const Convolution& conv, const T* grad, const T* input,
                T* out) {
@@ -273,7 +273,7 @@ BufferRef convolution(const KernelCall& call) {
   if (result->numel() == 0) return result;
   const Convolution conv = convolution_of(call, input->sizes(), weight->sizes(), call.sizes);
   visit_number(call.row.name, call.dtype, [&]<class T>(Type<T>) {
-    // Integers wrap, so they are computed unsigned.
+    // Unsigned, because integers wrap.
     using Attribute =
         std::conditional_t<std::is_same_v<T, int32_t>, uint32_t,
                            std::conditional_t<std::is_same_v<T, int64_t>, uint64_t, T>>;

@@ -1,4 +1,4 @@
-// copy.cpp -- copies between layouts and dtypes: by runs, or by tiles where the runs cross.
+// copy.cpp -- copies between layouts and dtypes: by runs, or by tiles where a side runs crosswise.
 #include "fallback_cpu/copy.h"
 
 #include <cstring>
@@ -14,7 +14,7 @@ struct Dim {
   int64_t size, out, in;  ///< strides in elements
 };
 
-/// Drops dimensions of size 1 and joins neighbours that lie evenly on both sides.
+/// Drops dimensions of size 1 and joins neighbours where the strides of both sides allow it.
 Small<Dim, 8> joined(Sizes sizes, Sizes out, Sizes in) {
   Small<Dim, 8> dims;
   for (size_t i = 0; i < sizes.size(); ++i) {
@@ -46,7 +46,7 @@ struct Plane {
     for (int64_t i = 0; i < columns.size; ++i)
       convert(1, out + i * columns.out * out_size, in + i * columns.in * in_size, 1);
   }
-  /// The source runs along the rows: tile by tile, so that both sides read and write whole lines.
+  /// For a source that runs along the rows. Tiles let both sides read and write whole cache lines.
   void turn(char* out, const char* in) const {
     if (out_size == 8) turn_tiles<uint64_t>(out, in);
     else if (out_size == 4) turn_tiles<uint32_t>(out, in);
@@ -89,7 +89,7 @@ void copy_elements(char* out, DType to, Sizes out_strides, ElementSource source,
     plane.columns = dims.back();
     dims.resize(dims.size() - 1);
   }
-  if (dims.empty()) {  // one run: cut it into rows, so that threads can share it
+  if (dims.empty()) {  // one run is cut into rows, so that threads can share it
     constexpr int64_t kRun = kParallelFrom / 4;
     const int64_t n = plane.columns.size;
     const int64_t out_step = plane.columns.out * plane.out_size;

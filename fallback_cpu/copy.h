@@ -4,11 +4,13 @@
 
 namespace rt::cpu {
 
-/// Copies all elements of `sizes` from `source` to `out`, whose strides are in elements of `to`.
+/// Copies the elements of a tensor of the sizes `sizes` from `source` to `out`, converted to the
+/// dtype `to`. All strides are in elements.
 void copy_elements(char* out, DType to, Sizes out_strides, ElementSource source, Sizes sizes,
                    int threads);
 
-/// The same elements in row-major order: the buffer itself when it is already.
+/// The elements of `buffer` in row-major order: `buffer` itself where it is contiguous, else
+/// a copy whose bytes `memory` counts.
 BufferRef contiguous(const BufferRef& buffer, MemoryCount& memory, int threads);
 
 }  // namespace rt::cpu

@@ -1,4 +1,4 @@
-// create.cpp -- tensors made of nothing: Full, Arange, Linspace, Eye.
+// create.cpp -- tensors without operands: Full, Arange, Linspace, Eye.
 #include <algorithm>
 #include <cstring>
 
@@ -9,7 +9,7 @@
 namespace rt::cpu {
 namespace {
 
-/// Fills a new result of the call with value(i) at place i.
+/// A new result of the call, whose element i in row-major order is value(i).
 template <class T, class Value>
 BufferRef filled(const KernelCall& call, const Value& value) {
   BufferRef result = call.result();
@@ -30,7 +30,7 @@ BufferRef full(const KernelCall& call) {
   });
 }
 
-// Floats are counted in double and rounded once, as PyTorch counts them.
+// Floats are computed in double and rounded once, as in PyTorch.
 BufferRef range(const KernelCall& call) {
   return visit_computed(call.row.name, call.dtype, [&]<class T>(Type<T>) {
     if (call.row.op == Op::ArangeInt) {
@@ -44,7 +44,7 @@ BufferRef range(const KernelCall& call) {
       const double start = call.number(0), step = call.number(2);
       return filled<T>(
           call, [=](int64_t i) { return convert<T>(start + step * static_cast<double>(i)); });
-    } else {  // integers: the start and the step are rounded first
+    } else {  // integers: the start and the step are truncated first
       const auto start = static_cast<uint64_t>(convert<int64_t>(call.number(0)));
       const auto step = static_cast<uint64_t>(convert<int64_t>(call.number(2)));
       return filled<T>(call, [=](int64_t i) {
@@ -54,7 +54,8 @@ BufferRef range(const KernelCall& call) {
   });
 }
 
-// Counted from both ends to the middle: the ends are exact and the halves mirror each other.
+// Computed from both ends to the middle, so that the ends are
+// exact and the halves mirror each other.
 BufferRef linspace(const KernelCall& call) {
   return visit_number(call.row.name, call.dtype, [&]<class T>(Type<T>) {
     using Step = std::conditional_t<std::is_floating_point_v<T>, T, double>;

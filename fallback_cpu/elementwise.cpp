@@ -12,7 +12,7 @@
 namespace rt::cpu {
 namespace {
 
-/// Binary cross entropy takes probabilities only; nothing else passes, NaN included.
+/// Throws unless all elements lie between 0 and 1. The condition is written so that NaN fails too.
 void check_probabilities(const KernelCall& call, uint32_t operand) {
   const BufferRef buffer = call.contiguous(call.operand(operand));
   visit_float(call.row.name, buffer->dtype(), [&]<class T>(Type<T>) {
@@ -25,7 +25,7 @@ void check_probabilities(const KernelCall& call, uint32_t operand) {
   });
 }
 
-/// Writes `part` into the result, over the elements that strides and offset pick there.
+/// Writes `part` over the elements of `result` that `strides` and `offset`, in elements, select.
 void put(const KernelCall& call, const Buffer& part, const Buffer& result, Sizes strides,
          int64_t offset) {
   copy_elements(result.data() + offset * item_size(call.dtype), call.dtype, strides,
@@ -42,7 +42,7 @@ BufferRef slice_backward(const KernelCall& call) {
   return result;
 }
 
-/// The dtype that the call computes in.
+/// The dtype that the call computes in. Eq computes in the operands' dtype and gives bools.
 DType compute_dtype(const KernelCall& call) {
   if (call.row.op != Op::Eq) return call.dtype;
   Small<TensorType, 2> types;

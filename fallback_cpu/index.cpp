@@ -35,7 +35,8 @@ BufferRef pick_slabs(const KernelCall& call, const BufferRef& tensor, int64_t di
   return result;
 }
 
-/// Calls take(sample, target) for the targets that are not ignored; gives how many these are.
+/// Calls take(sample, target) for the targets that are not kIgnored, and returns their count.
+/// Throws Error for a target that is no class.
 template <class Take>
 int64_t for_classes(const Indices& targets, int64_t classes, const Take& take) {
   int64_t count = 0;
@@ -50,7 +51,7 @@ int64_t for_classes(const Indices& targets, int64_t classes, const Take& take) {
   return count;
 }
 
-/// The mean of -self at the targets. [outer, classes, inner].
+/// The mean of -self at the targets; NaN where all are ignored. `self` is [outer, classes, inner].
 template <class T>
 T mean_loss(const T* self, const Extent& extent, const Indices& targets) {
   double sum = 0;
@@ -62,7 +63,7 @@ T mean_loss(const T* self, const Extent& extent, const Indices& targets) {
   return static_cast<T>(sum / static_cast<double>(count));
 }
 
-/// The gradient of mean_loss at self, [samples, classes].
+/// The gradient of mean_loss with respect to self, [samples, classes].
 BufferRef mean_loss_backward(const KernelCall& call) {
   const Indices targets(call, call.operand(2));
   BufferRef result = call.result();

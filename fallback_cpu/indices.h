@@ -1,14 +1,15 @@
-// indices.h -- index tensors, and where what they name lies.
+// indices.h -- index tensors, and the offsets of the elements that they name.
 #pragma once
 #include "fallback_cpu/kernels.h"
 
 namespace rt::cpu {
 
-/// The numbers of an index tensor in row-major order.
+/// The elements of an i32 or i64 tensor, as int64_t in row-major
+/// order. Throws Error for other dtypes.
 class Indices {
  public:
   Indices(const KernelCall& call, const BufferRef& tensor);
-  /// Throws where one is outside [0, size).
+  /// Throws Error where an index lies outside [0, size). `dim` is for the message.
   void check(int64_t dim, int64_t size) const;
   int64_t operator[](int64_t i) const { return reinterpret_cast<const int64_t*>(wide_->data())[i]; }
   int64_t count() const { return count_; }
@@ -18,8 +19,8 @@ class Indices {
   int64_t count_;
 };
 
-/// A tensor as lines along one dimension, met by an index that has as many dimensions. A 0-d tensor
-/// is one of size 1 here.
+/// A tensor as lines along dimension `dim`, for an index of as many dimensions. A 0-d
+/// tensor counts as one of sizes [1].
 class Lines {
  public:
   Lines(Sizes index, const Layout& tensor, int64_t dim)
@@ -29,15 +30,15 @@ class Lines {
     step = strides_[along_];
     size = tensor.sizes.empty() ? 1 : tensor.sizes[along_];
   }
-  /// The offset of the line that element `i` of the index picks from.
+  /// The offset in elements of the line that element `i` of the index picks from.
   int64_t start(int64_t i) const {
     int64_t offset = 0;
     for (uint32_t d = sizes_.size(); d-- > 0; i /= sizes_[d])
       if (d != along_) offset += i % sizes_[d] * strides_[d];
     return offset;
   }
-  int64_t step;  ///< from one element of a line to the next
-  int64_t size;  ///< of a line
+  int64_t step;  ///< from one element of a line to the next, in elements
+  int64_t size;  ///< elements of a line
 
  private:
   Shape sizes_;

@@ -1,4 +1,4 @@
-// kernels.h -- what a kernel is given, and the kernels of each family.
+// kernels.h -- the arguments of a kernel, and the kernels of all families.
 #pragma once
 #include "fallback_cpu/buffer.h"
 #include "fallback_cpu/copy.h"
@@ -9,7 +9,7 @@ namespace rt::cpu {
 
 class FusedGroup;
 
-/// What all calls of one backend share.
+/// State that all calls of one backend share.
 struct Machine {
   MemoryCount& memory;
   int threads;
@@ -17,13 +17,13 @@ struct Machine {
   Optimizations use;
 };
 
-/// One step to be run now.
+/// One step to be computed.
 struct KernelCall {
   const Machine& machine;
   const OpInfo& row;
   std::span<const BufferRef> values;
   std::span<const uint32_t> operands;
-  AttributesView attributes;  ///< the scalars' bits in their places
+  AttributesView attributes;  ///< with the scalars' bits in place of their indices
   DType dtype;                ///< of the result
   Sizes sizes;
 
@@ -33,9 +33,9 @@ struct KernelCall {
   BufferRef contiguous(const BufferRef& buffer) const {
     return cpu::contiguous(buffer, machine.memory, machine.threads);
   }
-  /// `buffer` in the result's dtype.
+  /// `buffer` itself where it has the result's dtype, else a row-major copy in that dtype.
   BufferRef converted(const BufferRef& buffer) const;
-  /// That, in row-major order and in memory of its own.
+  /// A row-major copy of `buffer` in the result's dtype.
   BufferRef copied(const Buffer& buffer) const;
 };
 
@@ -66,8 +66,9 @@ BufferRef reduce_dims(const KernelCall& call);
 BufferRef linalg(const KernelCall& call);
 BufferRef dropout(const KernelCall& call);
 
-/// Computes a group: the values from number `result` on. `operands` are numbers of values, too, and
-/// so are those that nobody needs after it; `scalars` the bits of those that the group takes.
+/// Computes a group and writes its results to `values`, from index `result` on. `operands` and
+/// `dying` are indices of values. Results may take the memory of values in `dying`, which are not
+/// needed afterwards. `scalars` are the bits of the group's scalars.
 void fused(const Machine& machine, const FusedGroup& group, std::span<const uint32_t> operands,
            std::span<const uint32_t> dying, std::span<const int64_t> scalars,
            std::span<BufferRef> values, uint32_t result);

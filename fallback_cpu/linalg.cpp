@@ -1,6 +1,7 @@
 // linalg.cpp -- determinants, inverses, decompositions and linear systems, through Eigen.
 
-// One thread, and types of its own: gemm.cpp has copies of Eigen for other processors.
+// One thread, because threads could change the last bits. The namespace has a name of its own,
+// because the linker must not merge this Eigen with gemm.cpp's copies for other processors.
 #define EIGEN_DONT_PARALLELIZE
 #define Eigen Eigen_linalg
 #include <Eigen/Eigenvalues>
@@ -13,13 +14,13 @@
 namespace rt::cpu {
 namespace {
 
-// Eigen's own order while it computes, rows in memory.
+// Dense has Eigen's own order, for computing. Rows has the order of tensors in memory.
 template <class T>
 using Dense = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>;
 template <class T>
 using Rows = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
-/// Matrices one after the other.
+/// Row-major matrices, one after the other.
 template <class T>
 struct Stack {
   T* data;
@@ -37,12 +38,12 @@ Stack<const T> stack_of(const Buffer& buffer) {
   return {reinterpret_cast<const T*>(buffer.data()), sizes[sizes.size() - 2], sizes.back()};
 }
 
-/// Names the matrix that an error is about, where there are several.
+/// The name of matrix `i` of `count` in an error.
 std::string which(int64_t i, int64_t count) {
   return count > 1 ? join("matrix ", i, " of ", count) : "the matrix";
 }
 
-/// The first pivot that is 0; -1 when there is none.
+/// The index of the first pivot that is 0; -1 where none is.
 template <class LU>
 Eigen::Index zero_pivot(const LU& lu) {
   for (Eigen::Index d = 0; d < lu.rows(); ++d)
@@ -69,8 +70,7 @@ void inverses(Stack<const T> from, T* out, int64_t count) {
   for (int64_t i = 0; i < count; ++i) to[i] = decomposed<T>(from[i], i, count).inverse();
 }
 
-/// What is decomposed iteratively is f64 whatever the operand is: each such decomposition takes
-/// minutes to compile.
+/// Iterative decompositions compute in f64 for every dtype, because each takes minutes to compile.
 using Wide = Dense<double>;
 
 template <class T>
@@ -103,9 +103,10 @@ void eigenvalues(Stack<const T> from, T* out, int64_t count) {
   }
 }
 
-/// The gradient of the real parts of the eigenvalues: V^-T D V^T of a matrix V D V^-1, D replaced
-/// by the gradient of the values. Its real part takes no complex numbers: V are then the real and
-/// the imaginary parts of the vectors, and the values of a pair get the mean of their gradients.
+/// The gradient of the real parts of the eigenvalues: V^-T G V^T for a matrix V D V^-1,
+/// with the values' gradients on the diagonal of G. No complex numbers are needed: V
+/// has the real and the imaginary parts of the vectors, and both values of a conjugate
+/// pair get the mean of their gradients.
 template <class T>
 void eig_backward(const T* grad, Stack<const T> from, T* out, int64_t count) {
   const Stack<T> to{out, from.rows, from.columns};
@@ -124,8 +125,9 @@ void eig_backward(const T* grad, Stack<const T> from, T* out, int64_t count) {
   }
 }
 
-/// The gradient of the determinant, `grad` times the cofactors: of U S V^T, which singular matrices
-/// have as well, det(U) det(V) U C V^T, C the products of all singular values but one.
+/// The gradient of the determinant: `grad` times the cofactors. These are det(U) det(V) U C V^T
+/// of the matrix U S V^T, where C has the products of all singular values but one. Singular
+/// matrices have this decomposition as well.
 template <class T>
 void det_backward(double grad, Stack<const T> from, T* out) {
   const Wide matrix = from[0].template cast<double>();
@@ -142,7 +144,7 @@ void det_backward(double grad, Stack<const T> from, T* out) {
   to[0] = (svd.matrixU() * others.asDiagonal() * svd.matrixV().transpose()).template cast<T>();
 }
 
-/// The number of the matrix that stands at place `i` of the broadcast batch.
+/// The index in the batch `own` of the matrix that is broadcast to index `i` of `batch`.
 int64_t broadcast_place(int64_t i, Sizes batch, Sizes own) {
   int64_t offset = 0, step = 1;
   for (size_t d = own.size(), at = batch.size(); d-- > 0; step *= own[d]) {

@@ -1,5 +1,4 @@
-// matmul.cpp -- Matmul and Dot: vectors as matrices, broadcast batches, one product after the
-// other.
+// matmul.cpp -- Matmul and Dot as products of matrices, over a broadcast batch.
 #include <cstring>
 
 #include "elementwise/dtypes.h"
@@ -16,8 +15,8 @@ namespace {
 struct Stack {
   const char* data;
   int64_t item;
-  Shape sizes;      ///< of the leading dimensions
-  Strides strides;  ///< of these, in elements
+  Shape sizes;      ///< sizes of the leading dimensions
+  Strides strides;  ///< strides of the leading dimensions, in elements
   int64_t rows, columns, row_stride, column_stride;
 };
 
@@ -39,14 +38,14 @@ Stack stack_of(const Buffer& buffer, bool left) {
   return stack;
 }
 
-/// Gives dimensions of size 1 the stride that makes the matrix dense; false when a copy is needed.
+/// Gives dimensions of size 1 the stride that makes the matrix dense. False where a copy is needed.
 bool dense(Stack& stack) {
   if (stack.columns == 1) stack.column_stride = stack.row_stride == 1 ? stack.rows : 1;
   if (stack.rows == 1) stack.row_stride = stack.column_stride == 1 ? stack.columns : 1;
   return stack.column_stride == 1 || stack.row_stride == 1;
 }
 
-/// Matrices that lie one below the other and meet a single matrix are one tall matrix.
+/// Joins matrices that lie one below the other into a tall one, for a product with a single matrix.
 void join_rows(Stack& a) {
   while (!a.sizes.empty() && (a.sizes.back() == 1 || a.strides.back() == a.row_stride * a.rows)) {
     a.rows *= a.sizes.back();
@@ -55,7 +54,7 @@ void join_rows(Stack& a) {
   }
 }
 
-/// The offset in elements of matrix number `i` of the broadcast batch `sizes`.
+/// The offset in elements of matrix `i` of the broadcast batch `sizes`.
 int64_t offset_of(int64_t i, Sizes sizes, const Stack& stack) {
   int64_t offset = 0;
   const size_t missing = sizes.size() - stack.sizes.size();
@@ -66,8 +65,8 @@ int64_t offset_of(int64_t i, Sizes sizes, const Stack& stack) {
   return offset;
 }
 
-/// Cuts a big product into strips of rows. The size of a strip depends on the shape
-/// alone, so that the bits of the result do, too.
+/// Cuts a big product into strips of rows. Their size depends on the shape alone, so
+/// that the bits of the result do too.
 struct Strips {
   int64_t rows, count = 1;
   Strips(int64_t m, int64_t n, int64_t k) : rows(m) {

@@ -1,5 +1,4 @@
-// moments.cpp -- MeanDims and VarDims: statistics over any dimensions, in an order that the shape
-// fixes.
+// moments.cpp -- MeanDims and VarDims: statistics over any dimensions, in a fixed order.
 #include "fallback_cpu/moments.h"
 
 #include <vector>
@@ -11,14 +10,14 @@
 namespace rt::cpu {
 namespace {
 
-/// A tensor in order, seen as [outer, kept, inner].
+/// A contiguous tensor, seen as [outer, kept, inner]. Outer and inner are reduced.
 struct Around {
   BufferRef buffer;
   int64_t outer, kept, inner;
 };
 
-/// Sees the operand with its reduced dimensions around the others; where those do not lie side by
-/// side, they go in front.
+/// Sees the operand with its reduced dimensions around the kept ones. Where the kept ones are not
+/// neighbours, they are moved to the front.
 Around around(const KernelCall& call) {
   BufferRef input = call.operand(0);
   const size_t rank = input->sizes().size();
@@ -46,7 +45,7 @@ Around around(const KernelCall& call) {
           numel(sizes.subspan(last))};
 }
 
-/// The sums of f(x, k) over all x of each kept k.
+/// The sum of f(x, k) over the elements x of each kept index k.
 template <class T, class F>
 std::vector<double> sums_of(const Around& data, int threads, const F& f) {
   const T* const in = reinterpret_cast<const T*>(data.buffer->data());
@@ -83,7 +82,7 @@ void reduce(const KernelCall& call, const Around& data, T* out) {
   std::vector<double> results = sums_of<T>(data, threads, [](T x, int64_t) { return x; });
   for (double& mean : results) mean /= count;
   if (call.row.op == Op::VarDims) {
-    // Distances from the mean as T has it, put right for what the rounding took.
+    // Distances are from the mean rounded to T. The sum is corrected for that rounding below.
     const std::vector<T> near(results.begin(), results.end());
     const std::vector<double> squares = sums_of<T>(
         data, threads,

@@ -1,11 +1,12 @@
-// moments.h -- sums over short runs, which statistics are made of.
+// moments.h -- the sum that means and variances are computed by.
 #pragma once
 #include <algorithm>
 #include <cstdint>
 
 namespace rt::cpu {
 
-/// The sum of f(x) over n elements: short runs in lanes of T, the runs in double.
+/// The sum of f(x) over n elements. Runs of 256 are summed in T,
+/// in 16 lanes, and the runs in double.
 template <class T, class F>
 double sum_of(const T* __restrict x, int64_t n, const F& f) {
   constexpr int64_t kLanes = 16, kRun = 256;

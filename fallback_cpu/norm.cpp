@@ -28,7 +28,7 @@ template <class T>
 void normalize_row(const T* x, T* out, int64_t n, double eps, const T* weight, const T* bias) {
   const auto count = static_cast<double>(n);
   const double mean = sum_of(x, n, [](T value) { return value; }) / count;
-  // Squares of distances from the mean as T has it, put right for what the rounding took.
+  // Distances are from the mean rounded to T. `spread` is corrected for that rounding.
   const T near = static_cast<T>(mean);
   const double off = mean - static_cast<double>(near);
   const auto square = [near](T value) { return (value - near) * (value - near); };
@@ -37,7 +37,8 @@ void normalize_row(const T* x, T* out, int64_t n, double eps, const T* weight, c
   normalize(x, out, n, near, static_cast<T>(1 / std::sqrt(variance + eps)), weight, bias);
 }
 
-/// The elements of operand `i` in order, nullptr when it is absent; `held` keeps them alive.
+/// The elements of operand `i` in row-major order; nullptr where it
+/// is absent. `held` keeps them alive.
 template <class T>
 const T* elements(const KernelCall& call, uint32_t i, BufferRef& held) {
   if (call.operands[i] == kNone.id) return nullptr;
@@ -45,7 +46,7 @@ const T* elements(const KernelCall& call, uint32_t i, BufferRef& held) {
   return reinterpret_cast<const T*>(held->data());
 }
 
-/// What batch_norm does with a channel: out = (x - shift) * scale + bias.
+/// The parameters of batch_norm by channel: out = (x - shift) * scale + bias.
 template <class T>
 struct Channels {
   std::vector<T> shift, scale, bias;

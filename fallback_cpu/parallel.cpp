@@ -1,4 +1,4 @@
-// parallel.cpp -- OpenMP's threads, asked for with care.
+// parallel.cpp -- the number of OpenMP's threads that a loop can have.
 #include "fallback_cpu/parallel.h"
 
 #include "graph/spare_threads.h"

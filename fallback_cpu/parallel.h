@@ -1,15 +1,15 @@
-// parallel.h -- a loop over pieces of work, on several threads where OpenMP is there.
+// parallel.h -- a loop over pieces of work, on several threads where OpenMP is available.
 #pragma once
 #include <algorithm>
 #include <cstdint>
 
 namespace rt::cpu {
 
-/// Elements below which a second thread costs more than it brings.
+/// Elements of work below which a second thread costs more than it gains.
 inline constexpr int64_t kParallelFrom = 65536;
 
 #ifdef _OPENMP
-/// As many threads as a loop of the calling thread gets, of so many.
+/// The number of threads, at most `threads`, that a loop of the calling thread can have.
 int team_of(int threads);
 #endif
 
@@ -18,8 +18,8 @@ int team_of(int threads);
 template <class Body>
 void for_pieces(int64_t pieces, int threads, const Body& body) {
 #ifdef _OPENMP
-  // All of them, though there be fewer pieces: OpenMP lets threads go that a loop does not need,
-  // and may not get them back.
+  // The whole team, even for fewer pieces: OpenMP ends threads that a loop does not need, and
+  // may be unable to start them again.
   if (const int team = pieces > 1 && threads > 1 ? team_of(threads) : 1; team > 1) {
 #pragma omp parallel for num_threads(team) schedule(static)
     for (int64_t piece = 0; piece < pieces; ++piece) body(piece);
@@ -31,8 +31,8 @@ void for_pieces(int64_t pieces, int threads, const Body& body) {
   for (int64_t piece = 0; piece < pieces; ++piece) body(piece);
 }
 
-/// Calls body(begin, end) over `count` items of `cost` elements each, cut into ranges worth a
-/// thread.
+/// Calls body(begin, end) for ranges of `count` items, `cost` elements each. A range is
+/// large enough to be worth a thread.
 template <class Body>
 void for_ranges(int64_t count, int64_t cost, int threads, const Body& body) {
   if (threads <= 1 || count * std::max<int64_t>(cost, 1) < kParallelFrom) {
@@ -44,7 +44,7 @@ void for_ranges(int64_t count, int64_t cost, int threads, const Body& body) {
              [&](int64_t i) { body(i * step, std::min(count, (i + 1) * step)); });
 }
 
-/// for_pieces as a team of the block interpreter calls it.
+/// for_pieces in the form of Team::each, for the block interpreter.
 inline void each_piece(int64_t pieces, int threads, void (*body)(void*, int64_t), void* context) {
   for_pieces(pieces, threads, [&](int64_t piece) { body(context, piece); });
 }

@@ -15,7 +15,7 @@ struct Axis {
   int64_t in, out, kernel, stride, padding;
 };
 
-/// The largest so far; a NaN stays.
+/// The maximum. A NaN, once met, stays.
 template <class T>
 struct Largest {
   using Accumulator = T;
@@ -28,7 +28,7 @@ struct Largest {
   static T finish(T most, int64_t) { return most; }
 };
 
-/// The mean: floats are summed in double, integers wrap and are divided whole.
+/// The mean. Floats are summed in double; integers wrap, and their division truncates.
 template <class T>
 struct Mean {
   static constexpr bool kFloat = std::is_floating_point_v<T>;
@@ -41,8 +41,8 @@ struct Mean {
   }
 };
 
-/// Calls body(i, column) for the outputs of a row whose tap `tap` lies inside of the input's, at
-/// that column.
+/// Calls body(i, column) for the outputs i of a row whose tap `tap` reads
+/// input column `column`, and not padding.
 template <class Body>
 void for_tap(const Axis& axis, int64_t tap, const Body& body) {
   const int64_t first = axis.padding - tap, last = axis.in - 1 + first;
@@ -58,14 +58,14 @@ void for_tap(const Axis& axis, int64_t tap, const Body& body) {
   }
 }
 
-/// The input rows under the windows of output row `y`.
+/// The range of input rows under the windows of output row `y`.
 std::pair<int64_t, int64_t> rows_under(const Axis& axis, int64_t y) {
   const int64_t top = y * axis.stride - axis.padding;
   return {std::max<int64_t>(top, 0), std::min(top + axis.kernel, axis.in)};
 }
 
-/// Calls body(plane, row) for every image of every channel, `row` being memory for a row of `width`
-/// elements that is the thread's own. `cost` is that of a plane.
+/// Calls body(plane, row) for every channel of every image. `row` is memory for `width` elements
+/// that is the thread's own. `cost` is the work of one plane, in elements.
 template <class Element, class Body>
 void for_planes(const KernelCall& call, int64_t planes, int64_t cost, int64_t width,
                 const Body& body) {
@@ -118,7 +118,8 @@ void pool_planes(const KernelCall& call, const Window& window, const T* in, T* o
   for_planes<Accumulator>(call, window.planes, cost, width.out, pool_plane);
 }
 
-/// Where the largest is: the first of equals, the last NaN.
+/// Finds the index in its plane of each window's largest element:
+/// the first of equals, the last NaN.
 template <class T>
 void find_largest(const KernelCall& call, const Window& window, const T* in, int64_t* out) {
   const Axis &height = window.height, &width = window.width;
@@ -133,7 +134,7 @@ void find_largest(const KernelCall& call, const Window& window, const T* in, int
         for (int64_t tap = 0; tap < width.kernel; ++tap)
           for_tap(width, tap, [&](int64_t i, int64_t column) {
             const T x = from[begin + column];
-            // An index alone is chosen, without a branch, which nobody could predict.
+            // Selects an index without a branch, because a branch would be unpredictable.
             to[i] = ((x > from[to[i]]) | (x != x)) ? begin + column : to[i];
           });
     }
@@ -141,8 +142,7 @@ void find_largest(const KernelCall& call, const Window& window, const T* in, int
   for_planes<T>(call, window.planes, window.plane_out() * window.size(), 0, find);
 }
 
-/// Gives each gradient to the element that was the largest. An index that is none of the plane is
-/// passed over.
+/// Adds each gradient to the element that was the largest. An index outside the plane is ignored.
 template <class T>
 void give_to_largest(const KernelCall& call, const Window& window, const T* grad,
                      const int64_t* indices, T* out) {
@@ -155,8 +155,8 @@ void give_to_largest(const KernelCall& call, const Window& window, const T* grad
   });
 }
 
-/// Gives each gradient to all elements of its window alike: along a row first, and that to all rows
-/// under it.
+/// Spreads each gradient evenly over its window: along a row first, and this row is
+/// then added to all input rows under it.
 template <class T>
 void give_to_all(const KernelCall& call, const Window& window, const T* grad, T* out) {
   const Axis &height = window.height, &width = window.width;

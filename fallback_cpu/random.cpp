@@ -1,4 +1,4 @@
-// random.cpp -- Rand, Randn and Dropout, number for number as libtorch's CPU generator draws them.
+// random.cpp -- Rand, Randn and Dropout, with the numbers that libtorch's CPU generator draws.
 #include <algorithm>
 #include <numbers>
 
@@ -30,7 +30,7 @@ void draw_normal(Draws& draws, T* out, int64_t n) {
   for (int64_t i = 0; i < n; ++i) out[i] = draws.uniform<T>();
   for (int64_t i = 0; i + kSixteen <= n; i += kSixteen) normal_from_uniform(out + i);
   if (n % kSixteen == 0) return;
-  // The last 16 are drawn anew, which includes some that were there already.
+  // The last 16 are drawn anew, although some of them exist, as libtorch does.
   T* const last = out + n - kSixteen;
   for (int64_t i = 0; i < kSixteen; ++i) last[i] = draws.uniform<T>();
   normal_from_uniform(last);
@@ -56,7 +56,7 @@ Layout reordered(const Layout& layout, const Small<int64_t, 6>& dims) {
   return result;
 }
 
-/// Multiplies, as PyTorch does: what is dropped keeps its sign, and NaN stays NaN.
+/// Multiplies as PyTorch does, so that a dropped element keeps its sign and NaN stays NaN.
 template <class T>
 void drop(Generator& random, const T* in, T* out, int64_t n, double p) {
   if (p >= 1) {
@@ -67,7 +67,7 @@ void drop(Generator& random, const T* in, T* out, int64_t n, double p) {
   const T scale = T{1} / static_cast<T>(kept);
   const std::lock_guard lock(random.mutex);
   random.turns.take();
-  for (int64_t i = 0; i < n; ++i)  // without a branch, which nobody could predict
+  for (int64_t i = 0; i < n; ++i)  // no branch, as it would be unpredictable
     out[i] = in[i] * (static_cast<T>(random.draws.uniform_double() < kept) * scale);
 }
 

@@ -9,8 +9,8 @@
 
 namespace rt::cpu {
 
-/// A 32-bit Mersenne twister and the second number of the last pair that was drawn by twos. Draws
-/// the numbers that at::CPUGeneratorImpl draws from the same seed.
+/// A 32-bit Mersenne twister, and the second number of the last pair of normal numbers. Draws the
+/// numbers that at::CPUGeneratorImpl draws from the same seed.
 class Draws {
  public:
   explicit Draws(uint64_t seed) : twister_(static_cast<uint32_t>(seed)) {}
@@ -41,11 +41,12 @@ struct DrawsState final : RandomState {
   uint64_t turns;
 };
 
-/// The generator of a backend: the draws of one tensor are not mixed with those of another.
+/// The generator of a backend. The mutex is held for a whole tensor, so that its draws
+/// are not mixed with those of another.
 struct Generator {
   std::mutex mutex;
   Draws draws{0};
-  Turns turns;  ///< taken by whoever draws or keeps a state
+  Turns turns;  ///< taken by each draw and each saved state
 };
 
 }  // namespace rt::cpu

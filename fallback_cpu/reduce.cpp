@@ -1,5 +1,4 @@
-// reduce.cpp -- reductions. Their order is fixed by the shape: runs of fixed length, joined in
-// order.
+// reduce.cpp -- reductions, in an order that the shape fixes: by runs, joined in order.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -17,7 +16,7 @@ namespace {
 constexpr const char* kNothing = "an empty tensor has no largest or smallest element";
 constexpr int64_t kColumns = 512;  ///< columns folded side by side
 
-/// What accumulators of a fold over elements of type T are; see FoldKernels.
+/// The type of a fold's accumulators over elements of type T; see FoldKernels.
 template <Fold fold, class T>
 using Accumulator =
     std::conditional_t<fold == Fold::Largest || fold == Fold::Smallest, T,
@@ -30,7 +29,8 @@ A join(A a, A b) {
   else return a + b;
 }
 
-/// Folds every output's elements and hands the result to store(output, accumulator).
+/// Folds the elements of each output and calls store(output, accumulator). `shifts` has one
+/// number for each output, or is null.
 template <Fold kind, class T>
 class Folding {
  public:
@@ -111,7 +111,7 @@ void sum(const KernelCall& call, const T* in, const Extent& extent, Buffer& resu
   });
 }
 
-/// Over several dimensions: those side by side in one go, one such group after the other.
+/// Sums over several dimensions: neighbours at once, one such group after the other.
 BufferRef sum_dims(const KernelCall& call) {
   BufferRef sums = call.contiguous(call.operand(0));
   Shape sizes(sums->sizes());
@@ -183,7 +183,8 @@ void float_reduce(const KernelCall& call, const T* in, const Extent& extent, T* 
   }
 }
 
-/// Where the extreme is: first what it is, then the first place that has it. A NaN is one.
+/// The index of the extreme: finds the value, then the first element that
+/// equals it. A NaN counts as the extreme.
 template <class T, Fold kind>
 void arg_most(const KernelCall& call, const T* in, const Extent& extent, int64_t* out) {
   const FoldKernels fold = fold_kernels(kind, kDTypeOf<T>);

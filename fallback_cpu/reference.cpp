@@ -22,7 +22,7 @@
 namespace rt::cpu {
 namespace {
 
-/// Turns running out of memory inside `body` into an Error.
+/// Runs `body`, and throws Error where it runs out of memory.
 template <class Body>
 decltype(auto) out_of_memory_as_error(const Body& body) {
   try {
@@ -63,7 +63,7 @@ BufferRef call_kernel(const KernelCall& call) {
   fail(call.row.name, " has no kernel");
 }
 
-/// Rows that hand elements on, of whatever dtype.
+/// True for rows that move elements of any dtype and round nothing.
 bool only_moves(const OpInfo& row) {
   switch (row.rules.kernel) {
     case Kernel::View:
@@ -83,7 +83,7 @@ bool has_halves(const KernelCall& call) {
          });
 }
 
-/// As PyTorch computes on halves: in f32, and what comes out is rounded.
+/// Computes 16-bit floats in f32 and rounds the result, as PyTorch does.
 BufferRef call_in_f32(const KernelCall& call) {
   KernelCall wide = call;
   wide.dtype = DType::F32;
@@ -101,7 +101,7 @@ BufferRef call_in_f32(const KernelCall& call) {
   return call.converted(call_kernel(wide));
 }
 
-/// Computes the group of a step, after which nobody needs the values `dying`.
+/// Computes the group of a step. The values `dying` are not needed afterwards.
 void run_group(const Machine& machine, const Batch& batch, const Batch::Step& step,
                const FusedGroup& group, std::span<const uint32_t> dying, const Frame& frame) {
   Small<int64_t, 64> scalars;
@@ -171,7 +171,7 @@ class ReferenceProgram final : public Program {
  private:
   static Batch prepared(const Machine& machine, const Batch& batch) {
     Batch flat = merge_common(rt::decompose(batch));
-    // Alone, too, a step costs less as a group, whose code is made once.
+    // A single step is cheaper as a group too, because the group's code is prepared once.
     return machine.use.fuse ? fuse(flat, 1) : flat;
   }
   size_t steps_before_tail() const { return tail_ ? tail_->begin() : batch_.steps.size(); }
@@ -192,7 +192,7 @@ class ReferenceProgram final : public Program {
     const Machine& machine_;
   };
 
-  /// Runs all steps, letting go of each value after its last use.
+  /// Runs all steps, and releases each value after its last use.
   void run_all(const Frame& frame, std::span<const BufferRef> inputs) const {
     std::vector<int64_t> times;
     if (observer_) {
@@ -224,7 +224,7 @@ class ReferenceProgram final : public Program {
   std::vector<uint32_t> inputs_;
 };
 
-/// Runs a step that is made of other ops: as a batch of its own.
+/// Runs a step that is a composite of other ops, as a batch of its own.
 void run_composite(const Machine& machine, const Batch& batch, uint32_t step, Frame& frame) {
   Batch alone = extract(batch, step);
   const AttributesView attributes = batch.attributes_of(batch.steps[step]);
@@ -268,7 +268,7 @@ class ReferenceBackend final : public Backend {
   void restore(const RandomState& state) override;
   void after_fork() override {
     machine_.threads = 1;
-    new (&random_.mutex) std::mutex;  // a thread that is not here may have been drawing
+    new (&random_.mutex) std::mutex;  // a thread that the fork left behind may hold it
   }
 
  private:

@@ -7,7 +7,8 @@
 
 namespace rt {
 
-/// `threads` <= 0: all cores. `memory` counts its buffers and outlives them.
+/// A backend that computes on the host. `threads` <= 0 stands for all cores. `memory` counts the
+/// bytes of its buffers and must outlive them.
 std::unique_ptr<Backend> make_reference_backend(MemoryCount& memory, int threads,
                                                 Optimizations use = {});
 

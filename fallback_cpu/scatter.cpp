@@ -1,5 +1,4 @@
-// scatter.cpp -- additions at places that an index names: what gather, index_select and embedding
-// do, the other way round.
+// scatter.cpp -- additions to indexed elements: the reverses of Gather, IndexSelect and Embedding.
 #include <cstring>
 
 #include "elementwise/dtypes.h"
@@ -9,8 +8,8 @@
 namespace rt::cpu {
 namespace {
 
-// Threads share the work by where it goes to, so that every element is added to in the order of the
-// index.
+// Threads split the result and not the index, so that each
+// element is added to in the index's order.
 
 /// Adds to the slabs of `result` along `dim` that the index names.
 template <class T>

@@ -1,5 +1,4 @@
-// softmax.cpp -- Softmax and LogSoftmax along a dimension and their gradients, once per instruction
-// set.
+// softmax.cpp -- Softmax, LogSoftmax and their gradients, compiled once per instruction set.
 #include "elementwise/dtypes.h"
 #include "elementwise/simd.h"
 #include "fallback_cpu/kernels.h"
@@ -15,7 +14,7 @@ HWY_BEFORE_NAMESPACE();
 namespace rt::cpu::HWY_NAMESPACE {
 namespace {
 
-// An operand of over_run lies in memory, or is one number for all.
+// An operand of over_run is an array, or one number for all elements.
 template <class D>
 HWY_INLINE Lanes<D> lanes_at(D d, const hn::TFromD<D>* x, int64_t i) {
   return load(d, x + i);
@@ -33,7 +32,7 @@ HWY_INLINE Lanes<D> last_at(D, hn::TFromD<D> x, int64_t, int64_t) {
   return x;
 }
 
-/// out = function(operands...), element by element; `out` may be one of them.
+/// out[i] = function(operands[i]...) for n elements. `out` may be one of the operands.
 template <class T, class Function, class... Operands>
 HWY_INLINE void over_run(int64_t n, T* out, const Function& function, Operands... operands) {
   const hn::ScalableTag<T> d;
@@ -81,7 +80,7 @@ struct LogSoftmaxSlope {
   }
 };
 
-/// One row of n numbers. `out` holds the powers on the way.
+/// The softmax of a row of n numbers, or its logarithm. `out` holds the exponentials meanwhile.
 template <class T>
 void softmax_row(int64_t n, const T* in, T* out, bool logarithm) {
   const T most = fold_run<FoldMost<true>>(n, in, T{});
@@ -92,7 +91,7 @@ void softmax_row(int64_t n, const T* in, T* out, bool logarithm) {
   over_run(n, out, Difference(), out, static_cast<T>(std::log(sum)));
 }
 
-/// Likewise of the gradient. `out` holds the products on the way.
+/// The gradient of a row from the result and its gradient. `out` holds the products meanwhile.
 template <class T>
 void slope_row(int64_t n, const T* grad, const T* output, T* out, bool logarithm) {
   if (!logarithm) over_run(n, out, Product(), grad, output);
@@ -101,9 +100,9 @@ void slope_row(int64_t n, const T* grad, const T* output, T* out, bool logarithm
   else over_run(n, out, SoftmaxSlope(), grad, output, sum);
 }
 
-constexpr int64_t kColumns = 512;  ///< columns that go side by side
+constexpr int64_t kColumns = 512;  ///< columns computed side by side
 
-/// Up to kColumns columns of `count` numbers each, `stride` apart.
+/// The softmax of n <= kColumns columns of `count` numbers. Rows lie `stride` elements apart.
 template <class T>
 void softmax_columns(int64_t count, int64_t stride, int64_t n, const T* in, T* out,
                      bool logarithm) {
@@ -143,8 +142,8 @@ void slope_columns(int64_t count, int64_t stride, int64_t n, const T* grad, cons
   }
 }
 
-/// Calls row(at) for the place of every row, or columns(at, n) for those of n columns side by side:
-/// pieces that the shape alone decides.
+/// Calls row(at) for every row, or columns(at, n) for every strip of n columns; `at` is the offset
+/// of the first element. The shape alone decides the pieces.
 template <class Row, class Columns>
 void for_slices(const Extent& extent, int threads, const Row& row, const Columns& columns) {
   const int64_t count = extent.count, inner = extent.inner;
@@ -164,8 +163,8 @@ void for_slices(const Extent& extent, int threads, const Row& row, const Columns
   });
 }
 
-/// A whole tensor: the softmax of `input`, or, given the gradient of a softmax that is `input`, the
-/// gradient of what that was taken of.
+/// The softmax of a whole tensor `input`, or its logarithm. With a `gradient`, `input` is the
+/// result and `gradient` the result's; the operand's gradient is computed.
 template <class T>
 void softmax_of(const Extent& extent, int threads, const void* input, const void* gradient,
                 void* result, bool logarithm) {

@@ -1,13 +1,12 @@
-// gemm.cpp -- the matrix product through Eigen. Compiled once per processor: RT_TARGET names the
-// namespace.
+// gemm.cpp -- the matrix product through Eigen, in namespace RT_TARGET, once per kind of processor.
 #ifndef RT_TARGET
 #define RT_TARGET baseline
 #endif
 
-// Eigen cuts work by the number of threads, which would show in the last bits; we cut by shape.
+// Eigen cuts work by the number of threads, which would change the last bits. Callers cut by shape.
 #define EIGEN_DONT_PARALLELIZE
-// Each copy of this file has Eigen to itself: inline functions that were compiled for another
-// processor must not be merged with these.
+// Each copy of this file renames Eigen's namespace, because the linker must not merge inline
+// functions that were compiled for different processors.
 #define RT_EIGEN_OF_(target) Eigen_##target
 #define RT_EIGEN_OF(target) RT_EIGEN_OF_(target)
 #define Eigen RT_EIGEN_OF(RT_TARGET)

@@ -1,4 +1,4 @@
-// gemm.h -- one matrix product, in a form that is compiled once per kind of processor.
+// gemm.h -- the matrix product, compiled once per kind of processor.
 #pragma once
 #include <cstdint>
 
@@ -6,15 +6,16 @@
 
 namespace rt::cpu {
 
-/// A matrix somewhere in memory; strides in elements, one of them 1.
+/// A matrix in memory, not owned. Strides are in elements, and one of them is 1.
 struct Matrix {
   const char* data;
   int64_t rows, columns;
   int64_t row_stride, column_stride;
 };
 
-/// out = a * b, `out` with rows `out_stride` elements apart, 0: without gaps. The depth is at least
-/// 1; integers wrap. Takes f32, f64, i32 and i64. `add`, of floats alone: out += a * b.
+/// Computes out = a * b, or out += a * b where `add` is set, which floats alone allow. The dtype of
+/// all three is f32, f64, i32 or i64; integers wrap. a.columns == b.rows >= 1. Rows of `out` lie
+/// `out_stride` elements apart; 0 means without gaps.
 using Gemm = void(DType dtype, const Matrix& a, const Matrix& b, char* out, int64_t out_stride,
                   bool add);
 
@@ -28,7 +29,7 @@ namespace avx512 {
 Gemm gemm;
 }
 
-/// The one for this processor.
+/// The copy for the instruction set in use.
 Gemm& gemm_here();
 
 }  // namespace rt::cpu
