@@ -1,5 +1,5 @@
-// kernels.cpp -- what single kernels cost through the C ABI, and chains of them. bench/kernels.py
-// measures the same with PyTorch, ours on the reference backend, both on one thread.
+// kernels.cpp -- times single kernels and chains of them through the C ABI. bench/kernels.py times
+// them in PyTorch; ours run on the reference backend, both sides on one thread.
 #include <benchmark/benchmark.h>
 
 #include <functional>
@@ -13,7 +13,7 @@ namespace {
 using Sizes = std::vector<int64_t>;
 using Op = std::function<int64_t(int64_t, int64_t)>;
 
-/// Uniform numbers in [low, high), as f32 or f64.
+/// Uniform values in [low, high), as f32 or f64.
 int64_t numbers(const Sizes& sizes, double low, double high, bool f64) {
   int64_t count = 1;
   for (const int64_t size : sizes) count *= size;
@@ -29,7 +29,7 @@ int64_t numbers(const Sizes& sizes, double low, double high, bool f64) {
   return rt_torch_tensor(data.data(), count, sizes.data(), rank, f64 ? 1 : 0, 0);
 }
 
-/// Records, forces and frees one result an iteration.
+/// Each iteration records, forces and frees one result.
 void run(benchmark::State& state, const Op& op, const Sizes& sizes, const Sizes& other, bool f64) {
   const int64_t a = numbers(sizes, -4, 4, f64), b = numbers(other, 0, 1, f64);
   rt_torch_flush();
@@ -52,7 +52,7 @@ void add(const char* name, const Op& op, const Sizes& sizes, const Sizes& other)
         ->Unit(benchmark::kMicrosecond);
 }
 
-/// Twenty ops of the cheapest kind, all but the last result freed while it is pending.
+/// Twenty of the cheapest ops. All results but the last are freed while they are pending.
 int64_t chain(int64_t a, int64_t b) {
   int64_t last = rt_torch_torchtensor_mul(a, b);
   for (int i = 1; i < 20; ++i) {

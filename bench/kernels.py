@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""kernels.py -- the kernels of bench/kernels.cpp beside PyTorch's, on one thread.
+"""kernels.py -- times the kernels of bench/kernels.cpp in PyTorch too, on one thread.
 
 usage: bench/kernels.py [PATH OF rt_microbench] [--rounds N] [--filter REGEX]
-Needs PyTorch. Both take turns, several times, and the best processor time of each counts: what else
-runs on the machine only ever adds to a time.
+Needs PyTorch. The sides alternate for several rounds, and the least processor time of each counts,
+because other programs can only add to a time.
 """
 import argparse
 import json

@@ -1,4 +1,4 @@
-// record.cpp -- what recording, forcing and freeing cost through the C ABI.
+// record.cpp -- times recording, forcing and freeing through the C ABI.
 #include <benchmark/benchmark.h>
 
 #include <array>
@@ -13,7 +13,7 @@ constexpr int64_t kSide = 16;
 constexpr int kChain = 1000;
 constexpr std::array<int64_t, 2> kSizes = {kSide, kSide};
 
-/// Stops the benchmark with the library's own words when a call has failed.
+/// If a call has failed: stops the benchmark with the library's message.
 bool failed(benchmark::State& state) {
   const char* error = rt_torch_last_error();
   if (*error == '\0') return false;
@@ -22,7 +22,7 @@ bool failed(benchmark::State& state) {
   return true;
 }
 
-/// Time of `body`, given to the benchmark as its iteration: what stands around it is not counted.
+/// Reports only the time of `body` as the iteration's.
 template <class F>
 void timed(benchmark::State& state, F body) {
   const auto start = std::chrono::steady_clock::now();
@@ -31,7 +31,7 @@ void timed(benchmark::State& state, F body) {
   state.SetIterationTime(took.count());
 }
 
-/// Shows the time of one call beside the time of an iteration, which makes `calls` of them.
+/// Shows the time of one call beside that of an iteration, which makes `calls` of them.
 void per_call(benchmark::State& state, const char* name, double calls) {
   state.counters[name] = benchmark::Counter(
       calls, benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
@@ -44,7 +44,7 @@ class Chain {
  public:
   explicit Chain(int length) : handles_(static_cast<size_t>(length) + 2) {}
 
-  /// Two pending values to begin with.
+  /// Creates the two operands, which stay pending.
   void begin() {
     handles_[0] = ones();
     handles_[1] = ones();
@@ -53,7 +53,7 @@ class Chain {
     for (size_t i = 2; i < handles_.size(); ++i)
       handles_[i] = rt_torch_torchtensor_add(handles_[i - 1], handles_[i - 2]);
   }
-  /// Every value but the last: pending work uses them, so nothing is forced.
+  /// Frees every value but the last. Pending nodes use them, so that nothing is forced.
   void free_consumed() {
     for (size_t i = 0; i + 1 < handles_.size(); ++i) rt_torch_torchtensor_free(handles_[i]);
   }
@@ -91,7 +91,7 @@ void free_consumed_16x16(benchmark::State& state) {
 }
 BENCHMARK(free_consumed_16x16)->UseManualTime()->Unit(benchmark::kMicrosecond);
 
-/// Kernels included: 1000 adds of 16x16.
+/// 1000 adds of 16x16, with their kernels.
 void force_cached_batch_of_1000(benchmark::State& state) {
   Chain chain(kChain);
   const auto run = [&](auto force) {
@@ -123,7 +123,7 @@ void shape_dim_of_concrete(benchmark::State& state) {
 }
 BENCHMARK(shape_dim_of_concrete);
 
-/// The bare minimum of a force: one creation, and a question that submits it.
+/// The cheapest force: one creation, and a query of its shape.
 void record_ones_then_shape(benchmark::State& state) {
   for (auto _ : state) {
     const int64_t tensor = ones();

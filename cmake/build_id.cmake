@@ -1,4 +1,4 @@
-# build_id.cmake -- RT_TORCH_BUILD: what the core and its plugin must agree on, as one number.
+# build_id.cmake -- RT_TORCH_BUILD: a hash of all headers that core and plugin share.
 file(GLOB_RECURSE shared_headers CONFIGURE_DEPENDS graph/*.h graph/*.def
      executor/plugin/plugin.h)
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${shared_headers})

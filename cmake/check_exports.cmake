@@ -1,5 +1,5 @@
-# check_exports.cmake -- test: a library exports what its header declares and what the list of calls
-# has for its flavor, no more and no less. Run with -DNM=<nm> -DLIBRARY=<librt_torch.so>
+# check_exports.cmake -- test: a library exports exactly the symbols that its header declares and
+# that the list of calls names for its flavor. Run with -DNM=<nm> -DLIBRARY=<librt_torch.so>
 # -DHEADER=<rt_torch.h> -DLIST=<symbols.tsv> -DFLAVOR=<c or spl>.
 cmake_minimum_required(VERSION 3.25)
 execute_process(COMMAND ${NM} -D --defined-only -P ${LIBRARY} OUTPUT_VARIABLE symbols

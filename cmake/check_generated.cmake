@@ -1,4 +1,4 @@
-# check_generated.cmake -- test: the committed generated files are what abi_gen prints now.
+# check_generated.cmake -- test: the committed generated files are equal to the output of abi_gen.
 # Run with -DABI_GEN=<program> -DFOLDER=<frontend_abi> -DGENERATED=<flag;file;...>
 set(stale)
 while(GENERATED)

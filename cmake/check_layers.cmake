@@ -1,7 +1,7 @@
-# check_layers.cmake -- test: folders include what the table in docs/architecture.md lets them.
+# check_layers.cmake -- test: folders include only what the table in docs/architecture.md allows.
 # Run with -DROOT=<of the sources>. A row is | `folder/`... | what it holds | `folder`, ... |: files
 # of the folder may include headers of the folder itself and of those in the last column, where
-# `folder/**` means all below it as well. Rows without a folder in the last column are not checked.
+# `folder/**` includes all folders below it. Rows with an empty last column are not checked.
 cmake_minimum_required(VERSION 3.25)
 file(STRINGS ${ROOT}/docs/architecture.md rows REGEX "^\\| `[a-z_/]+/`")
 set(folders)

@@ -1,12 +1,12 @@
-# dependencies.cmake -- what is found on the system; nothing is downloaded.
+# dependencies.cmake -- finds dependencies on the system; downloads nothing.
 set(RT_GOOGLETEST_SOURCE "" CACHE PATH "Sources of GoogleTest, for where it is not installed")
 set(RT_BENCHMARK_SOURCE "" CACHE PATH "Sources of Google Benchmark, for where it is not installed")
 set(rt_missing)
 
 find_package(Threads REQUIRED)
 
-# rt_find_headers(<target> <variable> <header> <name>): an interface library of a folder of headers
-# alone. CMAKE_INCLUDE_PATH adds folders to look in.
+# rt_find_headers(<target> <variable> <header> <name>): an interface library of a header-only
+# dependency. CMAKE_INCLUDE_PATH adds folders to search.
 macro(rt_find_headers target variable header name)
   find_path(${variable} ${header} PATH_SUFFIXES eigen3)
   mark_as_advanced(${variable})
@@ -18,7 +18,7 @@ macro(rt_find_headers target variable header name)
   endif()
 endmacro()
 
-# A copied folder of headers has no CMake package, which is looked for first: it knows its version.
+# The CMake package comes first, because it knows its version; a copied folder of headers has none.
 find_package(Eigen3 3.4 QUIET NO_MODULE)
 if(NOT TARGET Eigen3::Eigen)
   rt_find_headers(Eigen3::Eigen EIGEN_INCLUDE_DIR Eigen/Core "Eigen 3.4")
@@ -33,7 +33,7 @@ find_package(ZLIB QUIET)
 if(NOT ZLIB_FOUND)
   list(APPEND rt_missing zlib)
 endif()
-# Highway for its headers alone: what would need its library is not used (elementwise/simd.h).
+# Only Highway's headers, because nothing here needs its library (elementwise/simd.h).
 rt_find_headers(hwy::header HWY_INCLUDE_DIR hwy/foreach_target.h Highway)
 if(rt_missing)
   list(JOIN rt_missing ", " rt_missing)
@@ -58,9 +58,9 @@ if(RT_OPENMP)
   endif()
 endif()
 
-# rt_add_source(<folder> <name>): a dependency built with us, of which only what is used is built.
+# rt_add_source(<folder> <name>): builds a dependency from its sources, only the targets in use.
 function(rt_add_source folder name)
-  set(CMAKE_POLICY_DEFAULT_CMP0077 NEW) # lets the settings below count in older projects
+  set(CMAKE_POLICY_DEFAULT_CMP0077 NEW) # older projects must accept the settings below
   set(INSTALL_GTEST OFF)
   set(BENCHMARK_ENABLE_INSTALL OFF)
   set(BENCHMARK_ENABLE_TESTING OFF)

@@ -1,4 +1,4 @@
-# embed.cmake -- writes files of text into a table in C++ (graph/dump/page.h).
+# embed.cmake -- writes text files into a C++ table (graph/dump/page.h).
 # Run with -DOUT=<file.cpp> -DFOLDER=<of the files> "-DFILES=<name;name;...>"
 set(text "#include \"graph/dump/page.h\"\n\nnamespace rt::page {\nnamespace {\nconst File kFiles[] = {\n")
 foreach(file IN LISTS FILES)

@@ -1,4 +1,4 @@
-# fuzz.cmake -- rt_fuzz_<reader>: libFuzzer on each reader of files; tests/fuzz_files/run.sh runs them.
+# fuzz.cmake -- rt_fuzz_<reader>: libFuzzer for each file reader; tests/fuzz_files/run.sh runs them.
 if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   message(FATAL_ERROR "RT_FUZZ needs clang, which has libFuzzer; the preset fuzz takes it")
 endif()

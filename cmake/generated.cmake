@@ -1,4 +1,4 @@
-# generated.cmake -- target abi_headers: writes the committed files that abi_gen prints.
+# generated.cmake -- target abi_headers: writes the committed files that abi_gen generates.
 set(RT_GENERATED
     --c rt_torch.h
     --spl spl_torch.h
@@ -6,8 +6,8 @@ set(RT_GENERATED
     --json rt_torch.json
     --md OPS.md)
 
-# By way of the build folder: a failing abi_gen leaves the committed file whole, and an unchanged
-# file keeps its time.
+# Written in the build folder first: a failing abi_gen leaves the committed file whole, and an
+# unchanged file keeps its time stamp.
 set(commands)
 set(pairs ${RT_GENERATED})
 while(pairs)

@@ -1,11 +1,11 @@
-# install.cmake -- what `cmake --install` puts where, and how others' builds find it again.
+# install.cmake -- files that `cmake --install` installs, and packages by which builds find them.
 include(CMakePackageConfigHelpers)
 
 # The libraries that programs link. Each has a header of its name in frontend_abi, a target
 # rt_torch::<name> in the CMake package, and a pkg-config file.
 set(RT_LIBRARIES rt_torch spl_torch)
 
-# Paths in a pkg-config file start where the file is, so that a whole tree can be moved.
+# Paths in a pkg-config file are relative to it, so that an installed tree can be moved.
 file(RELATIVE_PATH RT_PREFIX_FROM_PC ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig
      ${CMAKE_INSTALL_PREFIX})
 string(REGEX REPLACE "/$" "" RT_PREFIX_FROM_PC ${RT_PREFIX_FROM_PC})
@@ -30,7 +30,7 @@ if(TARGET rt_graph_dump)
   install(TARGETS rt_graph_dump RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
 
-# The libraries ask nothing of those who link them: the list of targets is the whole package.
+# The libraries have no public dependencies, so that the list of targets is the whole package.
 set(cmake_folder ${CMAKE_INSTALL_LIBDIR}/cmake/rt_torch)
 install(EXPORT rt_torch FILE rt_torchConfig.cmake NAMESPACE rt_torch:: DESTINATION ${cmake_folder})
 write_basic_package_version_file(rt_torchConfigVersion.cmake COMPATIBILITY SameMajorVersion)
@@ -38,7 +38,7 @@ install(FILES ${PROJECT_BINARY_DIR}/rt_torchConfigVersion.cmake DESTINATION ${cm
 
 install(FILES frontend_abi/rt_torch.spl frontend_abi/rt_torch.json
         DESTINATION ${CMAKE_INSTALL_DATADIR}/rt_torch)
-# Pages that name no file which is not installed; the others are for those who have the sources.
+# Pages that refer to installed files alone; the others are for readers of the sources.
 set(pages backends debugging eager environment files simple timeline)
 list(TRANSFORM pages REPLACE "(.+)" "docs/\\1.md")
 install(FILES CHANGELOG.md LICENSE THIRD_PARTY_NOTICES.md frontend_abi/OPS.md ${pages}

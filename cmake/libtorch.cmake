@@ -1,19 +1,19 @@
-# libtorch.cmake -- finds libtorch and makes imported targets of what the CPU side needs.
+# libtorch.cmake -- finds libtorch and makes imported targets of the libraries of its CPU side.
 #
-# find_package(Torch) is of no use here: with a libtorch that knows CUDA it demands the whole CUDA
-# toolkit, of which linking needs nothing.
+# find_package(Torch) does not fit: with a libtorch for CUDA it requires the whole CUDA toolkit, of
+# which linking needs nothing.
 #
 # In:  RT_LIBTORCH, or else the environment, build/deps, or the torch of python3
 # Out: RT_LIBTORCH_FOUND, RT_LIBTORCH_DIR, RT_LIBTORCH_VERSION; libtorch::c10, libtorch::torch_cpu
 set(RT_LIBTORCH "" CACHE PATH "Folder of libtorch, with lib and include; empty: it is searched")
 
-# rt_libtorch_version(<folder> <out>): the version, or nothing where the folder is not a libtorch.
+# rt_libtorch_version(<folder> <out>): the version; empty if the folder is not a libtorch.
 function(rt_libtorch_version folder out)
   set(${out} "" PARENT_SCOPE)
   if(NOT EXISTS ${folder}/lib/libtorch_cpu.so OR NOT EXISTS ${folder}/lib/libc10.so)
     return()
   endif()
-  # Up to 2.9 the numbers were in the second file.
+  # Up to 2.9 the second file had the version.
   foreach(header headeronly/version.h version.h)
     if(EXISTS ${folder}/include/torch/${header})
       file(STRINGS ${folder}/include/torch/${header} lines
@@ -29,9 +29,9 @@ function(rt_libtorch_version folder out)
   endforeach()
 endfunction()
 
-# rt_python_torch(<out>): the folder of python3's torch. It is not imported: that takes seconds.
+# rt_python_torch(<out>): the folder of python3's torch, without an import, which takes seconds.
 function(rt_python_torch out)
-  # From the root, lest a folder that happens to be called torch be taken for the package.
+  # From the root: a folder of the working directory named torch would be found as the package.
   execute_process(
     COMMAND
       python3 -c
@@ -50,8 +50,8 @@ set(RT_LIBTORCH_FOUND FALSE)
 set(RT_LIBTORCH_DIR "")
 set(RT_LIBTORCH_VERSION "")
 
-# LIBTORCH and TORCH_HOME are other people's variables and may mean something else (the second is
-# PyTorch's cache of downloads), so that only our own two are held to their word.
+# LIBTORCH and TORCH_HOME are not ours and may mean something else (the second is PyTorch's cache of
+# downloads), so that only our own two variables must name a libtorch.
 set(rt_libtorch_named "")
 if(RT_LIBTORCH)
   set(rt_libtorch_named RT_LIBTORCH)
@@ -88,7 +88,7 @@ message(STATUS "libtorch ${RT_LIBTORCH_VERSION} in ${RT_LIBTORCH_DIR}")
 add_library(libtorch::c10 SHARED IMPORTED)
 add_library(libtorch::torch_cpu SHARED IMPORTED)
 foreach(name c10 torch_cpu)
-  # Include folders of an imported target are system folders: their warnings are not ours.
+  # Include folders of an imported target are system folders, which give no warnings.
   set_target_properties(
     libtorch::${name}
     PROPERTIES IMPORTED_LOCATION ${RT_LIBTORCH_DIR}/lib/lib${name}.so
@@ -96,14 +96,12 @@ foreach(name c10 torch_cpu)
                "${RT_LIBTORCH_DIR}/include;${RT_LIBTORCH_DIR}/include/torch/csrc/api/include")
 endforeach()
 target_link_libraries(libtorch::torch_cpu INTERFACE libtorch::c10)
-# Its macros leave the names of its headers in what is compiled; the folder they lie in is nobody's
-# business elsewhere.
+# Its macros put the paths of its headers into our objects, which must not name a user's folders.
 target_compile_options(libtorch::torch_cpu
                        INTERFACE -fmacro-prefix-map=${RT_LIBTORCH_DIR}/include/=)
 
-# libtorch_cpu.so needs libraries of the CUDA runtime, which lie beside a torch from a wheel; it
-# finds them by itself when it is loaded, but linkers have to be told. What is missing there is
-# libtorch's matter, not an error of linking us.
+# libtorch_cpu.so needs libraries of the CUDA runtime, which lie beside a torch from a wheel. The
+# loader finds them by itself, a linker does not. Symbols missing in them are no error of our link.
 file(GLOB rt_libtorch_nvidia ${RT_LIBTORCH_DIR}/../nvidia/*/lib)
 target_link_options(libtorch::torch_cpu INTERFACE LINKER:--allow-shlib-undefined)
 foreach(folder IN ITEMS ${RT_LIBTORCH_DIR}/lib ${rt_libtorch_nvidia})

@@ -1,4 +1,4 @@
-# package.cmake -- the packages that `cpack` makes of an installation: a .deb and a .tar.gz.
+# package.cmake -- packages that `cpack` makes of an installation: a .deb and a .tar.gz.
 string(TOLOWER ${CMAKE_SYSTEM_NAME} system)
 set(CPACK_GENERATOR DEB TGZ)
 set(CPACK_PACKAGE_VENDOR "rt_torch developers")
@@ -17,7 +17,7 @@ set(CPACK_DEBIAN_PACKAGE_DESCRIPTION
     "Calls are recorded and run in batches, by libtorch where it is installed, else
 by an executor of its own. Libraries, headers, and files for CMake, pkg-config
 and the Simple language.")
-# From what the libraries link. The plugin's libtorch is in no package: it is the user's, or absent.
+# Dependencies come from the linked libraries. No package has the plugin's libtorch: users bring it.
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS)
 if(RT_LIBTORCH_FOUND)

@@ -1,5 +1,5 @@
-/* char_transformer.c -- a causal transformer of one block that learns to write, character by
-   character, as a text does: by default Shakespeare's As You Like It.
+/* char_transformer.c -- a causal transformer of one block that learns to predict the characters of
+   a text, by default Shakespeare's As You Like It.
 
    char_transformer [--steps N] [--seed S] [--text FILE] */
 #include <math.h>
@@ -8,18 +8,18 @@
 #include "example.h"
 
 enum {
-  kContext = 64, /* characters that the model sees */
+  kContext = 64, /* characters in the model's window */
   kBatch = 16,
   kWidth = 64,
   kHeads = 4,
   kHeadWidth = kWidth / kHeads,
   kMlpWidth = 4 * kWidth,
-  kValidation = 8, /* minibatches of the held-out text that are judged */
-  kWarmUp = 50,    /* steps until the learning rate is at its height */
+  kValidation = 8, /* minibatches of the held-out text for the validation loss */
+  kWarmUp = 50,    /* steps until the learning rate is at its maximum */
   kMostText = 1 << 20,
   kSample = 600 /* characters to write at the end */
 };
-/* The parameters; a layer is its weight, and after it its bias. */
+/* Indices of the parameters; a layer's bias follows its weight. */
 enum {
   kEmbedding,
   kPositions,
@@ -35,17 +35,17 @@ enum {
 };
 
 static const double kRate = 3e-3, kLastRate = 3e-4;
-static const double kHeldOut = 0.1;     /* the last part of the text */
+static const double kHeldOut = 0.1;     /* fraction of the text, at its end */
 static const double kTemperature = 0.8; /* of the sample: below 1 the likely becomes likelier */
 
-/* ---- the text, as numbers of its characters */
+/* ---- the text, as codes of its characters */
 
 typedef struct {
-  char characters[256]; /* the characters that occur */
+  char characters[256]; /* those that occur in the text */
   int64_t vocabulary;   /* how many */
   int64_t length, train_length;
   int64_t* codes;
-  double entropy; /* of single characters: the loss of who knows only how often each occurs */
+  double entropy; /* of single characters: the loss of a model that knows only their frequencies */
 } Text;
 
 static Text read_text(const char* path) {
@@ -105,7 +105,7 @@ static void make_model(Scope* scope, int64_t* model, int64_t vocabulary) {
   make_linear(scope, model + kHead, kWidth, vocabulary);
 }
 
-/* Added to the scores of attention, so that no place sees one after it: f32[context,context]. */
+/* Added to attention's scores, so that no position sees a later one: f32[context,context]. */
 static int64_t causal_mask(Scope* scope) {
   static double mask[kContext][kContext];
   const int64_t sizes[2] = {kContext, kContext};
@@ -124,7 +124,7 @@ static int64_t norm(Scope* scope, const int64_t* layer, int64_t input) {
   return LOCAL(scope, rt_torch_nn_layer_norm(input, &width, 1, layer[0], layer[1], 1e-5));
 }
 
-/* [rows,context,width] as [rows,heads,context,head width]. */
+/* Reshapes [rows,context,width] to [rows,heads,context,head width]. */
 static int64_t split_heads(Scope* scope, int64_t input) {
   const int64_t sizes[4] = {-1, kContext, kHeads, kHeadWidth}, order[4] = {0, 2, 1, 3};
   int64_t split = LOCAL(scope, rt_torch_torchtensor_reshape(input, sizes, 4));
@@ -161,8 +161,8 @@ static int64_t mlp(Scope* scope, const int64_t* model, int64_t input) {
   return linear(scope, model + kMlpOut, inner);
 }
 
-/* From i64[rows,context] to logits f32[rows * context,vocabulary]: at each place those of the
-   character that follows it. */
+/* From i64[rows,context] to logits f32[rows * context,vocabulary], which at each position predict
+   the next character. */
 static int64_t forward(Scope* scope, const int64_t* model, int64_t characters, int64_t mask) {
   const int64_t sizes[2] = {-1, kWidth};
   int64_t x = LOCAL(scope, rt_torch_nn_embedding(characters, model[kEmbedding])), change;
@@ -175,7 +175,7 @@ static int64_t forward(Scope* scope, const int64_t* model, int64_t characters, i
   return linear(scope, model + kHead, x);
 }
 
-/* The loss on random pieces of the text from `begin` to `end`: what follows each character. */
+/* The loss of predicting the next characters in random pieces of the text from `begin` to `end`. */
 static int64_t loss_on(const int64_t* model, int64_t mask, const Text* text, int64_t begin,
                        int64_t end) {
   static int64_t inputs[kBatch][kContext], targets[kBatch][kContext];
@@ -198,7 +198,7 @@ static int64_t loss_on(const int64_t* model, int64_t mask, const Text* text, int
 
 /* ---- the run */
 
-/* Up in a straight line, then down along half a cosine. */
+/* Linear warm-up, then a cosine decay. */
 static double rate_at(int64_t step, int64_t steps) {
   double part = (double)step / (double)steps;
   if (step < kWarmUp) return kRate * (double)(step + 1) / kWarmUp;
@@ -218,7 +218,7 @@ static void train(const int64_t* model, int64_t mask, const Text* text, int64_t 
     rt_torch_autograd_backward(loss);
     rt_torch_optimizer_set_lr(optimizer, rate_at(step - 1, steps));
     rt_torch_optimizer_step(optimizer);
-    loss_sum += number(loss); /* now the step runs */
+    loss_sum += number(loss); /* reading the loss runs the step */
     rt_torch_torchtensor_free(loss);
     if (step % report != 0) continue;
     printf("step %5lld of %lld: loss %.3f, %lld s\n", (long long)step, (long long)steps,
@@ -241,8 +241,8 @@ static double validate(const int64_t* model, int64_t mask, const Text* text) {
   return sum / kValidation;
 }
 
-/* Draws the character at place `count` after those before it. What stands in the window from there
-   on does not matter: the mask hides it. */
+/* Draws the character at position `count` of the window from those before it. The mask hides the
+   rest of the window. */
 static int64_t draw(const int64_t* model, int64_t mask, const Text* text, const int64_t* window,
                     int64_t count) {
   static float odds[256];
@@ -264,7 +264,7 @@ static int64_t draw(const int64_t* model, int64_t mask, const Text* text, const 
 static void write_sample(const int64_t* model, int64_t mask, const Text* text) {
   int64_t window[kContext] = {0}, count = 1, drawn;
   int i;
-  window[0] = text->codes[text->train_length]; /* begins as the held-out text does */
+  window[0] = text->codes[text->train_length]; /* the first character of the held-out text */
   for (i = 0; i < kSample; ++i) {
     if (count == kContext) memmove(window, window + 1, (size_t)(--count) * sizeof *window);
     drawn = draw(model, mask, text, window, count);

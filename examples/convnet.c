@@ -1,5 +1,5 @@
-/* convnet.c -- a convolutional classifier of hand-written digits: two of convolution, relu and
-   pooling, then a linear layer. */
+/* convnet.c -- a convolutional classifier of hand-written digits: convolution, relu and pooling
+   twice, then a linear layer. */
 #include "digits_data.h"
 
 enum { kFilters1 = 16, kFilters2 = 32, kKernel = 3, kBatch = 32, kSteps = kTrain / kBatch };
@@ -24,7 +24,7 @@ static void make_model(Scope* scope, int64_t* model) {
   model[kLinearBias] = parameter(scope, last, 1, 0, 0);
 }
 
-/* Convolution that keeps the size, relu, and the largest of every 2x2. */
+/* A convolution that keeps the size, relu, and 2x2 max pooling. */
 static int64_t stage(Scope* scope, int64_t input, int64_t weight, int64_t bias) {
   const int64_t one = 1, two = 2, none = 0;
   int64_t maps = LOCAL(
@@ -42,7 +42,7 @@ static int64_t forward(Scope* scope, const int64_t* model, int64_t images) {
   return LOCAL(scope, rt_torch_nn_linear(features, model[kLinear], model[kLinearBias]));
 }
 
-/* Records a whole step; the loss that it returns has not been computed yet. */
+/* Records a whole step and returns its loss, which is pending. */
 static int64_t train_step(const int64_t* model, int64_t optimizer, const Digits* train,
                           const int64_t* picks) {
   Scope scope = {0};
@@ -78,7 +78,7 @@ int main(int argc, char** argv) {
     shuffle(order);
     for (step = 0; step < kSteps; ++step) {
       int64_t loss = train_step(model, optimizer, &train, order + step * kBatch);
-      loss_sum += number(loss); /* now the step runs */
+      loss_sum += number(loss); /* reading the loss runs the step */
       rt_torch_torchtensor_free(loss);
       rt_torch_optimizer_set_lr(optimizer, rate *= kRateDecay);
     }

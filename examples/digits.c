@@ -1,4 +1,4 @@
-/* digits.c -- trains a classifier of hand-written digits through the C ABI, each step one batch. */
+/* digits.c -- trains a classifier of hand-written digits in C99; each step is one batch. */
 #include "digits_data.h"
 
 enum { kHidden = 64, kBatch = 32, kSteps = kTrain / kBatch, kEpochs = 25 };
@@ -22,7 +22,7 @@ static int64_t forward(Scope* scope, const int64_t* model, int64_t images) {
   return LOCAL(scope, rt_torch_nn_linear(hidden, model[kWeight2], model[kBias2]));
 }
 
-/* Records a whole step; the loss that it returns has not been computed yet. */
+/* Records a whole step and returns its loss, which is pending. */
 static int64_t train_step(const int64_t* model, int64_t optimizer, const Digits* train,
                           const int64_t* picks) {
   Scope scope = {0};
@@ -61,7 +61,7 @@ int main(int argc, char** argv) {
       if (epoch == 1 && step == 1)
         printf("one training step, as recorded (rt_torch_graph_text):\n%s\n",
                rt_torch_graph_text());
-      loss_sum += number(loss); /* now the step runs */
+      loss_sum += number(loss); /* reading the loss runs the step */
       rt_torch_torchtensor_free(loss);
       rt_torch_optimizer_set_lr(optimizer, rate *= kRateDecay);
     }

@@ -1,4 +1,4 @@
-/* digits_data.h -- reads data/digits.csv, deals minibatches and counts right guesses. */
+/* digits_data.h -- reads data/digits.csv, draws minibatches and measures the accuracy. */
 #ifndef DIGITS_DATA_H
 #define DIGITS_DATA_H
 
@@ -9,7 +9,7 @@ enum {
   kSide = 8,
   kPixels = kSide * kSide,
   kDigits = 10,
-  kHoldOut = 5, /* every fifth sample is kept for the test */
+  kHoldOut = 5, /* every fifth sample is held out for the test */
   kTest = kSamples / kHoldOut,
   kTrain = kSamples - kTest
 };
@@ -27,7 +27,7 @@ static inline void read_digits(const char* path, double (*images)[kPixels], int6
     exit(1);
   }
   for (row = 0; row < kSamples; ++row) {
-    /* Those held out come last. */
+    /* The held-out samples come last. */
     int to = row % kHoldOut == kHoldOut - 1 ? kTrain + row / kHoldOut : row - row / kHoldOut;
     for (column = 0; column <= kPixels; ++column) {
       int value;
@@ -63,7 +63,7 @@ static inline void load_digits(Scope* scope, const char* path, Digits* train, Di
   *test = make_digits(scope, images[kTrain], labels + kTrain, kTest);
 }
 
-/* A new order of the samples to learn from. */
+/* Shuffles the order of the training samples. */
 static inline void shuffle(int64_t* order) {
   int64_t i;
   for (i = kTrain - 1; i > 0; --i) {
@@ -73,7 +73,7 @@ static inline void shuffle(int64_t* order) {
   }
 }
 
-/* The samples whose numbers are in `picks`. */
+/* The samples whose indices are in `picks`. */
 static inline Digits minibatch(Scope* scope, const Digits* from, const int64_t* picks,
                                int64_t count) {
   int64_t rows = LOCAL(scope, rt_torch_tensor_from_i64_data(picks, count, &count, 1));
@@ -83,7 +83,7 @@ static inline Digits minibatch(Scope* scope, const Digits* from, const int64_t* 
   return batch;
 }
 
-/* The part of the held-out digits for which the largest of the logits is the right one. */
+/* The part of the held-out digits whose label has the largest logit. */
 static inline double accuracy(const Digits* test, int64_t logits) {
   static int64_t guessed[kTest], wanted[kTest];
   Scope scope = {0};

@@ -1,4 +1,4 @@
-/* example.h -- what the examples share: failures, scopes of handles, parameters, random numbers and
+/* example.h -- shared by the examples: failures, scopes of handles, parameters, random numbers, and
    the check that a training step is one batch. */
 #ifndef EXAMPLE_H
 #define EXAMPLE_H
@@ -16,14 +16,14 @@
 
 enum { kFloat32 = 0, kInt64 = 3 }; /* codes of rt_torch_copy_data */
 
-/* ---- failure: whatever goes wrong ends the program with the call and the library's own words */
+/* ---- failure: ends the program with the failed call and the library's message */
 
 static inline void fail(const char* call) {
   fprintf(stderr, "%s failed: %s\n", call, rt_torch_last_error());
   exit(1);
 }
 
-/* Calls that return no handle report only here. */
+/* Reports failures of calls that return no handle. */
 static inline void check_errors(const char* where) {
   if (rt_torch_last_error()[0] != '\0') fail(where);
 }
@@ -34,8 +34,8 @@ static inline int64_t checked(int64_t handle, const char* call) {
 }
 #define CHECKED(call) checked((call), #call)
 
-/* ---- a scope: frees what was made in it at its end, as a compiled program does with its locals.
-   What pending work still uses may be freed: only its handle goes. */
+/* ---- a scope: frees its handles at its end, as compiled programs free their locals. Values that
+   pending work uses live on without their handles. */
 
 typedef struct {
   int count;
@@ -60,7 +60,7 @@ static inline void leave(Scope* scope, const char* where) {
 
 /* ---- parameters */
 
-/* A leaf of normal numbers; a spread of 0 makes a constant. */
+/* A leaf of normally distributed values; a spread of 0 makes a constant. */
 static inline int64_t parameter(Scope* scope, const int64_t* sizes, int rank, double mean,
                                 double spread) {
   Scope inner = {0};
@@ -72,14 +72,14 @@ static inline int64_t parameter(Scope* scope, const int64_t* sizes, int rank, do
   return value;
 }
 
-/* The number in a one-element tensor: all that is pending runs. */
+/* Reads a one-element tensor, which runs all pending work. */
 static inline double number(int64_t handle) {
   double value = rt_torch_torchtensor_item(handle);
   check_errors("rt_torch_torchtensor_item");
   return value;
 }
 
-/* ---- random numbers of the program itself: the seed of the library is for the model alone */
+/* ---- the program's own random numbers, so that the library's seed determines the model alone */
 
 static uint64_t random_state = 1;
 
@@ -100,20 +100,20 @@ static inline int64_t counter(const char* name) {
   return value;
 }
 
-/* Runs what is pending and counts from zero, so that the next batch is the first training step. */
+/* Runs pending work and resets the counters, so that the next batch is the first training step. */
 static inline void begin_training(void) {
   if (rt_torch_flush() < 0) fail("rt_torch_flush");
   rt_torch_stats_reset();
   check_errors("rt_torch_stats_reset");
 }
 
-/* Each step read its loss and so ran at least one batch: as many batches as steps are one each. */
+/* Each step reads its loss, so that it takes at least one batch: equal counts mean one per step. */
 static inline void end_training(int64_t steps) {
   int64_t batches = counter("batches"), hits = counter("cache_hits");
   printf("%lld training steps: %lld calls, %lld nodes, %lld batches, %lld of them from the cache\n",
          (long long)steps, (long long)counter("calls"), (long long)counter("nodes"),
          (long long)batches, (long long)hits);
-  if (strcmp(rt_torch_policy(), "eager") == 0) return; /* runs every call at once */
+  if (strcmp(rt_torch_policy(), "eager") == 0) return; /* it runs every call at once */
   if (batches != steps || hits < steps - 3) {
     fprintf(stderr, "a step was not one batch, or from the fourth on not from the cache\n");
     exit(1);

@@ -1,4 +1,4 @@
-// abi.h -- the calls that workloads are written in, through the C ABI.
+// abi.h -- the calls of the workloads, through the C ABI.
 #pragma once
 #include <span>
 #include <stdexcept>
@@ -37,7 +37,7 @@ struct Abi {
     int64_t handle_ = 0;
   };
 
-  /// Around steps that take no gradients: nothing that the engine would have to be told.
+  /// Surrounds steps without gradients. The engine needs no such mode.
   struct Mode {
     explicit Mode(bool /*gradients*/) {}
   };
@@ -67,7 +67,7 @@ struct Abi {
   static int64_t size(const Tensor& x, int64_t dim) {
     return rt_torch_torchtensor_shape_dim(x.handle(), dim);
   }
-  /// Ends a step: all that it asked for is under way, on a GPU it is there.
+  /// Ends a step: submits its work, and on a GPU waits for it.
   static void finish() {
     if (setup.cuda) wait();
     else rt_torch_flush();
@@ -94,7 +94,7 @@ struct Abi {
   static Tensor exp(const Tensor& x) { return Tensor(rt_torch_torchtensor_exp(x.handle())); }
   static Tensor tanh(const Tensor& x) { return Tensor(rt_torch_torchtensor_tanh(x.handle())); }
 
-  // ---- the rest
+  // ---- reductions, products and layers
   static double sum(const Tensor& x) { return rt_torch_torchtensor_sum(x.handle()); }
   static Tensor matmul(const Tensor& x, const Tensor& y) {
     return Tensor(rt_torch_torchtensor_matmul(x.handle(), y.handle()));
@@ -116,13 +116,13 @@ struct Abi {
   static Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
     return Tensor(rt_torch_nn_linear(x.handle(), weight.handle(), bias.handle()));
   }
-  /// 3x3 with a border of one.
+  /// 3x3 with a padding of one.
   static Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias) {
     static constexpr int64_t kOnes[] = {1, 1};
     return Tensor(rt_torch_nn_conv2d(x.handle(), weight.handle(), bias.handle(), kOnes, 2, kOnes, 2,
                                      kOnes, 2, 1));
   }
-  /// The largest of each 2x2.
+  /// The maximum of each 2x2.
   static Tensor max_pool2d(const Tensor& x) {
     static constexpr int64_t kTwos[] = {2, 2}, kNone[] = {0, 0};
     return Tensor(rt_torch_nn_max_pool2d(x.handle(), kTwos, 2, kTwos, 2, kNone, 2));

@@ -1,4 +1,4 @@
-// aten.h -- the calls that workloads are written in, as libtorch has them.
+// aten.h -- the calls of the workloads, in libtorch.
 #pragma once
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
@@ -59,7 +59,7 @@ struct Aten {
   static Tensor exp(const Tensor& x) { return at::exp(x); }
   static Tensor tanh(const Tensor& x) { return at::tanh(x); }
 
-  // ---- the rest
+  // ---- reductions, products and layers
   static double sum(const Tensor& x) { return at::sum(x).item<double>(); }
   static Tensor matmul(const Tensor& x, const Tensor& y) { return at::matmul(x, y); }
   static Tensor transpose(const Tensor& x, int64_t dim0, int64_t dim1) {

@@ -1,4 +1,4 @@
-// aten_sides.cpp -- the workloads as calls of libtorch; all that includes its headers.
+// aten_sides.cpp -- the workloads in libtorch; no other source here includes its headers.
 #include <ATen/Parallel.h>
 
 #include "bench/rt_bench/aten.h"

@@ -1,5 +1,5 @@
-// html.cpp -- a run as one page: charts as SVG, and tables; light or dark as its reader has it,
-// without scripts and without network.
+// html.cpp -- a run as one page of SVG charts and tables, light or dark as the browser asks.
+// The page has no scripts and loads nothing.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -60,7 +60,7 @@ std::string attribute(const char* name, double value) {
 }
 std::string of_class(const std::string& name) { return "class=\"" + name + "\" "; }
 
-/// A chart of rows: names on the left, a logarithmic scale on the right.
+/// A chart of rows: names on the left, a logarithmic axis on the right.
 class Chart {
  public:
   Chart(std::span<const double> values, size_t rows, double row_height)
@@ -80,7 +80,7 @@ class Chart {
                          attribute("x2", x2) + attribute("y2", y2),
                      "");
   }
-  /// A bar from the value `from` to the value `to`; `hint` is what a pointer over it shows.
+  /// A bar from the value `from` to the value `to`; `hint` is its tooltip.
   void box(const std::string& name, double from, double to, double top, double height,
            const std::string& hint) {
     const double left = std::min(x(from), x(to)), width = std::max(1.0, std::abs(x(to) - x(from)));
@@ -92,7 +92,7 @@ class Chart {
   void text(const std::string& attributes, double at, double y, const std::string& text) {
     body_ += element("text", attributes + attribute("x", at) + attribute("y", y), escaped(text));
   }
-  /// Lines at the powers of ten, and between them where there is room, with what `write` says.
+  /// Lines at the powers of ten, and between them if there is room. `write` formats their labels.
   template <class F>
   void grid(F write) {
     for (double power = std::floor(low_); power <= high_; ++power)
@@ -122,7 +122,7 @@ class Chart {
   std::string body_;
 };
 
-/// 0 where there is none that is a ratio.
+/// The bar as a ratio, 0 if it has none.
 double ratio_bar(const Result& result) { return result.info.batch_cost ? 0 : result.bar; }
 
 std::string ratio_chart(const Results& results) {

@@ -1,4 +1,4 @@
-// machine.cpp -- the machine that is measured on, and what else runs there.
+// machine.cpp -- the machine of the measurement, and the load that other programs put on it.
 #include "bench/rt_bench/machine.h"
 
 #include <unistd.h>
@@ -17,7 +17,7 @@ double seconds(clockid_t clock) {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
 }
 
-/// Seconds that all processors have been busy, or withheld from this machine by its host.
+/// Seconds that all processors were busy, or that the host withheld from this machine.
 double busy_seconds() {
   std::ifstream file("/proc/stat");
   std::string name;

@@ -1,15 +1,15 @@
-// machine.h -- the machine that is measured on, and what else runs there.
+// machine.h -- the machine of the measurement, and the load that other programs put on it.
 #pragma once
 #include <string>
 
 namespace rt_bench {
 
-/// The processor's name, as Linux has it.
+/// The processor's name in /proc/cpuinfo.
 std::string processor_name();
 int processors();
 std::string utc_now();
 
-/// How many processors were busy with the work of others since it was made, from /proc/stat.
+/// Average count of processors that other processes kept busy since construction, from /proc/stat.
 class OtherLoad {
  public:
   OtherLoad();

@@ -1,4 +1,4 @@
-// main.cpp -- rt_bench: the engine, lazily and eagerly, beside the same computation in libtorch.
+// main.cpp -- rt_bench: compares the engine, lazy and eager, with libtorch on equal computations.
 #include <malloc.h>
 #include <regex.h>
 #include <unistd.h>
@@ -40,14 +40,14 @@ struct Options {
 
 [[noreturn]] void fail(const std::string& why) { throw std::runtime_error(why); }
 
-/// Blocks that are freed stay with the process. Else it is chance, by where the heap ends, whether
-/// libtorch gets new pages from the system for each large tensor, at four times the cost.
+/// Keeps freed blocks in the process. Otherwise the position of the heap's end decides by chance
+/// whether libtorch gets new pages for each large tensor, at four times the cost.
 void keep_freed_memory() {
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
   mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
 }
 
-/// An extended regular expression of POSIX: compilers warn of the library's own under sanitizers.
+/// A POSIX extended regular expression. Compilers warn about std::regex under sanitizers.
 class Pattern {
  public:
   explicit Pattern(const std::string& text) {
@@ -65,7 +65,7 @@ class Pattern {
   regex_t compiled_;
 };
 
-/// The numbers of the rows that are wanted.
+/// Indices of the chosen rows.
 std::vector<size_t> chosen(const std::vector<Workload>& table, const Options& options) {
   std::list<Pattern> patterns;
   for (const std::string& text : options.only) patterns.emplace_back(text);
@@ -105,7 +105,7 @@ Plan make_plan(const Options& options) {
   return plan;
 }
 
-/// What the user changed of the engine's ways, which belongs to the numbers.
+/// Environment variables that change the engine, which belong to the results.
 std::string variables() {
   std::string text;
   for (char** entry = environ; *entry; ++entry) {
@@ -116,7 +116,7 @@ std::string variables() {
   return text;
 }
 
-/// A line on a terminal that is written over again and again.
+/// A line of a terminal that is overwritten.
 class Progress {
  public:
   void show(const std::string& text) {
@@ -143,7 +143,7 @@ void measure_all(Run& run, const Options& options) {
       const std::string place = '[' + std::to_string(++done) + '/' +
                                 std::to_string(rows.size() * on.size()) + "] " + info.name +
                                 " on " + backend;
-      // Batches of the reference backend do not cost what they cost there on libtorch.
+      // The bars of batch costs are for libtorch, since the reference backend has other costs.
       if (info.batch_cost && backend != "libtorch") continue;
       progress.show(place);
       plan.progress = [&](int round, int rounds) {

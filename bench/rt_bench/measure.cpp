@@ -1,4 +1,4 @@
-// measure.cpp -- runs a workload in all ways, round by round.
+// measure.cpp -- runs a workload in every way, round by round.
 #include "bench/rt_bench/measure.h"
 
 #include <algorithm>
@@ -11,15 +11,15 @@
 namespace rt_bench {
 namespace {
 
-/// Steps before results are compared: the first sight of a batch, its compilation, and repetitions.
+/// Steps before results are compared: the first run of a batch, its compilation, and cached runs.
 constexpr int64_t kCompared = 6;
 
 struct Runner {
   Way way;
   std::unique_ptr<Side> side;
   Clock clock;
-  int64_t steps = 1;            // of a round
-  std::vector<double> us = {};  // of a step, round by round
+  int64_t steps = 1;            // in a round
+  std::vector<double> us = {};  // of one step in each round
 
   double run(int64_t count) {
     if (way != Way::Libtorch) rt_torch_set_policy(way == Way::Lazy ? "observe" : "eager");
@@ -37,7 +37,7 @@ std::vector<Runner> make_runners(const Workload& ours, const Workload* theirs, C
   return runners;
 }
 
-/// How far each is from the last, the baseline.
+/// The distance of each runner's result from that of the last, the baseline.
 std::vector<double> compare(std::vector<Runner>& runners) {
   std::vector<std::vector<float>> states;
   for (Runner& runner : runners) {
@@ -49,7 +49,7 @@ std::vector<double> compare(std::vector<Runner>& runners) {
   return apart;
 }
 
-/// Chooses how many steps fill a round.
+/// Chooses the count of steps in a round.
 void calibrate(std::vector<Runner>& runners, double round_us) {
   for (Runner& runner : runners) {
     double us = std::max(runner.run(1), 0.1);
@@ -68,7 +68,7 @@ double bytes_of_step(Runner& lazy) {
   return static_cast<double>(std::max<int64_t>(0, rt_torch_stat("peak_bytes") - before));
 }
 
-/// Runs a round of the lazy way and counts what it did.
+/// Runs one round of the lazy way, and counts its batches, nodes and bytes.
 double counted(Runner& lazy, Result& result) {
   rt_torch_stats_reset();
   const double us = lazy.run(lazy.steps);
@@ -85,7 +85,7 @@ void run_rounds(std::vector<Runner>& runners, Result& result, const Plan& plan) 
     const int round = result.rounds++;
     if (plan.progress) plan.progress(round, plan.rounds);
     spent.start();
-    // Each way begins a round in its turn: what one leaves in the caches is not always the same's.
+    // Rounds start with each way in turn, because a way leaves data in the caches for the next.
     for (size_t i = 0; i < runners.size(); ++i) {
       Runner& runner = runners[(i + static_cast<size_t>(round)) % runners.size()];
       runner.us.push_back(runner.way == Way::Lazy ? counted(runner, result)
@@ -97,7 +97,7 @@ void run_rounds(std::vector<Runner>& runners, Result& result, const Plan& plan) 
   for (double* count : {&result.batches, &result.hits, &result.nodes}) *count /= steps;
 }
 
-/// Bars are against libtorch on a CPU.
+/// Bars compare with libtorch on a CPU only.
 void choose_bar(Result& result) {
   if (result.baseline().way != Way::Libtorch || setup.cuda) return;
   const Bars& bars = result.info.bars;

@@ -1,4 +1,4 @@
-// random.h -- numbers that both sides make for themselves, and that come out the same.
+// random.h -- random numbers that are equal on both sides.
 #pragma once
 #include <cmath>
 #include <cstdint>

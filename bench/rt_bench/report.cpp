@@ -19,7 +19,7 @@ std::string number(const char* format, double value) {
   return text.data();
 }
 
-/// Three digits that count.
+/// With three significant digits.
 std::string three_digits(double value) {
   const int whole = value >= 100 ? 3 : value >= 10 ? 2 : 1;
   return number(whole == 3 ? "%.0f" : whole == 2 ? "%.1f" : "%.2f", value);
@@ -75,7 +75,7 @@ Json to_json(const Estimate& value) {
   return {{"median", value.median}, {"low", value.low}, {"high", value.high}};
 }
 
-/// JSON has no infinity, which stands for results that cannot be compared.
+/// JSON has no infinity, the distance of results that cannot be compared.
 Json finite(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
 Json to_json(const Result& result) {

@@ -1,4 +1,4 @@
-// result.cpp -- what results say.
+// result.cpp -- verdicts on results.
 #include "bench/rt_bench/result.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// result.h -- what was measured: of a workload, and of a whole run.
+// result.h -- results of a workload, and of a whole run.
 #pragma once
 #include <string>
 #include <vector>
@@ -10,15 +10,15 @@ namespace rt_bench {
 
 enum class Way { Lazy, Eager, Libtorch };
 
-/// The name in JSON, and the one that a reader sees.
+/// The name in JSON, and the name in tables.
 const char* id(Way way);
 const char* title(Way way);
 
 struct WayResult {
   Way way;
   Estimate us;          ///< of a step
-  Estimate times_fast;  ///< the baseline's time through this one's
-  double apart = 0;     ///< from the baseline's results, see distance()
+  Estimate times_fast;  ///< the baseline's time divided by this one's
+  double apart = 0;     ///< distance() from the baseline's results
 };
 
 /// A workload on one backend of the engine.
@@ -26,25 +26,25 @@ struct Result {
   Info info;
   std::string backend;
   std::vector<WayResult> ways;  ///< lazy first, the baseline last
-  double bar = 0;               ///< least ratio, of batch costs most above_us; 0: none
+  double bar = 0;               ///< least ratio, or for batch costs the greatest above_us; 0: none
   double stretch = 0;
-  Estimate above_us;  ///< of batch costs: lazy minus baseline
-  // Of the lazy way, a step:
+  Estimate above_us;  ///< for batch costs: lazy minus baseline
+  // Of a step of the lazy way:
   double batches = 0, hits = 0, nodes = 0;
-  double bytes = 0;  ///< most that a step held at once, beyond what was there before it
+  double bytes = 0;  ///< peak of a step, beyond the bytes before it
   int rounds = 0;
-  double other_load = 0;  ///< processors busy with the work of others
+  double other_load = 0;  ///< processors that other programs kept busy
 
   const WayResult& lazy() const { return ways.front(); }
   const WayResult& baseline() const { return ways.back(); }
   const WayResult* find(Way way) const;
   bool met() const;
   bool agrees() const;
-  // Why the numbers may not count.
-  bool is_wide() const;  ///< the ratio's interval
+  // Reasons to distrust a result.
+  bool is_wide() const;  ///< the ratio's interval is wide
   bool is_disturbed() const;
   bool is_noisy() const { return is_wide() || is_disturbed(); }
-  std::string verdict() const;  ///< met, missed, or "", with a question mark where it is noisy
+  std::string verdict() const;  ///< "met", "missed" or "", with a question mark if it is noisy
 };
 
 struct Run {

@@ -1,4 +1,4 @@
-// side.h -- what the harness knows of a workload: its description, and a side that can run it.
+// side.h -- a workload's description, and a side that runs it.
 #pragma once
 #include <chrono>
 #include <ctime>
@@ -9,15 +9,15 @@
 
 namespace rt_bench {
 
-/// What holds for all workloads of a run.
+/// Settings of all workloads of a run.
 struct Setup {
   int threads = 1;
   bool cuda = false;
 };
 inline Setup setup;
 
-/// Processor time is that of the whole process: other work on the machine disturbs it least, and a
-/// second thread of ours does not hide in it. With several threads it says nothing of the speed.
+/// Processor time is that of the whole process: other programs disturb it least, and it includes
+/// second threads of ours. With several threads it does not measure speed.
 enum class Clock { Wall, Processor };
 
 class Stopwatch {
@@ -42,31 +42,31 @@ class Stopwatch {
   double started_ = 0, us_ = 0;
 };
 
-/// How many times as fast as libtorch eager the lazy way has to be; 0 where nothing is asked.
+/// Least speed of the lazy way relative to libtorch eager; 0: no bar.
 struct Bar {
   double one_thread = 0;
-  double more_threads = 0;  ///< 0: the same
+  double more_threads = 0;  ///< 0: that of one thread
   double stretch = 0;       ///< on one thread
 };
 
-/// One for each backend of the engine.
+/// Bars for each backend of the engine.
 struct Bars {
   Bar libtorch = {};
   Bar reference = {};
-  double above_us = 0;  ///< for batch costs instead: most microseconds above libtorch eager
+  double above_us = 0;  ///< for batch costs: most microseconds above libtorch eager
 };
 
 struct Info {
   std::string name;
   std::string title;
   Bars bars = {};
-  double tolerance = 1e-5;  ///< most that results may differ, relative to max(1, |value|)
-  /// Times the submission of a batch alone, on libtorch; policy eager has nothing to submit.
+  double tolerance = 1e-5;  ///< greatest difference of results, relative to max(1, |value|)
+  /// Times only the submission of a batch, on libtorch; policy eager submits none.
   bool batch_cost = false;
 };
 
-/// A workload with its data, on one of the two libraries. Two sides that ran the same number of
-/// steps have the same state, to rounding.
+/// A workload with its data on one of the two libraries. Sides that ran as many steps have equal
+/// state up to rounding.
 class Side {
  public:
   Side() = default;
@@ -82,11 +82,11 @@ struct Workload {
   std::function<std::unique_ptr<Side>()> make;
 };
 
-/// The table of workloads.h on the C ABI, and on libtorch: the same rows in the same order.
+/// The table of table.h on the C ABI and on libtorch: equal rows in equal order.
 std::vector<Workload> abi_workloads();
 std::vector<Workload> aten_workloads();
 
-/// Before the first other call of ATen, but after the engine has loaded its backend.
+/// Must be called before other calls of ATen, and after the engine has loaded its backend.
 void prepare_aten();
 
 }  // namespace rt_bench

@@ -1,4 +1,4 @@
-// statistics.cpp -- medians and their intervals, and how far results are apart.
+// statistics.cpp -- medians and their intervals, and distances of results.
 #include "bench/rt_bench/statistics.h"
 
 #include <algorithm>
@@ -23,7 +23,7 @@ Estimate estimate(std::vector<double> values) {
   const auto at = [&](double rank) {
     return values[static_cast<size_t>(std::clamp(rank, 0.0, count - 1))];
   };
-  // The number of values below the true median is binomial, about normal with this deviation.
+  // The count of values below the true median is binomial, about normal with this deviation.
   const double reach = 1.96 * std::sqrt(count) / 2;
   const double middle = (count - 1) / 2;
   return {(at(std::floor(middle)) + at(std::ceil(middle))) / 2, at(std::floor(middle - reach)),

@@ -1,24 +1,23 @@
-// statistics.h -- medians and their intervals, and how far results are apart.
+// statistics.h -- medians and their intervals, and distances of results.
 #pragma once
 #include <span>
 #include <vector>
 
 namespace rt_bench {
 
-/// A median, and the ends of its 95 % interval from the ranks: nothing is assumed of how the values
-/// are spread.
+/// A median, and its 95 % interval by ranks, which assumes no distribution of the values.
 struct Estimate {
   double median = 0, low = 0, high = 0;
 };
 
-/// Of at least one value.
+/// `values` must not be empty.
 Estimate estimate(std::vector<double> values);
 
-/// Estimate of above[i] / below[i]: values of one round stand in the same place.
+/// Estimate of above[i] / below[i]; values of one index were measured in one round.
 Estimate ratio(std::span<const double> above, std::span<const double> below);
 Estimate difference(std::span<const double> minuend, std::span<const double> subtrahend);
 
-/// The largest |a[i] - b[i]| / max(1, |b[i]|); infinite where sizes differ or one is not a number.
+/// The greatest |a[i] - b[i]| / max(1, |b[i]|); infinite if sizes differ or an element is a NaN.
 double distance(std::span<const float> a, std::span<const float> b);
 
 }  // namespace rt_bench

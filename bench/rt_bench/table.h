@@ -1,4 +1,4 @@
-// table.h -- all workloads and what is asked of them, for the side whose calls Api is: Abi or Aten.
+// table.h -- all workloads and their bars, for the side that Api is: Abi or Aten.
 #pragma once
 #include <memory>
 #include <utility>
@@ -38,7 +38,7 @@ class SideOf : public Side {
   Work work_;
 };
 
-/// A row; the workload is made from `args` when it is its turn.
+/// A row. It constructs the workload from `args` only before it is measured.
 template <class Api, template <class> class Work, class... Args>
 Workload row(Info info, Args... args) {
   return {std::move(info), [=] { return std::make_unique<SideOf<Api, Work<Api>>>(args...); }};
@@ -111,7 +111,7 @@ std::vector<Workload> workloads() {
           8, 64, 64),
       row<Api, Matmuls>({"matmul_10_512", "10 matmuls, 512x512", {.libtorch = {0.97}}, kProducts},
                         10, 512),
-      // ---- what makes batches small, or new
+      // ---- small batches and new ones
       row<Api, Chain>(
           {"shape_every_10", "100 ops, 16x16, a shape asked every 10", {.libtorch = {3}}}, 100,
           small, Ask::OneSizeEveryTenOps),
@@ -121,7 +121,7 @@ std::vector<Workload> workloads() {
       row<Api, ChangingScalars>({"changing_scalars", "100 ops, 16x16, new scalars each"}, 100,
                                 small),
       row<Api, ChangingShapes>({"changing_shapes", "20 ops, a new shape each time"}, 20),
-      // ---- a batch without its recording
+      // ---- batches without their recording
       row<Api, BatchCost>(batch("batch_1", "batch of 1 add, 16x16, cached", 2.1), 1, true),
       row<Api, BatchCost>(batch("batch_10", "batch of 10 adds, cached", 3), 10, true),
       row<Api, BatchCost>(batch("batch_100", "batch of 100 adds, cached", 12), 100, true),

@@ -1,5 +1,5 @@
-// training.h -- training steps, written once for both sides: zero_grad, forward, loss, backward and
-// the optimizer's step, and the loss read as a number. Api is Abi or Aten.
+// training.h -- training steps for both sides: zero_grad, forward, loss, backward, the optimizer's
+// step, and a read of the loss. Api is Abi or Aten.
 #pragma once
 #include <cmath>
 #include <utility>
@@ -11,14 +11,14 @@ namespace rt_bench {
 
 struct Layer {
   enum Kind { Linear, Relu, Conv, Pool, Flatten } kind;
-  Sizes weight = {};  ///< its bias is as long as its first size
+  Sizes weight = {};  ///< its first size is also that of the bias
 };
 
 struct Network {
   std::vector<Layer> layers;
   Sizes input;  ///< sizes of a minibatch
   int64_t outputs;
-  bool classify;  ///< cross entropy, else the mean squared error
+  bool classify;  ///< cross entropy, else mean squared error
   bool adamw;     ///< else SGD
 };
 

@@ -1,4 +1,4 @@
-// workloads.h -- workloads without gradients, each written once for both sides. Api is Abi or Aten.
+// workloads.h -- workloads without gradients, for both sides. Api is Abi or Aten.
 #pragma once
 #include <array>
 #include <cmath>
@@ -17,8 +17,7 @@ std::vector<float> values_of(const typename Api::Tensor& x) {
   return values;
 }
 
-/// Base of workloads whose every step begins anew and ends with a tensor that `Work::result`
-/// makes.
+/// Base of workloads without state: each step ends with the tensor that `Work::result` computes.
 template <class Api, class Work>
 struct Stateless {
   static constexpr bool kGradients = false;
@@ -32,7 +31,7 @@ struct Stateless {
   Work& self() { return static_cast<Work&>(*this); }
 };
 
-/// What chains are made of. Values stay between 0 and 1 however long the chain.
+/// Operands of chains. Values stay between 0 and 1 at any length.
 template <class Api>
 class Operands {
  public:
@@ -51,7 +50,7 @@ class Operands {
       default: return Api::add_scalar(x, 0.01);
     }
   }
-  /// One exp and one tanh in ten.
+  /// One op in ten is exp, one tanh.
   Tensor costly(int64_t i, const Tensor& x) const {
     switch (i % 10) {
       case 4: return Api::tanh(x);
@@ -101,7 +100,7 @@ class Chain : public Stateless<Api, Chain<Api>> {
   int64_t asked_ = 0;
 };
 
-/// Ends with a number.
+/// Ends with a read of a sum.
 template <class Api>
 class CostlyChainSum {
  public:
@@ -120,7 +119,7 @@ class CostlyChainSum {
   double sum_ = 0;
 };
 
-/// A scalar that no step has seen, in every op.
+/// Every op has a new scalar in every step.
 template <class Api>
 class ChangingScalars : public Stateless<Api, ChangingScalars<Api>> {
  public:
@@ -139,7 +138,7 @@ class ChangingScalars : public Stateless<Api, ChangingScalars<Api>> {
   int64_t steps_ = 0;
 };
 
-/// Of 20,000 shapes, far more than the cache has places: each is new when its turn comes.
+/// Cycles through 20,000 shapes, more than the cache holds, so that each batch is new.
 template <class Api>
 class ChangingShapes : public Stateless<Api, ChangingShapes<Api>> {
  public:
@@ -163,7 +162,7 @@ class ChangingShapes : public Stateless<Api, ChangingShapes<Api>> {
   int64_t steps_ = 0;
 };
 
-/// One add, and its result read.
+/// One add, and a read of its result.
 template <class Api>
 class OneOp {
  public:
@@ -198,7 +197,7 @@ class Matmuls : public Stateless<Api, Matmuls<Api>> {
   typename Api::Tensor start_, factor_;
 };
 
-/// Attention of one head, projected in and out, added to its input and normalised.
+/// One-head attention with input and output projections, residual and normalisation.
 template <class Api>
 class Attention : public Stateless<Api, Attention<Api>> {
  public:
@@ -235,7 +234,7 @@ class Attention : public Stateless<Api, Attention<Api>> {
   Projection query_, key_, value_, out_, norm_;
 };
 
-/// What a batch costs beyond its kernels: the submission alone, against the calls of a loop.
+/// Compares the submission of a batch with a loop of libtorch's calls: a batch's cost.
 template <class Api>
 class BatchCost {
  public:
@@ -247,7 +246,7 @@ class BatchCost {
     const typename Api::Tensor y = Api::from(ones_, sizes);
     typename Api::Tensor x = Api::from(ones_, sizes);
     Api::wait();
-    // A sub and a mul in places of their own make a batch that has not been seen.
+    // The positions of one sub and one mul make a new batch.
     const int64_t number = repeats_ ? nodes_ / 2 : steps_++;
     const int64_t sub = number % nodes_, mul = number / nodes_ % nodes_;
     if constexpr (!Api::kRecords) watch.start();
