@@ -17,6 +17,7 @@ namespace rt::call {
   abi::Result<Kind::result> symbol(CallContext& context RT_END(RT_BODY_A params) \
                                        RT_RETURNS_##result(RT_BODY));
 #define RT_CALL_PURE(...)
+#define RT_CALL_ALIAS(...)
 #include "frontend_abi/calls.def"
 
 /// The type of the tensor; counts the call.

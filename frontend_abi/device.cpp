@@ -23,9 +23,6 @@ int64_t rt_torch_cuda_device_count(CallContext& context) {
 bool rt_torch_torchtensor_is_cuda(CallContext& context, int64_t handle) {
   return query(context, handle).device.is_cuda();
 }
-bool rt_torch_tensor_is_cuda(CallContext& context, int64_t handle) {
-  return rt_torch_torchtensor_is_cuda(context, handle);
-}
 int64_t rt_torch_torchtensor_device(CallContext& context, int64_t handle) {
   return query(context, handle).device.index;
 }
@@ -54,9 +51,6 @@ bool rt_torch_torchstream_query(CallContext& context, int64_t handle) {
   return context.engine.stream_is_idle(context, handle);
 }
 void rt_torch_torchstream_free(CallContext& context, int64_t handle) {
-  context.engine.free_stream(context, handle);
-}
-void rt_torch_stream_free(CallContext& context, int64_t handle) {
   context.engine.free_stream(context, handle);
 }
 

@@ -95,29 +95,4 @@ int64_t rt_torch_safetensors_get_tensor(CallContext& context, int64_t handle,
   return add(context, buffer, buffer->layout());
 }
 
-// ---- Calls that take texts as integers.
-
-void rt_torch_tensor_save_dyn(CallContext& context, int64_t handle, std::string_view path_ptr) {
-  rt_torch_tensor_save(context, handle, path_ptr);
-}
-int64_t rt_torch_tensor_load_dyn(CallContext& context, std::string_view path_ptr) {
-  return rt_torch_tensor_load(context, path_ptr);
-}
-int64_t rt_torch_safetensors_open_dyn(CallContext& context, std::string_view path_ptr) {
-  return rt_torch_safetensors_open(context, path_ptr);
-}
-void rt_torch_safetensors_close_dyn(CallContext& context, int64_t handle) {
-  rt_torch_safetensors_close(context, handle);
-}
-int64_t rt_torch_safetensors_num_tensors_dyn(CallContext& context, int64_t handle) {
-  return rt_torch_safetensors_num_tensors(context, handle);
-}
-std::string rt_torch_safetensors_list_names_dyn(CallContext& context, int64_t handle) {
-  return rt_torch_safetensors_list_names(context, handle);
-}
-int64_t rt_torch_safetensors_get_tensor_dyn(CallContext& context, int64_t handle,
-                                            std::string_view name_ptr) {
-  return rt_torch_safetensors_get_tensor(context, handle, name_ptr);
-}
-
 }  // namespace rt::call

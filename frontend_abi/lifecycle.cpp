@@ -135,15 +135,9 @@ int64_t rt_dyn_torch_tensor_from_bits_2d(CallContext& context, const int64_t* bi
 int64_t rt_torch_torchtensor_ndim(CallContext& context, int64_t handle) {
   return static_cast<int64_t>(query(context, handle).sizes.size());
 }
-int64_t rt_torch_tensor_ndim(CallContext& context, int64_t handle) {
-  return rt_torch_torchtensor_ndim(context, handle);
-}
 
 int64_t rt_torch_torchtensor_numel(CallContext& context, int64_t handle) {
   return numel(observed_shape(context, handle));
-}
-int64_t rt_torch_tensor_numel(CallContext& context, int64_t handle) {
-  return rt_torch_torchtensor_numel(context, handle);
 }
 
 int64_t rt_torch_torchtensor_shape(CallContext& context, int64_t handle,
@@ -260,13 +254,6 @@ int64_t rt_torch_torchtensor_to_i64_list(CallContext& context, int64_t handle,
 
 void rt_torch_torchtensor_free(CallContext& context, int64_t handle) {
   context.engine.free(context, handle);
-}
-void rt_torch_tensor_free(CallContext& context, int64_t handle) {
-  context.engine.free(context, handle);
-}
-int64_t rt_torch_free(CallContext& context, int64_t handle) {
-  context.engine.free(context, handle);
-  return 0;
 }
 
 }  // namespace rt::call

@@ -2,13 +2,14 @@
 #include "frontend_abi/calls.h"
 #include "graph/error.h"
 #include "graph/ops/decompositions.h"
+#include "graph/tape/symbols.h"
 
 namespace rt::call {
 namespace {
 
 /// The arguments of a batch_norm.
 struct BatchNorm {
-  std::string_view symbol;
+  std::string_view symbol;  ///< of the call or of its alias, as the client called it
   int64_t input, running_mean, running_var, weight, bias;
   double momentum, eps;
 
@@ -61,19 +62,10 @@ int64_t batch_norm(CallContext& context, const BatchNorm& norm, bool training) {
 int64_t rt_torch_nn_batch_norm(CallContext& context, int64_t input, int64_t running_mean,
                                int64_t running_var, int64_t weight, int64_t bias, bool training,
                                double momentum, double eps) {
-  return batch_norm(
-      context,
-      {"rt_torch_nn_batch_norm", input, running_mean, running_var, weight, bias, momentum, eps},
-      training);
-}
-
-int64_t rt_torch_nn_batch_norm_bits(CallContext& context, int64_t input, int64_t running_mean,
-                                    int64_t running_var, int64_t weight, int64_t bias,
-                                    int64_t training, double momentum_bits, double eps_bits) {
   return batch_norm(context,
-                    {"rt_torch_nn_batch_norm_bits", input, running_mean, running_var, weight, bias,
-                     momentum_bits, eps_bits},
-                    training != 0);
+                    {symbol_text(context.thread.tape.call), input, running_mean, running_var,
+                     weight, bias, momentum, eps},
+                    training);
 }
 
 }  // namespace rt::call

@@ -881,10 +881,10 @@ int64_t rt_torch_tensor_shape(int64_t handle, int64_t* dims_out, int64_t max_dim
 /** As rt_torch_torchtensor_ndim. -1 on error. */
 int64_t rt_torch_tensor_ndim(int64_t handle);
 
-/** As rt_torch_torchtensor_numel. A force point. -1 on error. */
+/** As rt_torch_torchtensor_numel. -1 on error. */
 int64_t rt_torch_tensor_numel(int64_t handle);
 
-/** As rt_torch_torchtensor_free. A force point. */
+/** As rt_torch_torchtensor_free. */
 void rt_torch_tensor_free(int64_t handle);
 
 /** As rt_torch_torchtensor_is_cuda. 0 on error. */
@@ -895,7 +895,7 @@ int64_t rt_torch_tensor_is_cuda(int64_t handle);
 int64_t rt_torch_tensor(const double* data, int64_t data_len, const int64_t* shape, int64_t
     shape_len, int64_t dtype, int64_t device);
 
-/** As rt_torch_torchtensor_free. A force point. 0 on success. -1 on error. */
+/** As rt_torch_torchtensor_free. -1 on error. */
 int64_t rt_torch_free(int64_t handle);
 
 /** Copies the elements as float32 to buffer; capacity in elements. Returns how many, 0 when they do

@@ -201,6 +201,19 @@ constexpr std::array<int64_t, sizeof...(Items)> list(Items... items) {
       return rt::call::symbol(context, arguments...);                                           \
     });                                                                                         \
   }
+// The status of a call whose body returns nothing is 0.
+#define RT_CALL_ALIAS(symbol, call_, result, params)                                            \
+  RT_SIGNATURE(symbol, result, params) {                                                        \
+    RT_GUARDED(symbol, result, params)                                                          \
+    [](rt::CallContext& context, auto... arguments) {                                           \
+      if constexpr (rt::Kind::result == rt::Kind::Status) {                                     \
+        rt::call::call_(context, arguments...);                                                 \
+        return int64_t{0};                                                                      \
+      } else {                                                                                  \
+        return rt::call::call_(context, arguments...);                                          \
+      }                                                                                         \
+    });                                                                                         \
+  }
 #define RT_CALL_PURE(symbol, result, value, doc)                                                \
   RT_SIGNATURE(symbol, result, ) { return value; }
 #include "frontend_abi/calls.def"
