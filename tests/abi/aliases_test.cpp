@@ -1,5 +1,5 @@
-// aliases_test.cpp -- calls that are another call with its arguments spelled otherwise: the same
-// graph, the same bits.
+// aliases_test.cpp -- calls that spell another call's arguments differently record an equal graph
+// and give equal bits.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -50,13 +50,13 @@ Contents contents(int64_t handle) {
   return found;
 }
 
-/// The calls that a test has compared, to see that none is left out.
+/// Calls that a test has compared, so that a missing one is noticed.
 std::set<std::string>& compared() {
   static std::set<std::string> names;
   return names;
 }
 
-/// What a call gives: a tensor's contents, or the bits of its number.
+/// Makes a call, and returns a tensor's contents or a number's bits.
 using Outcome = std::function<Contents()>;
 
 Outcome tensor(std::function<int64_t()> call) {
@@ -219,7 +219,7 @@ TEST_F(Aliases, OfLayersTakeOnlyIntegers) {
     rt_torch_torchtensor_free(handle);
 }
 
-// A creation call of every rank. Its sizes differ from each other, so that order counts.
+// A creation call of every rank. All sizes differ, so that a wrong order is noticed.
 #define SAME_CREATION(name)                                                                        \
   do {                                                                                             \
     const auto all = dims(2, 3, 4, 5);                                                             \
@@ -311,7 +311,8 @@ bool has_golden_cases(const std::string& symbol) {
   return false;
 }
 
-/// After all tests of this program: what has no golden cases of these groups is compared here.
+/// Checks after all tests of this program that each alias of these groups was compared, here or by
+/// golden cases.
 class EveryAliasWasCompared : public testing::Environment {
   void TearDown() override {
     if (compared().empty()) return;

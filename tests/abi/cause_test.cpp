@@ -1,4 +1,4 @@
-// cause_test.cpp -- the last error is the cause: failures that only follow from it leave it there.
+// cause_test.cpp -- failures that only follow from an earlier one keep its last error.
 #include <cmath>
 #include <thread>
 
@@ -15,14 +15,14 @@ class Cause : public AbiTest, public testing::WithParamInterface<const char*> {
     AbiTest::SetUp();
     ASSERT_NE(rt_torch_set_policy(GetParam()), 0);
   }
-  /// A call that fails, and what it says.
+  /// Makes a call that fails, and returns its error.
   static std::string fail() {
     const Tensor a = full({2, 3}, 1);
     EXPECT_EQ(rt_torch_torchtensor_matmul(a, a), 0);
     EXPECT_THAT(last_error(), HasSubstr("inner sizes differ"));
     return last_error();
   }
-  /// Every sort of call, given handle 0.
+  /// Passes handle 0 to every kind of call.
   static void pass_on_zero() {
     const int64_t zero = 0;
     double number = 0;

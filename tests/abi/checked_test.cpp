@@ -1,4 +1,4 @@
-// checked_test.cpp -- numbers with a status beside them, and an operator chosen by its number.
+// checked_test.cpp -- reads that return a status, and calls that select an operator by its code.
 #include <cmath>
 
 #include "tests/abi/rig.h"
@@ -23,7 +23,7 @@ constexpr Pair kPairs[] = {PAIR(sum),  PAIR(mean), PAIR(max), PAIR(min),
 class Checked : public PolicyTest {
  protected:
   static constexpr double kUntouched = -77;
-  /// The call fails, says so and why, and leaves what is at `out`.
+  /// Expects that the call fails, reports `cause`, and leaves *out unchanged.
   static void expect_failure(const Pair& pair, int64_t handle, const char* cause) {
     double out = kUntouched;
     EXPECT_NE(pair.checked(handle, &out), 0);

@@ -1,5 +1,5 @@
-// contract_test.cpp -- rt_torch.json against the list of calls: names, results, arguments, groups.
-// symbols.tsv beside this file is the list as the clients' side keeps it.
+// contract_test.cpp -- compares rt_torch.json with symbols.tsv, the list of calls that clients
+// keep: names, results, arguments, groups.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -30,10 +30,10 @@ std::vector<std::string> split(const std::string& text, const std::string& separ
 
 struct Listed {
   std::string group, flavors, returns;
-  std::vector<std::string> arguments;  // types only: clients call by position
+  std::vector<std::string> arguments;  // types only, because clients call by position
 };
 
-/// The list's rows, those of one flavor alone included.
+/// The rows of the list, also those of one flavor alone.
 const std::map<std::string, Listed>& listed() {
   static const auto all = [] {
     std::map<std::string, Listed> rows;
@@ -64,7 +64,7 @@ std::map<std::string, Json> declared() {
   return rows;
 }
 
-/// How the list spells a kind of kinds.def.
+/// The list's spelling of a kind of kinds.def.
 std::string spelled(const std::string& kind, bool result) {
   static const std::map<std::string, std::string> attributes = {{"Void", "void"},
                                                                 {"Tensor", "int64_t"},

@@ -1,4 +1,4 @@
-// device_test.cpp -- device calls on a machine without CUDA: all of them answer, and say what is
+// device_test.cpp -- device calls on a machine without CUDA: all of them return, and report what is
 // missing.
 #include <gmock/gmock.h>
 
@@ -16,7 +16,7 @@ class WithoutCuda : public AbiTest {
     if (rt_torch_cuda_available()) GTEST_SKIP() << "this machine has a CUDA device";
     AbiTest::SetUp();
   }
-  /// The call gave no handle, and its message opens with its name and names the device.
+  /// Expects no handle, and a message that begins with the call and names the device.
   static void expect_refused(int64_t handle, const std::string& symbol, const std::string& device) {
     EXPECT_EQ(handle, 0);
     EXPECT_THAT(last_error(), StartsWith(symbol + "("));

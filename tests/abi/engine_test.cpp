@@ -1,4 +1,4 @@
-// engine_test.cpp -- what the engine tells of itself, and its switches.
+// engine_test.cpp -- the engine's backend, version, counters, dumps, memory and seed.
 #include <gmock/gmock.h>
 
 #include <cstdio>
@@ -16,7 +16,7 @@ using testing::HasSubstr;
 using testing::StartsWith;
 using Engine = AbiTest;
 
-/// What a file holds; it is deleted.
+/// Reads a file and deletes it.
 std::string content(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::string text(std::istreambuf_iterator<char>(file), {});

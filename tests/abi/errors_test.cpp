@@ -1,4 +1,4 @@
-// errors_test.cpp -- errors come at the call that made them, in words; nothing is lost.
+// errors_test.cpp -- errors name the call that caused them, and none is lost.
 #include <cmath>
 #include <cstdlib>
 #include <thread>

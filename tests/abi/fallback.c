@@ -1,5 +1,5 @@
-/* fallback.c -- a program written for a GPU, run with RT_TORCH_CUDA_FALLBACK=cpu: every call that
-   names a CUDA device. */
+/* fallback.c -- makes every call that names a CUDA device, as a program for a GPU, with
+   RT_TORCH_CUDA_FALLBACK=cpu. */
 #define _POSIX_C_SOURCE 200112L
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,6 +54,6 @@ int main(void) {
   rt_torch_cuda_empty_cache();
   rt_torch_torchtensor_free(x);
   CHECK(rt_torch_last_error()[0] == '\0');
-  CHECK(rt_torch_torchtensor_cuda(1, -1) == 0); /* no device has this number */
+  CHECK(rt_torch_torchtensor_cuda(1, -1) == 0); /* no device has the index -1 */
   return failures == 0 ? 0 : 1;
 }

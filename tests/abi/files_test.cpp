@@ -1,4 +1,4 @@
-// files_test.cpp -- saving and loading through the ABI, on whichever backend is chosen.
+// files_test.cpp -- saving and loading through the ABI, on the chosen backend.
 #include <gmock/gmock.h>
 
 #include <cstdlib>
@@ -211,7 +211,7 @@ TEST_F(Safetensors, AFileThatShrinksIsAnError) {
   rt_torch_safetensors_close(shrinking);
 }
 
-// ---- The forms that take and give texts as integers, called as a loader calls them.
+// ---- Forms that pass texts as integers, called as a loader calls them.
 
 int64_t bits(const std::string& text) { return reinterpret_cast<int64_t>(text.c_str()); }
 

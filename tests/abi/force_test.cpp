@@ -1,4 +1,4 @@
-// force_test.cpp -- what submits pending work under each policy, and what does not.
+// force_test.cpp -- the events that submit pending work under each policy, and those that do not.
 #include <cmath>
 
 #include "tests/abi/rig.h"

@@ -1,5 +1,5 @@
-// growth_test.cpp -- what calls cost with many handles, long chains of views and loops that nobody
-// reads. Where no counter can tell, by processor time and with room to spare.
+// growth_test.cpp -- the cost of calls with many handles, long chains of views and loops without
+// reads. Processor time, with a wide margin, decides only where no counter can.
 #include <malloc.h>
 #include <time.h>
 
@@ -13,7 +13,7 @@ namespace {
 
 using Growth = AbiTest;
 
-/// Processor seconds that this thread takes for it, the least of three times.
+/// Processor seconds of this thread for `work`, the least of three runs.
 double seconds(const std::function<void()>& work) {
   const auto now = [] {
     timespec time{};
@@ -99,13 +99,13 @@ TEST_F(Growth, AnOptimizerOverManyParameters) {
   EXPECT_LT(seconds(make(50'000)), 150 * seconds(make(2'000)));
 }
 
-/// Seconds for work over `count` things, so often that it is over `total` of them.
+/// Seconds for repeated work over `count` things, until `total` things are done.
 double evenly(int64_t count, int64_t total, const std::function<void()>& work) {
   return seconds([&] {
     for (int64_t done = 0; done < total; done += count) work();
   });
 }
-/// `count` leaves that are slices of one buffer, each with a handle of its own.
+/// `count` leaves that are slices of one buffer, each with its own handle.
 std::vector<Tensor> slices(int64_t count) {
   Tensor whole = rt_torch_tensor_full(&count, 1, 1);
   rt_torch_flush();
@@ -127,7 +127,7 @@ TEST_F(Growth, AnOptimizerOverSlicesFindsTheHandlesThatAreLeft) {
     std::vector<Tensor> parameters = slices(count);
     const int64_t optimizer = sgd_over(parameters);
     const double taken = evenly(count, 64'000, [&] {
-      for (Tensor& parameter : parameters)  // the one that the optimizer knows is freed
+      for (Tensor& parameter : parameters)  // frees the handle that the optimizer was given
         parameter = Tensor(rt_torch_torchtensor_contiguous(parameter));
       EXPECT_EQ(rt_torch_optimizer_zero_grad(optimizer), 0);
     });
@@ -142,7 +142,7 @@ TEST_F(Growth, AnOptimizerOverSlicesThatNoHandleStandsFor) {
   const auto cost = [](int64_t count) {
     std::vector<Tensor> parameters = slices(count), squares;
     const int64_t optimizer = sgd_over(parameters);
-    for (int64_t i = 0; i < count / 2; ++i) {  // their values stay for a backward pass
+    for (int64_t i = 0; i < count / 2; ++i) {  // the graph keeps their values for a backward pass
       Tensor& parameter = parameters[static_cast<size_t>(i)];
       squares.push_back(rt_torch_torchtensor_mul(parameter, parameter));
       parameter.free();
@@ -182,7 +182,7 @@ TEST_F(Growth, AStepThatFailsGoesThroughOptimizersOnce) {
     Tensor loss = rt_torch_nn_cross_entropy_tensor(rows, labels);
     rt_torch_autograd_backward(loss);
     EXPECT_EQ(rt_torch_optimizer_step(adam), 0);
-    // Read, for that runs on this thread.
+    // A read runs the batch on this thread, whose time is measured.
     EXPECT_THAT(values(parameters[0]), testing::ElementsAre(1, 1));
     EXPECT_EQ(rt_torch_sync(), 0);
     rt_torch_clear_error();
@@ -226,7 +226,7 @@ TEST_F(Growth, ABatchWithManyFailures) {
   rt_torch_flush();
   const auto cost = [&](int64_t count) {
     double taken = 0;
-    std::thread([&] {  // which takes with it what nobody was told
+    std::thread([&] {  // whose end drops the unreported failures
       taken = evenly(count, 40'000, [&] {
         std::vector<Tensor> losses;
         for (int64_t line = 0; line < count; ++line) {
@@ -260,8 +260,7 @@ TEST_F(Growth, PlacesWithoutEnd) {
   rt_torch_set_location("", 0);
 }
 
-/// What a loop leaves when nobody reads: batches, those of them that came from the cache, and the
-/// most nodes that were pending.
+/// Counts of a loop without reads: batches, cache hits, and the most nodes that were pending.
 struct Course {
   int64_t batches, hits, most;
 };
@@ -292,7 +291,7 @@ TEST_F(Growth, ALoopWithoutSeamsIsCutInItsFirstBatch) {
   EXPECT_GE(loop.hits, loop.batches - 2);
 }
 
-// Within a round the layers are alike: a place in one of them is not a place in the loop.
+// Layers repeat within a round, but a boundary between two of them is none of the loop.
 TEST_F(Growth, ALoopOverLayersIsCutByItsRounds) {
   rt_torch_set_policy("data");
   Tensor weight = full({4, 4}, 0.1), x = full({4, 4}, 1), start = full({4, 4}, 1);
@@ -317,7 +316,7 @@ TEST_F(Growth, ALongPrologueIsNoHindrance) {
   rt_torch_set_policy("data");
   Tensor weight = full({4}, 1), rate = full({4}, 1e-3);
   const Course loop = course(150'000, [&](int i) {
-    if (i < 30'000) {  // nothing of it comes again
+    if (i < 30'000) {  // none of these steps repeats
       Tensor odd = full({1 + i % 977}, 1), scaled = rt_torch_torchtensor_mul_scalar(odd, i);
       Tensor sum = rt_torch_torchtensor_sum_tensor(scaled);
       weight = Tensor(rt_torch_torchtensor_add(weight, sum));

@@ -1,4 +1,4 @@
-// in_place_test.cpp -- batch_norm in training changes its statistics, and all who see their memory.
+// in_place_test.cpp -- batch_norm in training changes its statistics and all aliases of them.
 #include <cmath>
 #include <vector>
 
@@ -97,14 +97,14 @@ TEST_P(InPlace, StatisticsThatArePendingViewsChangeWhatTheyView) {
       keep(rt_torch_torchtensor_flatten(keep(rt_torch_torchtensor_slice(row, 1, 0, 3, 2))));
   const int64_t separate = keep(rt_torch_torchtensor_clone(all));
   train(x, mean, var);
-  // flatten of a row with gaps is a view still: strides allow it.
+  // flatten of a row with gaps is still a view, because its strides allow it.
   EXPECT_THAT(read(mean), near({5.5, 14.5}));
   EXPECT_THAT(read(all), near({9, 9, 9, 5.5, 9, 14.5}));
   EXPECT_THAT(read(row), near({5.5, 9, 14.5}));
   EXPECT_THAT(read(separate), near({9, 9, 9, 9, 9, 9}));
 }
 
-// Two equal computations are done once; they are not the same tensor for that.
+// Equal computations run once, but their results must not share memory.
 TEST_P(InPlace, EqualValuesThatAreNotViewsStayApart) {
   const int64_t x = input(), zero = tensor({0, 0}, {2}), var = tensor({1, 1}, {2});
   const auto make = [&] { return keep(rt_torch_torchtensor_mul(zero, var)); };

@@ -1,5 +1,5 @@
-/* leak.c -- leaves a handle unfreed: with RT_TORCH_DEBUG=1 the library says so at exit. Prints what
-   the first call has to say of the environment. */
+/* leak.c -- leaves a handle unfreed: with RT_TORCH_DEBUG=1 the library reports it at exit. Prints
+   the first call's error about the environment. */
 #include <stdint.h>
 #include <stdio.h>
 

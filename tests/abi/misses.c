@@ -1,4 +1,4 @@
-/* misses.c -- records two batches that differ in one attribute: the second compiles again. */
+/* misses.c -- records two batches that differ in one attribute, so that each is compiled. */
 #include <stdio.h>
 
 #include "rt_torch.h"

@@ -1,5 +1,4 @@
-// rig.h -- what the ABI tests share: a fixture that leaves nothing behind, and handles that free
-// themselves.
+// rig.h -- shared by the ABI tests: fixtures that check for leaks, and a handle that frees itself.
 #pragma once
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -15,7 +14,7 @@
 
 namespace rt_test {
 
-/// A handle that is given back at the end of its scope, as compiled programs do.
+/// Owns a handle and frees it at the end of the scope, as compiled programs do.
 class Tensor {
  public:
   Tensor(int64_t handle = 0) : handle_(handle) {}
@@ -53,9 +52,8 @@ inline std::vector<float> values(int64_t handle) {
 }
 inline std::string last_error() { return rt_torch_last_error(); }
 
-/// Starts with nothing pending, policy observe and counters at 0; ends with the books balanced and
-/// no
-/// handle left.
+/// Starts with nothing pending, policy observe and counters at 0. Checks at the end that counters
+/// balance and that no handle is left.
 class AbiTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -80,8 +78,8 @@ class AbiTest : public testing::Test {
   int64_t handles_ = 0;
 };
 
-/// The same under each policy, over tensors of f64 that are freed at the end. No call may have
-/// failed, or the test has cleared the error.
+/// Runs under each policy; frees its f64 tensors at the end. Then no error may be set, so that a
+/// test clears those it expects.
 class PolicyTest : public AbiTest, public testing::WithParamInterface<const char*> {
  protected:
   using Doubles = std::vector<double>;

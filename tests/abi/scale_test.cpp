@@ -1,5 +1,4 @@
-// scale_test.cpp -- long chains on a small stack, several threads, dumps that read what was
-// recorded.
+// scale_test.cpp -- long chains on a small stack, several threads, memory of a wide network.
 #include <atomic>
 #include <cmath>
 #include <cstdio>
@@ -18,7 +17,7 @@ using Scale = AbiTest;
 
 constexpr int kLong = kSanitized ? 100'000 : 1'000'000;
 
-/// Adds one again and again, in a way that does not repeat: a loop would be cut.
+/// Adds one repeatedly without a period, since a periodic tape would be cut.
 Tensor long_chain(const Tensor& one) {
   std::mt19937 random(1);
   Tensor sum = full({2}, 0);
@@ -44,7 +43,7 @@ TEST_F(Scale, AMillionPendingAddsRecordForceDumpAndFreeOnASmallStack) {
       EXPECT_EQ(stat("batches"), 1);
     }
     {
-      Tensor sum = long_chain(one);  // freed without ever running
+      Tensor sum = long_chain(one);  // freed before it ran
     }
     EXPECT_EQ(rt_torch_pending(), 0);
     EXPECT_EQ(last_error(), "");
@@ -56,7 +55,7 @@ TEST_F(Scale, ALoopThatNeverReadsIsCutWhereItRepeats) {
   Tensor weight = full({4}, 1);
   const double ones[4] = {1, 1, 1, 1};
   const int64_t four = 4;
-  rt_torch_flush();  // the first batch must not differ by the weight's making
+  rt_torch_flush();  // the first batch must not contain the weight's creation
   rt_torch_stats_reset();
   int64_t hits = 0, batches = 0;
   for (int step = 0; step < 70'000; ++step) {
@@ -102,7 +101,7 @@ TEST_F(Scale, IntermediatesAreReleasedAtTheirLastUse) {
   std::vector<Tensor> weights;
   for (int64_t i = 0; i < kLayers; ++i) weights.push_back(full({kWidth, kWidth}, 0.01));
   Tensor x = full({kWidth, kWidth}, 1);
-  for (int round = 0; round < 3; ++round) {  // the last ones compiled
+  for (int round = 0; round < 3; ++round) {  // the last ones run compiled
     rt_torch_sync();
     rt_torch_stats_reset();
     const int64_t before = stat("live_bytes");

@@ -1,4 +1,4 @@
-/* sizes_one_by_one.c -- a client that declares five sizes where the header has a list of them. */
+/* sizes_one_by_one.c -- a client that declares five sizes where the header declares a list. */
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -36,7 +36,7 @@ static void free_after_checking(int64_t x, const int64_t* sizes, int64_t ndim) {
   rt_torch_torchtensor_free(x);
 }
 
-/* The call fails, and its message says what it was given and names both forms. */
+/* Expects that the call fails with a message that shows its arguments and names both forms. */
 static void refused(int64_t result, const char* given) {
   CHECK(result == 0);
   CHECK(strstr(rt_torch_last_error(), given) != NULL);
@@ -62,17 +62,17 @@ int main(void) {
   }
   for (i = 0; i < sizeof long_ones / sizeof *long_ones; ++i)
     free_after_checking(rt_torch_tensor_zeros(long_ones[i], 0, 0, 0, 1), &long_ones[i], 1);
-  x = rt_torch_tensor_full(2, 3, -1, -1, 2, 0.5); /* what does not count is not looked at */
+  x = rt_torch_tensor_full(2, 3, -1, -1, 2, 0.5); /* sizes beyond ndim are ignored */
   CHECK(rt_torch_torchtensor_sum(x) == 3);
   free_after_checking(x, sizes, 2);
   refused(rt_torch_tensor_full(2, 3, 0, 0, 9, 0.5), "ndim=9, value=0.5");
 
-  /* Sizes that no tensor can have are what they are in a list. */
+  /* Sizes that no tensor can have give the error that they give in a list. */
   CHECK(rt_torch_tensor_zeros(65535, INT64_MAX, INT64_MAX, 2, 4) == 0);
   CHECK(strstr(rt_torch_last_error(), "rt_torch_tensor_zeros(size=[65535,") != NULL);
   rt_torch_clear_error();
 
-  /* Where a list is needed a number is an error too. */
+  /* A number where a list is needed is an error. */
   x = rt_torch_tensor_ones(6, 0, 0, 0, 1);
   CHECK(rt_torch_torchtensor_reshape(x, 2, 3) == 0);
   CHECK(strstr(rt_torch_last_error(), "shape is the number 2; pass the address of a list") != NULL);

@@ -1,4 +1,4 @@
-// small_stack.h -- a thread whose stack no recursion over a long graph fits in.
+// small_stack.h -- runs a function on a stack that is too small for recursion over a long graph.
 #pragma once
 #include <gtest/gtest.h>
 #include <pthread.h>

@@ -1,4 +1,4 @@
-// stream_test.cpp -- streams: handles of their own kind, for a device to wait for.
+// stream_test.cpp -- streams: their calls submit pending work, and their handles are a kind apart.
 #include <gmock/gmock.h>
 
 #include <thread>
@@ -23,13 +23,13 @@ class Streams : public AbiTest {
     rt_torch_torchstream_free(stream_);
     AbiTest::TearDown();
   }
-  /// Something that is pending.
+  /// A pending tensor.
   static Tensor pending() {
     Tensor x = rt_torch_torchtensor_neg(full({2}, 1));
     EXPECT_GT(rt_torch_pending(), 0);
     return x;
   }
-  /// What was pending has been submitted, as a flush.
+  /// Expects that pending work was submitted by a flush.
   static void expect_flushed(int64_t flushes) {
     EXPECT_EQ(rt_torch_pending(), 0);
     EXPECT_EQ(stat("forced_by_flush"), flushes);
@@ -54,7 +54,7 @@ TEST_F(Streams, EveryCallSubmitsWhatIsPending) {
   rt_torch_torchstream_free(other);
   expect_flushed(4);
   const Tensor e = pending();
-  rt_torch_stream_free(rt_torch_stream_create(-7));  // every negative number is the CPU
+  rt_torch_stream_free(rt_torch_stream_create(-7));  // every negative index is the CPU
   expect_flushed(5);
 }
 

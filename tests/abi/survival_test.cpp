@@ -1,4 +1,4 @@
-// survival_test.cpp -- every exported function, called with what no program should pass.
+// survival_test.cpp -- calls every exported function with invalid arguments.
 #include <dlfcn.h>
 #include <gmock/gmock.h>
 
@@ -47,7 +47,7 @@ TEST_F(Survival, OfEveryExportedFunction) {
         }
         continue;
       }
-      rt_torch_torchtensor_free(result);  // it is of one of these kinds
+      rt_torch_torchtensor_free(result);  // the call of the wrong kind only fails
       rt_torch_torchstream_free(result);
     }
   }

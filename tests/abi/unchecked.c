@@ -1,4 +1,4 @@
-/* unchecked.c -- a program that makes mistakes and checks nothing. */
+/* unchecked.c -- a program that makes mistakes and checks no result. */
 #include "rt_torch.h"
 
 int main(void) {

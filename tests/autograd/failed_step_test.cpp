@@ -1,5 +1,5 @@
-// failed_step_test.cpp -- a step that fails leaves the model as it was: parameters, what optimizers
-// keep, running statistics and gradients have their last values that did not depend on the failure.
+// failed_step_test.cpp -- a failed step leaves the model unchanged: parameters, optimizer state,
+// running statistics and gradients keep their last values that did not depend on the failure.
 #include <cmath>
 #include <functional>
 
@@ -41,7 +41,7 @@ class FailedStep : public GradTest {
     return rt_torch_tensor_from_data(data.data(), static_cast<int64_t>(data.size()), sizes.data(),
                                      static_cast<int64_t>(sizes.size()));
   }
-  /// Forward and backward pass of a minibatch; the loss, or none where the call failed.
+  /// Forward and backward pass of a minibatch. Returns the loss, 0 where the call failed.
   static Tensor pass(int64_t x, int64_t w, std::initializer_list<int64_t> classes) {
     const Tensor logits = rt_torch_torchtensor_matmul(x, w), target = from_i64(classes);
     Tensor loss = rt_torch_nn_cross_entropy_tensor(logits, target);
@@ -55,7 +55,7 @@ class FailedStep : public GradTest {
       EXPECT_THAT(last_error(), testing::Not(HasSubstr(internal)));
     rt_torch_clear_error();
   }
-  /// What the failure of a batch left for sync to tell.
+  /// Takes the failures of batches that sync has not reported yet.
   void clear_failures() {
     while (rt_torch_sync() == 0) {
     }
@@ -65,8 +65,8 @@ class FailedStep : public GradTest {
 };
 INSTANTIATE_TEST_SUITE_P(Policies, FailedStep, each_policy(), name_of_policy);
 
-/// Trains over minibatches, of which class 3 of 3 is a bad one; the losses, NaN where they failed,
-/// and the parameter at the end.
+/// Results of training over minibatches, of which those with label 3 fail: the losses, NaN where
+/// they failed, and the final parameter.
 struct Training {
   std::vector<double> losses;
   std::vector<float> weights;
@@ -94,7 +94,7 @@ TEST_P(FailedStep, TheStepsAfterItAreThoseOfARunWithoutIt) {
       EXPECT_EQ(rt_torch_autograd_requires_grad(w), 1);
       return run;
     };
-    // The first step ever, one in the middle, several on end, often enough to come compiled.
+    // Failures come first, in the middle and in succession; enough steps follow to run compiled.
     const Training good = train({1, 2, 1, 0, 2, 1, 0, 1});
     const Training bad = train({3, 1, 2, 3, 3, 1, 0, 2, 1, 3, 0, 1, 3});
     EXPECT_EQ(bad.weights, good.weights) << static_cast<int>(rule);
@@ -161,7 +161,7 @@ TEST_P(FailedStep, AllThatSeesTheParameterGoesBackWithIt) {
       rt_torch_clear_error();
     }
   }
-  // They still are one memory.
+  // The views still share one memory.
   rt_torch_optimizer_zero_grad(of);
   const Tensor loss = pass(x_, w, {0, 1});
   rt_torch_optimizer_step(of);
@@ -171,7 +171,7 @@ TEST_P(FailedStep, AllThatSeesTheParameterGoesBackWithIt) {
   EXPECT_EQ(read(same), now);
 }
 
-/// The loss is read between backward and step, and so the batch has failed before the step comes.
+/// The read of the loss runs the batch, so that it fails before the step is recorded.
 TEST_P(FailedStep, AStepAfterAPassThatHasFailedLeavesItsParametersOut) {
   for (const Rule rule : {Rule::Momentum, Rule::Adam}) {
     Tensor w = tensor_of({.1, .2, .3, .4, .5, .6}, {2, 3});
@@ -193,7 +193,7 @@ TEST_P(FailedStep, AStepAfterAPassThatHasFailedLeavesItsParametersOut) {
   }
 }
 
-/// One step is left out for it, whether it was recorded in the batch of the pass or came later.
+/// One step is skipped per failed pass, in the batch of the pass or in a later one.
 TEST_P(FailedStep, APassThatHasFailedCostsOneStep) {
   for (const bool flushed : {false, true}) {
     const int64_t w = leaf({4, 4, 4, 4}, {2, 2});
@@ -233,7 +233,7 @@ TEST_P(FailedStep, EachOptimizerHeedsAPassThatIsLost) {
   EXPECT_EQ(read(w), ws);
   rt_torch_autograd_backward(0);
   zero_both();
-  step_both(0);  // of gradients that are zeros
+  step_both(0);  // the gradients are zeros
   EXPECT_NE(read(v), vs);
 }
 
@@ -285,7 +285,7 @@ TEST_P(FailedStep, RunningStatisticsGoBackWithoutTheLoss) {
 }
 
 TEST_P(FailedStep, ALossThatFailsHasNoGradientsWhateverTheyAreComputedOf) {
-  // The gradient of a sum is ones, and that of the cross entropy does not look at its operands.
+  // The gradient of a sum is ones, and that of the cross entropy reads none of its operands.
   const int64_t w = leaf({.1, .2}), of = optimizer(Rule::Adam, {w});
   const int64_t singular = tensor({1, 2, 2, 4}, {2, 2});
   const std::vector<std::function<int64_t()>> losses = {
@@ -307,7 +307,7 @@ TEST_P(FailedStep, ALossThatFailsHasNoGradientsWhateverTheyAreComputedOf) {
     rt_torch_clear_error();
     rt_torch_autograd_backward(failed);
     rt_torch_optimizer_step(of);
-    rt_torch_clear_error();  // without a loss there is nothing to step over
+    rt_torch_clear_error();  // where the call of the loss failed, backward and step fail too
     rt_torch_flush();
     clear_failures();
     EXPECT_THAT(read(w), near({.1, .2}));

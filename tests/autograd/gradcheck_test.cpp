@@ -1,5 +1,4 @@
-// gradcheck_test.cpp -- the gradients of every row that clients can call, against differences of
-// what the row gives.
+// gradcheck_test.cpp -- compares gradients of every exported row with differences of its results.
 #include <dlfcn.h>
 
 #include <cmath>
@@ -17,13 +16,13 @@ using rt::Kind;
 using rt::OpInfo;
 using Doubles = std::vector<double>;
 using Handles = std::vector<int64_t>;
-/// A handle to what comes of operands.
+/// Calls a function on operands and returns the result's handle.
 using Function = std::function<int64_t(const Handles&)>;
 
-/// Rows through which no gradient goes: their results are places.
+/// Rows without a gradient, because their results are indices.
 const std::set<std::string_view> kNoGradient = {"argmax", "argmin"};
 
-/// What an operand holds; gradients are asked for of those that are real.
+/// An operand; gradients are checked for real ones.
 struct Content {
   bool real;
   std::vector<int64_t> sizes;
@@ -37,13 +36,13 @@ int64_t make(const Content& content) {
                          content.real ? 1 : 3, 0);
 }
 
-/// Numbers in no order, all apart from each other and from 0: inside (0, 1), or of both signs.
-/// Integers are places in a dimension of two.
+/// Fills in unordered numbers, all distinct and nonzero: in (0, 1), or of both signs. Integers are
+/// indices into a dimension of two.
 void fill(std::vector<Content>& contents, bool both_signs) {
   int64_t next = 5;
   for (Content& content : contents)
     for (double& number : content.numbers) {
-      next = next * 620 % 1009;  // comes by each of 1008 numbers
+      next = next * 620 % 1009;  // runs through all of 1 to 1008
       number = static_cast<double>(next) / 1010;
       if (!content.real) number = next % 3 > 0;
       else if (both_signs && next % 2 == 0) number = -1.5 * number;
@@ -54,7 +53,7 @@ double element(int64_t handle) {
   return handle > 0 ? rt_torch_torchtensor_item(handle) : std::nan("");
 }
 
-/// The sum of the result's elements, each with a weight of its own; 0 on failure.
+/// A sum of the result's elements with different weights; 0 on failure.
 Tensor weighted_sum(const Function& function, const Handles& operands) {
   rt_torch_manual_seed(11);
   const Tensor result = function(operands);
@@ -75,7 +74,7 @@ double value(const Function& function, const std::vector<Content>& contents) {
   return element(weighted_sum(function, {tensors.begin(), tensors.end()}));
 }
 
-/// How the weighted sum changes with one of the contents' numbers.
+/// The derivative of the weighted sum by one number of the contents.
 double difference(const Function& function, const std::vector<Content>& contents, double& number) {
   constexpr double kStep = 1e-6;
   const double middle = number;
@@ -106,7 +105,7 @@ void expect_gradients(const Function& function, std::vector<Content>& contents,
   }
 }
 
-/// false where the function gives no finite number for these contents.
+/// Returns false where the function's result is not finite.
 bool check(const Function& function, std::vector<Content>& contents) {
   rt_torch_clear_error();
   if (!std::isfinite(value(function, contents))) return false;
@@ -125,8 +124,7 @@ bool check(const Function& function, std::vector<Content>& contents) {
 
 // ---- Rows as functions ------------------------------------------------------
 
-/// The function that gives the row's result as a handle; empty when there is none: what such a row
-/// computes crosses the ABI as a number alone.
+/// The function that returns the row's result as a handle; empty if the ABI returns only a number.
 std::string symbol_of(const OpInfo& row) {
   std::string symbol(row.symbol);
   if (row.result != Kind::Float) return symbol;
@@ -134,7 +132,7 @@ std::string symbol_of(const OpInfo& row) {
   return dlsym(RTLD_DEFAULT, symbol.c_str()) == nullptr ? "" : symbol;
 }
 
-/// Scalars of the client's: an exponent, a slope, an eps, a probability.
+/// The client's scalars: an exponent, a slope, an eps, a probability.
 double scalar_for(std::string_view name) { return name == "exponent" ? 2.5 : 0.3; }
 
 void add_list(Call& call, rt::Sizes list) {
@@ -142,7 +140,7 @@ void add_list(Call& call, rt::Sizes list) {
   call.add(static_cast<int64_t>(list.size()));
 }
 
-/// The call that the batch's one step stands for.
+/// The call that records the batch's only step.
 Function function_of(const OpInfo& row, const rt::Batch& batch) {
   return [&row, &batch](const Handles& operands) {
     const rt::Batch::Step& step = batch.steps[0];
@@ -224,7 +222,7 @@ TEST_P(GradCheck, AgreesWithDifferences) {
   EXPECT_GT(checked, 0);
 }
 
-// ---- What other functions record --------------------------------------------
+// ---- Calls that record several rows -----------------------------------------
 
 class GradCheckOf : public AbiTest {
  protected:

@@ -1,5 +1,5 @@
-// networks_test.cpp -- the gradients of the golden networks, under every policy, for forward passes
-// that have run, whose values are gone, or that are recorded again.
+// networks_test.cpp -- gradients of the golden networks under every policy, for forward passes
+// that have run, whose values were freed, or that are recorded again.
 #include <map>
 #include <string>
 #include <vector>
@@ -15,13 +15,13 @@ const std::vector<Json>& networks() {
   return all;
 }
 
-/// A way to come from the leaves to their gradients.
+/// A way to compute the leaves' gradients.
 struct Way {
   const char* name;
-  bool read = false;   ///< the losses are read before backward: the forward pass has run
-  bool freed = false;  ///< all but the leaves and the loss are given back before backward
-  bool apart = false;  ///< each loss has a forward pass and a backward of its own
-  int times = 1;       ///< gradients add up
+  bool read = false;   ///< losses are read before backward, which runs the forward pass
+  bool freed = false;  ///< all but the leaves and the loss are freed before backward
+  bool apart = false;  ///< each loss has its own forward and backward pass
+  int times = 1;       ///< passes, whose gradients add up
   bool at_once() const { return !read && !freed && !apart && times == 1; }
 };
 constexpr Way kWays[] = {
@@ -36,7 +36,7 @@ constexpr Way kWays[] = {
 
 class Networks : public AbiTest, public testing::WithParamInterface<size_t> {
  protected:
-  /// Forward and backward; with several losses, of their sum.
+  /// Forward and backward pass; several losses are summed.
   void descend(const Scope& given, const Way& way) {
     Scope forward(&given);
     forward.call(one_["calls"]);

@@ -1,5 +1,5 @@
-// optimizer_calls_test.cpp -- what an optimizer does with its parameters' handles, and what it
-// refuses.
+// optimizer_calls_test.cpp -- optimizers and the handles of their parameters, learning rates, and
+// refused arguments.
 #include <cmath>
 #include <limits>
 
@@ -26,7 +26,7 @@ class OptimizerCalls : public GradTest {
 };
 INSTANTIATE_TEST_SUITE_P(Policies, OptimizerCalls, each_policy(), name_of_policy);
 
-// ---- Parameters and who shares their memory ---------------------------------
+// ---- Parameters and their aliases -------------------------------------------
 
 TEST_P(OptimizerCalls, AStepRebindsTheHandle) {
   const int64_t p = leaf({1, 2}), twice = scaled(p, 2), optimizer = sgd({p});
@@ -52,7 +52,7 @@ TEST_P(OptimizerCalls, AStepIsNotPartOfTheGraph) {
     EXPECT_EQ(rt_torch_optimizer_zero_grad(optimizer), 0);
   }
   EXPECT_THAT(read(p), near({0.512, 1.024}));
-  rt_torch_autograd_set_requires_grad(p, 0);  // as of a leaf, not of a computed value
+  rt_torch_autograd_set_requires_grad(p, 0);  // allowed for leaves only: the parameter still is one
 }
 
 TEST_P(OptimizerCalls, ParametersWithoutAGradientStay) {
@@ -153,7 +153,7 @@ TEST_P(OptimizerCalls, AParameterIsItsLeafWhateverHandleIsFreed) {
 
 TEST_P(OptimizerCalls, AParameterThatIsMarkedLater) {
   Tensor given = rt_torch_torchtensor_clone(tensor({3, 4}, {2}));
-  const Tensor before = rt_torch_autograd_detach(given);  // its elements, and no part in training
+  const Tensor before = rt_torch_autograd_detach(given);  // shares the elements without gradients
   const int64_t optimizer = sgd({given}, 0.1);
   EXPECT_EQ(rt_torch_autograd_requires_grad(given), 0);
   step(optimizer);

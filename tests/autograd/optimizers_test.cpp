@@ -1,4 +1,4 @@
-// optimizers_test.cpp -- optimizers against the parameters that torch.optim's lead to in 100 steps.
+// optimizers_test.cpp -- compares parameters after 100 steps with those of torch.optim.
 #include <string>
 #include <vector>
 
@@ -14,7 +14,7 @@ const std::vector<Json>& trajectories() {
   return all;
 }
 
-/// When what a step has recorded runs.
+/// Recorded work runs at a read in each step, or when parameters are compared.
 enum class Reads { EachStep, Saved };
 
 class Optimizers : public AbiTest, public testing::WithParamInterface<size_t> {

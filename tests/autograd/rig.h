@@ -1,5 +1,5 @@
-// rig.h -- what the tests of gradients share: leaves and gradients of f64, a small network with its
-// optimizer.
+// rig.h -- shared by the tests of gradients: f64 leaves and their gradients, a small network with
+// an optimizer.
 #pragma once
 #include <string>
 #include <utility>
@@ -9,7 +9,7 @@
 
 namespace rt_test {
 
-/// A gradient as a list, and every error expected where it happens.
+/// Gradients as lists; tests expect each error where it occurs.
 class GradTest : public PolicyTest {
  protected:
   int64_t leaf(const Doubles& data, const std::vector<int64_t>& sizes) {
@@ -21,12 +21,12 @@ class GradTest : public PolicyTest {
     EXPECT_EQ(rt_torch_autograd_requires_grad(handle), 1) << last_error();
     return handle;
   }
-  /// Empty when there is none.
+  /// Empty if there is no gradient.
   static Doubles grad(int64_t handle) {
     const Tensor gradient = rt_torch_autograd_grad(handle);
     return gradient > 0 ? read(gradient) : Doubles();
   }
-  /// backward of the sum of all elements.
+  /// Runs backward on the sum of all elements.
   void backward_of_sum(int64_t handle) {
     rt_torch_autograd_backward(keep(rt_torch_torchtensor_sum_tensor(handle)));
   }
@@ -35,14 +35,14 @@ class GradTest : public PolicyTest {
   int64_t add(int64_t a, int64_t b) { return keep(rt_torch_torchtensor_add(a, b)); }
   int64_t mul(int64_t a, int64_t b) { return keep(rt_torch_torchtensor_mul(a, b)); }
 
-  /// The newest error has these words, and is forgotten.
+  /// Expects these words in the newest error, and clears it.
   static void expect_error(const std::vector<std::string>& parts) {
     for (const std::string& part : parts) EXPECT_THAT(last_error(), testing::HasSubstr(part));
     rt_torch_clear_error();
   }
 };
 
-/// Two layers with a loss, of f32; parameters and optimizer are freed with it.
+/// A two-layer f32 network with a loss, its parameters and optimizer.
 class Mlp {
  public:
   enum class Optimizer { Sgd, Adam };
@@ -67,7 +67,7 @@ class Mlp {
   Mlp& operator=(const Mlp&) = delete;
   ~Mlp() { EXPECT_EQ(rt_torch_optimizer_free(optimizer_), 0); }
 
-  /// Recorded; what it made but the loss is given back, as at the end of a scope.
+  /// Records a step and returns its loss; frees all other values, as the end of a scope does.
   Tensor step() {
     EXPECT_EQ(rt_torch_optimizer_zero_grad(optimizer_), 0);
     Tensor before = rt_torch_nn_linear(input_, parameters_[0], parameters_[1]);

@@ -1,4 +1,4 @@
-// semantics_test.cpp -- leaves, gradients and what is refused: as PyTorch does.
+// semantics_test.cpp -- leaves, gradients and refused calls behave as in PyTorch.
 #include <cmath>
 #include <thread>
 
@@ -21,7 +21,7 @@ INSTANTIATE_TEST_SUITE_P(Policies, Kept, each_policy(), name_of_policy);
 
 bool takes_part(int64_t handle) { return rt_torch_autograd_requires_grad(handle) == 1; }
 
-// ---- Who takes part ---------------------------------------------------------
+// ---- Values that take part in gradients -------------------------------------
 
 TEST_P(Leaves, WhatIsMadeOfThemTakesPart) {
   const int64_t x = leaf({1, 2}), other = tensor({3, 4}, {2});
@@ -417,7 +417,7 @@ TEST_P(Detach, LetsTwoLossesShareATrunkInTwoSteps) {
   EXPECT_THAT(grad(x), near({8, 40}));
 }
 
-// Optimizers written in Simple: parameters are made anew and marked again.
+// As an optimizer written in Simple does: parameters are new tensors, marked in each step.
 TEST_P(Leaves, RebuiltEachStepTrain) {
   Tensor p = rt_torch_torchtensor_mul_scalar(tensor({1, -2}, {2}), 1);
   rt_torch_autograd_set_requires_grad(p, 1);
@@ -439,7 +439,7 @@ TEST_P(Leaves, RebuiltEachStepTrain) {
   EXPECT_THAT(read(p), near({factor, -2 * factor}));
 }
 
-// ---- What is kept between forward and backward ------------------------------
+// ---- Values kept between forward and backward pass --------------------------
 
 constexpr int64_t kSide = 256, kBytes = kSide * kSide * 4;
 
@@ -497,7 +497,7 @@ TEST_F(LongGraph, IsNotRecursedOver) {
       Tensor y = rt_torch_torchtensor_clone(x);
       for (int i = 0; i < kLong; ++i) y = Tensor(rt_torch_torchtensor_mul(y, x));
       const Tensor loss = rt_torch_torchtensor_sum_tensor(y);
-      if (!backward) continue;  // the graph is freed without ever having been used
+      if (!backward) continue;  // frees a graph that was never used
       rt_torch_autograd_backward(loss);
       const Tensor gradient = rt_torch_autograd_grad(x);
       EXPECT_EQ(values(gradient)[1], static_cast<float>(kLong + 1));

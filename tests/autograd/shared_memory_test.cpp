@@ -1,5 +1,5 @@
-// shared_memory_test.cpp -- parameters that share memory: stepped one after the other, as PyTorch
-// does, and at a cost that grows with what is there.
+// shared_memory_test.cpp -- parameters that share memory are stepped in order, as in PyTorch, at a
+// cost linear in their count.
 #include <cmath>
 #include <functional>
 #include <numeric>
@@ -9,7 +9,7 @@
 namespace rt_test {
 namespace {
 
-/// torch.optim's rules, element by element.
+/// The rules of torch.optim for one element.
 struct Rule {
   std::string name;
   double momentum = 0, weight_decay = 0;
@@ -61,21 +61,21 @@ class SharedMemory : public GradTest {
   View flat() {
     return [this](int64_t of) { return keep(rt_torch_torchtensor_flatten(of)); };
   }
-  /// The same memory as a tensor of its own.
+  /// A view of all elements.
   View itself() {
     return [this](int64_t of) { return keep(rt_torch_torchtensor_transpose(of, 0, 0)); };
   }
 
   struct Parameter {
     int64_t handle;
-    std::vector<size_t> places;  ///< of its elements in the memory
+    std::vector<size_t> places;  ///< offsets of its elements in the memory
     double scale;
     std::vector<Rule::State> states;
   };
   static constexpr int64_t kRows = 4, kColumns = 6;
 
-  /// Steps over parameters that are these views of one matrix, the second half of them by an
-  /// optimizer of its own where `two` says so.
+  /// Trains parameters that are `views` of one matrix. With `two`, a second optimizer has half of
+  /// them.
   void train(const std::vector<View>& views, const Rule& rule, bool pending, bool two) {
     SCOPED_TRACE(rule.name + (pending ? ", pending" : "") + (two ? ", two optimizers" : ""));
     Doubles memory, numbers(kRows * kColumns);
@@ -117,7 +117,7 @@ class SharedMemory : public GradTest {
           value = rule.step(value, 2 * one.scale * before[one.places[i]], one.states[i], steps);
         }
       }
-      if (steps == 2) continue;  // two of them in a batch
+      if (steps == 2) continue;  // so that two steps share a batch
       EXPECT_THAT(read(all), near(memory));
       EXPECT_THAT(read(row),
                   near(Doubles(memory.begin() + kColumns, memory.begin() + 2 * kColumns)));
@@ -136,7 +136,7 @@ class SharedMemory : public GradTest {
         for (const bool two : {false, true}) train(views, rule, pending, two);
   }
 
-  /// Nodes of the third step over `count` parameters that `part` takes from a buffer.
+  /// Counts the nodes of the third step over `count` parameters, which `part` makes of a buffer.
   int64_t nodes_of_a_step(int64_t count, const View& make,
                           const std::function<int64_t(int64_t all, int64_t i)>& part) {
     const int64_t all = make(count);
@@ -209,7 +209,7 @@ TEST_P(SharedMemory, AStepOverColumnsOfOneMatrixGrowsWithTheirNumber) {
   EXPECT_LE(few, 4 * 40);
 }
 
-// Statistics in one buffer, the mean and the variance in one call.
+// One call changes the mean and the variance in one buffer.
 TEST_P(SharedMemory, StatisticsInOneBuffer) {
   const int64_t x = tensor({1, 10, 3, 30}, {2, 2}), all = tensor({0, 0, 1, 1}, {4});
   const int64_t mean = keep(rt_torch_torchtensor_slice(all, 0, 0, 2, 1));

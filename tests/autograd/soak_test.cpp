@@ -35,14 +35,14 @@ TEST_P(Soak, TenThousandStepsStayWhereTwoThousandWere) {
   const auto train = [&mlp] {
     for (int i = 0; i < kWindow; ++i) {
       rt_torch_torchtensor_item(mlp.step());
-      // A client looks at a gradient now and then.
+      // Clients read a gradient sometimes.
       if (i % 100 == 0) Tensor(rt_torch_autograd_grad(mlp.weight()));
     }
     return Levels();
   };
   Levels before = train();
   rt_torch_stats_reset();
-  // What the heap takes of the system once may come at any time; a leak is in each window.
+  // The heap may grow once in any window; a leak grows in every one.
   int64_t least = INT64_MAX, all = 0;
   for (int window = 0; window < kWindows; ++window) {
     const Levels now = train();
@@ -52,7 +52,7 @@ TEST_P(Soak, TenThousandStepsStayWhereTwoThousandWere) {
     all += now.resident - before.resident;
     before = now;
   }
-  if (!kSanitized) {  // sanitizers keep what is freed for a while
+  if (!kSanitized) {  // sanitizers delay frees
     EXPECT_LT(least, 32 << 10);
     EXPECT_LT(all, 4 << 20);
   }

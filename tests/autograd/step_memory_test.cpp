@@ -1,5 +1,5 @@
-// step_memory_test.cpp -- a step writes new parameters and what optimizers keep over the old ones,
-// where nobody sees those and nothing can fail any more that would need them.
+// step_memory_test.cpp -- a step writes new parameters and optimizer state over the old ones, if
+// these have no alias and no later failure could need them.
 #include <cmath>
 #include <condition_variable>
 #include <mutex>
@@ -15,7 +15,7 @@ constexpr int64_t kElements = int64_t{1} << 20;
 struct Rule {
   const char* name;
   int64_t (*make)(const int64_t* list, int64_t count);
-  double live;  ///< in parameters: itself, its gradient, what the optimizer keeps
+  double live;  ///< in parameters: itself, its gradient, the optimizer's state
 };
 const Rule kRules[] = {
     {"sgd", [](const int64_t* p, int64_t n) { return rt_torch_sgd_new(p, n, 0.1, 0, 0.01); }, 2},
@@ -31,7 +31,7 @@ const Rule kRules[] = {
      4},
 };
 
-/// Parameters of equal elements, and their optimizer.
+/// Parameters, each of equal elements, and their optimizer.
 class Model {
  public:
   Model(const Rule& rule, int64_t parameters, int64_t elements = kElements) {
@@ -51,7 +51,7 @@ class Model {
   int64_t parameter(size_t i) const { return parameters_[i]; }
   int64_t optimizer() const { return optimizer_; }
 
-  /// The loss, which adds an element picked out of two.
+  /// Returns the loss, which includes an element selected from two: index 7 fails.
   Tensor pass(int64_t index = 0) {
     const Tensor few = full({2}, 0.25), at = from_i64({index}),
                  picked = rt_torch_torchtensor_index_select(few, 0, at);
@@ -70,13 +70,13 @@ class Model {
     rt_torch_optimizer_step(optimizer_);
     return loss;
   }
-  /// An element of each parameter.
+  /// The first element of each parameter.
   std::vector<float> read() const {
     std::vector<float> first;
     for (const Tensor& parameter : parameters_) first.push_back(first_of(parameter));
     return first;
   }
-  /// The first of elements that must be equal.
+  /// The first element; all must be equal.
   static float first_of(int64_t tensor) {
     const std::vector<float> all = values(tensor);
     EXPECT_EQ(std::ranges::count(all, all[0]), std::ssize(all));
@@ -95,13 +95,13 @@ class StepMemory : public AbiTest, public testing::WithParamInterface<Rule> {
     rt_torch_set_policy("data");
     left_by_others_ = stat("live_bytes");
   }
-  /// Takes the failures that sync has to tell; returns their number.
+  /// Takes the failures that sync reports, and returns their count.
   static int clear_failures() {
     int told = 0;
     for (; rt_torch_sync() == 0; rt_torch_clear_error()) ++told;
     return told;
   }
-  /// Once it is compiled, `step` peaks little above what lives behind it.
+  /// Expects that a compiled `step` peaks little above the memory that stays live after it.
   template <class Step>
   void expect_little_above(double live, const Step& step, int64_t elements = kElements) const {
     const auto parameters = [&](const char* bytes) {
@@ -121,7 +121,7 @@ class StepMemory : public AbiTest, public testing::WithParamInterface<Rule> {
   }
 
  private:
-  int64_t left_by_others_ = 0;  ///< bytes, of tests in the same process
+  int64_t left_by_others_ = 0;  ///< bytes that other tests of this process left
 };
 INSTANTIATE_TEST_SUITE_P(Rules, StepMemory, testing::ValuesIn(kRules),
                          [](const auto& test) { return std::string(test.param.name); });
@@ -131,7 +131,7 @@ TEST_P(StepMemory, PeaksLittleAboveWhatLives) {
     SCOPED_TRACE(parameters);
     Model model(GetParam(), parameters);
     expect_little_above(GetParam().live, [&] { rt_torch_torchtensor_item(model.step()); });
-    // The gradients are there already.
+    // The gradients exist before the step's batch.
     expect_little_above(GetParam().live, [&] {
       rt_torch_optimizer_zero_grad(model.optimizer());
       Tensor loss = model.pass();
@@ -143,8 +143,8 @@ TEST_P(StepMemory, PeaksLittleAboveWhatLives) {
   }
 }
 
-/// Work that is recorded behind a step and does not depend on it runs before it. A step of so few
-/// elements does not end the batch.
+/// Independent work that is recorded after a step runs before it. A step of so few elements does
+/// not end the batch.
 TEST_P(StepMemory, WhatStandsBehindItDoesNotMatter) {
   constexpr int64_t kFew = 80'000;
   Model model(GetParam(), 1, kFew);
@@ -157,7 +157,7 @@ TEST_P(StepMemory, WhatStandsBehindItDoesNotMatter) {
   expect_little_above(GetParam().live, step, kFew);
 }
 
-/// A pass that follows a step may fail, and so has no part in its batch.
+/// A pass after a step may fail, so that it does not join the step's batch.
 TEST_P(StepMemory, WhenTheLossIsReadDoesNotMatter) {
   for (const bool between : {false, true}) {
     SCOPED_TRACE(between ? "between backward and step" : "never");
@@ -210,14 +210,14 @@ TEST_P(StepMemory, WhatFailsBehindItLeavesItAlone) {
   for (size_t i = 0; i < ends[0].size(); ++i) EXPECT_FLOAT_EQ(ends[0][i], ends[1][i]) << i;
 }
 
-/// Whoever may look at what a step changes, seen in programs whose tensors are large enough to be
-/// written over and, to compare, in those that are not.
+/// An alias of memory that a step changes. A program with tensors large enough to be written over
+/// is compared with one whose tensors are too small.
 struct Onlooker {
   const char* name;
   std::vector<float> (*run)(Model& model);
 };
 
-/// A thread that records, and reads when it is asked to.
+/// A thread that records at once, and reads when read() is called.
 class OtherThread {
  public:
   explicit OtherThread(int64_t tensor)

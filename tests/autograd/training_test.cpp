@@ -1,4 +1,4 @@
-// training_test.cpp -- a training step is one batch, from the cache once it has been seen.
+// training_test.cpp -- a training step is one batch, and a cache hit once that batch is known.
 #include <string>
 
 #include "tests/autograd/rig.h"
@@ -96,7 +96,7 @@ TEST_F(LongTraining, ALoopThatNeverReadsHitsTheCacheFromItsThirdCutOn) {
   rt_torch_set_policy("data");
   Mlp mlp(3, 4, 2, 2, Mlp::Optimizer::Sgd);
   mlp.step();
-  rt_torch_flush();  // the first step has no gradients to clear: its batch is another one
+  rt_torch_flush();  // the first step has another batch, since it has no gradients to clear
   rt_torch_stats_reset();
   for (int step = 0; step < 10'000; ++step) mlp.step();
   const int64_t cuts = stat("forced_by_limit");
