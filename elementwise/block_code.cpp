@@ -1,5 +1,4 @@
-// block_code.cpp -- a program of the block interpreter made ready: kernels found, chains formed,
-// registers put into places.
+// block_code.cpp -- prepares a program of the block interpreter: kernels, chains, registers.
 #include <algorithm>
 
 #include "elementwise/interpreter.h"
@@ -7,7 +6,7 @@
 
 namespace rt::cpu {
 
-/// Writes the code of one program.
+/// Fills in the BlockCode of one program.
 class BlockCoding {
  public:
   BlockCoding(BlockCode& code, const BlockProgram& program) : code_(code), program_(program) {
@@ -31,9 +30,9 @@ class BlockCoding {
  private:
   using Instruction = BlockProgram::Instruction;
 
-  /// How a link comes by its running value.
+  /// The way in which a link gets its running value.
   struct LinkStart {
-    bool loads;  ///< else it is the result of the instruction before
+    bool loads;  ///< loaded; else it is the previous instruction's result
     Running running;
     ChainKernel kernel;
     uint32_t taken() const { return running == Running::FirstAndSecond ? 2 : 1; }
@@ -65,7 +64,7 @@ class BlockCoding {
     return static_cast<uint16_t>(store_of_[of]);
   }
 
-  /// An instruction goes on with a chain where both are links of the same dtype.
+  /// An instruction continues a chain where it and the one before are links of one dtype.
   void find_chains() {
     const auto linked = [&](uint32_t i) {
       return program_.registers[instruction(i).target] == computed(i) && loading(i).kernel;
@@ -82,7 +81,7 @@ class BlockCoding {
   ChainKernel kernel(uint32_t i, Running running) const {
     return chain_kernel(instruction(i).op, computed(i), running);
   }
-  /// The entry with the first operand that a vector register can hold.
+  /// The start that loads the first operand which can be a running value.
   LinkStart loading(uint32_t i) const {
     if (sources(i).size() == 2 && sources(i)[0] == sources(i)[1])
       return {true, Running::FirstAndSecond, kernel(i, Running::FirstAndSecond)};
@@ -102,7 +101,7 @@ class BlockCoding {
           return {false, Running{static_cast<uint8_t>(k)}, link};
     return load;
   }
-  /// Whether all that is asked of an instruction's result is to be the next link's running value.
+  /// True where an instruction's result is nothing but the next link's running value.
   bool only_runs(uint32_t i) const {
     if (i + 1 == size() || begins_[i + 1]) return false;
     const uint16_t target = instruction(i).target;
@@ -110,7 +109,7 @@ class BlockCoding {
     return store_of_[target] < 0 && !next.loads && uses_[target] == next.taken();
   }
 
-  /// Gives a register a place, where there is one.
+  /// Gives the program's register `of` one of the code's. False where none is free.
   bool allocate(uint32_t of) {
     code_.register_bytes_ = std::max(code_.register_bytes_, item_size(program_.registers[of]));
     if (free_.empty()) {
@@ -134,7 +133,7 @@ class BlockCoding {
     const Instruction& from = instruction(i);
     if (begins_[i]) end_chain();
     if (!allocate(from.target)) {
-      // What a chain has read could be given back, were it to end here.
+      // The chain ends here, which frees the registers that it has read.
       begins_[i] = true;
       end_chain();
       if (!allocate(from.target)) too_many();
@@ -150,8 +149,9 @@ class BlockCoding {
                          static_cast<uint8_t>(item_size(target)),
                          store_of_[from.target],
                          from.scalar};
-    // No kernel reads where it writes, so operands give their places back after it has one. A chain
-    // reads for the next tile what it read for this one, so it gives none back before it ends.
+    // A kernel's output must not overlap its operands, so they free their registers after
+    // the target has one. A chain reads its operands again for each tile, so they free
+    // theirs when it ends.
     for (uint32_t k = 0; k < sources(i).size(); ++k) {
       const uint16_t source = sources(i)[k];
       step.sources[k] = register_of_[source];
@@ -163,7 +163,7 @@ class BlockCoding {
     code_.steps_.push_back(step);
   }
 
-  /// Makes links of the steps from `begin` on that form a chain; gives the step behind them.
+  /// Makes links of the steps from `begin` on that form a chain. Returns the step after them.
   uint32_t add_chain(uint32_t begin) {
     uint32_t end = begin + 1;
     while (end < size() && !begins_[end]) ++end;
@@ -201,12 +201,13 @@ class BlockCoding {
   BlockCode& code_;
   const BlockProgram& program_;
   uint32_t inputs_ = 0;
-  // By register. Programs of one instruction are made for every op that is run by itself.
-  Small<uint32_t, 8> last_use_;  ///< the last instruction
-  Small<uint32_t, 8> uses_;      ///< as operands
+  // By register. Small arrays, because every op that runs by itself is a program
+  // of one instruction.
+  Small<uint32_t, 8> last_use_;  ///< the last instruction that reads it
+  Small<uint32_t, 8> uses_;      ///< as an operand
   Small<int16_t, 8> store_of_;
   Small<uint8_t, 8> register_of_;
-  Small<bool, 8> begins_;  ///< by instruction: not the next link of the chain before it
+  Small<bool, 8> begins_;  ///< by instruction: it does not continue the chain before it
   Small<uint8_t, 8> free_, held_;
 };
 

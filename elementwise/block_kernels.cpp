@@ -1,5 +1,4 @@
-// block_kernels.cpp -- elementwise.def as loops over vectors: one per op and dtype, and all of them
-// once per instruction set.
+// block_kernels.cpp -- elementwise.def as loops over vectors, per op, dtype and instruction set.
 #include "elementwise/block_kernels.h"
 
 #include <algorithm>
@@ -21,12 +20,12 @@ HWY_BEFORE_NAMESPACE();
 namespace rt::cpu::HWY_NAMESPACE {
 namespace {
 
-/// One operand. Of a choice the first is bools.
+/// One operand. With `mask` it is bools, the condition of a choice.
 template <class D, bool mask, bool repeats>
 struct Stream {
   using T = std::conditional_t<mask, int8_t, hn::TFromD<D>>;
   const T* from;
-  int64_t along;  ///< 0 where the same elements count again and again, else -1
+  int64_t along;  ///< mask of the index: 0 where one element repeats, else -1
   HWY_INLINE explicit Stream(const BlockOperand& operand)
       : from(static_cast<const T*>(operand.data)), along(int64_t{operand.same} - 1) {}
   HWY_INLINE auto at(int64_t i) const {
@@ -39,7 +38,7 @@ struct Stream {
     else return load_first(D(), from, n);
   }
 };
-/// An operand that the op does not have.
+/// Stands for an operand that the op lacks.
 template <class D>
 struct NoStream {
   HWY_INLINE explicit NoStream(const BlockOperand&) {}
@@ -51,8 +50,8 @@ using StreamOf =
     std::conditional_t<(number < Expression::kOperands),
                        Stream<D, Expression::kChoice && number == 0, repeats>, NoStream<D>>;
 
-/// out[i] = Expression(a[i], b[i], c[i], s). What is left behind the last whole vector is computed
-/// by a vector that ends with it, and reaches back over elements that are computed twice.
+/// out[i] = Expression(a[i], b[i], c[i], s). The rest after the last whole vector is computed by a
+/// vector that ends with it, so that some elements are computed twice.
 template <class Expression, class T, bool repeats>
 HWY_INLINE void run_streams(int64_t n, void* out, const BlockOperand* operands,
                             [[maybe_unused]] int64_t scalar) {
@@ -106,7 +105,7 @@ void run_power(int64_t n, void* out, const BlockOperand* operands, int64_t scala
 
 struct KernelRow {
   uint32_t operands = 0;
-  BlockKernel kernels[5] = {};  ///< by DType; nullptr where it is not computed
+  BlockKernel kernels[5] = {};  ///< by DType; nullptr where the op does not compute in it
 
   template <class Expression, class T>
   constexpr void put() {
@@ -145,7 +144,7 @@ constexpr std::array<KernelRow, kOpCount> kernel_rows() {
 }
 constexpr std::array<KernelRow, kOpCount> kKernels = kernel_rows();
 
-// An elementwise row of the op table without a row in elementwise.def does not build.
+// An elementwise row of the op table without a row in elementwise.def does not compile.
 #define RT_CHECK(Id, ...)                                                 \
   static_assert((Rules{__VA_ARGS__}.kernel == Kernel::Elementwise) ==     \
                     (kKernels[static_cast<size_t>(Op::Id)].operands > 0), \

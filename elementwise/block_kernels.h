@@ -6,27 +6,26 @@ namespace rt::cpu {
 
 inline constexpr uint32_t kMaxOperands = 3;  ///< of an elementwise op
 
-/// Elements that one lies in memory as often as, where it stands for all of a block: no kernel
-/// reads more in one go.
+/// Copies in memory of an element that stands for a whole block. No kernel reads more elements at
+/// once, so it may read the same copies again.
 inline constexpr int64_t kRepeats = 128;
 
-/// One operand of a block: its elements, or the one that stands for all of them, kRepeats times or
-/// as often as the block is long.
+/// One operand of a block: its elements, or with `same` the one that stands for all of them, which
+/// is repeated kRepeats times or once for each element of a shorter block.
 struct BlockOperand {
   const void* data;
   bool same;
 };
 
-/// Computes n elements of `out` from those of the op's operands, which it must not overlap. They
-/// are not all `same`, since then the result is one element, too: n is 1 and all count as many.
-/// `scalar` is the bits of a double.
+/// Computes n elements of `out`, which must not overlap the operands. Where all operands are `same`
+/// the result is one element as well, and n is 1. `scalar` is the bits of a double.
 using BlockKernel = void (*)(int64_t n, void* out, const BlockOperand* operands, int64_t scalar);
 
-/// How many operands an elementwise op has.
+/// The number of operands of an elementwise op.
 uint32_t block_operands(Op op);
 
-/// The kernel of an op that computes in a dtype: that of its last operand. nullptr when it does
-/// not.
+/// The kernel of an op that computes in `dtype`, the dtype of its last operand. nullptr where the
+/// op does not compute in it.
 BlockKernel block_kernel(Op op, DType dtype);
 
 }  // namespace rt::cpu

@@ -1,5 +1,5 @@
-// chain_kernels.cpp -- the short rows of elementwise.def as links of chains: one per op, floating
-// dtype and place of the running value, and all of them once per instruction set.
+// chain_kernels.cpp -- the short rows of elementwise.def as links of chains, per op, floating
+// dtype, operands that are the running value, and instruction set.
 #include "elementwise/chain_kernels.h"
 
 #include <array>
@@ -18,7 +18,7 @@ HWY_BEFORE_NAMESPACE();
 namespace rt::cpu::HWY_NAMESPACE {
 namespace {
 
-/// Vectors of a tile: as many as every calling convention in use passes in registers.
+/// Vectors of a tile: as many as all calling conventions in use pass in registers.
 constexpr size_t kVectors = 8;
 
 template <class T>
@@ -27,8 +27,8 @@ template <class T>
 constexpr int64_t kTile = static_cast<int64_t>(kVectors* hn::MaxLanes(Tag<T>()));
 static_assert(kTile<float> <= kRepeats);
 
-/// The compiler, which sees vectors go from function to function, does not know where they end:
-/// with upper halves in use every instruction of the older sets would take many times as long.
+/// Clears the upper halves of the vector registers. With these in use, instructions of older sets
+/// would be many times slower, and the compiler does not see where a chain ends.
 HWY_INLINE void leave() {
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2
   _mm256_zeroupper();
@@ -40,14 +40,14 @@ using VectorOf = hn::Vec<Tag<T>>;
 template <class T, class Vectors = std::make_index_sequence<kVectors>>
 struct Links;
 
-/// Elements [i, i + kTile) of a chain are computed by `kernel(link, memory, i, running value...)`.
+/// `kernel(link, memory, i, running value...)` computes elements [i, i + kTile) of a chain.
 template <class T, size_t... k>
 struct Links<T, std::index_sequence<k...>> {
   using D = Tag<T>;
   using Kernel = void (*)(const ChainLink*, const ChainMemory*, int64_t, VectorOf<T, k>...);
   static constexpr int64_t kLanes = hn::MaxLanes(D());
 
-  /// The call is the last thing that a link does, so that the compiler makes it a jump.
+  /// Must be the last call of a link, so that the compiler makes it a jump.
   static HWY_INLINE void next(const ChainLink* link, const ChainMemory* memory, int64_t i,
                               VectorOf<T, k>... running) {
     reinterpret_cast<Kernel>(link[1].kernel)(link + 1, memory, i, running...);
@@ -78,7 +78,7 @@ struct Links<T, std::index_sequence<k...>> {
     (hn::StoreU(running, D(), to + k * kLanes), ...);
   }
 
-  /// An operand of an op: the running value, or in memory.
+  /// An operand of an op: the running value, or elements in memory.
   template <class Expression, Running running, int number>
   struct Operand {
     static constexpr bool kIs = number < Expression::kOperands;

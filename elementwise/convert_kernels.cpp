@@ -1,5 +1,5 @@
-// convert_kernels.cpp -- conversions between dtypes as loops, once per instruction set. They are
-// left to the compiler: one expression serves all pairs of types.
+// convert_kernels.cpp -- conversions between dtypes as loops, compiled once per instruction set.
+// The compiler vectorizes them, so that one expression covers all pairs of types.
 #include "elementwise/convert_kernels.h"
 
 #include <array>

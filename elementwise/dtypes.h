@@ -1,5 +1,4 @@
-// dtypes.h -- the C++ types behind DType, the one conversion between any two, and dispatch over
-// them.
+// dtypes.h -- the C++ types behind DType, conversion between any two, and dispatch over them.
 #pragma once
 #include <bit>
 #include <cmath>
@@ -13,7 +12,7 @@
 
 namespace rt::cpu {
 
-/// 16-bit floats are stored and converted only: kernels are given f32 in their place.
+/// 16-bit floats are only stored and converted. Kernels get f32 instead.
 struct Half {
   uint16_t bits;
 };
@@ -40,7 +39,7 @@ inline Half to_half(float value) {
   } else if (bits >= 143u << 23) {
     bits = 0x7c00;
   } else if (bits < 113u << 23) {
-    // The sum's last place is the smallest half, so that the addition does the rounding.
+    // The sum's last bit has the value of the smallest half, so that the addition rounds.
     bits = std::bit_cast<uint32_t>(std::bit_cast<float>(bits) + 0.5f) - (126u << 23);
   } else {
     bits = (bits + 0xfffu + (bits >> 13 & 1u) - (112u << 23)) >> 13;
@@ -54,8 +53,8 @@ inline BFloat16 to_bfloat16(float value) {
   return {static_cast<uint16_t>((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16)};
 }
 
-/// A value as another type: floats are truncated towards zero, and what does not fit becomes the
-/// smallest integer, as x86 has it; integers wrap; anything but zero is true.
+/// Converts a value. Floats are truncated towards zero; NaN and floats that do not fit become the
+/// smallest integer, as on x86. Integers wrap. Anything but zero is true.
 template <class To, class From>
 inline To convert(From value) {
   if constexpr (std::is_same_v<To, From>) {
@@ -109,7 +108,9 @@ decltype(auto) visit_stored(DType dtype, F&& f) {
   fail(what, " is not implemented for ", name(dtype), " on the reference backend");
 }
 
-/// The same for the types that `what` is computed in; the others are refused.
+/// Each calls f(Type<T>{}) for the dtypes that `what` is computed in: visit_computed takes
+/// f32, f64, i32, i64 and bool, visit_number all of these but bool, visit_float f32 and f64.
+/// Throws Error for others.
 template <class F>
 decltype(auto) visit_computed(std::string_view what, DType dtype, F&& f) {
   switch (dtype) {
@@ -140,7 +141,8 @@ decltype(auto) visit_float(std::string_view what, DType dtype, F&& f) {
   }
 }
 
-/// Calls f(Type<T>{}) for an unsigned integer as wide as `dtype`, for what only moves elements.
+/// Calls f(Type<T>{}) for an unsigned integer as wide as `dtype`, for code that
+/// only moves elements.
 template <class F>
 decltype(auto) visit_width(DType dtype, F&& f) {
   switch (item_size(dtype)) {

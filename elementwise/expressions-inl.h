@@ -1,5 +1,4 @@
-// expressions-inl.h -- the rows of elementwise.def as formulas over lanes; included once per
-// instruction set.
+// expressions-inl.h -- the rows of elementwise.def as formulas, once per instruction set.
 #if defined(RT_EXPRESSIONS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef RT_EXPRESSIONS_INL_H_
 #undef RT_EXPRESSIONS_INL_H_
@@ -19,14 +18,14 @@ HWY_INLINE Lanes<D> cross_entropy_term(Lanes<D> p, Lanes<D> target) {
   return (target - 1) * log_not - target * log_p;
 }
 
-/// The gradient of cross_entropy_term at p.
+/// The gradient of cross_entropy_term with respect to p.
 template <class D>
 HWY_INLINE Lanes<D> cross_entropy_slope(Lanes<D> p, Lanes<D> target) {
-  // The bound is a float in PyTorch, for doubles too.
+  // PyTorch's bound is a float for doubles too.
   return (p - target) / max((1 - p) * p, hn::TFromD<D>(1e-12f));
 }
 
-enum Takes { Floats = 2, Numbers = 4, All = 5 };  ///< how many of the first DTypes
+enum Takes { Floats = 2, Numbers = 4, All = 5 };  ///< the number of DTypes, from the first on
 enum Work { Short, Long };
 
 #define RT_FORMULA(Id, takes, work, operands, choice, first, second, third, expression) \

@@ -1,6 +1,6 @@
 // fold-inl.h -- folds over lanes; included once per instruction set.
-// The result is the same bits with each: which elements meet in which order is fixed, and a
-// multiplication is never joined with an addition.
+// All sets give equal bits: the order in which elements are combined is fixed, and a multiplication
+// is never fused with an addition.
 #if defined(RT_FOLD_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef RT_FOLD_INL_H_
 #undef RT_FOLD_INL_H_
@@ -29,7 +29,7 @@ HWY_INLINE bool is_nan(T x) {
   return x != x;
 }
 
-// A folder says how an element, or lanes of them, comes to an accumulator of the same form.
+// A folder combines an element with an accumulator. Both are numbers, or both are lanes.
 struct FoldSum {
   static constexpr bool kInDouble = true;
   template <class A>
@@ -86,7 +86,8 @@ using WideOf = std::conditional_t<Folder::kInDouble, Doubles<D>, Whole<D>>;
 template <class Folder, class T>
 using AccumulatorOf = std::conditional_t<Folder::kInDouble, double, T>;
 
-/// Folds as many whole groups of kFoldLanes as there are; gives how many elements that was.
+/// Folds all whole groups of kFoldLanes elements into `lanes`. Returns the
+/// number of these elements.
 template <class Folder, class T, size_t... k>
 HWY_INLINE int64_t fold_groups(std::index_sequence<k...>, int64_t n, const T* x,
                                AccumulatorOf<Folder, T> shift, AccumulatorOf<Folder, T>* lanes) {
@@ -103,7 +104,7 @@ HWY_INLINE int64_t fold_groups(std::index_sequence<k...>, int64_t n, const T* x,
   return i;
 }
 
-/// Folds n elements that lie one after the other.
+/// Folds n contiguous elements.
 template <class Folder, class T>
 HWY_INLINE AccumulatorOf<Folder, T> fold_run(int64_t n, const T* x,
                                              AccumulatorOf<Folder, T> shift) {
@@ -117,7 +118,7 @@ HWY_INLINE AccumulatorOf<Folder, T> fold_run(int64_t n, const T* x,
     for (A& lane : lanes) lane = Folder::template start<A>();
   for (int64_t lane = 0; i < n; ++i, ++lane)
     lanes[lane] = Folder()(lanes[lane], static_cast<A>(x[i]), shift);
-  // What lies behind a short run's end holds nothing to be joined.
+  // The lanes after the end of a short run hold no elements to be joined.
   const size_t used = n < kFoldLanes ? static_cast<size_t>(n) : kFoldLanes;
   for (size_t width = std::bit_ceil(used) / 2; width > 0; width /= 2)
     for (size_t lane = 0; lane < width; ++lane)
@@ -125,7 +126,7 @@ HWY_INLINE AccumulatorOf<Folder, T> fold_run(int64_t n, const T* x,
   return lanes[0];
 }
 
-/// Folds rows of n elements into n accumulators, row by row.
+/// Folds rows of n elements, `stride` elements apart, into n accumulators, row by row.
 template <class Folder, class T>
 HWY_INLINE void fold_columns(int64_t rows, int64_t stride, int64_t n, const T* x,
                              const AccumulatorOf<Folder, T>* shifts,

@@ -93,7 +93,7 @@ int64_t find(int64_t n, const void* in, const void* value) {
   return 0;
 }
 
-/// From the last row to the first, so that the first stays.
+/// Goes from the last row to the first, so that the first match stays.
 template <class T>
 void find_columns(int64_t rows, int64_t stride, int64_t n, const void* in, const void* values,
                   int64_t* HWY_RESTRICT out) {

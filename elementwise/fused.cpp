@@ -1,4 +1,4 @@
-// fused.cpp -- from a group of steps to a program of the block interpreter.
+// fused.cpp -- makes a group of steps a program of the block interpreter.
 #include "elementwise/fused.h"
 
 #include <algorithm>
@@ -9,7 +9,7 @@
 namespace rt::cpu {
 namespace {
 
-/// Scalars up to which a run keeps them on the stack.
+/// A run keeps up to so many scalars on the stack.
 constexpr uint32_t kFewScalars = 64;
 
 bool is_fold(Op op) { return op == Op::Sum || op == Op::Mean; }
@@ -52,7 +52,7 @@ class Writing {
     for (const Batch::Step& step : group.steps)
       if (!is_fold(step.op)) instruction(step);
   }
-  /// Registers are those of values in the dtype that they have or are wanted in.
+  /// The register of a value in its own dtype or in one that a step takes it in.
   uint16_t of(uint32_t value, DType dtype) const { return registers_.at(key(value, dtype)); }
 
   BlockProgram program;
@@ -83,7 +83,7 @@ class Writing {
       const uint32_t value = group_.operands_of(step)[i];
       const DType wanted = operand_dtype(group_, step, i), has = group_.values[value].dtype;
       if (!group_.is_input(value) && has != wanted) {
-        // Converted again for each step that wants it: that is quicker than to keep it.
+        // Converted again for each step that takes it, which is faster than keeping it.
         const uint16_t source = of(value, has);
         registers_.erase(key(value, wanted));
         program.code.push_back({Op::Cast, add(value, wanted), {source}, 0});

@@ -1,5 +1,4 @@
-// interpreter.cpp -- the block interpreter: the walk over broadcast operands and the loop over
-// steps and chains.
+// interpreter.cpp -- the block interpreter: walks over broadcast operands, runs steps and chains.
 #include "elementwise/interpreter.h"
 
 #include <algorithm>
@@ -13,13 +12,13 @@
 namespace rt::cpu {
 namespace {
 
-/// Bytes of the places that a block goes through in turn, which fit the first-level cache.
+/// Bytes of all registers of a block, which fit the first-level cache.
 constexpr int64_t kBlockBytes = 24 << 10;
 constexpr int64_t kMinBlock = 256, kMaxBlock = 2048;
-/// Bytes of a thread's memory up to which that is on its stack.
+/// A thread's memory is on its stack up to so many bytes.
 constexpr size_t kOnStack = 48 << 10;
 
-/// Elements times instructions below which a second thread costs more than it brings.
+/// Elements times instructions below which a second thread costs more than it gains.
 constexpr int64_t kParallelFrom = 1 << 18;
 
 /// The walk over the outputs in row-major order, with neighbouring dimensions joined.
@@ -29,7 +28,7 @@ struct Walk {
   bool by_rows = true;  ///< blocks end where the innermost dimension ends
 };
 
-/// An input as the walk meets it.
+/// An input, as the walk reads it.
 struct Operand {
   enum Mode {
     kDirect,    ///< read in place: its elements follow each other as the output's do
@@ -46,7 +45,8 @@ struct Operand {
 
 using Operands = Small<Operand, kMaxRegisters>;
 
-/// Joins dimensions that lie evenly for all operands; writes the operands' strides.
+/// Joins neighbouring dimensions where the strides of all operands allow it, and
+/// writes these strides.
 Walk join_dims(Sizes sizes, std::span<const ElementSource> sources, Operands& operands) {
   Walk walk;
   for (size_t d = 0; d < sizes.size(); ++d) {
@@ -62,7 +62,7 @@ Walk join_dims(Sizes sizes, std::span<const ElementSource> sources, Operands& op
       operands[i].strides[even ? last - 1 : last] = sources[i].strides[d];
   }
   if (!walk.sizes.empty()) walk.inner = walk.sizes.back();
-  // Short rows would make short blocks: then blocks run across rows, and operands are gathered.
+  // Short rows would make short blocks, so blocks run across them and operands are gathered.
   walk.by_rows = walk.sizes.size() < 2 || walk.inner >= kMinBlock / 2;
   return walk;
 }
@@ -129,7 +129,7 @@ void fill(int64_t n, int64_t item, char* out, const void* value) {
   else fill<uint8_t>(n, out, value);
 }
 
-/// What a fold has come to: a double for floats, else an integer that wraps.
+/// A fold's accumulator: a double for floats, else an integer that wraps.
 union Folded {
   double real;
   uint64_t integer;
@@ -140,7 +140,7 @@ void put(char* out, T value) {
   *reinterpret_cast<T*>(out) = value;
 }
 
-/// The runs' results joined in their order, as reduce.cpp joins them.
+/// Joins the results of the runs in order, as reduce.cpp does.
 void finish(Op op, DType source, DType dtype, std::span<const Folded> runs, int64_t count,
             char* out) {
   Folded all = runs[0];
@@ -159,7 +159,7 @@ void finish(Op op, DType source, DType dtype, std::span<const Folded> runs, int6
 
 /// One run of a program.
 struct BlockRun {
-  // Were this an aggregate, all of its lists would be set to zeros.
+  // A constructor, because an aggregate would set all of its lists to zero.
   BlockRun(const BlockCode& of, const int64_t* values, std::span<char* const> to)
       : code(of), scalars(values), outputs(to) {}
 
@@ -167,18 +167,18 @@ struct BlockRun {
   const int64_t* scalars;
   std::span<char* const> outputs;
   Walk walk;
-  int64_t block = 0;  ///< elements computed in one go
-  int64_t held = 0;   ///< elements that a place has memory for
+  int64_t block = 0;  ///< elements computed at once
+  int64_t held = 0;   ///< elements that a register has memory for
   Operands operands;
   Small<int64_t, kFewDims * kMaxRegisters> strides;  ///< of the operands, one after the other
-  Folded* folded = nullptr;                          ///< fold by fold, the result of each run
+  Folded* folded = nullptr;                          ///< by fold, then by run
   int64_t runs = 0;
 
-  /// What one thread has: where each place's elements are for the present block, and memory.
+  /// A thread's registers for the present block, and its memory.
   struct Scratch {
     std::array<BlockOperand, kMaxRegisters> registers;
-    std::array<char*, kMaxRegisters> targets;  ///< of chains, by place
-    std::array<char*, kMaxRegisters> stores;   ///< where the first element of all would be
+    std::array<char*, kMaxRegisters> targets;  ///< of chains, by register
+    std::array<char*, kMaxRegisters> stores;   ///< addresses that element 0 of the walk would have
     char* memory;
   };
 
@@ -198,8 +198,8 @@ struct BlockRun {
       fill(std::min(n, kRepeats), item_size(code.inputs_[i]), memory, memory);
     }
   }
-  /// An operand's elements of the walk's [begin, begin + n), one after the other: where they lie,
-  /// or copied.
+  /// An operand's elements of the walk's [begin, begin + n), one after the other: in the operand's
+  /// own memory or in `copy`.
   const char* in_order(const Operand& operand, int64_t item, int64_t begin, int64_t n,
                        char* copy) const {
     if (operand.mode == Operand::kDirect && !(walk.by_rows && walk.sizes.size() > 1))
@@ -210,7 +210,7 @@ struct BlockRun {
   }
   int64_t place_bytes() const { return code.register_bytes_ * held; }
 
-  /// Where a step's store is, or nullptr.
+  /// The address of a step's store, or nullptr.
   static char* store_of(const Scratch& thread, const BlockCode::Step& step, int64_t begin) {
     return step.store < 0 ? nullptr
                           : thread.stores[static_cast<size_t>(step.store)] + begin * step.item;
@@ -248,7 +248,7 @@ struct BlockRun {
               {thread.registers.data(), thread.targets.data(), scalars}, n);
   }
 
-  /// Computes the walk's [begin, begin + n). In a walk by rows that is part of one row.
+  /// Computes the walk's [begin, begin + n). In a walk by rows this range lies in one row.
   void compute(Scratch& thread, int64_t begin, int64_t n) const {
     for (uint32_t i = 0; i < operands.size(); ++i) load(thread, i, begin, n);
     for (uint32_t i = 0; i < code.steps_.size();) {
@@ -265,7 +265,7 @@ struct BlockRun {
     }
   }
 
-  /// Computes the walk's runs [first, last) on a thread whose memory that is.
+  /// Computes the walk's runs [first, last). `memory` is the thread's own, of thread_bytes() bytes.
   void compute_runs(int64_t first, int64_t last, char* memory) {
     Scratch thread;
     thread.memory = memory;
@@ -303,7 +303,8 @@ struct BlockRun {
     for (const BlockCode::Store& store : code.stores_) scratch += store.output < 0;
     return static_cast<size_t>(code.registers_ * place_bytes()) + scratch * kFoldRun * 8;
   }
-  /// Memory for one thread: on the stack where it is little. False when there is none.
+  /// Calls body(memory) with memory for one thread, on the stack where it is little. False
+  /// when there is none.
   template <class Body>
   bool with_memory(const Body& body) const {
     const size_t bytes = thread_bytes();
@@ -318,13 +319,13 @@ struct BlockRun {
   void compute_all(const Team& team, char* reserve) {
     const auto work = std::max<int64_t>(1, std::ssize(code.steps_)) * walk.count;
     const bool alone = team.threads <= 1 || runs < 2 || work < kParallelFrom;
-    // Which runs a piece has does not show in the results.
+    // Results do not depend on the division of runs into pieces.
     struct Pieces {
       BlockRun& run;
       int64_t length;
       char* reserve;
-      std::mutex turn{};                 ///< of those who compute in the reserve
-      std::atomic<bool> failed = false;  ///< exceptions end at the edge of a thread's work
+      std::mutex turn{};                 ///< guards the reserve
+      std::atomic<bool> failed = false;  ///< set because exceptions must not leave a thread's work
       void compute(int64_t piece) {
         const int64_t first = piece * length, last = std::min(run.runs, first + length);
         const auto body = [&](char* memory) { run.compute_runs(first, last, memory); };
@@ -373,7 +374,7 @@ void BlockCode::run(Sizes sizes, std::span<const ElementSource> sources,
     Operand::Mode& mode = run.operands[i].mode = mode_of(run.operands[i], run.walk);
     if (sources[i].overwritten && mode == Operand::kDirect) mode = Operand::kGathered;
   }
-  // An empty sum is a sum as well.
+  // A fold of no elements has a result as well, so it needs a run.
   run.runs = folds_.empty() ? (count + kFoldRun - 1) / kFoldRun
                             : std::max<int64_t>(1, (count + kFoldRun - 1) / kFoldRun);
   Small<Folded, 64> folded;
@@ -387,7 +388,7 @@ void BlockCode::run(Sizes sizes, std::span<const ElementSource> sources,
   }
   const int64_t fits = kBlockBytes / (register_bytes_ * std::max(1u, registers_));
   run.block = run.held = std::clamp(fits / kMinBlock * kMinBlock, kMinBlock, kMaxBlock);
-  // What goes from memory to memory needs places for repeated elements only, and for the blocks
+  // Without results to be kept, registers need memory for repeated elements only, and for blocks
   // that are too short for chains.
   const auto in_memory = [](const Operand& operand) { return operand.mode != Operand::kGathered; };
   if (kept_ == 0 && std::ranges::all_of(run.operands, in_memory))

@@ -1,5 +1,5 @@
 // lanes-inl.h -- vectors that are written like numbers; included once per instruction set.
-// No include guard of the usual kind: the marker flips each time foreach_target.h comes round.
+// The include guard flips, because foreach_target.h includes the file once per instruction set.
 #if defined(RT_LANES_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef RT_LANES_INL_H_
 #undef RT_LANES_INL_H_
@@ -20,7 +20,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 template <class D>
 struct Lanes;
 
-/// The answers of a comparison, lane by lane.
+/// The results of a comparison, lane by lane.
 template <class D>
 struct Mask {
   hn::Mask<D> mask;
@@ -31,14 +31,14 @@ struct Mask {
   friend HWY_INLINE Lanes<D> select(Mask mask, Lanes<D> yes, Lanes<D> no) {
     return hn::IfThenElse(mask.mask, yes.vector, no.vector);
   }
-  /// Zero where the answer is yes.
+  /// Zero where the mask is set, else `a`.
   friend HWY_INLINE Lanes<D> clear(Mask mask, Lanes<D> a) {
     return hn::IfThenZeroElse(mask.mask, a.vector);
   }
 };
 
-/// As many numbers as a vector of Highway's tag D holds. Numbers stand for vectors of them.
-/// Integers wrap. Lanes of int8_t are bools, 0 and 1: their sum is or, their product is and.
+/// The numbers of a vector of Highway's tag D. A single number converts to a vector that repeats
+/// it. Integers wrap. Lanes of int8_t are bools, 0 and 1: their sum is or, their product is and.
 template <class D>
 struct Lanes {
   using Tag = D;
@@ -70,7 +70,7 @@ struct Lanes {
   friend HWY_INLINE Mask<D> operator<=(Lanes a, Lanes b) { return {hn::Le(a.vector, b.vector)}; }
   friend HWY_INLINE Mask<D> operator>=(Lanes a, Lanes b) { return {hn::Ge(a.vector, b.vector)}; }
   friend HWY_INLINE Mask<D> operator==(Lanes a, Lanes b) { return {hn::Eq(a.vector, b.vector)}; }
-  // Highway's own answer for NaN differs from one instruction set to the next.
+  // Highway's Ne gives different results for NaN on different instruction sets.
   friend HWY_INLINE Mask<D> operator!=(Lanes a, Lanes b) { return !(a == b); }
   friend HWY_INLINE Mask<D> is_nan(Lanes a) {
     if constexpr (std::is_floating_point_v<T>) return {hn::IsNaN(a.vector)};
@@ -81,7 +81,7 @@ struct Lanes {
   friend HWY_INLINE Lanes mul_add(Lanes a, Lanes b, Lanes c) {
     return hn::MulAdd(a.vector, b.vector, c.vector);
   }
-  /// c - a * b likewise.
+  /// c - a * b, rounded as in mul_add.
   friend HWY_INLINE Lanes neg_mul_add(Lanes c, Lanes a, Lanes b) {
     return hn::NegMulAdd(a.vector, b.vector, c.vector);
   }
@@ -94,11 +94,11 @@ struct Lanes {
   friend HWY_INLINE Lanes max(Lanes a, Lanes b) { return select(a > b, a, b); }
 };
 
-/// How T lies in lanes.
+/// The lane type in which T is stored.
 template <class T>
 using StoredLane = std::conditional_t<std::is_same_v<T, bool>, int8_t, T>;
 
-/// Floats by their bits.
+/// The bits of floats.
 template <class D>
 using Unsigned = Lanes<hn::RebindToUnsigned<D>>;
 template <class D>
@@ -119,7 +119,7 @@ HWY_INLINE void store(Lanes<D> a, hn::TFromD<D>* to) {
   hn::StoreU(a.vector, D(), to);
 }
 
-/// The first n numbers, fewer than a vector has; the other lanes repeat the first number.
+/// Loads the first n numbers, fewer than a vector has. The other lanes repeat the first number.
 template <class D>
 HWY_INLINE Lanes<D> load_first(D d, const hn::TFromD<D>* from, int64_t n) {
   using T = hn::TFromD<D>;
@@ -138,7 +138,7 @@ HWY_INLINE void store_first(Lanes<D> a, hn::TFromD<D>* to, int64_t n) {
     if (static_cast<int64_t>(i) < n) to[i] = padded[i];
 }
 
-/// Bools in memory as answers for as many numbers.
+/// Loads bools as a mask for as many numbers.
 template <class D>
 HWY_INLINE Mask<D> load_mask(D d, const int8_t* from) {
   const auto bytes = hn::LoadU(hn::Rebind<int8_t, D>(), from);
@@ -179,7 +179,7 @@ HWY_INLINE void store_first(Mask<D> a, int8_t* to, int64_t n) {
   std::copy_n(padded, n, to);
 }
 
-/// Lanes in the form in which they are: what stands for Doubles where nothing is converted.
+/// Lanes without conversion, with the interface of DoublesOfFloats.
 template <class D>
 struct Whole {
   using Tag = D;
@@ -197,7 +197,7 @@ struct Whole {
 };
 
 #if HWY_TARGET == HWY_SCALAR
-/// Lanes of floats as doubles. A vector of one has no halves.
+/// Lanes of floats as doubles. The vectors of HWY_SCALAR have one lane and so no halves.
 template <class D>
 struct DoublesOfFloats {
   using Tag = hn::Rebind<double, D>;
@@ -210,7 +210,7 @@ struct DoublesOfFloats {
     return {Lanes<Tag>(hn::LoadU(Tag(), from))};
   }
   HWY_INLINE void store(double* to) const { hn::StoreU(low.vector, Tag(), to); }
-  /// Not by DemoteTo, which makes the largest float of what is out of range and of infinities.
+  /// Without DemoteTo, which makes infinities and numbers out of range the largest float.
   HWY_INLINE Lanes<D> narrow() const {
     return Lanes<D>(static_cast<float>(hn::GetLane(low.vector)));
   }
@@ -242,7 +242,7 @@ struct DoublesOfFloats {
     hn::StoreU(high.vector, Tag(), to + hn::Lanes(Tag()));
   }
   HWY_INLINE Lanes<D> narrow() const {
-#if HWY_TARGET == HWY_EMU128  // as above
+#if HWY_TARGET == HWY_EMU128  // DemoteTo as on HWY_SCALAR
     double wide[hn::MaxLanes(D())];
     float narrowed[hn::MaxLanes(D())];
     store(wide);
@@ -259,7 +259,7 @@ struct DoublesOfFloats {
 };
 #endif
 
-/// Lanes of floating numbers as doubles.
+/// Lanes of floats or doubles, as doubles.
 template <class D>
 using Doubles =
     std::conditional_t<std::is_same_v<hn::TFromD<D>, float>, DoublesOfFloats<D>, Whole<D>>;

@@ -1,4 +1,4 @@
-// simd.cpp -- the instruction sets of this processor.
+// simd.cpp -- finds the instruction sets of this processor, and chooses one.
 #include "elementwise/simd.h"
 
 #include <hwy/highway.h>
@@ -10,7 +10,8 @@
 namespace rt::cpu {
 namespace {
 
-/// In Highway's tables an instruction set lies by its bit, and what every processor has at the end.
+/// The index of an instruction set in Highway's tables, which have the order of its bits.
+/// The baseline is last.
 constexpr size_t place_of(int64_t bit) {
   size_t number = 0;
   while (bit >> number != 1) ++number;
@@ -30,7 +31,7 @@ Found find_targets() {
   __builtin_cpu_init();
   const auto has = [](auto... answers) { return (... && (answers != 0)); };
   const bool sse4 = has(__builtin_cpu_supports("sse4.1"), __builtin_cpu_supports("sse4.2"));
-  // Every processor with these has f16c, which not every compiler can ask for.
+  // Every processor with these has f16c, which some compilers cannot ask for.
   const bool avx2 = sse4 && has(__builtin_cpu_supports("avx2"), __builtin_cpu_supports("fma"),
                                 __builtin_cpu_supports("bmi"), __builtin_cpu_supports("bmi2"));
   const bool avx3 =
@@ -49,7 +50,7 @@ const Found& found() {
   return found;
 }
 
-/// The best, unless RT_TORCH_SIMD names another one; read_config refuses names that are none.
+/// The best one, unless RT_TORCH_SIMD names another. read_config refuses unknown names.
 const SimdTarget& preferred() {
   static const SimdTarget& target = []() -> const SimdTarget& {
     const char* name = std::getenv("RT_TORCH_SIMD");

@@ -1,5 +1,4 @@
-// simd_angles-inl.h -- trigonometric functions and their inverses over lanes; included once per
-// instruction set.
+// simd_angles-inl.h -- trigonometric functions and inverses over lanes, per instruction set.
 #if defined(RT_SIMD_ANGLES_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef RT_SIMD_ANGLES_INL_H_
 #undef RT_SIMD_ANGLES_INL_H_
@@ -12,13 +11,13 @@
 HWY_BEFORE_NAMESPACE();
 namespace rt::cpu::HWY_NAMESPACE {
 
-// Angles are taken to a quarter turn by subtracting n pi/2, as Cody and Waite do it: in pieces of
-// 33 bits, whose products with n below 2^20 are exact in double. A float takes the way by double,
+// Angles are reduced to a quarter turn by subtracting n pi/2, by Cody and Waite's method: in pieces
+// of 33 bits, whose products with n below 2^20 are exact in double. Floats are reduced in double,
 // where two pieces suffice.
 constexpr double kHalfPi1 = 0x1.921fb544p+0, kHalfPi2 = 0x1.0b4611a6p-34;
 constexpr double kHalfPi3 = 0x1.3198a2ep-69, kHalfPi4 = 0x1.b839a252049c1p-104;
 constexpr double kHalfPi2Rest = 0x1.0b4611a626331p-34;
-constexpr double kMaxAngle = 8e5;  ///< above, the C library has exact ways
+constexpr double kMaxAngle = 8e5;  ///< above, the C library is used, which reduces exactly
 
 struct QuartersIn {
   template <class D>
@@ -38,7 +37,7 @@ struct WithoutQuarters {
 template <class D>
 struct Angle {
   Lanes<D> rest;
-  Unsigned<D> quarters;  ///< the lowest two bits count
+  Unsigned<D> quarters;  ///< only the lowest two bits are used
 };
 template <class D>
 HWY_INLINE Angle<D> angle(Lanes<D> x) {
@@ -70,7 +69,7 @@ HWY_INLINE Mask<D> odd(Unsigned<D> number) {
   const typename Unsigned<D>::Tag d;
   return {hn::RebindMask(D(), hn::Eq(hn::And(number.vector, hn::Set(d, 1)), hn::Set(d, 1)))};
 }
-/// The sign of what changes it every second quarter.
+/// The sign of a function that changes it every second quarter.
 template <class D>
 HWY_INLINE Lanes<D> sign_in(Unsigned<D> quarters) {
   constexpr int kToTop = sizeof(hn::TFromD<D>) * 8 - 2;
@@ -96,7 +95,7 @@ struct ScalarTangent {
   }
 };
 
-/// The lanes of `result` where the angle is of usual size, the C library's for the others.
+/// The lanes of `result` where the angle is of usual size, and the C library's results elsewhere.
 template <class Function, class D>
 HWY_INLINE Lanes<D> with_big_angles(Lanes<D> x, Lanes<D> result) {
   const Mask<D> usual = abs(x) <= kMaxAngle;
@@ -129,7 +128,7 @@ HWY_INLINE Lanes<D> tan(Lanes<D> x) {
   return with_big_angles<ScalarTangent>(x, size ^ sign_of(x));
 }
 
-/// A multiple of pi as a number and what its rounding lost.
+/// A multiple of pi as a number, and the part that its rounding lost.
 template <class T>
 struct Constant {
   T number, lost;
@@ -175,8 +174,8 @@ HWY_INLINE Lanes<D> acos(Lanes<D> x) {
   return select(near, less<D>(pi_times(T(0.5)), part), far);
 }
 
-/// atan of what is 0 or more. Beyond tan(pi/8), atan(x) = pi/4 + atan((x - 1) / (x + 1)), and
-/// beyond tan(3 pi/8), pi/2 - atan(1 / x).
+/// atan(x), x >= 0. Beyond tan(pi/8), atan(x) = pi/4 + atan((x - 1) / (x + 1)), and beyond
+/// tan(3 pi/8), pi/2 - atan(1 / x).
 template <class D>
 HWY_INLINE Lanes<D> atan_of_size(Lanes<D> x) {
   using T = hn::TFromD<D>;
@@ -203,7 +202,7 @@ HWY_INLINE Lanes<D> atan2(Lanes<D> y, Lanes<D> x) {
   const Lanes<D> high = abs(y), wide = abs(x);
   const Mask<D> steep = high > wide;
   const Lanes<D> small = select(steep, wide, high), big = select(steep, high, wide);
-  // 0 / 0 stands for 0 here, and infinity by infinity for 1.
+  // 0 / 0 counts as 0 here, and infinity / infinity as 1.
   const Lanes<D> ratio = select(small == big, select(big == 0, 0, 1), small / big);
   const Lanes<D> flat = atan_of_size(ratio);
   const Lanes<D> right = select(steep, less<D>(pi_times(T(0.5)), flat), flat);

@@ -1,7 +1,6 @@
-// simd_math-inl.h -- exponential functions and their kin over lanes; included once per instruction
-// set.
-// What a lane becomes depends on this lane alone: where lanes outside the usual range take another
-// way, the others get the same bits there.
+// simd_math-inl.h -- exp, log and related functions over lanes, per instruction set.
+// The result of a lane depends on this lane alone. Where lanes outside the usual range need another
+// way, lanes inside it get equal bits there.
 #if defined(RT_SIMD_MATH_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef RT_SIMD_MATH_INL_H_
 #undef RT_SIMD_MATH_INL_H_
@@ -20,9 +19,9 @@
 HWY_BEFORE_NAMESPACE();
 namespace rt::cpu::HWY_NAMESPACE {
 
-/// What the functions need to know of a floating type. Adding kShift to a number and taking it away
-/// again rounds to whole numbers, and in between the lowest bits hold the whole number. The two
-/// parts of ln 2: the first so short that its products with exponents are exact.
+/// Constants of a floating type. Adding kShift to a number and subtracting it again rounds to whole
+/// numbers, and in between the lowest bits hold the whole number. The first part of ln 2 is so
+/// short that its products with exponents are exact.
 template <class T>
 struct FloatTraits;
 template <>
@@ -30,10 +29,10 @@ struct FloatTraits<float> {
   static constexpr int kMantissa = 23, kBias = 127;
   static constexpr float kShift = 0x1.8p23f;
   static constexpr float kLn2High = 0x1.62ep-1f, kLn2Low = 0x1.0bfbe8p-15f;
-  /// exp is an ordinary number up to kExpUsual on both sides, infinite from kExpMost on, and zero
-  /// below kExpLeast.
+  /// exp(x) is a normal number for |x| <= kExpUsual, infinite from kExpMost on, and
+  /// zero below kExpLeast.
   static constexpr float kExpUsual = 87, kExpMost = 89, kExpLeast = -104;
-  static constexpr float kTanhOne = 9.1f, kErfOne = 4;  ///< 1 from there on
+  static constexpr float kTanhOne = 9.1f, kErfOne = 4;  ///< tanh and erf are 1 from there on
   static constexpr float kTiny = 0x1p25f;               ///< makes subnormal numbers normal
 };
 template <>
@@ -50,7 +49,7 @@ using TraitsOf = FloatTraits<hn::TFromD<D>>;
 template <class D>
 using PolynomialsOf = Polynomials<hn::TFromD<D>>;
 
-/// Whether to expect lanes all of which are in the usual range.
+/// True where all lanes are in the usual range, which the compiler is to expect.
 template <class D>
 HWY_INLINE bool usually(Mask<D> mask) {
   return HWY_LIKELY(all(mask));
@@ -61,8 +60,8 @@ HWY_INLINE Lanes<D> sign_of(Lanes<D> x) {
   return hn::And(x.vector, hn::SignBit(D()));
 }
 
-/// The terms [first, first + count) of a polynomial over x^first. `powers` are x, x^2, x^4 ... By
-/// halves, as Estrin has it: Horner's rule would wait for one multiplication after the other.
+/// The terms [first, first + count) of a polynomial, divided by x^first. `powers` are x, x^2, x^4,
+/// and so on. Computed by halves (Estrin), because Horner's rule waits for each multiplication.
 template <size_t first, size_t count, class D, size_t terms, size_t known>
 HWY_INLINE Lanes<D> terms_of(const hn::TFromD<D> (&coefficients)[terms],
                              const Lanes<D> (&powers)[known]) {
@@ -89,7 +88,7 @@ template <class D>
 struct ExpParts {
   Lanes<D> shifted, n, rest;
 };
-/// `bounded` is x, or a bound of it where n would leave its range.
+/// `bounded` is x, limited where n would leave its range.
 template <class D>
 HWY_INLINE ExpParts<D> exp_parts(Lanes<D> x, Lanes<D> bounded) {
   using T = hn::TFromD<D>;
@@ -100,7 +99,7 @@ HWY_INLINE ExpParts<D> exp_parts(Lanes<D> x, Lanes<D> bounded) {
   return {shifted, n, mul_add(r * r, polynomial(PolynomialsOf<D>::kExp, r), r)};
 }
 
-/// 2^n of an n that was shifted; n in the range of normal exponents.
+/// 2^n, where `shifted` is n + kShift and n the exponent of a normal number.
 template <class D>
 HWY_INLINE Lanes<D> power_of_two(Lanes<D> shifted) {
   constexpr int kMantissa = TraitsOf<D>::kMantissa;
@@ -108,7 +107,7 @@ HWY_INLINE Lanes<D> power_of_two(Lanes<D> shifted) {
   return from_bits(D(), exponent + bits(Lanes<D>(1)));
 }
 
-/// exp of what is in the usual range or NaN.
+/// exp(x), |x| <= kExpUsual or x NaN.
 template <class D>
 HWY_INLINE Lanes<D> exp_usual(Lanes<D> x) {
   const ExpParts<D> parts = exp_parts(x, x);
@@ -119,7 +118,7 @@ template <class D>
 HWY_INLINE Lanes<D> exp(Lanes<D> x) {
   using Traits = TraitsOf<D>;
   if (usually(abs(x) <= Traits::kExpUsual)) return exp_usual(x);
-  // Infinities and subnormal numbers take 2^n in two steps. NaN stays by way of the rest.
+  // Infinities and subnormal numbers need 2^n in two factors. NaN stays in the rest.
   const Lanes<D> bounded = select(x > Traits::kExpMost, Traits::kExpMost, x);
   const ExpParts<D> parts = exp_parts(x, bounded);
   const Lanes<D> half = mul_add(parts.n, 0.5, Traits::kShift);
@@ -128,8 +127,8 @@ HWY_INLINE Lanes<D> exp(Lanes<D> x) {
   return select(x < Traits::kExpLeast, 0, result);
 }
 
-/// Of positive normal numbers. x = 2^n m with m around 1, log(m) = 2 atanh(s), s = (m - 1) / (m +
-/// 1), put together as fdlibm's e_log.c does.
+/// log(2^more_exponent x) of a positive normal x = 2^n m with m around 1: log(m) = 2 atanh(s),
+/// s = (m - 1) / (m + 1), combined as in fdlibm's e_log.c.
 template <class D>
 HWY_INLINE Lanes<D> log_usual(Lanes<D> x, Lanes<D> more_exponent) {
   using T = hn::TFromD<D>;
@@ -140,7 +139,7 @@ HWY_INLINE Lanes<D> log_usual(Lanes<D> x, Lanes<D> more_exponent) {
   const Bits raised = bits(x) + (one - root);
   const Bits mantissa = raised & Bits((hn::TFromD<typename Bits::Tag>{1} << kMantissa) - 1);
   const Lanes<D> m = from_bits(D(), mantissa + root);
-  // The exponent with its bias in the lowest bits of a big number.
+  // The biased exponent, in the lowest bits of a big number.
   constexpr T kBig = T(uint64_t{1} << kMantissa);
   const Bits exponent = hn::ShiftRight<kMantissa>(raised.vector);
   const Lanes<D> n =
@@ -164,7 +163,7 @@ HWY_INLINE Lanes<D> log(Lanes<D> x) {
   return select(x > 0 && finite, result, rest);
 }
 
-/// The rounding of 1 + x is made good by its derivative, as in Kahan's log1p.
+/// The rounding of 1 + x is corrected by the derivative, as in Kahan's log1p.
 template <class D>
 HWY_INLINE Lanes<D> log1p(Lanes<D> x) {
   using Limits = std::numeric_limits<hn::TFromD<D>>;
@@ -202,13 +201,13 @@ HWY_INLINE Lanes<D> erf(Lanes<D> x) {
   return select(size < 1, near, far | sign_of(x));
 }
 
-/// The normal distribution function, (1 + erf(x / sqrt 2)) / 2. For floats that is one exponential,
-/// and more exact where erf comes near -1.
+/// The normal distribution function, (1 + erf(x / sqrt 2)) / 2. Floats need one exponential, which
+/// is more exact where erf is near -1.
 template <class D>
 HWY_INLINE Lanes<D> normal_below(Lanes<D> x) {
   using T = hn::TFromD<D>;
   if constexpr (std::is_same_v<T, float>) {
-    constexpr float kFar = 6;  // beyond, the tail is no more than a rounding of 1
+    constexpr float kFar = 6;  // beyond, 1 - tail rounds to 1
     const Lanes<D> size = abs(x);
     const Lanes<D> log_tail = polynomial(Polynomials<float>::kHalfErfc, size);
     const Lanes<D> tail = select(size > kFar, 0, exp_usual(log_tail));
@@ -257,8 +256,8 @@ struct PowerOfSizes {  ///< |x|^exponent in double, for floats
   }
 };
 
-/// x to a power that is the same for all. Floats are computed in double, so that the logarithm's
-/// error stays invisible; doubles have nothing wider and are left to the C library.
+/// x to a power that all lanes share. Floats are computed in double, so that the logarithm's error
+/// is rounded away. Doubles have no wider type, and the C library computes them.
 template <class D>
 HWY_INLINE Lanes<D> power(Lanes<D> x, hn::TFromD<D> exponent) {
   using T = hn::TFromD<D>;

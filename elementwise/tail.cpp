@@ -1,4 +1,4 @@
-// tail.cpp -- which groups are a batch's tail; memory for all of them, and then their results.
+// tail.cpp -- finds a batch's tail; takes memory for all of its groups, and then computes them.
 #include "elementwise/tail.h"
 
 #include <algorithm>
@@ -45,7 +45,7 @@ Tail::Tail(const Batch& batch) : begin_(static_cast<uint32_t>(batch.steps.size()
   const auto dies = [&](uint32_t value, uint32_t step) {
     return std::ranges::count(uses.after(step), value) > 0;
   };
-  uint32_t first = begin_;  // that may write over an input
+  uint32_t first = begin_;  // the first step that may write over an input
   for (uint32_t i = begin_; i-- > 0 && batch.steps[i].op == Op::Fused;) {
     std::vector<uint32_t> results, operands;
     for (uint32_t k = 0; k < batch.steps[i].results; ++k)
@@ -75,7 +75,7 @@ Tail::Tail(const Batch& batch) : begin_(static_cast<uint32_t>(batch.steps.size()
   if (!groups_.empty()) first_result_ = groups_.front().result;
 }
 
-/// Takes memory for the results, or the places of operands.
+/// Gives results new memory, or the memory of operands.
 void Tail::prepare(const Group& group, std::span<const BufferRef> inputs,
                    std::span<BufferRef> values, std::span<const int64_t> scalars, Means& means,
                    Ready& ready) const {
