@@ -1,5 +1,5 @@
-// block_chains_test.cpp -- that it does not show in the results which steps of a program are links
-// of a chain: random programs against the same instructions, one program each.
+// block_chains_test.cpp -- chains do not change results: compares random programs with their
+// instructions, run one by one.
 #include <algorithm>
 
 #include "elementwise/interpreter.h"
@@ -10,7 +10,7 @@ namespace {
 
 constexpr int64_t kScalars[] = {std::bit_cast<int64_t>(0.75), std::bit_cast<int64_t>(-1.25)};
 
-/// Registers as elements, all of one length.
+/// Registers as bytes, all of one count of elements.
 using Elements = std::vector<std::vector<char>>;
 
 struct Drawn {
@@ -18,8 +18,8 @@ struct Drawn {
   uint32_t inputs = 0;
 };
 
-/// A program whose instructions take what was made lately, mostly the result before. Its dtypes
-/// change now and then.
+/// A program whose instructions read recent results, mostly the last one. Its dtype changes
+/// sometimes.
 Drawn draw_program(std::mt19937_64& draw, uint32_t length) {
   std::vector<Op> floats;
   for (const OpInfo& row : all_ops())
@@ -60,8 +60,8 @@ Drawn draw_program(std::mt19937_64& draw, uint32_t length) {
   return drawn;
 }
 
-/// Of the inputs the first `count` elements; of number `repeated` the first one for all, where
-/// there is that number.
+/// Runs the program over the first `count` elements of each input. The input `repeated` repeats its
+/// first element, if there is such an input.
 Elements run_whole(const Drawn& drawn, const Elements& inputs, int64_t count, size_t repeated,
                    int threads) {
   const BlockProgram& program = drawn.program;
@@ -133,7 +133,7 @@ TEST(BlockChains, DoNotShowInTheResults) {
       SCOPED_TRACE(seed);
       std::mt19937_64 draw(seed);
       const Drawn drawn = draw_program(draw, 1 + draw() % 60);
-      // Shorter than a tile, whole tiles, a tile and a rest, more than a block.
+      // Less than a tile, whole tiles, a tile and a rest, more than a block.
       for (const int64_t count : {1, 31, 63, 64, 65, 128, 200, 5000})
         expect_alike(drawn, draw_inputs(drawn, count, seed), count, draw() % (drawn.inputs + 1));
     }
@@ -180,7 +180,7 @@ TEST(BlockChains, AnOutputMayLieOverASource) {
   });
 }
 
-/// Sums of all that was read: a chain keeps each operand's place to its end, and there are too few.
+/// Reads each sum again: a chain keeps each operand's register to its end, and there are too few.
 TEST(BlockChains, EndWherePlacesRunOut) {
   Drawn drawn;
   BlockProgram& program = drawn.program;
@@ -193,7 +193,7 @@ TEST(BlockChains, EndWherePlacesRunOut) {
     program.code.push_back({Op::Add, target, {a, b}, 0});
     return target;
   };
-  // Ten values at a time, five times.
+  // In each of five rounds ten values are live.
   uint16_t last = 0;
   for (int round = 0; round < 5; ++round) {
     std::vector<uint16_t> made;

@@ -1,4 +1,4 @@
-// cache_test.cpp -- the program cache: confirmed hits, bounds, the least recently used goes.
+// cache_test.cpp -- the program cache: confirmed hits, bounds, eviction of the least recently used.
 #include "executor/cache.h"
 
 #include <gtest/gtest.h>
@@ -66,7 +66,7 @@ TEST(Cache, FindsByPathWhatWasLastUsedForIt) {
   EXPECT_EQ(cache.likely(7), &two) << "the newest of a path";
   cache.use(look_up(cache, 1), 8);
   EXPECT_EQ(cache.likely(8), &one);
-  cache.use(two, 7);  // the most recently used one again
+  cache.use(two, 7);  // makes it the most recently used again
   look_up(cache, 3);
   (void)cache.shrink();
   EXPECT_EQ(cache.likely(8), nullptr) << "dropped, and its path with it";

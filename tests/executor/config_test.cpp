@@ -1,4 +1,4 @@
-// config_test.cpp -- the environment and dl.config.sdn; counters' names.
+// config_test.cpp -- environment variables, dl.config.sdn, names of counters.
 #include "executor/config.h"
 
 #include <gtest/gtest.h>
@@ -16,7 +16,7 @@
 namespace rt::test {
 namespace {
 
-/// Runs each test in a folder of its own, with none of our variables set.
+/// Runs each test in its own folder, without variables of ours.
 class ConfigTest : public testing::Test {
  protected:
   ConfigTest() : before_(std::filesystem::current_path()) {

@@ -1,4 +1,4 @@
-// engine_lock_test.cpp -- one holder at a time, whoever has the fast way.
+// engine_lock_test.cpp -- the lock has one holder at a time, also if a thread owns the fast path.
 #include "executor/engine_lock.h"
 
 #include <gtest/gtest.h>
@@ -17,10 +17,10 @@
 namespace rt {
 namespace {
 
-/// Enough lockings in a row for a thread to get the fast way, and many by it.
+/// More lockings in a row than a thread needs to own the fast path.
 constexpr int kMany = 5000;
 
-/// Changed under the lock alone: an increment that is lost shows that two were inside.
+/// A count that only the lock protects: two holders would lose increments.
 struct Guarded {
   EngineLock lock;
   int64_t count = 0, twice = 0;
@@ -58,7 +58,7 @@ TEST(EngineLock, AnotherThreadComesInBesideABusyOwner) {
   constexpr int kGuestVisits = 500;
   for (int i = 0; i < kGuestVisits; ++i) {
     guarded.visit();
-    const int64_t seen = owner_visits;  // let the owner get its fast way back now and then
+    const int64_t seen = owner_visits;  // lets the owner regain the fast path sometimes
     while (i % 50 == 0 && owner_visits < seen + 1000) std::this_thread::yield();
   }
   stop = true;
@@ -115,8 +115,8 @@ TEST(EngineLock, AForkedChildGoesOnWithIt) {
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
-/// A sandbox that closes when a thread has the fast way already. The child ends by its alarm where
-/// somebody waits for ever.
+/// A sandbox begins to refuse membarrier after a thread owns the fast path. An alarm ends the child
+/// if a thread waits forever.
 TEST(EngineLock, WhereTheKernelBeginsToRefuseBarriersItIsAMutex) {
   constexpr int kNoFilter = 77;
   const pid_t child = fork();
@@ -141,8 +141,8 @@ TEST(EngineLock, WhereTheKernelBeginsToRefuseBarriersItIsAMutex) {
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
 }
 
-/// The parent forks while it holds the lock by the fast way and another thread, with the mutex in
-/// hand, waits for that. That thread is not in the child.
+/// The parent forks while it holds the lock by the fast path and another thread, which has the
+/// mutex, waits for it. The child has no such thread.
 TEST(EngineLock, AForkBesideAThreadThatWaits) {
   Guarded guarded;
   for (int i = 0; i < kMany; ++i) guarded.visit();

@@ -1,4 +1,4 @@
-// random_state.h -- what every backend keeps to that goes back to an earlier state of its numbers.
+// random_state.h -- the contract of every backend that restores a state of its random numbers.
 #pragma once
 #include <thread>
 
@@ -6,7 +6,7 @@
 
 namespace rt::test {
 
-/// A batch that draws numbers by itself.
+/// A batch of one random step.
 struct Drawing : Rig {
   explicit Drawing(std::unique_ptr<Backend> backend, Op op = Op::Rand) : Rig(std::move(backend)) {
     value = step(op, {}, {}, {4});
@@ -21,7 +21,7 @@ struct Drawing : Rig {
   Value value;
 };
 
-/// The numbers of a run that failed come again, those that others drew meanwhile never.
+/// A restore repeats the numbers of a failed run, but never those that another thread drew since.
 inline void expect_only_own_numbers_again(Drawing& drawing) {
   drawing.backend->seed(5);
   const std::vector<float> first = drawing.draw(), second = drawing.draw();

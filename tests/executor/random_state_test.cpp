@@ -1,4 +1,4 @@
-// random_state_test.cpp -- going back to an earlier state of the reference executor's numbers.
+// random_state_test.cpp -- the reference backend restores a state of its random numbers.
 #include "tests/executor/random_state.h"
 #include "fallback_cpu/reference.h"
 

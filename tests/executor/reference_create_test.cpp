@@ -28,7 +28,7 @@ TEST(ReferenceCreate, Ranges) {
   rig.expect(rig.step(Op::Eye, {}, {0}), {0, 0}, Floats{});
 }
 
-// The numbers are PyTorch's for the same seed.
+// The expected numbers are those of PyTorch for these seeds.
 TEST(ReferenceRandom, DrawsWhatPyTorchDraws) {
   const auto drawn = [](Op op, DType dtype, int64_t n, uint64_t seed) {
     Rig rig;
@@ -53,8 +53,8 @@ TEST(ReferenceRandom, DrawsWhatPyTorchDraws) {
   near(f64, 14, {-0.4484158047114511, -0.8910030351707375, 0.6748575435940039}, 1e-14);
 }
 
-// Fewer than 16 normal numbers are drawn by twos: the second of a pair waits for the next tensor,
-// and is part of the state.
+// Tensors of fewer than 16 normal numbers draw pairs. The second of a pair is kept for the next
+// tensor, as part of the state.
 TEST(ReferenceRandom, SmallTensorsShareTheSecondOfAPair) {
   Rig rig;
   const Value four = rig.step(Op::Rand, {}, {}, {4});
@@ -146,7 +146,7 @@ TEST(ReferenceLoss, MeanSquaresAndBinaryCrossEntropy) {
 TEST(ReferenceLoss, CrossEntropyOfClassesAndOfProbabilities) {
   Rig rig;
   const float third = std::log(3.f);
-  const Value x = rig.input({2, 2}, Floats{0, third, third, 0});  // softmax .25 .75, .75 .25
+  const Value x = rig.input({2, 2}, Floats{0, third, third, 0});  // its softmax is .25 .75, .75 .25
   const Value classes = rig.input<int64_t>({2}, {1, 1}), some = rig.input<int64_t>({2}, {-100, 0});
   rig.expect(rig.step(Op::CrossEntropyLoss, {x, classes}), {},
              Floats{static_cast<float>(-(std::log(.75) + std::log(.25)) / 2)}, 1e-6);
@@ -170,7 +170,7 @@ TEST(ReferenceLinear, WithAndWithoutBias) {
   const Value w = rig.input({3, 2}, Floats{1, 0, 0, 1, 1, 1}), b = rig.input({3}, Floats{1, 2, 3});
   rig.expect(rig.step(Op::Linear, {x, w, b}), {2, 3}, Floats{2, 4, 6, 4, 6, 10});
   const Value row = rig.input({2}, Floats{1, -1});
-  // A batch with an absent operand.
+  // The step has an absent operand.
   const uint32_t operands[] = {row.id, w.id, kNone.id};
   const int64_t sizes[] = {3};
   rig.expect(Value{rig.batch.add_step(Op::Linear, operands, {}, DType::F32, {}, sizes)}, {3},

@@ -1,5 +1,5 @@
-// reference_fuse_test.cpp -- fused programs give the bits of single steps: over random programs,
-// all dtypes and layouts, and any number of threads.
+// reference_fuse_test.cpp -- fused programs give the bits of single steps, for random programs of
+// all dtypes and layouts, with any number of threads.
 #include <algorithm>
 #include <random>
 
@@ -13,7 +13,7 @@ namespace {
 
 using Floats = std::vector<float>;
 
-/// A rig whose steps of random programs come from a seed.
+/// Draws the steps of random programs from a seed.
 class RandomRig : public Rig {
  public:
   RandomRig(uint32_t seed, int threads) : Rig(threads), random_(seed) {}
@@ -38,7 +38,7 @@ class RandomRig : public Rig {
       default: return numbers<float>(sizes);
     }
   }
-  /// The other way round in memory.
+  /// A column-major matrix.
   Value crossing(int64_t rows, int64_t columns) {
     Floats made(static_cast<size_t>(rows * columns));
     for (float& number : made) number = static_cast<float>(random_() % 1000) / 250 - 2;
@@ -50,7 +50,7 @@ class RandomRig : public Rig {
   }
   uint32_t draw(uint32_t below) { return static_cast<uint32_t>(random_() % below); }
 
-  /// Appends a step that these values allow, if the drawn one does.
+  /// Appends a drawn step, if these values are valid operands.
   void grow(std::vector<Value>& values) {
     using enum Op;
     static const std::vector<Op> unary = {Exp, Neg,  Tanh,      Relu,      Abs,       Sigmoid,
@@ -71,14 +71,14 @@ class RandomRig : public Rig {
         case 6: values.push_back(step(Where, {step(Eq, {a, b}), a, c})); break;
         default: values.push_back(step(any(std::vector{Sum, Mean}), {a}));
       }
-    } catch (const Error&) {  // these operands do not go with that
+    } catch (const Error&) {  // the operands do not fit the op
     }
   }
   Value scaled(Op op, std::initializer_list<Value> operands) {
     if (info(op).scalars == 0) return step(op, operands);
     return step(op, operands, {op == Op::Pow ? 2.0 : 0.25 * (1 + draw(8))});
   }
-  /// The bits of all roots, by a program of these inputs.
+  /// The bits of all roots, from a program over these inputs.
   std::vector<std::vector<char>> bits(const std::vector<BufferRef>& given) {
     std::vector<std::vector<char>> all;
     for (const BufferRef& root : run_program(given)) all.push_back(bytes(*root));
@@ -123,7 +123,7 @@ TEST(FusedProgram, RandomProgramsGiveTheBitsOfSingleSteps) {
     expect_the_same_bits(seed, shapes[seed % std::size(shapes)], seed % 5 == 0 ? 60 : 12);
 }
 
-// Above the size from which several threads take part, and with runs that end unevenly.
+// Large enough for several threads, with an incomplete last block.
 TEST(FusedProgram, BigProgramsGiveTheBitsOfSingleSteps) {
   for (uint32_t seed = 0; seed < 4; ++seed)
     expect_the_same_bits(seed, seed % 2 ? Shape{90001} : Shape{133, 777}, 8);
@@ -140,7 +140,7 @@ TEST(FusedProgram, LongChainsNeedFewRegisters) {
   rig.run(x);
 }
 
-// The group's first root is used after another group has been there.
+// The group's first root is read after another group ran.
 TEST(FusedProgram, EveryResultGoesWhereItBelongs) {
   Rig rig;
   const Value x = rig.input({2, 2}, Floats{1, 2, 3, 4});

@@ -1,5 +1,5 @@
-// reference_gradients_test.cpp -- the kernels of the rows that gradients and optimizers are made
-// of, against PyTorch's values.
+// reference_gradients_test.cpp -- kernels of the rows that gradients and optimizers use, against
+// PyTorch's values.
 #include "tests/executor/reference_rig.h"
 
 namespace rt::test {
@@ -12,7 +12,7 @@ using Bools = std::vector<bool>;
 
 constexpr double kClose = 2e-6;
 
-/// Bools go in and out by way of integers.
+/// Bools, converted from and to integers.
 Value bools(Rig& rig, Shape sizes, const Ints& values) {
   return rig.step(Op::Cast, {rig.input<int64_t>(sizes, values)}, {}, {}, DType::Bool);
 }
@@ -42,10 +42,10 @@ TEST(ReferenceElementwise, ThreeOperandsBroadcastInAnyLayout) {
   rig.expect(rig.step(Op::Addcdiv, {a, b, c}, {2.0}), {3}, Floats{1.6666667f, kNaN, -kInf}, kClose);
 }
 
-/// Long enough for vectors and what is left behind them.
+/// Several vectors and a remainder.
 constexpr int64_t kLong = 1001;
 
-/// The steps of optimizers round as aten's kernels on processors with fused multiplication do.
+/// Steps of optimizers round as aten's kernels do on processors with fused multiply-add.
 TEST(ReferenceElementwise, ScaledSumsAreRoundedOnce) {
   if (!__builtin_cpu_supports("fma")) GTEST_SKIP() << "this processor rounds twice";
   Rig rig;
@@ -85,7 +85,7 @@ TEST(ReferenceElementwise, EqualsAreFoundInTheCommonDtype) {
   expect_bools(rig, rig.step(Op::Eq, {matrix, number}), {2, 3}, {0, 0, 0, 0, 0, 1});
   expect_bools(rig, rig.step(Op::Eq, {number, number}), {}, {1});
   expect_bools(rig, rig.step(Op::Eq, {rig.input({0}, Floats{}), number}), {0}, {});
-  // As f32 the two are equal, as they are in PyTorch.
+  // Both are equal as f32, so that PyTorch finds them equal.
   const Value big = rig.input<int64_t>({2}, {16777217, 16777216});
   expect_bools(rig, rig.step(Op::Eq, {big, rig.input({1}, Floats{16777216})}), {2}, {1, 1});
   expect_bools(rig, rig.step(Op::Eq, {big, rig.input<int64_t>({}, {16777216})}), {2}, {0, 1});
@@ -169,7 +169,7 @@ TEST(ReferenceGradients, OfSoftmaxAlongAnyDimension) {
   const auto expect = [&](Op forward, Op backward, int dim, const Floats& wanted) {
     const Value result = rig.step(forward, {x}, {dim});
     rig.expect(rig.step(backward, {grad, result}, {dim}), {2, 3}, wanted, 1e-6);
-    // Operands in another order of memory give the same.
+    // Operands with another memory order give equal results.
     const Value turned = rig.step(Op::T, {rig.step(Op::Clone, {rig.step(Op::T, {grad})})});
     rig.expect(rig.step(backward, {turned, result}, {dim}), {2, 3}, wanted, 1e-6);
   };
@@ -188,7 +188,7 @@ TEST(ReferenceGradients, OfSoftmaxAlongAnyDimension) {
   rig.expect(rig.step(Op::SoftmaxBackward, {none, none}, {1}), {2, 0}, Floats{});
 }
 
-/// Rows and columns longer than vectors and strips, by the definition in double.
+/// Rows and columns longer than vectors and strips, against the definition in double.
 TEST(ReferenceGradients, OfLongSoftmaxAndWithThreads) {
   for (const auto& [outer, count, inner] : {std::tuple{3, 700, 1}, {2, 5, 1100}, {300, 257, 1}}) {
     SCOPED_TRACE(count);
@@ -278,7 +278,7 @@ TEST(ReferenceSumDims, TakesAnyDimensions) {
   rig.expect(sum(x, {0, 3, 0, 1, 2}), {}, Ints{78});
   const Value turned = rig.step(Op::Permute, {x}, {3, 2, 0, 1});
   rig.expect(sum(turned, {0, 2, 0, 2}), {2}, Ints{21, 57});
-  // 2^53 + 1 is no double.
+  // 2^53 + 1 has no double.
   const Value big = rig.input<int64_t>({1, 2, 1}, {int64_t{1} << 53, 1});
   rig.expect(sum(big, {0, 3, 0, 1, 2}), {}, Ints{(int64_t{1} << 53) + 1});
   rig.expect(sum(rig.input({2, 0, 2}, Floats{}), {0, 2, 0, 1}), {2}, Floats{0, 0});

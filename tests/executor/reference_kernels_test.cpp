@@ -1,5 +1,5 @@
-// reference_kernels_test.cpp -- the reference backend's kernels against plain values, family by
-// family.
+// reference_kernels_test.cpp -- each family of the reference backend's kernels against literal
+// values.
 #include "tests/executor/reference_rig.h"
 
 namespace rt::test {
@@ -87,7 +87,7 @@ TEST(ReferenceElementwise, ConvertsToTheComputedType) {
   rig.expect(rig.step(Op::Div, {ints, floats}), {3}, Floats{3.5, -.5, kNaN});
   rig.expect(rig.step(Op::Add, {ints, truth}), {3}, Ints{8, -2, 1});
   rig.expect(rig.step(Op::AddScalar, {ints}, {0.5}), {3}, Floats{7.5, -1.5, .5});
-  // A scalar is rounded to f32 before it meets an f32 tensor.
+  // A scalar is rounded to f32 before it is combined with an f32 tensor.
   rig.expect(rig.step(Op::MulScalar, {floats}, {1e300}), {3}, Floats{kInf, kInf, kNaN});
 }
 

@@ -1,4 +1,4 @@
-// reference_nn_test.cpp -- layers at sizes where their kernels cut the work, against plain loops.
+// reference_nn_test.cpp -- layers at sizes where their kernels split the work, against plain loops.
 #include "tests/executor/reference_rig.h"
 
 namespace rt::test {
@@ -7,7 +7,7 @@ namespace {
 using Doubles = std::vector<double>;
 using Floats = std::vector<float>;
 
-/// Numbers without order between -1 and 1.
+/// Pseudorandom numbers between -1 and 1.
 template <class T = double>
 std::vector<T> noise(int64_t count, uint32_t seed = 1) {
   std::vector<T> numbers(static_cast<size_t>(count));
@@ -58,8 +58,8 @@ Shape4 made_by(const ConvCase& c) {
           size(c.input.w, c.weight.w, c.stride.width, c.padding.width, c.dilation.width)};
 }
 
-/// The definition of a convolution: calls product(out, in, weight) with the places of all numbers
-/// that are multiplied and of the result they are added to.
+/// The definition of a convolution: calls product(out, in, weight) with the offsets of each pair of
+/// factors and of the result that their product is added to.
 template <class Product>
 void for_products(const ConvCase& c, const Product& product) {
   const Shape4 out = made_by(c);
@@ -168,7 +168,7 @@ Shape4 pooled_shape(const Shape4& in, const Pair& stride) {
           (in.w + 2 * kPoolPadding.width - kPoolKernel.width) / stride.width + 1};
 }
 
-/// Calls element(out, in, place) for the elements of all windows, `place` counted in their plane.
+/// Calls element(out, in, index) for the elements of all windows; `index` is that in the plane.
 template <class Element>
 void for_windows(const Shape4& in, const Pair& stride, const Element& element) {
   const Shape4 out = pooled_shape(in, stride);
@@ -235,7 +235,7 @@ TEST(ReferencePool, AgreesWithItsDefinitionAndDoesNotShowThreads) {
   }
 }
 
-// As PyTorch has it: the first of equals, the last NaN, the first element where all are -inf.
+// As in PyTorch: the first of equals, the last NaN, the first element where all are -inf.
 TEST(ReferencePool, TheLargestIsAtOnePlace) {
   const auto places = [](const Floats& row, const std::vector<int64_t>& wanted) {
     Rig rig;
@@ -346,8 +346,8 @@ TEST(ReferenceReduceDims, TakesAnyDimensions) {
   }
 }
 
-// Dropout draws by the twister's 53-bit numbers whatever the dtype; sizes at which libtorch
-// would use several threads change nothing.
+// Dropout draws 53-bit numbers of the Mersenne twister for every dtype, also at sizes for which
+// libtorch would use several threads.
 TEST(ReferenceDropout, DropsWhatTheGeneratorSays) {
   constexpr int64_t kCount = 200000;
   Rig rig;
@@ -365,7 +365,7 @@ TEST(ReferenceDropout, DropsWhatTheGeneratorSays) {
   }
 }
 
-// A column of a matrix is drawn in the order of memory.
+// The mask of a transposed matrix is drawn in the order of memory.
 TEST(ReferenceDropout, MultipliesByItsMaskWhateverTheStrides) {
   const Floats numbers = noise<float>(35);
   for (const double p : {0.0, 0.4, 1.0})

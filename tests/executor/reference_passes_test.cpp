@@ -72,7 +72,7 @@ TEST(Decompose, ConstantsLieBehindTheFreeScalars) {
   EXPECT_EQ(std::bit_cast<double>(flat.scalars[1]), 2.0);
   const Batch merged = merge_common(flat);
   EXPECT_EQ(merged.roots[0], merged.roots[1]);
-  // A run with another free scalar keeps the constants.
+  // Constants stay when a run changes the free scalar.
   auto program = rig.backend->compile(rig.batch);
   const int64_t zero[] = {std::bit_cast<int64_t>(0.0)};
   BufferRef roots[2];

@@ -124,7 +124,7 @@ TEST(ReferenceMatmul, StridesEmptySizesAndIntegers) {
   rig.expect(rig.step(Op::Matmul, {ints, ints}), {2, 2}, std::vector<int32_t>{7, 10, 15, 22});
 }
 
-/// Runs every kernel that shares work among threads and gives the bits of all results.
+/// The bits of all results of the kernels that split work among threads.
 std::vector<char> bits_with(int threads) {
   Rig rig(threads);
   constexpr int64_t kSide = 400;

@@ -1,5 +1,5 @@
-// reference_rig.h -- small batches for the tests of the reference backend, run in both ways it can
-// run them.
+// reference_rig.h -- builds small batches for tests of backends, and runs them step by step and
+// compiled.
 #pragma once
 #include <gtest/gtest.h>
 
@@ -18,7 +18,7 @@ namespace rt::test {
 inline constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 inline constexpr float kInf = std::numeric_limits<float>::infinity();
 
-/// A scalar or an integer argument.
+/// The bits of a scalar or integer attribute.
 struct Word {
   int64_t bits;
   Word(int value) : bits(value) {}
@@ -26,11 +26,11 @@ struct Word {
   Word(double value) : bits(std::bit_cast<int64_t>(value)) {}
 };
 
-/// A backend and a batch that grows. Inputs carry their buffers.
+/// A backend, a batch under construction, and the buffers of its inputs.
 class Rig {
  public:
   explicit Rig(int threads = 1) : backend(make_reference_backend(memory, threads)) {}
-  /// With a backend that outlives its tensors' memory count, which is its maker's.
+  /// Takes a backend whose MemoryCount is the caller's.
   explicit Rig(std::unique_ptr<Backend> other) : backend(std::move(other)) {}
 
   template <class T>
@@ -52,14 +52,14 @@ class Rig {
   Value input(Shape sizes, const std::vector<T>& values) {
     return input(buffer<T>(sizes, values));
   }
-  /// An input with a layout of its own over the values.
+  /// An input of this layout over the values.
   template <class T = float>
   Value strided(const std::vector<T>& values, Layout layout) {
     const int64_t count[] = {static_cast<int64_t>(values.size())};
     const BufferRef all = buffer<T>(count, values);
     return input(BufferRef(new Buffer(all->storage(), all->dtype(), std::move(layout))));
   }
-  /// Appends a step; its type is inferred. `shape` and `dtype` are what Sizes and DType say.
+  /// Appends a step and infers its type. `shape` and `dtype` are its Sizes and DType arguments.
   Value step(Op op, std::initializer_list<Value> operands,
              std::initializer_list<Word> attributes = {}, Shape shape = {},
              DType dtype = DType::F32) {
@@ -86,7 +86,7 @@ class Rig {
     return {batch.add_step(args.op, numbers, args.attributes, args.dtype, {}, args.shape)};
   }
 
-  /// The values after running step by step.
+  /// Runs step by step, and returns all values.
   std::vector<BufferRef> run_steps() {
     verify_dumps(batch);
     std::vector<BufferRef> values(batch.values.size());
@@ -96,16 +96,16 @@ class Rig {
     for (uint32_t i = 0; i < batch.steps.size(); ++i) backend->run_step(batch, i, frame);
     return values;
   }
-  /// The roots, by a program; the rig keeps its inputs.
+  /// Compiles and runs the batch, and returns the roots. The rig keeps its inputs.
   std::vector<BufferRef> run_program() { return run_program(std::vector(inputs)); }
-  /// Runs it over inputs that only the program may hold.
+  /// Compiles and runs the batch over inputs to which the caller may keep no reference.
   std::vector<BufferRef> run_program(std::span<const BufferRef> given) {
     verify_dumps(batch);
     std::vector<BufferRef> roots(batch.roots.size());
     backend->compile(batch)->run(given, batch.scalars, roots);
     return roots;
   }
-  /// Copies of the inputs that nobody else holds; those with strides are the rig's own.
+  /// Copies that only the caller holds; strided inputs are not copied.
   std::vector<BufferRef> copied_inputs() {
     std::vector<BufferRef> copies;
     for (const BufferRef& input : inputs)
@@ -120,7 +120,7 @@ class Rig {
     backend->to_host(buffer, buffer.dtype(), out.data());
     return out;
   }
-  /// Runs the batch in both ways, checks that they agree bit for bit, and gives the value.
+  /// Runs step by step and compiled, expects equal bits, and returns the value.
   BufferRef run(Value root) {
     batch.roots = {root.id};
     const auto state = backend->random_state();
@@ -141,8 +141,7 @@ class Rig {
     backend->to_host(buffer, buffer.dtype(), memory.get());
     return std::vector<T>(memory.get(), memory.get() + buffer.numel());
   }
-  /// Runs for `root` and compares all its elements; the tolerance is relative, with 0 equal bits
-  /// but for zero's sign.
+  /// Runs for `root` and compares all its elements. The tolerance is relative; 0: equal values.
   template <class T>
   void expect(Value root, Shape sizes, const std::vector<T>& wanted, double tolerance = 0) {
     const BufferRef result = run(root);
@@ -156,7 +155,7 @@ class Rig {
       EXPECT_TRUE(same) << "element " << i << " is " << a << ", wanted " << b;
     }
   }
-  /// Runs step by step, which must fail at `at` for this cause; the program must fail, too.
+  /// Runs step by step, which must fail at step `at` for this cause, and compiled, which must fail.
   void expect_failure(Value root, uint32_t at, const std::string& cause) {
     batch.roots = {root.id};
     try {

@@ -1,5 +1,5 @@
-// reference_scatter_test.cpp -- additions by index, slices put back, and expanded values, against
-// what PyTorch gives.
+// reference_scatter_test.cpp -- additions by index, gradients of slices and expanded values,
+// against PyTorch's values.
 #include "tests/executor/reference_rig.h"
 
 namespace rt::test {
@@ -18,7 +18,7 @@ TEST(ReferenceScatter, AddsWhereGatherWouldTakeFrom) {
   for (const Value self : {x, turned})
     for (const Value at : {index, narrow})
       rig.expect(rig.step(Op::ScatterAdd, {self, at, ones}, {1}), {2, 3}, Floats{1, 1, 4, 4, 6, 5});
-  // An index shorter than self, and longer along the dimension.
+  // The index is smaller than self, but longer along the dimension.
   const Value zeros = rig.input({3, 2, 2}, Doubles(12));
   const Value few = rig.input<int64_t>({4, 1, 2}, {0, 1, 2, 1, 0, 1, 0, 0});
   const Value src = rig.input({4, 1, 2}, Doubles{1, 2, 3, 4, 5, 6, 7, 8});
@@ -117,7 +117,7 @@ TEST(ReferenceSliceBackward, PutsTheSliceBackIntoZeros) {
              std::vector<bool>{false, true, false});
 }
 
-/// An expanded value in the hands of every family of kernels.
+/// Every family of kernels reads an expanded value.
 TEST(ReferenceExpand, RepeatsWithoutACopy) {
   Rig rig;
   const Value row = rig.input({3}, Floats{1, 2, 3}), column = rig.input({2, 1}, Floats{10, 20});
@@ -152,7 +152,7 @@ TEST(ReferenceExpand, RepeatsWithoutACopy) {
 }
 
 TEST(ReferenceExpand, MultipliesAsItsCopyDoes) {
-  for (const int64_t size : {3, 40}) {  // Eigen's loops for small and for large products
+  for (const int64_t size : {3, 40}) {  // small and large products take different loops of Eigen
     Rig rig;
     Floats numbers(static_cast<size_t>(size * size));
     for (size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<float>(i % 7) - 3;
@@ -200,7 +200,7 @@ TEST(ReferenceLinalgBackward, TheCofactorsOfAnyMatrix) {
     rig.expect(rig.step(Op::DetBackward, {two, rig.input(sizes, matrix)}), sizes, cofactors, 1e-12);
   };
   expect({3, 3}, {2, 1, 0, -1, 3, 4, .5, -2, 1}, {11, 3, .5, -1, 2, 4.5, 4, -8, 7});
-  // Those of singular matrices, of which PyTorch makes zeros.
+  // Cofactors of singular matrices, for which PyTorch gives zeros.
   expect({3, 3}, {1, 2, 3, 4, 5, 6, 7, 8, 9}, {-3, 6, -3, 6, -12, 6, -3, 6, -3});
   expect({3, 3}, {1, 2, 3, 2, 4, 6, 3, 6, 9}, Doubles(9));
   expect({2, 2}, {1, 2, 2, 4}, {4, -2, -2, 1});
@@ -219,7 +219,7 @@ TEST(ReferenceLinalgBackward, TheGradientOfEigenvalues) {
     const Value self = rig.input(sizes, matrix), g = rig.input(values, grad);
     rig.expect(rig.step(Op::EigBackward, {g, self}), sizes, wanted, 1e-12);
   };
-  expect({2, 2}, {1, 3}, {0, -1, 1, 0}, {2, 0, 0, 2});  // a pair of complex values
+  expect({2, 2}, {1, 3}, {0, -1, 1, 0}, {2, 0, 0, 2});  // a pair of complex eigenvalues
   expect({3, 3}, {1, 1, 1}, {2, 1, 0, -1, 3, 4, .5, -2, 1}, {1, 0, 0, 0, 1, 0, 0, 0, 1});
   expect({2, 2, 2}, {1, 2, 3, 5}, {2, 1, 0, 3, 1, -2, 3, 1}, {1, 0, 1, 2, 4, 0, 0, 4});
   expect({0, 0}, {}, {}, {});

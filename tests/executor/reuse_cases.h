@@ -1,5 +1,5 @@
-// reuse_cases.h -- batches in which results could take the memory of values that nobody needs any
-// more, or must not.
+// reuse_cases.h -- batches in which results may take the memory of dead values, and batches in
+// which they must not.
 #pragma once
 #include "tests/executor/reference_rig.h"
 
@@ -7,7 +7,7 @@ namespace rt::test {
 
 struct ReuseCase {
   const char* name;
-  bool takes;  ///< whether the group's result takes the product's memory
+  bool takes;  ///< the group's result takes the product's memory
   std::vector<Value> (*build)(Rig& rig, Value x, Value product);
 };
 
@@ -15,7 +15,7 @@ inline Value doubled_and_cut(Rig& rig, Value x) {
   return rig.step(Op::Relu, {rig.step(Op::MulScalar, {x}, {2.0})});
 }
 
-/// Each with a product that only the batch holds, big enough to be worth it.
+/// In each case only the batch holds the product, which is large enough to be reused.
 inline constexpr ReuseCase kReuseCases[] = {
     {"dies in the group", true,
      [](Rig& rig, Value, Value product) -> std::vector<Value> {
@@ -62,7 +62,7 @@ inline constexpr ReuseCase kReuseCases[] = {
      [](Rig& rig, Value x, Value) -> std::vector<Value> { return {doubled_and_cut(rig, x)}; }},
 };
 
-/// Of two inputs, how many results lie over one where only the program has them.
+/// `over` results take the memory of two inputs if only the program holds these.
 struct OverInputsCase {
   const char* name;
   int over;
@@ -134,7 +134,7 @@ inline constexpr OverInputsCase kOverInputsCases[] = {
      }},
 };
 
-/// Compares a program over inputs that only it has with one over inputs that others hold.
+/// Compares a program over inputs that only it holds with one over inputs that others hold.
 inline void expect_over_inputs(std::unique_ptr<Backend> (*make)(MemoryCount&, Optimizations)) {
   std::vector<float> numbers(300 * 300);
   for (size_t i = 0; i < numbers.size(); ++i) numbers[i] = std::cos(static_cast<float>(i)) / 8;
@@ -164,7 +164,7 @@ inline void expect_over_inputs(std::unique_ptr<Backend> (*make)(MemoryCount&, Op
   }
 }
 
-/// 300 x 300, for which the last tile of a row is no whole one.
+/// Builds a case of 300 x 300 elements, so that the last tile of a row is incomplete.
 inline std::vector<Value> build(const ReuseCase& reuse, Rig& rig) {
   std::vector<float> numbers(300 * 300);
   for (size_t i = 0; i < numbers.size(); ++i) numbers[i] = std::sin(static_cast<float>(i)) / 8;

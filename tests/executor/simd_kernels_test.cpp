@@ -1,6 +1,5 @@
-// simd_kernels_test.cpp -- that nothing shows in the results but the operands: not the place in a
-// block, not the length, not the other ops of a program, not the threads; and what the instruction
-// set may change.
+// simd_kernels_test.cpp -- results depend on the operands alone: not on the position in a block,
+// the length, the other ops of a program or the threads; folds not on the instruction set either.
 #include <numeric>
 #include <random>
 
@@ -16,7 +15,7 @@ struct Case {
   Op op;
   DType dtype;
 };
-/// Every elementwise op in every dtype in which it is computed.
+/// Every elementwise op with each dtype that it computes in.
 std::vector<Case> cases() {
   std::vector<Case> list;
   for (const OpInfo& row : all_ops())
@@ -30,8 +29,8 @@ const int64_t kScalars[] = {std::bit_cast<int64_t>(1.7)};
 
 constexpr size_t kNone = SIZE_MAX;
 
-/// Runs a program over n elements of the inputs, from element `from` on, of input number `repeated`
-/// the first for all; gives its last output.
+/// Runs a program over n elements of each input from `from` on; the input `repeated` repeats its
+/// first element. Returns the last output.
 std::vector<uint64_t> run(const BlockProgram& program, const std::vector<std::vector<char>>& inputs,
                           int64_t from, int64_t n, size_t repeated = kNone, int threads = 1) {
   const int64_t sizes[] = {n};
@@ -55,7 +54,7 @@ std::vector<uint64_t> run(const BlockProgram& program, const std::vector<std::ve
   return bits_of(results.back(), dtype);
 }
 
-/// Of an operand of an op that computes in `dtype`.
+/// The dtype of an operand.
 DType operand_dtype(const Case& one, size_t operand) {
   return one.op == Op::Where && operand == 0 ? DType::Bool : one.dtype;
 }
@@ -124,7 +123,7 @@ TEST(SimdKernels, LongProgramsAndThreadsDoNotShow) {
     const BlockProgram alone = single(one);
     const auto wanted = run(alone, inputs, 0, kAll);
     EXPECT_TRUE(run(alone, inputs, 0, kAll, kNone, 2) == wanted);
-    // The op meets its operands in registers: each operand is multiplied by itself on the way.
+    // Operands in registers: a multiplication computes each of them.
     if (one.dtype != DType::F32 && one.dtype != DType::F64) continue;
     const uint8_t count = info(one.op).tensors;
     BlockProgram program;
@@ -159,7 +158,7 @@ std::vector<T> ordinary(size_t count) {
   return list;
 }
 
-/// Folds by the kernels in use, and the plain sum of the same terms.
+/// Results of the fold kernels, to be compared among instruction sets.
 template <class T>
 std::vector<uint64_t> fold_bits(Fold kind, DType dtype) {
   const std::vector<T> in = ordinary<T>(3000);
@@ -212,7 +211,7 @@ TEST(SimdFolds, SumSquaresAndDeviationsAreThose) {
   }
 }
 
-/// Puts the extreme and a NaN everywhere and looks whether they are found.
+/// Expects that an extreme and a NaN are found at every position.
 template <class T>
 void expect_found(DType dtype) {
   const FoldKernels most = fold_kernels(Fold::Largest, dtype);

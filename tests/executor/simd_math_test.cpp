@@ -1,5 +1,5 @@
-// simd_math_test.cpp -- the vector functions against the C library in a wider type, for every
-// instruction set that this processor has.
+// simd_math_test.cpp -- vector functions against the C library's in a wider type, for every
+// instruction set of this processor.
 #include "elementwise/simd.h"
 
 #define HWY_TARGET_INCLUDE "tests/executor/simd_math_test.cpp"
@@ -7,8 +7,8 @@
 
 #include "elementwise/simd_angles-inl.h"
 
-// One row a function: the vector function, the same of long doubles, and the most error in units
-// in the last place of f32 and of f64.
+// A row per function: the vector function, the long double one, and the greatest error in units in
+// the last place of f32 and of f64.
 #define RT_FUNCTIONS(X)          \
   X(exp, std::exp, 1, 1.5)       \
   X(log, std::log, 1, 1)         \
@@ -43,7 +43,7 @@ HWY_INLINE void over_all(const Function& function, const T* in, T* out, size_t c
   };
 RT_FUNCTIONS(RT_OF)
 
-/// The function of this name over `count` numbers, which fill whole vectors.
+/// Applies the named function to `count` numbers, which fill whole vectors.
 template <class T>
 void compute(std::string_view name, const T* in, T* out, size_t count) {
 #define RT_CASE(function, ...) \
@@ -121,7 +121,7 @@ T sigmoid(T x) {
   return x < 0 ? std::exp(x) / (1 + std::exp(x)) : 1 / (1 + std::exp(-x));
 }
 
-/// The error in units in the last place of T. Infinity where only one of them is special.
+/// The error in units in the last place of T; infinity if only one of the two is a NaN.
 template <class T>
 double error_of(T got, long double exact) {
   const T rounded = static_cast<T>(exact);
@@ -150,7 +150,7 @@ struct Worst {
   }
 };
 
-/// Every 1009th float, and the numbers around which functions change their ways.
+/// Every 1009th float, and the neighbours of numbers at which functions change their formula.
 std::vector<float> floats() {
   std::vector<float> numbers;
   for (uint64_t bits = 0; bits < uint64_t{1} << 32; bits += 1009)
@@ -165,7 +165,7 @@ std::vector<float> floats() {
   return numbers;
 }
 
-/// Sampled doubles: all exponents, and more where functions have their features.
+/// Doubles of all exponents, and more in the ranges where functions change their formula.
 std::vector<double> doubles() {
   std::vector<double> numbers;
   std::mt19937_64 draw(7);
@@ -182,7 +182,7 @@ std::vector<double> doubles() {
   return numbers;
 }
 
-/// The functions of wide types, by name.
+/// The named function in a wide type.
 template <class Wide>
 Wide exactly(std::string_view name, Wide x) {
 #define RT_EXACT(function, of, ...) \
@@ -233,7 +233,7 @@ TEST_P(SimdFunction, OfDoublesStaysWithinItsBound) {
 INSTANTIATE_TEST_SUITE_P(All, SimdFunction, testing::ValuesIn(kBounds),
                          [](const auto& test) { return std::string(test.param.name); });
 
-/// All pairs of remarkable numbers, and many others.
+/// All pairs of special numbers, and random ones.
 template <class T>
 void fill_pairs(std::vector<T>& y, std::vector<T>& x) {
   using Limits = std::numeric_limits<T>;
@@ -287,7 +287,7 @@ TEST(SimdAtan2, StaysWithinThreeUnits) {
   });
 }
 
-// Left of 0 the result is the product of x and a small tail, whose error counts beside 1.
+// For x < 0 the result is x times a small tail, whose error is relative to 1.
 TEST(SimdGelu, OfFloatsIsCloserThanItsFormula) {
   std::vector<float> in;
   for (const float x : floats())
@@ -309,7 +309,7 @@ TEST(SimdGelu, OfFloatsIsCloserThanItsFormula) {
   });
 }
 
-// It crosses 0 near -0.75, where no more than a rounding of its summands can be asked for.
+// The slope crosses 0 near -0.75, so that the error there is that of its summands.
 TEST(SimdGeluSlope, OfFloatsIsRoundedAboutAsItsSummandsAre) {
   std::vector<float> in;
   for (int i = -200000; i <= 200000; ++i) in.push_back(static_cast<float>(i) * 1e-4f);

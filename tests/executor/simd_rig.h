@@ -1,4 +1,4 @@
-// simd_rig.h -- what the tests of vector code share.
+// simd_rig.h -- shared by the tests of vector code: instruction sets, numbers, bits.
 #pragma once
 #include <gtest/gtest.h>
 
@@ -12,7 +12,7 @@
 
 namespace rt::cpu {
 
-/// Calls body() with each instruction set in use.
+/// Calls body() with each instruction set of this processor.
 template <class Body>
 void for_targets(const Body& body) {
   for (const SimdTarget& target : simd_targets()) {
@@ -23,7 +23,7 @@ void for_targets(const Body& body) {
   use_simd_target_for_test(simd_targets().front());
 }
 
-/// Numbers of a dtype, special ones among them, as bytes.
+/// Random and special numbers of a dtype, as bytes.
 inline std::vector<char> numbers(DType dtype, int64_t count, uint64_t seed) {
   std::mt19937_64 draw(seed);
   const auto item = static_cast<size_t>(item_size(dtype));
@@ -43,7 +43,7 @@ inline std::vector<char> numbers(DType dtype, int64_t count, uint64_t seed) {
   return bytes;
 }
 
-/// The elements as bits, all NaNs alike: which of them comes out is the processor's affair.
+/// The elements' bits; all NaNs are equal, because their bits depend on the processor.
 inline std::vector<uint64_t> bits_of(const std::vector<char>& bytes, DType dtype) {
   std::vector<uint64_t> bits;
   const auto item = static_cast<size_t>(item_size(dtype));

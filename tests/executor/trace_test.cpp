@@ -1,4 +1,4 @@
-// trace_test.cpp -- the file of a trace: whole at any time, bounded in memory, nobody else's.
+// trace_test.cpp -- a trace's file is valid at any time, bounded in memory, and its process's own.
 #include "executor/diagnostics/trace.h"
 
 #include <gmock/gmock.h>
@@ -39,7 +39,7 @@ class TraceTest : public testing::Test {
     std::ifstream in(of, std::ios::binary);
     return {std::istreambuf_iterator<char>(in), {}};
   }
-  /// The slices of a file that was finished, or of one that was not.
+  /// The slices of a trace; `end` completes the JSON of an unfinished one.
   static std::vector<json> slices(const fs::path& of, const std::string& end = "") {
     std::vector<json> found;
     for (const json& event : json::parse(text(of) + end))
@@ -49,7 +49,7 @@ class TraceTest : public testing::Test {
   static void put(Trace& trace, const std::string& name) {
     trace.slice(Track::Nodes, name, 1000, 3500, {});
   }
-  /// Runs `body` in a child, which leaves without cleaning up, and waits for it.
+  /// Runs `body` in a child, which exits without cleanup, and waits for it.
   template <class Body>
   static pid_t in_child(const Body& body) {
     const pid_t child = fork();

@@ -1,5 +1,5 @@
-"""against_torch.py LIBRARY -- what the library saves, read by torch.load; what torch and safetensors
-save, read by the library. Ends with 77, which is skipped, where there is no torch."""
+"""against_torch.py LIBRARY -- torch.load reads files of the library, and the library reads files of
+torch and safetensors. Exits with 77, which is a skip, where there is no torch."""
 import ctypes
 import os
 import pathlib
@@ -42,7 +42,7 @@ def checked(handle):
 
 
 def read(handle):
-    """The library's tensor as one of torch's."""
+    """Copies a tensor of the library into one of torch."""
     sizes = (i64 * 64)()
     shape = list(sizes[:rt.rt_torch_torchtensor_shape(handle, sizes, 64)])
     code = rt.rt_torch_torchtensor_dtype(handle)
@@ -73,7 +73,7 @@ def samples():
         yield values
 
 
-# Types that become wider here.
+# Types that the library widens.
 WIDER = {torch.uint8: torch.int32, torch.int8: torch.int32, torch.int16: torch.int32,
          torch.uint16: torch.int32, torch.uint32: torch.int64}
 

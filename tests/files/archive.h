@@ -1,4 +1,4 @@
-// archive.h -- zip archives for tests: made from entries, and fields in them to be falsified.
+// archive.h -- makes zip archives for tests, and finds their fields so that tests can falsify them.
 #pragma once
 #include <unistd.h>
 
@@ -31,7 +31,7 @@ inline std::string archive(const Entries& entries) {
   return all;
 }
 
-/// A stream into the file of the descriptor that leaves holes where zeros are written.
+/// A stream into the descriptor's file that seeks over zeros instead of writing them.
 inline std::FILE* sparse_stream(int& descriptor) {
   const auto write = [](void* to, const char* bytes, size_t size) -> ssize_t {
     const int file = *static_cast<int*>(to);
@@ -42,17 +42,17 @@ inline std::FILE* sparse_stream(int& descriptor) {
   return fopencookie(&descriptor, "wb", {nullptr, write, nullptr, nullptr});
 }
 
-// Places of fields, from the beginning of a header on.
+// Offsets of fields in a header.
 inline constexpr size_t kLocalFlags = 6, kLocalCrc = 14, kLocalName = 30;
 inline constexpr size_t kCentralFlags = 8, kCentralMethod = 10, kCentralCrc = 16,
                         kCentralCompressed = 20, kCentralSize = 24, kCentralOffset = 42,
                         kCentralName = 46;
 
-/// Where a field of the header in front of an entry's data lies in the archive.
+/// The offset of a field of an entry's local header in the archive.
 inline size_t local_field(const std::string& archive, const std::string& name, size_t field) {
   return archive.find(name) - kLocalName + field;
 }
-/// The same in the directory.
+/// The offset of a field of an entry's directory header in the archive.
 inline size_t central_field(const std::string& archive, const std::string& name, size_t field) {
   return archive.rfind(name) - kCentralName + field;
 }

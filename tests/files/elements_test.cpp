@@ -1,4 +1,4 @@
-// elements_test.cpp -- element types of files: which of ours holds them, and widening in place.
+// elements_test.cpp -- element types of files: the dtypes that hold them, and widening in place.
 #include "files/elements.h"
 
 #include "tests/files/rig.h"
@@ -11,7 +11,7 @@ using testing::ElementsAre;
 using testing::ElementsAreArray;
 using testing::HasSubstr;
 
-/// Elements that lie in a file as these bytes.
+/// Reads elements whose bytes in a file are these.
 std::vector<double> read(const char* name, const std::string& bytes) {
   const Element* element = find_by_safetensors(name);
   const int64_t count = static_cast<int64_t>(bytes.size()) * 8 / element->bits;

@@ -1,4 +1,4 @@
-// file_test.cpp -- reading exactly what is asked for; replacing a file all at once or not at all.
+// file_test.cpp -- reads exactly the requested bytes; replaces a file completely or not at all.
 #include "files/file.h"
 
 #include <sys/resource.h>
@@ -146,7 +146,7 @@ TEST_F(FileTest, WhatKilledProcessesLeftIsRemoved) {
   const pid_t child = fork();
   if (child == 0) {
     Replacement file(path("a"));
-    _exit(0);  // no destructor
+    _exit(0);  // without destructors, as when killed
   }
   int outcome = 0;
   ASSERT_EQ(waitpid(child, &outcome, 0), child);

@@ -1,4 +1,4 @@
-// memory_test.cpp -- files when memory is short: each allocation fails in turn, and is an error.
+// memory_test.cpp -- files when memory is short: each allocation fails in turn and gives an error.
 #include <cstdlib>
 #include <new>
 
@@ -9,7 +9,7 @@
 namespace rt::test {
 namespace {
 
-/// Allocations that this thread may make yet; below 0: as many as it likes.
+/// Allocations that this thread may still make; negative: any count.
 thread_local int64_t left = -1;
 
 }  // namespace
@@ -28,7 +28,7 @@ void operator delete(void* memory, size_t) noexcept { std::free(memory); }
 namespace rt::test {
 namespace {
 
-/// Runs `work` until it has all the memory that it wants, with one allocation more each time.
+/// Runs `work` again and again, each time with one more allocation, until it succeeds.
 template <class F>
 void starve(F work) {
   for (int64_t most = 0; most < 100'000; ++most) {

@@ -1,4 +1,4 @@
-// pickle_test.cpp -- the pickle of one tensor: what is read, and that all else is refused.
+// pickle_test.cpp -- pickles of one tensor are read, all others are refused.
 #include "files/pickle.h"
 
 #include <sys/resource.h>
@@ -14,7 +14,7 @@ using namespace rt::files;
 using testing::AllOf;
 using testing::HasSubstr;
 
-// The pieces of a pickle as Python writes them.
+// Parts of a pickle as Python writes them.
 const std::string kProto = "\x80\x02", kStop = ".", kMark = "(", kTuple = "t", kReduce = "R";
 const std::string kRebuild = "ctorch._utils\n_rebuild_tensor_v2\n";
 const std::string kHooks = "ccollections\nOrderedDict\n)R";
@@ -95,7 +95,7 @@ TEST(Pickle, NumbersOfAllWidths) {
                       "\x8a\x01\xff" + kTuple + "Q"),
               HasSubstr("-1 elements"));
   EXPECT_EQ(with("\x8b" + raw(uint32_t{2}) + "\xff\x7f"), 32767);
-  // More than 64 bits may have an attribute, and not a tensor.
+  // An attribute may have more than 64 bits, a size may not.
   EXPECT_THAT(refused(kMark + text("storage") + "ctorch\nByteStorage\n" + text("0") + text("cpu") +
                       "\x8a\x09" + std::string(9, '\x01') + kTuple + "Q"),
               HasSubstr("a plain object for the size of a storage"));
@@ -108,7 +108,7 @@ TEST(Pickle, NothingElseIsCalled) {
   EXPECT_THAT(refused("ctorch\nload\n" + text("x") + "\x85R"), HasSubstr("torch.load"));
   EXPECT_THAT(refused("cos\nFloatStorage\n"), HasSubstr("os.FloatStorage"));
   EXPECT_THAT(refused(text("os") + text("system") + "\x93"), HasSubstr("os.system"));
-  // Opcodes that make other objects: INST, OBJ, NEWOBJ_EX, EXT1.
+  // Opcodes that create other objects: INST, OBJ, NEWOBJ_EX, EXT1.
   for (const std::string opcode : {"ios\nsystem\n", "o", "\x92", "\x82\x01"})
     EXPECT_THAT(refused(kMark + opcode), HasSubstr("opcode")) << opcode;
 }
@@ -188,9 +188,9 @@ TEST(Pickle, DeepNestingAndCirclesCostNoStack) {
               HasSubstr("a module of 1"));
 }
 
-// ---- The ways to save one tensor.
+// ---- Forms in which PyTorch saves one tensor.
 
-/// Of version 3: the bytes of the storage are of the type.
+/// A call of _rebuild_tensor_v3, whose storage is bytes of `type`.
 std::string typed_tensor(const std::string& type, int64_t bytes, int64_t elements,
                          const std::string& metadata = "") {
   return "ctorch._utils\n_rebuild_tensor_v3\n" + kMark + kMark + text("storage") +
@@ -198,7 +198,7 @@ std::string typed_tensor(const std::string& type, int64_t bytes, int64_t element
          "Q" + number(0) + tuple({elements}) + tuple({1}) + "\x89" + kHooks + "ctorch\n" + type +
          "\n" + metadata + kTuple + kReduce;
 }
-/// A tensor of a Python class: the same arguments, a class, and attributes.
+/// A tensor of a Python class: the arguments of `tensor`, a class and attributes.
 std::string with_attributes(const std::string& tensor, const std::string& state,
                             const std::string& type = "ctorch\nTensor\n") {
   const size_t arguments = tensor.find(kMark);
@@ -233,7 +233,7 @@ TEST(Pickle, ReadsWhatIsNegatedLater) {
   EXPECT_TRUE(read_pickle(kProto + with("}" + text("neg") + "\x88s") + kStop).negated);
   EXPECT_FALSE(read_pickle(kProto + with("}") + kStop).negated);
   EXPECT_FALSE(read_pickle(kProto + with("N") + kStop).negated);
-  // PyTorch looks at the name alone, and writes True.
+  // PyTorch reads only the name, and always writes True.
   EXPECT_THAT(refused(with("}" + text("neg") + "\x89s")), HasSubstr("metadata neg"));
   EXPECT_THAT(refused(with("}" + text("conj") + "\x88s")), HasSubstr("metadata conj"));
   EXPECT_THAT(refused(with("}" + text("new") + "\x88s")), HasSubstr("metadata new"));
@@ -298,7 +298,7 @@ TEST(Pickle, MessagesHaveNoControlCharacters) {
   EXPECT_THAT(refused("c\x1b[2J\xff\nna\rme\n"), HasSubstr("\\x1b[2J\\xff.na\\rme"));
 }
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // which keep what is freed
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they delay frees
 TEST(Pickle, TakesLittleMemoryWhateverItSays) {
   const auto repeated = [](std::string head, const std::string& piece) {
     while (head.size() < 66'000) head += piece;
@@ -308,7 +308,7 @@ TEST(Pickle, TakesLittleMemoryWhateverItSays) {
   std::string dict = "}q\x01(";
   for (int i = 0; i < 5'000; ++i) dict += "h\x01h\x01";
   const std::string pickles[] = {
-      // Modules that share a big state, tensors of many dimensions, and as many objects as fit.
+      // Modules that share a large state, tensors of many dimensions, and as many objects as fit.
       repeated("c__torch__\nModule\nq\x02" + dict + "u",
                "h\x02)\x81h\x01"
                "b"),

@@ -1,4 +1,4 @@
-// rig.h -- what the tests of the file formats share: a folder, bytes, what was refused.
+// rig.h -- shared by the tests of file formats: a folder, bytes, refusals.
 #pragma once
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -20,7 +20,7 @@ namespace rt::test {
 
 namespace fs = std::filesystem;
 
-/// A file of tests/files/data, which make/fixtures.py wrote.
+/// The path of a file in tests/files/data, which make/fixtures.py wrote.
 inline std::string fixture(const std::string& name) {
   return source_dir() + "/tests/files/data/" + name;
 }
@@ -30,13 +30,13 @@ inline std::string bytes_of(const std::string& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-/// A number as it lies in memory, and so in a file.
+/// A number's bytes in memory, which are those in a file.
 template <class Number>
 std::string raw(Number number) {
   return {reinterpret_cast<const char*>(&number), sizeof number};
 }
 
-/// The elements at `data`, of that dtype, as numbers. Halves are not converted: their bits.
+/// Elements at `data` as numbers; those of half precision as their bits.
 inline std::vector<double> numbers(DType dtype, const void* data, int64_t count) {
   std::vector<double> out;
   for (int64_t i = 0; i < count; ++i) {
@@ -57,7 +57,7 @@ inline std::vector<double> numbers(DType dtype, const void* data, int64_t count)
   return out;
 }
 
-/// -1 0 1 2 3 4, which most fixtures hold, as numbers() sees them in that dtype.
+/// The contents of most fixtures, -1 0 1 2 3 4, as numbers() returns them.
 inline std::vector<double> fixture_numbers(DType dtype) {
   switch (dtype) {
     case DType::Bool: return {1, 0, 1, 1, 1, 1};
@@ -67,7 +67,7 @@ inline std::vector<double> fixture_numbers(DType dtype) {
   }
 }
 
-/// What `run` was refused with; fails where it was not.
+/// The error that refuses `run`; the test fails if there is none.
 template <class F>
 std::string refusal(F run) {
   try {
@@ -89,7 +89,7 @@ class InFolder : public testing::Test {
   void TearDown() override { fs::remove_all(folder_); }
 
   std::string path(const std::string& name) const { return (folder_ / name).string(); }
-  /// A file with these bytes; its path.
+  /// Writes a file and returns its path.
   std::string write(const std::string& name, std::string_view bytes) const {
     std::ofstream(path(name), std::ios::binary) << bytes;
     return path(name);

@@ -1,4 +1,4 @@
-// safetensors_test.cpp -- safetensors files: what the library safetensors wrote, and what lies.
+// safetensors_test.cpp -- safetensors files of the library safetensors, and damaged or false ones.
 #include "files/safetensors.h"
 
 #include <sys/resource.h>
@@ -18,13 +18,13 @@ using testing::UnorderedElementsAre;
 std::string file_of(const std::string& header, const std::string& data = "") {
   return raw(static_cast<uint64_t>(header.size())) + header + data;
 }
-/// The header's entry of a tensor.
+/// A tensor's entry in the header.
 std::string entry(const std::string& name, const std::string& dtype, const std::string& shape,
                   const std::string& offsets) {
   return join('"', name, "\":{\"dtype\":\"", dtype, "\",\"shape\":", shape,
               ",\"data_offsets\":", offsets, '}');
 }
-/// A header of these entries.
+/// A header with these entries.
 template <class... More>
 std::string header_of(const std::string& first, const More&... more) {
   std::string all = join('{', first);
@@ -47,13 +47,13 @@ class SafetensorsTest : public InFolder {
     EXPECT_THAT(message, StartsWith(file + ": "));
     return message;
   }
-  /// What a file of eight bytes of data with such a header is refused with.
+  /// The error that refuses a file of this header and eight bytes of data.
   std::string header_refused(const std::string& header) const {
     return refused(file_of(header, std::string(8, '\0')));
   }
 };
 
-// ---- What the library safetensors wrote.
+// ---- Files of the library safetensors.
 
 TEST_F(SafetensorsTest, EveryDTypeWeHold) {
   const Safetensors file(fixture("all.safetensors"));
@@ -185,7 +185,7 @@ TEST_F(SafetensorsTest, AFileThatIsReplacedStaysOpen) {
   EXPECT_EQ(read(file, "f32"), fixture_numbers(DType::F32));
 }
 
-// ---- What is damaged or lies.
+// ---- Damaged and false files.
 
 TEST_F(SafetensorsTest, EveryCutIsNoticed) {
   const std::string all = bytes_of(fixture("all.safetensors"));

@@ -1,4 +1,4 @@
-// seeds_test.cpp -- what the fuzzers of the readers begin with, each run once.
+// seeds_test.cpp -- runs the fuzzers of the readers once on each of their seeds.
 #include <fstream>
 
 #include "tests/files/rig.h"
@@ -7,7 +7,7 @@
 namespace rt::test {
 namespace {
 
-/// Runs `fuzz` on every file of the folder; returns how many there are.
+/// Runs `fuzz` on every file of the folder; returns their count.
 int replay(const std::string& folder, void (*fuzz)(Bytes)) {
   int count = 0;
   for (const auto& entry : fs::directory_iterator(source_dir() + "/" + folder)) {

@@ -1,4 +1,4 @@
-// torch_file_test.cpp -- files of one tensor: what PyTorch wrote, what we write, what is refused.
+// torch_file_test.cpp -- files of one tensor: PyTorch's, ours, and refused ones.
 #include "files/torch_file.h"
 
 #include <fcntl.h>
@@ -23,7 +23,7 @@ using testing::ElementsAreArray;
 using testing::HasSubstr;
 using testing::StartsWith;
 
-/// A loaded tensor: its storage, and what of it is the tensor.
+/// A loaded tensor: its storage, and its layout over that.
 struct Loaded {
   DType dtype{};
   std::vector<double> storage;
@@ -51,7 +51,7 @@ class TorchFile : public InFolder {
     EXPECT_THAT(message, StartsWith(path + ": "));
     return message;
   }
-  /// A file with these entries instead of, or beside, those of a good one.
+  /// A valid file with these entries added or replaced.
   std::string file_with(const Entries& changes) const {
     Entries entries = {
         {"archive/data.pkl", write_pickle({&element_of(DType::F32), "0", 2, {{2}, {1}, 0}})},
@@ -68,7 +68,7 @@ class TorchFile : public InFolder {
   }
 };
 
-// ---- What PyTorch wrote.
+// ---- Files of PyTorch.
 
 TEST_F(TorchFile, OfEveryDTypeFromPython) {
   for (int code = 0; code < kDTypes; ++code) {
@@ -212,7 +212,7 @@ TEST_F(TorchFile, WithCommentsAndWhatLiesBehindThem) {
   }
 }
 
-// ---- What we write.
+// ---- Our files.
 
 TEST_F(TorchFile, EveryDTypeReadsBack) {
   const std::string data("\x00\x01\x01\x00\x00\x00\x00\x00\x01\x01\x01\x00\x00\x00\x00\x01", 16);
@@ -269,7 +269,7 @@ TEST_F(TorchFile, ACrashWhileSavingLeavesTheOldFileWhole) {
   save_torch_file(path("a.pt"), DType::F64, few, small.data());
   const pid_t child = fork();
   if (child == 0) {
-    std::signal(SIGXFSZ, SIG_DFL);  // ends the process in the middle of a write
+    std::signal(SIGXFSZ, SIG_DFL);  // so that a write beyond the limit kills the process
     const rlimit none{0, 0}, less{100'000, 100'000};
     setrlimit(RLIMIT_CORE, &none);
     setrlimit(RLIMIT_FSIZE, &less);
@@ -282,7 +282,7 @@ TEST_F(TorchFile, ACrashWhileSavingLeavesTheOldFileWhole) {
   EXPECT_EQ(load(path("a.pt")).storage, small);
 }
 
-// On demand (--gtest_also_run_disabled_tests): it takes 5 GB of memory, and nearly no disk.
+// Runs only on demand (--gtest_also_run_disabled_tests), because it takes 5 GB of memory.
 TEST_F(TorchFile, DISABLED_FiveGigabytesReadBack) {
   constexpr int64_t kElements = 640'000'000, kBytes = kElements * 8;
   const auto room = [] {
@@ -314,7 +314,7 @@ TEST_F(TorchFile, DISABLED_FiveGigabytesReadBack) {
   munmap(back, kBytes);
 }
 
-// ---- What is damaged or lies.
+// ---- Damaged and false files.
 
 TEST_F(TorchFile, AMadeFileIsGood) {
   EXPECT_THAT(load(file_with({})).storage, ElementsAre(0, 0));

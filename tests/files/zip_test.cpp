@@ -1,4 +1,4 @@
-// zip_test.cpp -- zip archives: reading what was written, and what is damaged or lies.
+// zip_test.cpp -- zip archives: ours are read back; damaged and false ones are refused.
 #include "files/zip.h"
 
 #include "tests/files/archive.h"
@@ -47,8 +47,8 @@ TEST_F(Zip, DataLiesAtMultiplesOf64) {
 
 TEST_F(Zip, TheSameEntriesMakeTheSameBytes) { EXPECT_EQ(archive(kEntries), archive(kEntries)); }
 
-/// The same archive with all sizes and places of the directory in 64 bits, as they are where they
-/// are too big for less.
+/// Rewrites an archive with all sizes and offsets of the directory in 64 bits, as if they were too
+/// large for 32.
 std::string with_64_bits(const std::string& archive) {
   const size_t end = archive.rfind("PK\5\6");
   const auto number = [&]<class Number>(size_t at, Number) {
@@ -102,9 +102,9 @@ TEST_F(Zip, RecordsOf64BitsThatLie) {
   };
   for (const uint64_t number : {uint64_t{1}, uint64_t{locator}, uint64_t{1} << 63, UINT64_MAX}) {
     EXPECT_THAT(with(locator + 8, number), HasSubstr("no zip archive")) << number;
-    EXPECT_NE(with(end + 32, number), "") << number;  // entries
+    EXPECT_NE(with(end + 32, number), "") << number;  // count of entries
     EXPECT_NE(with(end + 40, number), "") << number;  // bytes of the directory
-    EXPECT_NE(with(end + 48, number), "") << number;  // where that is
+    EXPECT_NE(with(end + 48, number), "") << number;  // offset of the directory
   }
   const size_t extra = bytes.find("times") + 5 + 4;
   EXPECT_THAT(with(extra, uint64_t{1} << 40), HasSubstr("1099511627776 bytes"));
@@ -161,12 +161,12 @@ TEST_F(Zip, SizesThatLie) {
   EXPECT_THAT(refused(with_sizes(0xfffffff0, 0xfffffff0)), HasSubstr("4294967280 bytes"));
   EXPECT_THAT(refused(with_sizes(9, 1'000'000'000)), HasSubstr("1000000000 bytes"));
   EXPECT_THAT(refused(with_sizes(9, 8)), HasSubstr("8 bytes, which lie in 9"));
-  // The header in front of the data says otherwise.
+  // The local header has another size.
   EXPECT_THAT(refused(with_sizes(5, 5)), HasSubstr("header is not what the directory says"));
 }
 
 TEST_F(Zip, AnEntryThatReachesBeyondTheEnd) {
-  // With a data descriptor the header in front says no sizes, so that only the end tells.
+  // With a data descriptor the local header has no size, so that the directory's alone is checked.
   std::string bytes = archive({{"a/b", "some text"}});
   const uint32_t most = static_cast<uint32_t>(bytes.size());
   patch<uint16_t>(bytes, local_field(bytes, "a/b", kLocalFlags), 8);
@@ -196,7 +196,7 @@ TEST_F(Zip, WhatIsCompressedOrEncryptedIsNotRead) {
   for (const std::string& bytes : {compressed, encrypted})
     EXPECT_THAT(refused(bytes), HasSubstr("compressed or encrypted"));
   const File file(write("a.zip", compressed));
-  EXPECT_EQ(ZipReader(file).text("d").size(), 100'000u);  // the others can be read
+  EXPECT_EQ(ZipReader(file).text("d").size(), 100'000u);  // other entries can be read
 }
 
 TEST_F(Zip, ADirectoryThatLies) {

@@ -1,4 +1,4 @@
-// fixtures.cpp -- writes what torch::save and torch::pickle_save make; fixtures.py runs it.
+// fixtures.cpp -- writes files by torch::save and torch::pickle_save; fixtures.py runs it.
 #include <torch/torch.h>
 
 #include <fstream>

@@ -1,6 +1,6 @@
-"""fixtures.py -- writes the files of ../data: as PyTorch in Python and C++ and safetensors write
-them; and the pickles in them for the fuzzer. Needs torch 2.11 with its C++ headers, safetensors and
-g++; the tests need none of them."""
+"""fixtures.py -- writes the files of ../data by PyTorch in Python and C++ and by safetensors, and
+extracts their pickles for the fuzzer. Needs torch 2.11 with its C++ headers, safetensors and g++;
+the tests need none of them."""
 import collections
 import pathlib
 import subprocess
@@ -22,7 +22,7 @@ NARROW = {"u8": torch.uint8, "i8": torch.int8, "i16": torch.int16}
 
 
 def numbers(dtype):
-    """What every test expects: -1 0 1 / 2 3 4, or the same without signs."""
+    """The contents that every test expects: -1 0 1 / 2 3 4, without signs for unsigned types."""
     values = torch.tensor([[-1, 0, 1], [2, 3, 4]])
     return (values.abs() if dtype in (torch.uint8, torch.uint16, torch.uint32) else values).to(dtype)
 
