@@ -1,4 +1,4 @@
-// abi_check.cpp -- playing programs through exported functions, comparing what a client sees.
+// abi_check.cpp -- plays programs through exported functions and compares the clients' results.
 #include "tests/fuzz/abi_check.h"
 #include "fallback_cpu/reference.h"
 
@@ -19,7 +19,7 @@ namespace {
 using Verb = Instruction::Verb;
 using Sort = Argument::Sort;
 
-/// Handles differ from run to run.
+/// Handles are replaced, because they differ among runs.
 std::string without_handles(const std::string& message) {
   std::string out;
   for (size_t i = 0; i < message.size(); ++i) {
@@ -102,12 +102,12 @@ class Player {
     const double number = real ? reply.real : std::bit_cast<double>(reply.integer);
     if (std::isnan(number) && rt_torch_last_error()[0] != '\0') {
       fail(trace_[at_]);
-      trace_[at_].at_run = info(one.args.op).rules.fails;  // it may have been: both in one call
+      trace_[at_].at_run = info(one.args.op).rules.fails;  // or as it was recorded: unknown here
     } else {
       trace_[at_].value = Tensor{dtype_of(one), {}, {number}, {}};
     }
   }
-  /// Of a number, how exact it is: a result of f32 crosses as a double.
+  /// The precision of a number: f32 results are returned as doubles.
   DType dtype_of(const Instruction& one) const {
     const Outline::Fact* fact = outline_.find(one.id);
     return fact && is_float(fact->dtype) ? fact->dtype : DType::F64;
@@ -124,7 +124,7 @@ class Player {
       case Sort::List: return call.add_list(std::move(list));
     }
   }
-  /// A call on a value that was refused: no client makes it.
+  /// Skips a call on a refused value, and copies its failure: no client would make the call.
   void inherit(const Instruction& one, uint32_t operand) {
     trace_[at_] = trace_[makers_.at(operand)];
     makers_[one.id] = at_;
@@ -146,7 +146,7 @@ class Player {
     const auto dtype = static_cast<DType>(rt_torch_torchtensor_dtype(handle));
     trace_[at_].type = to_string(dtype, sizes);
   }
-  /// Reads a value; what comes of it is noted at `at`, a failure where the value was made.
+  /// Reads a value. Notes its elements at `at`, a failure at the instruction that made the value.
   void look(uint32_t id, size_t at) {
     const int64_t handle = handle_of(id);
     if (handle == 0) return;
@@ -185,13 +185,13 @@ class Player {
   std::map<uint32_t, size_t> makers_;
 };
 
-/// Whether values there are stand for new ones after the call.
+/// True if the call makes existing handles stand for new values.
 bool updates(const Instruction& one) {
   return one.verb == Verb::Call && find_spelling(one.symbol, one.args.op)->updates;
 }
 
-/// Calls with an operand that may fail when it runs: how far a call gets then, and what it says,
-/// depends on when that is.
+/// Calls with an operand that may fail when it runs. Their messages and how far they get depend on
+/// when it runs.
 std::vector<bool> after_failures(const Program& program) {
   std::vector<bool> after(program.list.size());
   std::set<uint32_t> may_fail;
@@ -207,7 +207,7 @@ std::vector<bool> after_failures(const Program& program) {
   return after;
 }
 
-/// Values that come of decomposed matrices: one all but singular fails on one backend alone.
+/// Values computed from decompositions: for a nearly singular matrix one backend alone may fail.
 std::set<uint32_t> decomposed(const Program& program) {
   std::set<uint32_t> values;
   for (const Instruction& one : program.list)
@@ -218,7 +218,7 @@ std::set<uint32_t> decomposed(const Program& program) {
   return values;
 }
 
-/// Two rounds of one program, instruction by instruction.
+/// Compares two rounds of a program, instruction by instruction.
 class Comparison {
  public:
   Comparison(const Program& program, const Trace& got, const Trace& wanted, std::string between,
@@ -231,7 +231,7 @@ class Comparison {
         after_(after_failures(program)),
         decomposed_(decomposed(program)) {}
 
-  /// `bits`: elements too, bit for bit; else within what an error bound allows.
+  /// With `bits` elements must be equal bit for bit, else within an error bound.
   std::optional<Failure> run(bool bits) {
     for (at_ = 0; at_ < program_.list.size() && !failure_; ++at_) {
       const Sight &a = got_[at_], &b = wanted_[at_];
@@ -259,7 +259,7 @@ class Comparison {
   void failures(const Sight& a, const Sight& b, bool bits) {
     if (!a.seen || !b.seen) return;
     if (a.failed != b.failed) report("abi fails", "'", a.message, "' and '", b.message, "'");
-    // Backends have words of their own for what fails when it runs.
+    // Failures at run time have messages of the backend.
     const bool same_words = bits || (!a.at_run && !b.at_run);
     if (!after_[at_] && same_words && a.message != b.message)
       report("abi message", "'", a.message, "' and '", b.message, "'");
@@ -273,7 +273,7 @@ class Comparison {
     const Bounds& bounds = error_bounds();
     const auto number = form_.numbers.find(id);
     if (number == form_.numbers.end()) return report("abi value", off);
-    // The batch that bounds are worked out on has values as they were first.
+    // Bounds are computed from a batch that has no updates.
     const bool updated = std::ranges::any_of(program_.list, updates);
     if (updated || bounds.excused[number->second]) {
       ++tally_.excused_roots;

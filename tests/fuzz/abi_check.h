@@ -1,4 +1,4 @@
-// abi_check.h -- one program through the C ABI, under every policy and on every backend there is.
+// abi_check.h -- runs one program through the C ABI, under every policy and on every backend.
 #pragma once
 #include <functional>
 
@@ -6,16 +6,16 @@
 
 namespace rt::fuzz {
 
-/// What a client sees of one instruction.
+/// A client's observations of one instruction.
 struct Sight {
-  bool failed = false;  ///< the call was refused, or its value turned out to have failed
+  bool failed = false;  ///< the call was refused, or its value has failed
   bool at_run = false;  ///< it failed when it ran, not when it was recorded
-  bool seen = false;    ///< it was refused or read: what is freed unread may have failed or not
-  std::string message;  ///< handles written as #
-  std::string type;     ///< as asked for while the value was pending
+  bool seen = false;    ///< it was refused or read: the outcome of values freed unread is unknown
+  std::string message;  ///< with # for handles
+  std::string type;     ///< answer to a query while the value was pending
   std::optional<Tensor> value;
 };
-/// By instruction; the values alive at the end are seen by the instruction that made them.
+/// Indexed by instruction. Values alive at the end are noted at the instructions that made them.
 using Trace = std::vector<Sight>;
 
 /// One way to run a program.
@@ -24,13 +24,13 @@ struct Round {
   int repeat = 0;
 };
 
-/// Whether this build has the backend. Leaves it chosen.
+/// Chooses the backend; false if this build does not have it.
 bool choose_backend(const std::string& name);
 Trace play(const Program& program, const Round& round);
 
-/// Runs the program under observe three times, data twice and eager, on each of the backends; all
-/// rounds of one backend must be the same bit for bit, and the backends agree as far as
-/// check_batch's whole programs do. `tamper` may alter what a round has seen, for tests of this.
+/// Runs the program three times under observe, twice under data and once under eager, on each
+/// backend. Rounds of one backend must be equal bit for bit, and backends must agree as whole
+/// programs in check_batch do. `tamper` alters a round's observations, to test this check.
 using Tamper = std::function<void(const Program&, const Round&, Trace&)>;
 std::optional<Failure> check_abi(const Program& program, const std::vector<std::string>& backends,
                                  Tally& tally, const Tamper& tamper = {});

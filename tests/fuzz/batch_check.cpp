@@ -1,4 +1,4 @@
-// batch_check.cpp -- programs as batches, steps and whole programs of two backends compared.
+// batch_check.cpp -- compares the steps and the compiled programs of two backends.
 #include "tests/fuzz/batch_check.h"
 
 #include <algorithm>
@@ -66,7 +66,7 @@ class Former {
     form_.numbers[call.id] =
         batch.add_step(args.op, operands, args.attributes, args.dtype, args.device, args.shape);
   }
-  /// Inputs are numbered where they are first used.
+  /// Inputs get their index at the first use.
   uint32_t number_of(uint32_t id) {
     if (id == kAbsent) return kNone.id;
     const auto [place, added] = form_.numbers.try_emplace(id);
@@ -91,7 +91,7 @@ class Former {
     }
     return tensor;
   }
-  /// What the program still holds at its end, and what nothing uses.
+  /// Roots are the values alive at the end, and those that no step uses.
   void choose_roots() {
     Batch& batch = form_.batch;
     std::vector<bool> root(batch.values.size(), true);
@@ -110,14 +110,14 @@ class Former {
   std::set<uint32_t> freed_;
 };
 
-// ---- Error bounds, from operands that are off by a few units in the last place.
+// ---- Error bounds, from operands that are perturbed by a few units in the last place.
 
 constexpr int kTrials = 6;
 
 double unit_of(DType dtype) { return dtype == DType::F32 ? 0x1p-23 : 0x1p-52; }
 
-/// Moves every element by up to 4 units, and by no less than `least`; an exact 0 stays where
-/// `zeros` does not say otherwise.
+/// Moves each element by up to 4 units, where a unit is at least `least`. An exact 0 moves only
+/// with `zeros`.
 void perturb(Tensor& tensor, double unit, double least, bool zeros, Dice& dice) {
   const bool single = tensor.dtype == DType::F32;
   least = std::max(least, single ? 0x1p-149 : 0x1p-1074);
@@ -128,8 +128,8 @@ void perturb(Tensor& tensor, double unit, double least, bool zeros, Dice& dice) 
   }
 }
 
-/// The square root of how many elements each element of a step's result is made of: rounding errors
-/// of sums grow so.
+/// The growth of rounding errors in a step's sums: the square root of the count of elements that go
+/// into each result.
 double growth(const Batch& batch, const Batch::Step& step) {
   double most = 1;
   const auto results = static_cast<double>(numel(batch.sizes(step.result)));
@@ -139,7 +139,7 @@ double growth(const Batch& batch, const Batch::Step& step) {
   return std::sqrt(most);
 }
 
-/// Whether a step only picks and moves elements, so that nothing is rounded.
+/// True if a step only copies elements, so that nothing is rounded.
 bool only_moves(Op op) {
   constexpr Kernel kMoving[] = {Kernel::View,   Kernel::Copy,     Kernel::Full,
                                 Kernel::Eye,    Kernel::Gather,   Kernel::IndexSelect,
@@ -147,15 +147,15 @@ bool only_moves(Op op) {
   return std::ranges::find(kMoving, info(op).rules.kernel) != std::end(kMoving);
 }
 
-/// A result as another backend may have it: off by the rounding of this step. Near 0 that is an
-/// absolute error, as where 1 + erf(x) or a range from -1 to 1 comes close to it.
+/// Perturbs a result by this step's rounding error. Near 0 the error is absolute, as in 1 + erf(x)
+/// or in a range from -1 to 1.
 void perturb_result(Tensor& tensor, const Batch& batch, const Batch::Step& step, Dice& dice) {
   if (only_moves(step.op)) return;
   const double unit = unit_of(tensor.dtype) * std::max(1.0, growth(batch, step) / 2);
   perturb(tensor, unit, unit / 4, step.operand_count == 0, dice);
 }
 
-/// Widens `slack` to what a perturbed run makes of a value.
+/// Widens `slack` to the difference of a value and a perturbed run's.
 void widen(std::vector<double>& slack, const Tensor& value, const Tensor& perturbed) {
   const bool real = is_float(value.dtype);
   slack.resize(real ? value.reals.size() : value.integers.size());
@@ -178,8 +178,8 @@ bool mostly_noise(const Tensor& value, const std::vector<double>& slack) {
   return false;
 }
 
-/// Whether squares, or sums of a few, overflow: a backend that adds up in a wider type than another
-/// has numbers where that one has infinities.
+/// True if squares or short sums may overflow: a backend that sums in a wider type has numbers
+/// where another has infinities.
 bool has_huge(const Tensor& tensor) {
   const double limit = tensor.dtype == DType::F64 ? 0x1p500 : 0x1p54;
   const auto huge = [&](auto value) {
@@ -189,15 +189,14 @@ bool has_huge(const Tensor& tensor) {
   return std::ranges::any_of(tensor.reals, huge) || std::ranges::any_of(tensor.integers, huge);
 }
 
-/// Whether backends may differ in what a step makes of this operand however near their results are
-/// otherwise.
+/// True if backends may give unrelated results for this operand.
 bool is_beyond(const Batch::Step& step, const Tensor& operand) {
   const auto finite = [](double value) { return std::isfinite(value); };
   return has_huge(operand) ||
          (needs_finite(step.op) && !std::ranges::all_of(operand.reals, finite));
 }
 
-/// Whether a result may jump however little the operands move.
+/// True if a result may be discontinuous in the operands.
 bool has_jumps(const Batch& batch, const Batch::Step& step) {
   bool any_float = false, all_float = true;
   for (const uint32_t operand : batch.operands_of(step)) {
@@ -223,7 +222,7 @@ std::vector<BufferRef> inputs_of(Backend& backend, const Form& form) {
   return buffers;
 }
 
-/// One place a value, inputs filled in.
+/// One buffer per value; those of inputs are set.
 std::vector<BufferRef> values_of(const Batch& batch, const std::vector<BufferRef>& inputs) {
   std::vector<BufferRef> values(batch.values.size());
   for (uint32_t i = 0, next = 0; i < values.size(); ++i)
@@ -231,14 +230,14 @@ std::vector<BufferRef> values_of(const Batch& batch, const std::vector<BufferRef
   return values;
 }
 
-/// Whether all operands are there.
+/// True if all operands were computed.
 bool ready(const Batch& batch, const Batch::Step& step, const std::vector<BufferRef>& values) {
   for (const uint32_t operand : batch.operands_of(step))
     if (operand != kNone.id && !values[operand]) return false;
   return true;
 }
 
-/// Runs a step; its error's text, "" when it gave a value.
+/// Runs a step. Returns the error's text, "" on success.
 std::string attempt(Backend& backend, const Batch& batch, uint32_t step,
                     std::vector<BufferRef>& values) {
   Frame frame{values, batch.scalars};
@@ -294,7 +293,7 @@ class Check {
     }
   }
 
-  // Each step on the subject's operands.
+  // Compares each step on the subject's operands.
   void steps() {
     subject_.seed(program_.seed);
     judge_.seed(program_.seed);
@@ -304,7 +303,7 @@ class Check {
       const Batch::Step& next = batch_.steps[i];
       if (!ready(batch_, next, values_)) any_failed_ = true;
       else if (ready(batch_, next, judged_)) step(i);
-      else attempt(subject_, batch_, i, values_);  // the judge alone failed before
+      else attempt(subject_, batch_, i, values_);  // only the judge failed before
     }
   }
   void step(uint32_t number) {
@@ -331,12 +330,12 @@ class Check {
       report("step type", row,
              join("inferred is ", inferred, ", it is ", to_string(got.dtype, got.sizes)));
     else compare_step(number, got, wanted);
-    // The judge goes on with the subject's value. Views are equal, and the judge's has the layout
-    // that inference knows of.
+    // The judge continues with the subject's value. Views stay its own, since they are equal and
+    // have the inferred layout.
     if (!info(step.op).rules.view) judged_[step.result] = write(judge_, got);
   }
-  /// Whether one backend alone fails for a matrix that another of the same digits would be singular
-  /// for: then the results of such matrices have nothing in common, or there are none.
+  /// True if one backend may fail alone, since a perturbed matrix is singular: then the results of
+  /// such matrices are unrelated or missing.
   bool near_failure(uint32_t number, bool subject_passed) {
     const Batch::Step& step = batch_.steps[number];
     if (!is_decomposing(step.op) || subject_.name() == judge_.name()) return false;
@@ -382,14 +381,14 @@ class Check {
       report("step value", std::string(info(step.op).name),
              join("on the same operands, in what no sign or order changes, ", off));
   }
-  /// How far the judge's result moves when its operands do.
+  /// The change of the judge's result under perturbed operands.
   std::vector<double> step_slack(uint32_t number, const Tensor& wanted) {
     const Batch::Step& step = batch_.steps[number];
     std::vector<double> slack(std::max(wanted.reals.size(), wanted.integers.size()));
     const DType result = batch_.values[step.result].dtype;
     const auto operands = batch_.operands_of(step);
     if (step.op == Op::Cast) return cast_slack(batch_.values[operands[0]], operands[0], result);
-    // What jumps is the same on the same operands; random rows do not look at any.
+    // Discontinuous results are equal for equal operands. Random rows have no operands.
     if (!is_float(result) || operands.empty()) return slack;
     for (const uint32_t operand : operands)
       if (operand != kNone.id && is_beyond(step, read(judge_, *judged_[operand])))
@@ -411,7 +410,7 @@ class Check {
     }
     return slack;
   }
-  /// Floats that no integer of the target can hold come out as anything.
+  /// The cast of a float beyond the target's range is undefined.
   std::vector<double> cast_slack(const Batch::Item& from, uint32_t operand, DType to) {
     std::vector<double> slack;
     if (!is_float(from.dtype) || is_float(to)) return slack;
@@ -421,7 +420,7 @@ class Check {
     return slack;
   }
 
-  // The compiled program against the steps.
+  // Compares the compiled program with the steps.
   void compiled() {
     if (batch_.roots.empty()) return;
     std::unique_ptr<rt::Program> compiled;
@@ -431,7 +430,7 @@ class Check {
       return report("compile", "", error.what());
     }
     const std::vector<BufferRef> given = inputs_of(subject_, form_);
-    const std::vector<BufferRef> held = given;  // what others hold is not written over
+    const std::vector<BufferRef> held = given;  // so that runs do not write over the inputs
     for (int round = 0; round < 2 && !failure_; ++round) {
       std::vector<BufferRef> roots(batch_.roots.size());
       subject_.seed(program_.seed);
@@ -460,7 +459,7 @@ class Check {
     }
   }
 
-  // Whole programs, on each backend's own values.
+  // Compares whole programs, each on its backend's own values.
   void whole() {
     const std::vector<BufferRef> own = run_steps(judge_, form_, program_.seed);
     std::vector<bool> excused = after_jumps(batch_);
@@ -525,7 +524,7 @@ Bounds error_bounds(Backend& judge, const Form& form, uint64_t seed) {
   Dice dice(seed);
   for (int trial = 0; trial < kTrials; ++trial) {
     std::vector<BufferRef> values = values_of(batch, inputs_of(judge, form));
-    // Inputs are exact, but sums of them may cancel.
+    // Inputs are exact, but their sums may cancel.
     for (BufferRef& input : values) {
       if (!input || !is_float(input->dtype())) continue;
       Tensor tensor = read(judge, *input);

@@ -1,4 +1,4 @@
-// compare.cpp -- reading, writing and comparing tensors.
+// compare.cpp -- reads, writes and compares tensors.
 #include "tests/fuzz/compare.h"
 
 #include <algorithm>
@@ -27,7 +27,7 @@ BufferRef write_contiguous(Backend& backend, const Tensor& tensor, Sizes sizes) 
   }
 }
 
-/// Row-major elements put where strides have them, with zeros between.
+/// Copies row-major elements to the offsets that strides give them, with zeros between.
 template <class Number>
 std::vector<Number> scatter(const std::vector<Number>& numbers, Sizes sizes, Sizes strides,
                             int64_t span) {

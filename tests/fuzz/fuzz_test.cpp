@@ -1,6 +1,6 @@
-// fuzz_test.cpp -- 500 random programs, each with a seed of its own: half as batches on two
-// backends, half through the C ABI under every policy. FUZZ_PROGRAMS is the number of programs that
-// each test runs instead of its share, FUZZ_SEED the first seed instead of its own:
+// fuzz_test.cpp -- 500 random programs from consecutive seeds: half run as batches on two backends,
+// half through the C ABI under every policy. FUZZ_PROGRAMS sets the count of programs of each test,
+// FUZZ_SEED the first seed:
 //   FUZZ_SEED=1234 FUZZ_PROGRAMS=1 rt_test_fuzz --gtest_filter='*Batches*'   one program again
 //   FUZZ_SEED=$RANDOM FUZZ_PROGRAMS=100000 rt_test_fuzz --gtest_filter='*/0' many new ones
 // A failure prints its seed and a minimised program as C calls.
@@ -41,7 +41,7 @@ void run(int64_t share, Level level, const Judgement& judge) {
   }
 }
 
-/// libtorch, or null where there is none or the tests are to do without.
+/// libtorch; null if it is missing or RT_TORCH_BACKEND excludes it.
 std::unique_ptr<Backend> libtorch(MemoryCount& memory) {
   const char* wanted = std::getenv("RT_TORCH_BACKEND");
   const bool required = wanted && std::string_view(wanted) == "libtorch";

@@ -1,5 +1,5 @@
-// generate.cpp -- draws: a row, operands that may go with it, words by their kind; inference says
-// whether that is a call.
+// generate.cpp -- draws a row, operands that may fit it, and attributes by their kind. Inference
+// decides if that is a valid call.
 #include "tests/fuzz/generate.h"
 
 #include <algorithm>
@@ -19,7 +19,7 @@ using Verb = Instruction::Verb;
 constexpr int64_t kMaxElements = 4096, kMaxOfBig = 1 << 17;
 constexpr uint32_t kMaxDims = 5;
 constexpr int kAttempts = 60;
-constexpr double kMayBeRefused = 0.2;  // of the calls of programs that have such
+constexpr double kMayBeRefused = 0.2;  // of the calls, in programs that have refused ones
 
 class Generator {
  public:
@@ -43,7 +43,7 @@ class Generator {
  private:
   using Fact = Outline::Fact;
 
-  /// Programs differ in length, sizes, how much they hold, look at and repeat. Gives the length.
+  /// Draws the program's habits: sizes, live values, reads, favourite rows. Returns its length.
   int64_t choose_habits() {
     constexpr double kLooks[] = {0, 0.005, 0.03};
     most_live_ = dice_.between(3, 40);
@@ -96,7 +96,7 @@ class Generator {
     for (int i = 0; i < rank; ++i) sizes.push_back(random_size());
     return sizes;
   }
-  /// Random elements: integers below `bound` where it is positive, floats in [0, 1] where `unit`.
+  /// Random elements: integers below a positive `bound`, floats in [0, 1] with `unit`.
   Instruction fresh(DType dtype, Shape sizes, int64_t bound = 0, bool unit = false) {
     Instruction made{.verb = Verb::Data, .id = next_++};
     Literal& literal = made.literal;
@@ -123,9 +123,9 @@ class Generator {
     return dtype == DType::F32 ? static_cast<float>(value) : value;
   }
 
-  // ---- Operands. Data made for a call waits in `made_` until the call is taken.
+  // ---- Operands. Data for a call waits in `made_` until inference accepts the call.
 
-  /// A live value, newer ones rather.
+  /// A live value, preferably a new one.
   uint32_t existing() {
     const auto count = static_cast<int64_t>(live_.size());
     const int64_t back = dice_.chance(0.4) ? std::min<int64_t>(count, 6) : count;
@@ -138,13 +138,13 @@ class Generator {
   }
   const Fact& fact_of(uint32_t id) const { return *outline_.find(id); }
   uint32_t first_operand(const OpInfo& row) {
-    // What rows that can fail need is rare among results: probabilities, class numbers.
+    // Rows that can fail need values that are rare among results: probabilities, class indices.
     const bool picky = row.rules.fails && dice_.chance(0.6);
     if (!picky && !live_.empty() && dice_.chance(0.8)) return existing();
     const DType dtype = picky && dice_.chance(0.8) ? DType::F32 : random_dtype();
     return make(dtype, random_sizes(), 0, picky);
   }
-  /// Sizes that some row may want beside an operand of `sizes`.
+  /// Sizes that a row may accept beside an operand of `sizes`.
   Shape related_sizes(const Shape& sizes) {
     Shape result = sizes;
     if (sizes.empty()) return dice_.chance(0.5) ? result : random_sizes();
@@ -170,7 +170,7 @@ class Generator {
     const Fact& near = fact_of(first);
     const Shape& sizes = near.layout.sizes;
     if (row.rules.fails && dice_.chance(0.6)) {
-      // An index: mostly in range whichever dimension it counts along.
+      // An index, mostly within the bounds of any dimension.
       int64_t bound = sizes.empty() ? 1 : sizes[static_cast<uint32_t>(dice_.below(sizes.size()))];
       if (dice_.chance(0.9))
         for (const int64_t size : sizes) bound = std::min(bound, std::max<int64_t>(size, 1));
@@ -199,8 +199,8 @@ class Generator {
       operands[anchor] = kAbsent;
     return operands;
   }
-  /// Operands that suit the row, of one dtype where it does not say; values there are, where they
-  /// fit.
+  /// Operands of the sizes in `suitable`, of one dtype unless it says otherwise. Live values are
+  /// used if they fit.
   std::vector<uint32_t> suitable_operands(const OpInfo& row, const Suitable& suitable,
                                           uint32_t first) {
     const std::vector<Shape>& sizes = suitable.sizes;
@@ -228,7 +228,7 @@ class Generator {
     return Kind::Tensor;
   }
 
-  // ---- Words.
+  // ---- Attributes.
 
   double random_float() {
     constexpr double kFloats[] = {0, 0, 0, 1, 1, 1, -1, 2, 3, 0.5, -0.5, -2, 4, 0.01};
@@ -240,7 +240,7 @@ class Generator {
   int64_t random_index(bool creates) {
     constexpr int64_t kOdd[] = {1000, -1000, INT64_MIN, INT64_MAX};
     if (!dice_.chance(0.05)) return dice_.between(-5, 7);
-    // libtorch's lengths of ranges that end near those of int64_t overflow.
+    // Lengths of ranges that end near the limits of int64_t overflow in libtorch.
     return kOdd[dice_.below(creates ? 2 : 4)];
   }
   int64_t random_int(int64_t rank) {
@@ -255,7 +255,7 @@ class Generator {
     args.attributes.push_back(static_cast<int64_t>(list.size()));
     for (const int64_t item : list) args.attributes.push_back(item);
   }
-  /// Sizes of as many elements, one of them perhaps left to be worked out.
+  /// Sizes for as many elements; one of them may be -1.
   Shape resized(const Shape& from) {
     int64_t rest = numel(from);
     Shape sizes;
@@ -282,7 +282,7 @@ class Generator {
     const int64_t rank = self.size();
     for (const Param& param : row.params) {
       if (param.kind == Kind::Float) {
-        // Some functions that create are for a constant, 0 or 1.
+        // Some functions create tensors of a constant, 0 or 1.
         const bool constant = operands.empty() && dice_.chance(0.5);
         const double value = constant ? static_cast<double>(dice_.below(2)) : random_float();
         args.attributes.push_back(std::bit_cast<int64_t>(value));
@@ -345,7 +345,7 @@ class Generator {
     const std::vector<const Spelling*> all = spellings_of(call);
     if (all.empty()) return nullptr;
     const Spelling* chosen = dice_.pick(all);
-    // A number is read at once, and is no operand of anything: most calls should not end so.
+    // A number ends its chain of values, because it cannot be an operand. Most calls should not.
     for (int i = 0; i < 4 && !chosen->gives_handle(); ++i) chosen = dice_.pick(all);
     return chosen->gives_handle() || dice_.chance(0.3) ? chosen : nullptr;
   }

@@ -4,12 +4,12 @@
 
 namespace rt::fuzz {
 
-/// What a program is for. Abi: only what exported functions can say, with refused calls among it.
-/// Batch: every row, every dtype.
+/// The rows of a program. Abi: those of exported functions, some in refused calls. Batch: every row
+/// and dtype.
 enum class Level : uint8_t { Abi, Batch };
 
-/// 5 to 300 calls, drawn by the rows' parameters and kept when inference takes them. One seed gives
-/// one program.
+/// 5 to 300 calls, drawn from the rows' parameters and kept if inference accepts them. A seed
+/// determines the program.
 Program generate(uint64_t seed, Level level);
 
 }  // namespace rt::fuzz

@@ -18,7 +18,7 @@ bool makes_value(const Instruction& one) {
   return one.verb == Verb::Data || one.verb == Verb::Call;
 }
 
-/// The list without what uses values that the list does not make.
+/// The list without instructions whose operands it does not make.
 List closed(const List& list) {
   List out;
   std::set<uint32_t> made;
@@ -52,7 +52,7 @@ class Minimiser {
   }
 
  private:
-  /// Keeps the list when it fails in the same way.
+  /// Keeps the list if it fails in the same way.
   bool keep(List list) {
     if (tries_-- <= 0) return false;
     Program candidate{program_.seed, closed(list)};
@@ -61,7 +61,7 @@ class Minimiser {
     program_ = std::move(candidate);
     return true;
   }
-  /// Most failures need nothing that comes after them.
+  /// Drops the tail, which most failures do not need.
   void cut_tail() {
     size_t failing = program_.list.size(), passing = 0;
     while (failing - passing > 1 && tries_ > 0) {
@@ -84,8 +84,8 @@ class Minimiser {
       }
     }
   }
-  /// Replaces calls by data of the value that the reference backend gives them, later ones first:
-  /// what led to a value then falls out.
+  /// Replaces calls by data that the reference backend computed, later ones first, so that the
+  /// calls before them become unused.
   void put_in_data() {
     MemoryCount memory;
     const auto backend = make_reference_backend(memory, 1);
@@ -101,7 +101,7 @@ class Minimiser {
       keep(std::move(list));
     }
   }
-  /// Wherever data has a size, a smaller one.
+  /// Reduces each size of data.
   void shrink() {
     std::set<int64_t, std::greater<>> sizes;
     for (const Instruction& one : program_.list)
@@ -130,7 +130,7 @@ class Minimiser {
     }
     literal = std::move(out);
   }
-  /// Data easy to read: ones, or at least few digits.
+  /// Makes data easy to read: ones, or numbers of few digits.
   void simplify() {
     constexpr double kGrains[] = {1, 0x1p-3, 0x1p-7};
     for (size_t i = 0; i < program_.list.size(); ++i) {

@@ -1,4 +1,4 @@
-// minimise.h -- makes a failing program small.
+// minimise.h -- minimises a failing program.
 #pragma once
 #include <functional>
 
@@ -6,15 +6,15 @@
 
 namespace rt::fuzz {
 
-/// The failure of a program, if any. Must not change between calls.
+/// Returns the failure of a program, if any. Must be deterministic.
 using Judgement = std::function<std::optional<Failure>(const Program&)>;
 
-/// A smaller program that fails in the same way: instructions taken out in chunks and one by one,
-/// values put in as data instead of being computed, data made simple. At most `tries` judgements.
+/// A smaller program with an equal failure: drops instructions, replaces computed values by data,
+/// simplifies data. Calls `judge` at most `tries` times.
 Program minimise(const Program& program, const Failure& failure, const Judgement& judge,
                  int tries = 2000);
 
-/// What to print: the failure, the seed, the program before and after as C.
+/// A report with the failure, the seed, and the program as C, original and minimised.
 std::string report(const Program& program, const Failure& failure, const Judgement& judge);
 
 }  // namespace rt::fuzz

@@ -1,4 +1,4 @@
-// program.cpp -- walking a program with inference.
+// program.cpp -- infers types and layouts of a program's values.
 #include "tests/fuzz/program.h"
 
 #include "graph/error.h"
@@ -21,7 +21,7 @@ Outline::Fact Outline::infer(Args& args, std::span<const uint32_t> operands) con
   rt::infer(args, types);
   const OpInfo& row = info(args.op);
   Layout layout{args.shape, contiguous_strides(args.shape), 0};
-  // Programs stay on the CPU, and what moves to where it is stays what it is.
+  // Programs stay on the CPU, where a move returns its operand.
   if (args.op == Op::Move) layout = find(operands[0])->layout;
   if (row.rules.view) {
     Layout view;

@@ -1,4 +1,4 @@
-// program.h -- a random program: what a client could have written, and what inference says of it.
+// program.h -- a random program that a client could have written, and the types of its values.
 #pragma once
 #include <map>
 #include <random>
@@ -9,7 +9,7 @@
 
 namespace rt::fuzz {
 
-/// Random draws that are the same on every machine: the distributions of <random> are not.
+/// Random draws that are equal on every machine, unlike the distributions of <random>.
 class Dice {
  public:
   explicit Dice(uint64_t seed) : bits_(seed) {}
@@ -37,20 +37,20 @@ struct Literal {
   std::vector<int64_t> integers;
 };
 
-inline constexpr uint32_t kAbsent = 0xffffffffu;  ///< the operand of an optional tensor not given
+inline constexpr uint32_t kAbsent = 0xffffffffu;  ///< stands for an absent optional tensor
 
-/// Values are named by ids that no other instruction of the program has, so that instructions can
-/// be taken out without renaming anything.
+/// An instruction. Ids of values are unique in a program, so that instructions can be dropped
+/// without renaming.
 struct Instruction {
   enum class Verb : uint8_t { Data, Call, Free, Read, Shape, Flush };
   Verb verb = Verb::Flush;
-  uint32_t id = 0;                      ///< of the value that Data and Call make
-  std::vector<uint32_t> operands = {};  ///< of Call; the one value of Free, Read and Shape
-  Literal literal = {};                 ///< of Data
-  /// Of Call: op, words, shape, dtype and device as the client gives them, scalars by value; its
-  /// operands are not in use.
+  uint32_t id = 0;                      ///< the value that Data or Call makes
+  std::vector<uint32_t> operands = {};  ///< operands of Call; the value of Free, Read or Shape
+  Literal literal = {};                 ///< contents of Data
+  /// Of Call: op, attributes, shape, dtype and device as the client gives them, with values for
+  /// scalars; `operands` of it is unused.
   Args args = {};
-  std::string_view symbol = {};  ///< of Call: the exported function, "" where none can say it
+  std::string_view symbol = {};  ///< the exported function of Call; "": none is chosen
 };
 
 struct Program {
@@ -58,19 +58,19 @@ struct Program {
   std::vector<Instruction> list;
 };
 
-/// The types and layouts of a program's values as far as it has been walked.
+/// Types and layouts of the values that a program has made so far.
 class Outline {
  public:
   struct Fact {
     DType dtype;
-    Layout layout;  ///< as the engine expects it: of views over the layout viewed, else contiguous
+    Layout layout;  ///< as in the engine: a view's is that over its source, others are contiguous
     TensorType type() const { return {.dtype = dtype, .device = {}, .sizes = layout.sizes}; }
   };
 
-  /// What the call would give; `args` is left as inference leaves it. Throws Error as the engine
-  /// does, and when an operand is missing because its own call was refused.
+  /// Infers the call's result into `args`. Throws Error as the engine does, or if an operand is
+  /// missing because its call was refused.
   Fact infer(Args& args, std::span<const uint32_t> operands) const;
-  /// Takes the instruction in; false when it is a call that is refused.
+  /// Adds the result of an instruction; false for a refused call.
   bool add(const Instruction& instruction);
   const Fact* find(uint32_t id) const;
   const std::map<uint32_t, Fact>& facts() const { return facts_; }

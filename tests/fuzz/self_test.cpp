@@ -1,4 +1,4 @@
-// self_test.cpp -- the fuzzer itself: it covers the tables, and finds what is broken on purpose.
+// self_test.cpp -- tests the fuzzer: it covers the tables, and finds deliberate faults.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -20,7 +20,7 @@ namespace {
 
 using Verb = Instruction::Verb;
 
-/// Moves the first element by about a thousandth, or to a number where it is none.
+/// Changes the first element by about a thousandth, or makes it finite.
 void spoil(Tensor& tensor) {
   if (!tensor.integers.empty()) tensor.integers[0] = tensor.integers[0] == 0;
   if (tensor.reals.empty()) return;
@@ -28,8 +28,8 @@ void spoil(Tensor& tensor) {
   first = std::isfinite(first) && std::abs(first) < 1e30 ? first * 1.001 + 0.001 : 1;
 }
 
-/// Rounds otherwise, in the last place, as another library may: depending on the value alone, so
-/// that steps and compiled programs agree.
+/// Changes the rounding as another library may. It depends on the value alone, so that steps and
+/// compiled programs agree.
 void round_otherwise(Tensor& tensor) {
   for (double& value : tensor.reals) {
     const uint64_t hash = std::bit_cast<uint64_t>(value) * 0x9e3779b97f4a7c15;
@@ -41,9 +41,9 @@ void round_otherwise(Tensor& tensor) {
   }
 }
 
-/// What a backend does otherwise than the reference backend: where, and to which results.
+/// A deviation from the reference backend.
 struct Otherwise {
-  bool steps, programs;  ///< in steps, in compiled programs
+  bool steps, programs;  ///< applies to steps, to compiled programs
   std::function<void(Op, Tensor&)> change;
 };
 
@@ -111,7 +111,7 @@ class Altered final : public Backend {
 
 constexpr uint64_t kMaxPrograms = 400;
 
-/// The first program that fails, made small; an empty one when none does.
+/// The first failing program, minimised; an empty one if none fails.
 Program hunt(Level level, const Judgement& judge) {
   for (uint64_t seed = 1; seed <= kMaxPrograms; ++seed) {
     const Program program = generate(seed, level);
@@ -141,7 +141,7 @@ TEST_P(FuzzRows, FindsARowThatIsWrong) {
     const Program small = hunt(Level::Batch, [&](const Program& program) {
       return check_batch(program, broken, *reference, tally);
     });
-    // The data it needs, the call, and nothing else.
+    // Only the call and its data are left.
     EXPECT_TRUE(calls(small, op)) << "not found in " << kMaxPrograms << " programs";
     EXPECT_LE(small.list.size(), std::max<size_t>(5, info(op).tensors + 1)) << to_c(small);
   }
@@ -245,7 +245,7 @@ TEST(FuzzSelf, DrawsEveryFunctionThatRecords) {
   EXPECT_LT(refused, taken / 10);
 }
 
-/// Programs whose values are all NaN, or that fail everywhere, would agree on anything.
+/// Programs that give only NaNs or only failures would agree with anything.
 TEST(FuzzSelf, ProgramsComputeNumbers) {
   MemoryCount memory;
   const auto reference = make_reference_backend(memory, 1);

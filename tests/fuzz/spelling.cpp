@@ -11,7 +11,7 @@
 namespace rt::fuzz {
 namespace {
 
-/// "handle, list(d0, d1), 0.0" cut at the commas outside parentheses.
+/// Splits arguments such as "handle, list(d0, d1), 0.0" at the commas outside parentheses.
 std::vector<std::string_view> split(std::string_view text) {
   std::vector<std::string_view> parts;
   size_t start = 0;
@@ -28,7 +28,7 @@ std::vector<std::string_view> split(std::string_view text) {
   return parts;
 }
 
-/// "function(arguments)" taken apart; false when the text is no call of `function`.
+/// Splits the arguments of "function(arguments)"; false if the text does not call `function`.
 bool is_call(std::string_view text, std::string_view function,
              std::vector<std::string_view>& arguments) {
   if (!text.starts_with(function) || text.size() <= function.size() ||
@@ -40,8 +40,8 @@ bool is_call(std::string_view text, std::string_view function,
   return true;
 }
 
-/// batch_norm is two ops, by given statistics and by the batch's own. In training the given ones
-/// take in the batch's: what there is no op for, and the function with numbers as bits is used for.
+/// batch_norm normalises by given statistics or by the batch's own, which are two ops. In training
+/// it also updates the given ones, which is no op: the function with scalars as bits covers that.
 void add_batch_norms(std::vector<Spelling>& all) {
   const std::vector<Param> kTensors = {RT_END(RT_PARAM_A(Tensor, input)(OptTensor, running_mean)(
       OptTensor, running_var)(OptTensor, weight)(OptTensor, bias))};
@@ -78,7 +78,7 @@ std::vector<Spelling> read_tables() {
   return all;
 }
 
-/// Matches a call against the expressions of a function, binding the function's parameters.
+/// Binds a function's parameters by matching a call with the function's expressions.
 class Speller {
  public:
   Speller(const Spelling& spelling, const Instruction& call)
@@ -132,7 +132,7 @@ class Speller {
   bool bind(std::string_view name, int64_t number) {
     return bind(name, {Sort::Integer, number, 0, {}});
   }
-  /// A list: one parameter, or a parameter each.
+  /// Binds a list to one parameter, or each item to a parameter.
   bool bind_list(std::string_view text, std::vector<int64_t> list, Sort sort, Sort one) {
     std::vector<std::string_view> names;
     if (is_call(text, "list", names)) {
@@ -247,7 +247,7 @@ std::string c_data(const Literal& literal) {
               note);
 }
 
-/// A call that no exported function can say, as a reader would write it.
+/// A call without an exported function, for readers.
 std::string unexported(const Instruction& call) {
   std::string text = join("/* ", info(call.args.op).name, "(");
   for (const uint32_t operand : call.operands) text += join(value_name(operand), ", ");

@@ -1,4 +1,4 @@
-// suitable.cpp -- a draw for each shape rule that asks for operands which go together.
+// suitable.cpp -- a draw for each shape rule whose operands must fit each other.
 #include "tests/fuzz/suitable.h"
 
 #include <algorithm>
@@ -15,7 +15,7 @@ Shape join_sizes(Sizes front, std::initializer_list<int64_t> back) {
   return sizes;
 }
 
-/// `first` where its rank is one of these, else sizes of one of these ranks.
+/// `first` if its rank is in range, else sizes of a drawn rank.
 Shape of_rank(const Shape& first, uint32_t least, uint32_t most, Dice& dice, int64_t largest = 5) {
   if (first.size() >= least && first.size() <= most) return first;
   Shape sizes;
@@ -25,7 +25,7 @@ Shape of_rank(const Shape& first, uint32_t least, uint32_t most, Dice& dice, int
 }
 Shape images(const Shape& first, Dice& dice) { return of_rank(first, 3, 4, dice, 7); }
 
-/// Numbers for height and width, or one for both.
+/// Two integers for height and width, or one for both.
 std::vector<int64_t> pair(int64_t least, int64_t most, Dice& dice) {
   std::vector<int64_t> numbers = {dice.between(least, most)};
   if (dice.chance(0.7)) numbers.push_back(dice.between(least, most));
@@ -50,7 +50,7 @@ Suitable pool2d(const OpInfo&, const Shape& first, Dice& dice) {
                     pair(0, dice.chance(0.4), dice)}};
 }
 
-/// What a row gives for operands of one dtype; no sizes where it refuses them.
+/// A row's result for f32 operands; no sizes if the row refuses them.
 Shape result_of(Op op, const Suitable& given) {
   Args args;
   args.op = op;
@@ -80,7 +80,7 @@ Numbers indices_below(int64_t bound, Dice& dice) {
 
 Suitable conv2d_backward(const OpInfo& row, const Shape& first, Dice& dice) {
   Suitable call = with_gradient(Op::Conv2d, conv2d(row, of_rank(first, 4, 4, dice, 7), dice));
-  call.sizes.pop_back();  // the bias
+  call.sizes.pop_back();  // drops the bias
   return call;
 }
 Suitable pool2d_backward(const OpInfo& row, const Shape& first, Dice& dice) {
@@ -261,7 +261,7 @@ Literal shared_part(Op op, const Literal& result) {
   Literal part{result.dtype, {}, {}, {}};
   const std::vector<double>& from = result.reals;
   if (shares_nothing(op)) {
-    // Nothing of it can be compared.
+    // There is no shared part.
   } else if (op == Op::Eig) {
     for (size_t at = 0; at < from.size(); at += columns) {
       part.reals.push_back(0);
@@ -282,7 +282,7 @@ Literal shared_part(Op op, const Literal& result) {
 }
 
 bool is_decomposing(Op op) { return info(op).rules.kernel == Kernel::Linalg; }
-// Convolutions skip the zeros of a padding or multiply by them, as libraries like.
+// Libraries may skip the zeros of a convolution's padding, or multiply by them.
 bool needs_finite(Op op) {
   const Rules& rules = info(op).rules;
   return is_decomposing(op) || rules.kernel == Kernel::Conv2d;

@@ -1,4 +1,4 @@
-// readers.cpp -- what must hold of a reader whatever it is given, beyond that it comes back.
+// readers.cpp -- properties that a file reader must have for any input, beyond returning at all.
 #include "tests/fuzz_files/readers.h"
 
 #include <sys/mman.h>
@@ -41,7 +41,7 @@ class MemoryFile {
   int descriptor_;
 };
 
-/// Runs a reader of the file; it may only throw errors that name it.
+/// Runs a reader, which may only throw errors that name the file.
 template <class F>
 void expect_sound(const std::string& path, F read) {
   try {
@@ -51,7 +51,7 @@ void expect_sound(const std::string& path, F read) {
   }
 }
 
-/// What a reader filled in is initialised to the last byte, and a bool is 0 or 1.
+/// Reads each byte, so that sanitizers notice an uninitialised one, and expects bools of 0 or 1.
 void look_at(DType dtype, const std::vector<unsigned char>& bytes) {
   for (const unsigned char byte : bytes)
     require(dtype != DType::Bool || byte <= 1, "bools are 0 or 1");

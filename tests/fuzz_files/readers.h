@@ -1,4 +1,4 @@
-// readers.h -- each reader of files on bytes that may be anything: it reads or throws, and no more.
+// readers.h -- runs each file reader on arbitrary bytes, which it must read or refuse.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -7,7 +7,7 @@ namespace rt::test {
 
 using Bytes = std::span<const uint8_t>;
 
-// These abort where a reader breaks a promise.
+// These abort if a reader breaks a promise.
 void fuzz_pickle(Bytes bytes);
 void fuzz_torch_file(Bytes bytes);
 void fuzz_safetensors(Bytes bytes);

@@ -1,4 +1,4 @@
-// target.cpp -- what libFuzzer calls; built once for each reader.
+// target.cpp -- libFuzzer's entry point, compiled once for each reader.
 #include <cstddef>
 
 #include "tests/fuzz_files/readers.h"
