@@ -1,4 +1,4 @@
-// batch_test.cpp -- equal work has an equal key, and every difference shows in it.
+// batch_test.cpp -- equal work has an equal key, and every difference changes the key.
 #include "graph/batch/batch.h"
 
 #include <functional>

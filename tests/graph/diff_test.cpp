@@ -1,4 +1,4 @@
-// diff_test.cpp -- what is told of two batches that are not the same work.
+// diff_test.cpp -- the explanations of how two batches differ.
 #include "graph/dump/diff.h"
 
 #include <gmock/gmock.h>
@@ -17,7 +17,7 @@ std::string differ(std::string_view a, std::string_view b, size_t most = 20) {
   return explain_difference(parse_text(a), parse_text(b), nullptr, nullptr, most);
 }
 
-/// `count` steps in a row that repeat neg, exp, relu over x, which ends as `text`'s last value.
+/// A chain of `count` steps: neg, exp, relu and again, but `odd_op` at step `odd`.
 std::string long_chain(size_t count, size_t odd, std::string_view odd_op, std::string_view type) {
   const std::string_view ops[] = {"neg", "exp", "relu"};
   std::string text = "%0: " + std::string(type) + " = input\n";
@@ -119,7 +119,7 @@ TEST(Diff, BatchesWithNothingInCommonAreTold) {
               AllOf(HasSubstr("only B has 30 steps"), HasSubstr("and 25 more")));
 }
 
-/// Whatever is taken out of a batch and put in, the rest is found to be the same.
+/// A step that is inserted anywhere is the only one reported; all others are found to be equal.
 TEST(Diff, EveryCutAndInsertionIsFound) {
   const std::string whole = long_chain(60, 0, "", "f32[2]");
   for (size_t at = 1; at < 60; ++at) {

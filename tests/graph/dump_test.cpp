@@ -1,4 +1,4 @@
-// dump_test.cpp -- text and JSON read back to the identical batch, and damage is an Error.
+// dump_test.cpp -- text and JSON are read back as the identical batch, and damage is an Error.
 #include "graph/dump/dump.h"
 
 #include <limits>
@@ -148,7 +148,7 @@ TEST(Dump, DevicesAbsentOperandsAndListsReadBack) {
   expect_round_trip(batch);
 }
 
-/// What passes leave: scalars shared, out of order, unused, and constants.
+/// As after passes: scalars that are shared, out of order, unused or constant.
 TEST(Dump, BatchesThatAreNotCanonicalReadBack) {
   Batch batch = small_batch();
   const uint32_t operand[] = {3};
@@ -201,7 +201,7 @@ TEST(Dump, MessagesSayWhereAndWhatIsExpected) {
   EXPECT_NE(json_error(json).find("$.key: expected the key of this batch"), std::string::npos);
 }
 
-/// Reads what may be damaged: an Error or a batch, which is well formed then.
+/// Damaged text must give an Error or a well-formed batch.
 template <class Parse>
 void expect_survives(const std::string& text, Parse parse) {
   try {

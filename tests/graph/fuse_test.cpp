@@ -1,4 +1,4 @@
-// fuse_test.cpp -- which steps become groups and why others do not, and fused batches as batches.
+// fuse_test.cpp -- the groups that fusion forms, the reasons against others, and fused batches.
 #include "graph/batch/fuse.h"
 
 #include <algorithm>
@@ -16,7 +16,7 @@ namespace {
 
 constexpr uint32_t kNoGroup = Groups::kNone;
 
-/// A batch that grows by steps with inference.
+/// Builds a batch, and infers the types of its steps.
 class Maker {
  public:
   Value input(std::vector<int64_t> sizes, DType dtype = DType::F32, int8_t device = -1) {
@@ -37,14 +37,14 @@ class Maker {
     for (const int64_t integer : integers) args.attributes.push_back(integer);
     return BatchBuilder(batch).append(args);
   }
-  /// The groups of the steps, with the values that leave named as roots.
+  /// The groups of the steps; `roots` are the values that leave the batch.
   std::vector<uint32_t> groups(std::vector<Value> roots) {
     batch.roots.clear();
     for (const Value root : roots) batch.roots.push_back(root.id);
     EXPECT_EQ(message_of([&] { verify(batch); }), "");
     return fusion_groups(batch).of_step;
   }
-  /// The fused batch, checked.
+  /// The fused batch, which must be well formed.
   Batch fused(std::vector<Value> roots) {
     groups(std::move(roots));
     Batch made = fuse(batch);
@@ -100,7 +100,7 @@ TEST(Fuse, AConsumerOutsideDoesNotMakeItComputeTwice) {
   EXPECT_EQ(fused.steps[0].results, 2u);
 }
 
-// exp -> matmul -> add, and exp -> add: with exp in it the group of add would wait for itself.
+// exp -> matmul -> add, and exp -> add: a group of exp and add would depend on itself.
 TEST(Fuse, NoGroupWaitsForItself) {
   Maker make;
   const Value x = make.input({4, 4});
@@ -111,8 +111,8 @@ TEST(Fuse, NoGroupWaitsForItself) {
   EXPECT_EQ(ops_of(make.fused({d})), (std::vector<Op>{Op::Fused, Op::Matmul, Op::Fused}));
 }
 
-// Through two groups: a -> matmul -> c, and c -> matmul -> b, so a and b must stay apart although
-// e takes both.
+// a -> matmul -> c and c -> matmul -> b: although e reads a and b, a group of both would depend on
+// itself.
 TEST(Fuse, NoGroupWaitsForItselfThroughAnother) {
   Maker make;
   const Value x = make.input({4, 4}), y = make.input({2, 4});
@@ -135,7 +135,7 @@ TEST(Fuse, SumsStandAtTheEnd) {
   const Value x = make.input({4, 4});
   const Value a = make.step(Op::Exp, {x}), total = make.step(Op::Sum, {a});
   const Value mean = make.step(Op::Mean, {a});
-  // What uses a sum comes after the group.
+  // A consumer of a sum runs after the group.
   const Value scaled = make.step(Op::Mul, {a, total});
   const auto groups = make.groups({scaled, mean});
   EXPECT_EQ(groups, (std::vector<uint32_t>{0, 0, 0, kNoGroup}));
@@ -226,7 +226,7 @@ TEST(Fuse, RandomStepsKeepTheirOrder) {
   EXPECT_EQ(random, 6u);
 }
 
-/// Steps of all sorts at random: elementwise ones of two sizes, views, products and sums between.
+/// Random steps: elementwise ones of two sizes among views, products and sums.
 Batch any_batch(uint32_t seed, int steps) {
   Maker make;
   std::mt19937 random(seed);
@@ -257,8 +257,7 @@ Batch any_batch(uint32_t seed, int steps) {
   return std::move(make.batch);
 }
 
-// That a value is there before it is used is what verify() checks; no group can wait for itself
-// then.
+// verify() checks that values are computed before their use, so that no group depends on itself.
 TEST(Fuse, AnyBatchIsWellFormedAfterwards) {
   size_t fused_steps = 0;
   for (uint32_t seed = 0; seed < 300; ++seed) {

@@ -1,4 +1,4 @@
-// grad_test.cpp -- what records of gradients hold, when they let go, and that a pass is all or
+// grad_test.cpp -- the contents of gradient records, their release, and passes that record all or
 // nothing.
 #include <gtest/gtest.h>
 
@@ -13,7 +13,7 @@
 namespace rt {
 namespace {
 
-/// Records on a tape, and on request fails at a certain node.
+/// Records on a tape, and fails at a given node on request.
 class TapeRecorder final : public Builder {
  public:
   TapeRecorder(Graph& graph, Tape& tape) : graph_(graph), tape_(tape) {}
@@ -32,7 +32,7 @@ class TapeRecorder final : public Builder {
   int64_t constant_index(int64_t value) override { return value; }
 
   bool track = true;
-  int64_t left = -1;  ///< nodes until it fails; never when negative
+  int64_t left = -1;  ///< nodes before it fails; negative: never
 
  private:
   Graph& graph_;
@@ -143,7 +143,7 @@ TEST_F(GradTest, APassThatFailsChangesNoLeaf) {
     graph.record_of(a).gradient = (graph.release(gradient(a)), kNone);
     release({x, y});
   }
-  // What a failed pass had recorded belongs to nobody and goes with the next batch.
+  // Nodes that a failed pass recorded have no handles, and are dropped with the next batch.
   Submission submission;
   graph.build(tape, submission);
   graph.detach(tape);
@@ -176,7 +176,7 @@ TEST_F(GradTest, ALeafKeepsItsGradientWhereAnotherValueTakesItsPlace) {
   release({next});
 }
 
-/// Long chains go without recursion: on a thread with a stack of 1 MiB.
+/// Long chains must not recurse: the stack has 1 MiB.
 TEST(GradOfLongChains, AreRecordedGoneThroughAndReleasedOnASmallStack) {
   const auto body = [](void*) -> void* {
     for (const bool through : {false, true}) {

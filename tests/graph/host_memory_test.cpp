@@ -1,4 +1,4 @@
-// host_memory_test.cpp -- size classes, and who keeps free blocks.
+// host_memory_test.cpp -- size classes, and the blocks that threads and the pool keep.
 #include "graph/memory/host_memory.h"
 
 #include <gtest/gtest.h>
@@ -50,7 +50,7 @@ TEST(HostMemory, AThreadFindsItsLastBlockAgain) {
   for (const int64_t bytes : {100, 5000, 60'000, 1 << 20}) {
     void* const block = take_block(bytes);
     give_block(block, bytes);
-    EXPECT_EQ(take_block(bytes - 1), block);  // of the same class
+    EXPECT_EQ(take_block(bytes - 1), block);  // its size is of the same class
     give_block(block, bytes - 1);
   }
 }
@@ -64,7 +64,7 @@ TEST(HostMemory, AThreadKeepsSoMuchAndThePoolTheRest) {
   const int64_t before = pooled_bytes();
   for (void* block : blocks) give_block(block, kBytes);
   EXPECT_EQ(pooled_bytes() - before, static_cast<int64_t>(kBlocks) * kBytes);
-  // Another thread takes of what this one does not keep.
+  // Another thread gets the blocks that this one does not keep.
   size_t found = 0;
   std::thread([&] {
     std::vector<void*> theirs;
@@ -99,7 +99,7 @@ TEST(HostMemory, BlocksMayEndOnAnotherThread) {
   }
 }
 
-/// Destroyed after what the thread kept, if it was made before.
+/// Is destroyed after the thread's blocks if it was constructed before them.
 struct Late {
   void* block = nullptr;
   ~Late() {
@@ -111,7 +111,7 @@ struct Late {
 TEST(HostMemory, ADyingThreadStillTakesAndGives) {
   std::thread([] {
     thread_local Late late;
-    late.block = nullptr;  // made now, before the thread's first block
+    late.block = nullptr;  // constructs it before the thread's first block
     late.block = take_block(777);
   }).join();
 }

@@ -1,4 +1,4 @@
-// html_test.cpp -- the batch explorer's page as text: whole, self-contained, and with its batch.
+// html_test.cpp -- the batch explorer's page: complete, self-contained, with its batch.
 #include "graph/dump/html.h"
 
 #include <gmock/gmock.h>
@@ -15,7 +15,7 @@ using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
 
-/// What the page carries, read as a browser does: up to the next "</script".
+/// The page's data, delimited as a browser does: by the next "</script".
 json data_of(const std::string& page) {
   const std::string_view mark = "id=\"data\">";
   const size_t begin = page.find(mark) + mark.size();

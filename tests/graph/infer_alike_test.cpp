@@ -1,4 +1,4 @@
-// infer_alike_test.cpp -- rows that promise to keep the type of operands that are alike do.
+// infer_alike_test.cpp -- rows with keeps_type keep the type of operands of one type.
 #include <gtest/gtest.h>
 
 #include <algorithm>

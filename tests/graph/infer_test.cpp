@@ -1,4 +1,4 @@
-// infer_test.cpp -- shapes, dtypes and refusals of the rows, against what PyTorch does.
+// infer_test.cpp -- shapes, dtypes and refusals of the rows, as in PyTorch.
 #include "graph/ops/infer.h"
 
 #include <bit>
@@ -10,7 +10,7 @@ namespace {
 
 using Ints = std::vector<int64_t>;
 
-/// The result's type as text, or the message of the refusal.
+/// The result's type as text, or the error's message.
 std::string inferred(Op op, const std::vector<Operand>& operands, const Ints& attributes = {},
                      const Ints& shape = {}, Ints* normalised = nullptr) {
   Args args;

@@ -1,4 +1,4 @@
-// machine_memory_test.cpp -- the limits of control groups, read from files as a container has them.
+// machine_memory_test.cpp -- memory limits of control groups, read from files as in a container.
 #include "graph/memory/machine_memory.h"
 
 #include "tests/support/scratch.h"
@@ -46,7 +46,7 @@ TEST_F(MachineMemory, IsTheLeastOfTheGroupsAround) {
   EXPECT_EQ(limit(), kGiB);
 }
 
-/// A container that sees its own group as the root.
+/// A container whose namespace has its own group as the root.
 TEST_F(MachineMemory, InANamespaceOfItsOwn) {
   put("/proc/self/mountinfo", kTwo);
   put("/proc/self/cgroup", "0::/\n");

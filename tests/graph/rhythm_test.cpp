@@ -1,4 +1,4 @@
-// rhythm_test.cpp -- the length of a loop's round, found in what it records.
+// rhythm_test.cpp -- finds the length of a loop's round from the calls that it records.
 #include "graph/tape/rhythm.h"
 
 #include <gtest/gtest.h>
@@ -8,7 +8,7 @@
 namespace rt {
 namespace {
 
-/// The calls after which a round is found when they repeat, three nodes each, and its nodes.
+/// Count of the loop's calls, three nodes each, until a round is found, and the round's nodes.
 std::pair<int, uint64_t> found(const std::vector<uint64_t>& before,
                                const std::vector<uint64_t>& loop, int most) {
   Rhythm rhythm;
@@ -31,7 +31,7 @@ TEST(Rhythm, ALoopIsKnownAfterTwoRounds) {
 }
 
 TEST(Rhythm, RoundsWithinTheLoopGiveWayToIt) {
-  // Three layers that are alike and something else.
+  // Three equal layers and another call.
   EXPECT_EQ(found({5, 6, 5, 6, 7}, {5, 6, 5, 6, 5, 6, 7}, 0), std::pair(-1, uint64_t{6}));
   Rhythm rhythm;
   uint64_t round = 0;

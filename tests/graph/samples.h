@@ -1,4 +1,4 @@
-// samples.h -- a plausible one-step batch for any row of the op table, and random batches of many.
+// samples.h -- a plausible one-step batch for any row of the op table, and other small batches.
 #pragma once
 #include <gtest/gtest.h>
 
@@ -12,7 +12,7 @@
 
 namespace rt::test {
 
-/// The message of the Error that `call` throws, "" when it throws none.
+/// The message of the Error that `call` throws; "" if it throws none.
 template <class Call>
 std::string message_of(const Call& call) {
   try {
@@ -23,7 +23,7 @@ std::string message_of(const Call& call) {
   return "";
 }
 
-/// The rows of the op table, and their names, for tests with a case a row.
+/// The rows of the op table and their names, for tests with a case per row.
 inline std::vector<const OpInfo*> every_row() {
   std::vector<const OpInfo*> all;
   for (const OpInfo& row : all_ops()) all.push_back(&row);
@@ -39,7 +39,7 @@ struct Operand {
   TensorType type() const { return {.dtype = dtype, .device = {}, .sizes = sizes}; }
 };
 
-/// Words that most operands go with, by the parameters' names. Scalars by value.
+/// Attributes that fit most operands, by the parameters' names; values stand for scalars.
 inline Args plausible_args(const OpInfo& row, size_t rank) {
   Args args;
   args.op = row.op;
@@ -47,7 +47,7 @@ inline Args plausible_args(const OpInfo& row, size_t rank) {
     if (name == "step" || name == "dim1" || name == "eps" || name == "groups") return 1;
     return name == "steps" || name == "end" || name == "num_weights" ? 3 : 0;
   };
-  // A list of the call's own, where one that names every dimension does not do.
+  // Lists by name; all others name every dimension.
   const auto list_by_name = [](std::string_view name) -> std::vector<int64_t> {
     if (name == "stride" || name == "dilation" || name == "kernel_size") return {1, 1};
     if (name == "padding") return {0, 0};
@@ -76,7 +76,7 @@ inline Args plausible_args(const OpInfo& row, size_t rank) {
   return args;
 }
 
-/// A canonical batch of one step, its arguments as inference leaves them.
+/// A canonical batch of one step, whose type is inferred.
 inline Batch one_step(Args args, const std::vector<Operand>& operands, bool last_absent = false) {
   Batch batch;
   std::vector<TensorType> types;
@@ -100,7 +100,7 @@ inline Batch one_step(Args args, const std::vector<Operand>& operands, bool last
   return batch;
 }
 
-/// Tries operands until inference takes `most` of them: every row has some that fit.
+/// Batches for operands that inference accepts, at most `most`. Every row must have one.
 inline std::vector<Batch> samples(const OpInfo& row, size_t most) {
   const Operand choices[] = {
       {DType::F32, {2, 3}},       {DType::F32, {3, 2}},       {DType::I64, {2}},

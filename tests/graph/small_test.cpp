@@ -1,4 +1,4 @@
-// small_test.cpp -- the short list, against std::vector.
+// small_test.cpp -- compares Small with std::vector.
 #include "graph/small.h"
 
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-// places_test.cpp -- places have numbers for as long as something names them.
+// source_locations_test.cpp -- a source location has an id as long as something refers to it.
 #include "graph/tape/source_locations.h"
 
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-// submission_test.cpp -- a tape matches a known batch exactly when it would build that batch.
+// submission_test.cpp -- a tape matches a known batch exactly if it would build that batch.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -10,7 +10,7 @@
 namespace rt {
 namespace {
 
-/// Memory that lives as long as the test program.
+/// Memory that outlives every test.
 class Memory final : public Storage {
  public:
   Memory() : Storage(bytes_of().data(), 256, Device{}, nullptr) {}
@@ -49,7 +49,7 @@ struct Recording {
   }
 };
 
-/// Work that differs from the first in one respect each; the last only in its scalars and slots.
+/// Work that differs from the first in one respect each; the last only in scalars and slots.
 const std::vector<std::function<void(Recording&)>> kVariants = {
     [](Recording& r) {
       const Value a = r.input(DType::F32, {2, 3}, {3, 1}), b = r.input(DType::F32, {2, 3}, {3, 1});

@@ -1,4 +1,4 @@
-// tape_test.cpp -- who holds a value, when it goes, and what the tape hands over.
+// tape_test.cpp -- holders of values, their release, and the batches that a tape submits.
 #include "graph/tape/tape.h"
 #include "graph/error.h"
 
@@ -11,7 +11,7 @@
 
 namespace rt {
 
-/// Starts counters just before their end.
+/// Sets counters close to their overflow.
 struct GraphProbe {
   static void set_stamp(Graph& graph, uint32_t stamp) { graph.stamp_ = stamp; }
   static void set_passes(Graph& graph, uint64_t passes) { graph.passes_ = passes; }
@@ -120,7 +120,7 @@ TEST_F(TapeTest, ABatchIsBuiltAndKnownAgainWhereItsNumbersBeginAnew) {
   const Value source = held(record(Op::Full, {}, {2}, {0}));
   build();
   graph.detach(tape);
-  graph.poison(source, std::make_shared<const std::string>("why"));  // an input of all that follow
+  graph.poison(source, std::make_shared<const std::string>("why"));  // input of later batches
   for (int round = 0; round < 8; ++round) {
     const Value a = record(Op::Neg, {source}, {2}), b = held(record(Op::Mul, {a, source}, {2}));
     const Batch& batch = build();
@@ -199,7 +199,7 @@ TEST_F(TapeTest, HandlesAreFoundFromTheMemoryThatTheySee) {
 TEST_F(TapeTest, PlacesOfLongChainsOfViews) {
   const Value base = held(record(Op::Full, {}, {100, 2}, {0}));
   Value last = base;
-  for (int i = 0; i < 100; ++i)  // leaves one row out
+  for (int i = 0; i < 100; ++i)  // each slice drops a row
     last = held(record(Op::Slice, {last}, {100 - i, 2}, {i == 0 ? 0 : 1, 100 - i, 0, 1}));
   for (int times = 0; times < 2; ++times) {
     const MemoryRegion region = graph.region(last);
@@ -246,7 +246,7 @@ TEST(Handles, AKindIsNotAnother) {
   }
 }
 
-/// What a thread left is still there, and only an empty tape serves the next thread.
+/// An ended thread's pending work keeps its tape; only an empty tape is given to another thread.
 TEST_F(TapeTest, ATapeOfAThreadThatEndedServesAnotherWhenItIsEmpty) {
   const Value left = record(Op::Full, {}, {2, 3}, {0});
   graph.hold(left);

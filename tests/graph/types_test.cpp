@@ -1,4 +1,4 @@
-// types_test.cpp -- dtypes, devices, sizes and how they are written.
+// types_test.cpp -- dtypes, devices, sizes, and their text.
 #include "graph/types.h"
 
 #include <gtest/gtest.h>
@@ -24,7 +24,7 @@ TEST(Types, ItemSizes) {
   for (int i = 0; i < kDTypes; ++i) EXPECT_EQ(item_size(kAll[i]), sizes[i]);
 }
 
-// torch.promote_types, row by row in the order of the dtype codes.
+// torch.promote_types; rows are in the order of the dtype codes.
 TEST(Types, PromotionIsTorchs) {
   const char* rows[kDTypes][kDTypes] = {{"f32", "f64", "f32", "f32", "f32", "f32", "f32"},
                                         {"f64", "f64", "f64", "f64", "f64", "f64", "f64"},

@@ -1,4 +1,4 @@
-// verify_test.cpp -- every rule of a well-formed batch, broken once.
+// verify_test.cpp -- breaks every rule of a well-formed batch once.
 #include "graph/batch/verify.h"
 
 #include <functional>
@@ -99,7 +99,7 @@ TEST(Verify, Results) {
   expect_refused([](Batch& b) { b.values[0].rank = 0, b.dims.clear(); }, "inference gives", arange);
 }
 
-// The scalars of a batch are those of one run; the sizes that other runs have had stand.
+// A batch has the scalars of one run, and its sizes may be those of another.
 TEST(Verify, SizesThatScalarsDecideAreLeftOpen) {
   for (const char* name : {"slice", "arange", "arange_int"}) {
     Batch batch = sample(*find_op(name));
@@ -145,7 +145,7 @@ TEST(Verify, LongBatches) {
   EXPECT_EQ(message_of([] { verify(Batch(), true); }), "");
 }
 
-/// What a dump may say and no program records.
+/// A dump may have these scalars, but no program records them.
 TEST(VerifyScalars, OnesThatTheShapesDoNotComeOf) {
   Batch batch;
   const std::vector<int64_t> sizes = {4}, sliced = {2};

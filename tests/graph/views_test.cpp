@@ -1,4 +1,4 @@
-// views_test.cpp -- the layout rules against moving elements one by one.
+// views_test.cpp -- compares the layout rules of views with moves of single elements.
 #include "graph/ops/views.h"
 
 #include <algorithm>
@@ -10,7 +10,7 @@
 namespace rt::test {
 namespace {
 
-/// Where each element lies, row-major.
+/// Offsets of the elements in row-major order.
 std::vector<int64_t> places(const Layout& layout) {
   std::vector<int64_t> result;
   std::vector<int64_t> at(layout.sizes.size(), 0);
@@ -29,7 +29,7 @@ std::vector<int64_t> places(const Layout& layout) {
 class Random {
  public:
   int64_t below(int64_t n) { return static_cast<int64_t>(engine_() % static_cast<uint64_t>(n)); }
-  /// Sizes whose dimensions may be permuted, stepped over, repeated (stride 0) or of size 0 and 1.
+  /// Dimensions may be permuted, strided, expanded (stride 0) or of size 0 and 1.
   Layout layout() {
     const auto rank = static_cast<uint32_t>(below(5));
     Layout result;
@@ -48,7 +48,7 @@ class Random {
     result.offset = below(3);
     return result;
   }
-  /// Sizes of as many elements.
+  /// Random sizes of as many elements.
   Shape regrouped(Sizes sizes) {
     std::vector<int64_t> parts;
     for (int64_t size : sizes) {
@@ -72,7 +72,7 @@ class Random {
   std::mt19937 engine_{11};
 };
 
-/// Whether any strides give `wanted`, in order, over these sizes.
+/// True if some strides give the offsets `wanted` over these sizes.
 bool strides_exist(Sizes sizes, const std::vector<int64_t>& wanted) {
   Layout guess;
   guess.sizes.assign(sizes);
@@ -109,7 +109,7 @@ TEST(Views, ResizedFindsStridesExactlyWhereThereAreSome) {
   EXPECT_GT(found, 1000);
 }
 
-/// The sizes that inference gives, then the layout by the row's rule.
+/// Infers the sizes, then applies the row's layout rule.
 Layout laid(Op op, const Layout& source, std::vector<int64_t> attributes) {
   Args args;
   args.op = op;
@@ -123,14 +123,14 @@ Layout laid(Op op, const Layout& source, std::vector<int64_t> attributes) {
   return result;
 }
 
-/// An element by its indices.
+/// The offset of the element with these indices.
 int64_t place(const Layout& layout, const std::vector<int64_t>& at) {
   int64_t result = layout.offset;
   for (uint32_t d = 0; d < at.size(); ++d) result += at[d] * layout.strides[d];
   return result;
 }
 
-/// Calls `visit` with the indices of every element.
+/// Calls `visit` with the indices of each element.
 template <class Visit>
 void each(Sizes sizes, const Visit& visit) {
   std::vector<int64_t> at(sizes.size(), 0);

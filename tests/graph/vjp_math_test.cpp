@@ -1,5 +1,5 @@
-// vjp_math_test.cpp -- gradients of arithmetic, activations, reductions and losses: more operands
-// than the rows' samples have, and where there is no slope or more than one.
+// vjp_math_test.cpp -- gradients of arithmetic, activations, reductions and losses: further
+// operands than the rows' samples, and points without a unique slope.
 #include <limits>
 
 #include "tests/graph/vjp_rig.h"
@@ -12,7 +12,7 @@ constexpr double kInf = std::numeric_limits<double>::infinity();
 
 using Operands = std::vector<GradOperand>;
 
-/// Differences do for these, at numbers on both sides of 0.
+/// Numbers of both signs, at which differences are exact enough.
 const GradOperand kBoth{{2, 3}, {-2.5, -.7, -.2, .3, .9, 1.7}};
 const GradOperand kWithin{{4}, {-.9, -.3, .2, .8}};
 
@@ -63,13 +63,13 @@ TEST(GradientOfArithmetic, OfMixedDtypesHasTheOperandsOwn) {
   expect_gradient(to_single, 0, {1 + .25 * std::sin(1.), 1 + .25 * std::sin(2.)}, 1e-7);
 }
 
-/// The gradient that the rig starts from, of a result of n elements.
+/// The gradient that the rig starts from, for a result of n elements.
 std::vector<double> weights(size_t n) {
   std::vector<double> made;
   for (size_t i = 1; i <= n; ++i) made.push_back(1 + .25 * std::sin(static_cast<double>(i)));
   return made;
 }
-/// Expects the weights times these.
+/// Expects the product of weights and slopes.
 void expect_slopes(Op op, const std::vector<double>& at, const std::vector<double>& slopes,
                    std::initializer_list<GradWord> attributes = {}) {
   std::vector<double> wanted = weights(slopes.size());
@@ -168,7 +168,7 @@ TEST(GradientOfLosses, OfClassesInTensorsOfAnyRank) {
     expect_gradients(grad_case(op, {{{4, 3}}, classes({4}, {2, -100, 0, 2})}));
     expect_gradients(grad_case(op, {{{2, 3, 2}}, classes({2, 2}, {2, 0, -100, 1})}));
     expect_gradients(grad_case(op, {{{1, 3, 2, 2}}, classes({1, 2, 2}, {2, 0, 1, 1})}));
-    // PyTorch: nothing counts, so nothing is to be changed, though the loss is NaN.
+    // As in PyTorch: all classes are ignored, so that the gradient is 0 although the loss is NaN.
     expect_gradient(grad_case(op, {{{2, 3}}, classes({2}, {-100, -100})}), 0,
                     std::vector<double>(6, 0));
   }
@@ -186,7 +186,7 @@ TEST(GradientOfLosses, HasPyTorchsValueAtTheEdges) {
   const GradCase of = grad_case(Op::BinaryCrossEntropy, {p, t});
   expect_gradient(of, 0, {0, 0, -2 * g / 4, -4 * g / 12});
   expect_gradient(of, 1, {kInf, -kInf, 0, std::log(3) * g / 4});
-  const double least = 1e-310;  // one over it is no number
+  const double least = 1e-310;  // its reciprocal overflows
   expect_gradient(grad_case(Op::BinaryCrossEntropy, {{{1}, {least}}, {{1}, {1}}}), 1,
                   {-std::log(least) * g});
 }

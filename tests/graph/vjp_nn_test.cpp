@@ -1,4 +1,4 @@
-// vjp_nn_test.cpp -- gradients of layers in all forms that they take.
+// vjp_nn_test.cpp -- gradients of layers in all their forms.
 #include "tests/graph/vjp_rig.h"
 
 namespace rt::test {

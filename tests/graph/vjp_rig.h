@@ -18,8 +18,8 @@
 
 namespace rt::test {
 
-/// An operand of the row under test. Numbers that are not given are made up, each another one
-/// between 0 and 1; integers are 0.
+/// An operand of the row. Without `numbers` its floats are distinct values between 0 and 1, its
+/// integers 0.
 struct GradOperand {
   std::vector<int64_t> sizes;
   std::vector<double> numbers = {};
@@ -28,13 +28,13 @@ struct GradOperand {
   bool constant = false;  ///< PyTorch gives it no gradient, though the result depends on it
 };
 
-/// A row, its words (scalars by their bits) and its operands.
+/// A row, its attributes (scalars as their bits) and its operands.
 struct GradCase {
   Args args;
   std::vector<GradOperand> operands;
 };
 
-/// Shorthand: `words` as Args has them; a double stands for its bits.
+/// The bits of an attribute; a double stands for its bits.
 struct GradWord {
   int64_t bits;
   GradWord(int value) : bits(value) {}
@@ -51,7 +51,7 @@ inline GradCase grad_case(Op op, std::vector<GradOperand> operands,
   return made;
 }
 
-/// The row on the operands of a sample of it, in f64, and with numbers of which little is special.
+/// A sample of the row in f64, with scalars of 0 replaced, since 0 is often a special case.
 inline GradCase sampled_case(const OpInfo& row, const Batch& batch) {
   const Batch::Step& step = batch.steps.at(0);
   const auto in_f64 = [](DType dtype) { return dtype == DType::F32 ? DType::F64 : dtype; };
@@ -79,13 +79,13 @@ inline GradCase sampled_case(const OpInfo& row, const Batch& batch) {
 
 inline GradCase sampled_case(const OpInfo& row) { return sampled_case(row, sample(row)); }
 
-/// Appends to a batch, and refuses what a rule must not do: use a value that its row does not save.
-/// Where a row is recorded as a decomposition for the sake of its gradient, so it is here.
+/// Appends to a batch, and throws if a rule uses a value that its row does not save. Rows that are
+/// recorded as a decomposition for their gradient are decomposed.
 class GradBuilder final : public Builder {
  public:
   explicit GradBuilder(Batch& batch) : build_(batch) {}
   bool forward = true;
-  std::set<uint32_t> used;  ///< values that steps took, after the forward ones
+  std::set<uint32_t> used;  ///< operands of the steps that rules append
 
   Value append(Args& args) override {
     const OpInfo& row = info(args.op);
@@ -117,12 +117,10 @@ class GradBuilder final : public Builder {
   BatchBuilder build_;
 };
 
-/// One case, recorded with its gradients: those of the sum of all results, each times a number of
-/// its own.
+/// Records a case and its gradients of the sum of all results, each with a different weight.
 class VjpRig {
  public:
-  /// `perturbed`: the operand whose gradients are made a thousandth too large wherever a rule gives
-  /// one, to see whether that shows.
+  /// Gradients of the operand `perturbed` become a thousandth too large, to test that tests notice.
   explicit VjpRig(const GradCase& of, uint32_t perturbed = kNone.id)
       : case_(of), perturbed_(perturbed), build_(batch_) {
     for (const GradOperand& operand : of.operands) {
@@ -139,11 +137,11 @@ class VjpRig {
     const GradOperand& given = case_.operands[operand];
     return !given.none && !given.constant && is_float(given.dtype);
   }
-  /// A gradient is recorded for it.
+  /// True if a gradient was recorded for it.
   bool gets_gradient(uint32_t operand) const {
     return static_cast<bool>(gradients_[args_.operands[operand].id]);
   }
-  /// By the rule, which has to give one.
+  /// The gradient by the rule; throws if there is none.
   std::vector<double> gradient(uint32_t operand) {
     const Expr found = gradients_[args_.operands[operand].id];
     if (!found) fail("operand ", operand, " gets no gradient");
@@ -151,7 +149,7 @@ class VjpRig {
   }
   std::vector<double> differences(uint32_t operand) {
     const uint32_t input = args_.operands[operand].id;
-    // Half the digits: what is lost by rounding is as much as what the curve bends.
+    // Half of the digits balances the errors of rounding and of curvature.
     const double step = batch_.values[input].dtype == DType::F64 ? 0x1p-18 : 0x1p-7;
     const std::vector<double> at = inputs_[input_place(input)];
     std::vector<double> slopes(at.size());
@@ -166,7 +164,7 @@ class VjpRig {
     }
     return slopes;
   }
-  /// What the row's rule keeps without using it in this case, by its names in the table.
+  /// Values that the row's rule saves but does not use in this case.
   std::vector<std::string> unused() const { return unused_; }
   std::vector<double> result() { return numbers_of(*run(forward_steps_)[result_.id]); }
 
@@ -176,7 +174,7 @@ class VjpRig {
     std::vector<double> numbers = operand.numbers;
     if (numbers.empty()) {
       numbers.resize(static_cast<size_t>(numel(operand.sizes)));
-      // Of an irrational step, so that no two are equal.
+      // Multiples of an irrational number modulo 1 are distinct.
       for (double& made_up : numbers)
         made_up =
             is_float(operand.dtype) ? 0.1 + 0.8 * std::fmod(++made_up_ * 0.618033988749895, 1) : 0;
@@ -217,13 +215,13 @@ class VjpRig {
 
   void record_rule(const Batch::Step& step) {
     const OpInfo& row = info(step.op);
-    if (!row.rules.vjp && row.rules.effect == Effect::Random) return;  // what is drawn is constant
+    if (!row.rules.vjp && row.rules.effect == Effect::Random) return;  // draws are constants
     Small<int64_t, 10> attributes(batch_.attributes_of(step).attributes);
     for (uint32_t i = 0; i < row.scalars; ++i)
       attributes[i] = batch_.scalars[static_cast<size_t>(attributes[i])];
     const auto span = batch_.operands_of(step);
     const std::vector<uint32_t> numbers(span.begin(), span.end());
-    std::list<Shape> sizes;  // of the types below, which appending would leave dangling
+    std::list<Shape> sizes;  // a copy, since appending invalidates the sizes of types
     const auto type_of = [&](uint32_t number) {
       TensorType type{.device = {}, .none = true, .sizes = {}};
       if (number == kNone.id) return type;
@@ -276,7 +274,7 @@ class VjpRig {
     for (uint32_t i = 0, next = 0; i < batch_.values.size(); ++i)
       if (batch_.is_input(i)) values[i] = buffer_of(i, inputs_[next++]);
     Frame frame{values, batch_.scalars};
-    backend_->seed(7);  // the same numbers for random rows, whenever they run
+    backend_->seed(7);  // random rows draw equal numbers in each run
     for (uint32_t i = 0; i < steps; ++i) backend_->run_step(batch_, i, frame);
     return values;
   }
@@ -306,17 +304,17 @@ class VjpRig {
   std::unique_ptr<Backend> backend_ = make_reference_backend(memory_, 1);
   Batch batch_;
   GradBuilder build_;
-  Args args_;  ///< for its operands
+  Args args_;  ///< only its operands are used
   Value result_;
   size_t forward_steps_ = 0;
   double made_up_ = 0;
   std::vector<std::vector<double>> inputs_;
   std::vector<double> weights_;
-  std::vector<Expr> gradients_;  ///< by value
+  std::vector<Expr> gradients_;  ///< indexed by value
   std::vector<std::string> unused_;
 };
 
-/// Where the gradient of an operand is not that of differences, in words.
+/// Describes the first element whose gradient is not that of differences.
 inline std::string first_difference(VjpRig& rig, const GradCase& of, uint32_t operand,
                                     double tolerance) {
   const double bound = of.operands[operand].dtype == DType::F64 ? tolerance : 1e-2;
@@ -342,8 +340,8 @@ inline void expect_gradients(const GradCase& of, double tolerance = 1e-6) {
   }
 }
 
-/// Compares the gradient of one operand with these numbers, where differences do not give what
-/// PyTorch's convention is.
+/// Compares one operand's gradient with these numbers, where PyTorch's convention is not that of
+/// differences.
 inline void expect_gradient(const GradCase& of, uint32_t operand, const std::vector<double>& wanted,
                             double tolerance = 1e-12) {
   SCOPED_TRACE(info(of.args.op).name);

@@ -1,5 +1,5 @@
-// vjp_shapes_test.cpp -- gradients of products, views, picking and joining, and linear algebra,
-// beyond what each row's sample shows.
+// vjp_shapes_test.cpp -- gradients of products, views, indexing, joining and linear algebra, beyond
+// the rows' samples.
 #include "tests/graph/vjp_rig.h"
 
 namespace rt::test {
@@ -61,7 +61,7 @@ TEST(VjpPicking, WhatIsPickedTwiceGetsBoth) {
 
 TEST(VjpJoining, PartsOfAnySize) {
   expect_gradients(grad_case(Op::Cat, {{{2, 1}}, {{2, 3}}, {{2, 0}}, {{2, 2}}}, {-1}));
-  // A 1-D tensor without elements joins anything.
+  // As in PyTorch, an empty 1-D tensor can be joined with any other.
   const GradCase with_nothing = grad_case(Op::Cat, {{{2, 2}}, {{0}}, {{1, 2}}}, {0});
   expect_gradients(with_nothing);
   expect_gradients(grad_case(Op::Cat, {{{2}}, {{2}, {}, DType::F32}, {{1}, {3}, DType::I64}}, {0}));

@@ -1,5 +1,5 @@
-// vjp_test.cpp -- every row that has gradients, on its sample: against differences, and that rules
-// keep what they use and no more.
+// vjp_test.cpp -- every row with gradients, on its samples: gradients are those of differences, and
+// rules save only what they use.
 #include <gmock/gmock.h>
 
 #include <optional>
@@ -21,7 +21,7 @@ INSTANTIATE_TEST_SUITE_P(Rows, GradientOfRow, testing::ValuesIn(rows_with_gradie
 
 TEST_P(GradientOfRow, IsThatOfDifferences) { expect_gradients(sampled_case(*GetParam())); }
 
-/// The case with 0 for every size that is `size`, and for every word that is, where asked for.
+/// The case with 0 for every size that is `size` and, with `attributes`, for every such attribute.
 GradCase emptied(GradCase of, int64_t size, bool attributes) {
   for (GradOperand& operand : of.operands) std::ranges::replace(operand.sizes, size, 0);
   std::ranges::replace(of.args.shape, size, 0);
@@ -31,13 +31,13 @@ GradCase emptied(GradCase of, int64_t size, bool attributes) {
   return of;
 }
 
-/// The case with 0 for every number that it is called with: an exponent, a slope, a probability.
+/// The case with 0 for every scalar: an exponent, a slope, a probability.
 GradCase zeroed(GradCase of) {
   for (uint32_t i = 0; i < info(of.args.op).scalars; ++i) of.args.attributes[i] = 0;
   return of;
 }
 
-/// Expects a gradient for each operand of a case; false where inference refuses the case.
+/// Expects a gradient for each operand of a case; false if inference refuses the case.
 bool expect_all_gradients(const GradCase& of) {
   std::optional<VjpRig> rig;
   try {
@@ -52,7 +52,7 @@ bool expect_all_gradients(const GradCase& of) {
   return true;
 }
 
-// What has no gradient is no zero: an optimizer leaves it as it is, and grad() has none to give.
+// No gradient is not a gradient of zeros: an optimizer skips the parameter, and grad() has none.
 TEST_P(GradientOfRow, IsThereAlsoOfNothingAndByZero) {
   int empty = 0;
   for (const Batch& batch : samples(*GetParam(), 40)) {
