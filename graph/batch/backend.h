@@ -26,18 +26,18 @@ class StepError : public Error {
   uint32_t step_;
 };
 
-/// Is told after a run, on its thread, what ran when.
+/// Receives a report after each run, on the run's thread. Times are those of now_ns().
 class RunObserver {
  public:
   virtual ~RunObserver() = default;
   /// The steps of a batch, one after the other: step i from times[i] to times[i + 1].
   virtual void ran_steps(const Batch& batch, std::span<const int64_t> times) noexcept = 0;
-  /// What a backend that does not run steps called in their place, and of what.
+  /// A piece of work of a backend that does not run step by step: its name and its subject.
   virtual void ran(std::string_view name, std::string_view about, int64_t start,
                    int64_t end) noexcept = 0;
 };
 
-/// What a program computes in groups of several steps: how many groups, of how many steps.
+/// The number of groups of several steps in a program, and of the steps in them.
 struct FusedCount {
   int64_t groups = 0, steps = 0;
 };
@@ -51,15 +51,16 @@ inline FusedCount fused_count(const Batch& batch) {
   return count;
 }
 
-/// A compiled batch. Run by one thread at a time per call; it may be running on several threads.
+/// A compiled batch. Several threads may run it at the same time.
 class Program {
  public:
   virtual ~Program() = default;
-  /// Inputs by number, free scalars; fills `roots` in order. After an Error nothing has changed and
-  /// the steps can run; else what only `inputs` refers to may have been written over.
+  /// `inputs` are in the batch's order, and `scalars` the bits of the free scalars. Fills `roots`
+  /// in order. After an Error the inputs are unchanged, so that the steps can run instead.
+  /// Otherwise buffers that `inputs` alone refers to may have been written over.
   virtual void run(std::span<const BufferRef> inputs, std::span<const int64_t> scalars,
                    std::span<BufferRef> roots) = 0;
-  virtual size_t bytes() const = 0;  ///< memory it holds while it is cached
+  virtual size_t bytes() const = 0;  ///< that it holds while it is cached
   virtual FusedCount fused() const { return {}; }
 };
 
@@ -83,15 +84,16 @@ class Backend {
  public:
   virtual ~Backend() = default;
   virtual std::string_view name() const = 0;  ///< "libtorch" or "reference"
-  virtual std::string version() const = 0;    ///< as rt_torch_version says it
+  virtual std::string version() const = 0;    ///< for rt_torch_version
   virtual int device_count() const = 0;       ///< CUDA devices
-  /// Runs one step of `batch` now: reads its operands from the frame, fills in its result.
+  /// Runs one step of `batch` now: reads its operands from the frame and writes its result
+  /// there. Throws StepError.
   virtual void run_step(const Batch& batch, uint32_t step, Frame& frame) = 0;
   virtual std::unique_ptr<Program> compile(const Batch& batch) = 0;
-  /// Tells the observer about the runs of programs that are compiled from here on.
+  /// The observer gets reports of the runs of all programs that are compiled after this call.
   virtual void observe(RunObserver&) {}
 
-  /// A contiguous buffer with unspecified contents.
+  /// A contiguous buffer with unspecified contents. Throws Error without memory or device.
   virtual BufferRef allocate(DType dtype, Sizes sizes, Device device) = 0;
   /// Copies numel(sizes) elements from `data` on the host.
   virtual BufferRef from_host(const void* data, DType dtype, Sizes sizes, Device device) = 0;
@@ -104,16 +106,17 @@ class Backend {
 
   /// Waits for a device. Throws when something that ran there has failed.
   virtual void synchronize(Device) {}
-  virtual bool idle(Device) { return true; }  ///< there is nothing to wait for; throws likewise
+  /// True where nothing is left to wait for. Throws as synchronize() does.
+  virtual bool idle(Device) { return true; }
   virtual DeviceMemory memory(Device) { return {}; }  ///< of a CUDA device
-  virtual void empty_cache() {}  ///< gives memory that CUDA devices keep for reuse back
-  /// Nodes that this backend could not run, so that another one did.
+  virtual void empty_cache() {}  ///< frees memory that CUDA devices keep for reuse
+  /// The number of nodes that this backend could not run, so that another one did.
   virtual int64_t fallback_nodes() const { return 0; }
   /// The batch as TorchScript. Throws where there is no libtorch.
   virtual std::string script(const Batch&, ScriptForm) {
     fail("TorchScript comes from the libtorch backend; the ", name(), " backend runs here");
   }
-  /// In a forked child, whose other threads are gone.
+  /// Called in a forked child, which lacks the other threads.
   virtual void after_fork() = 0;
 };
 

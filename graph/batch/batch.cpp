@@ -9,7 +9,7 @@
 #include <type_traits>
 
 namespace rt {
-// Hashed and compared as memory: no padding, no two representations of one thing.
+// Items and steps are hashed and compared as memory, so equal ones must have equal bytes.
 static_assert(std::has_unique_object_representations_v<Batch::Item>);
 static_assert(std::has_unique_object_representations_v<Batch::Step>);
 

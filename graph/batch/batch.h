@@ -1,5 +1,4 @@
-// batch.h -- a batch: recorded work as a closed graph, in the canonical form that makes equal work
-// equal.
+// batch.h -- a batch: recorded work as a closed graph, in a form in which equal work is equal.
 #pragma once
 #include <compare>
 #include <vector>
@@ -10,22 +9,20 @@ namespace rt {
 
 /// A closed graph: inputs and scalars in, steps in record order, roots out.
 ///
-/// Canonical form, which the key is taken of:
-/// - values are numbered densely by first appearance: an input where the first step uses it, then
-/// that
-///   step's result;
-/// - a scalar appears once per position, numbered in step order; equal scalars are still two;
+/// The canonical form, which the key is taken of:
+/// - ids of values are dense, by first appearance: an input where the first step uses it, then the
+///   result of that step;
+/// - each position of a scalar has an index of its own, in step order, even if scalars are equal;
 /// - roots are in step order, each once.
-/// Batches are plain arrays of numbers, so that hashing and comparing them is hashing and comparing
-/// memory. Which values the scalars have is not part of it: `scalars` holds those of one
-/// submission.
+/// Batches are plain arrays of numbers, so that they are hashed and compared as memory. The values
+/// of scalars are not part of the form: `scalars` has those of one submission.
 struct Batch {
   struct Item {  ///< the type of a value
     DType dtype;
     int8_t device;
     uint8_t rank;
-    uint8_t flags;  ///< of Flags
-    uint32_t dims;  ///< its sizes start here in `dims`; the strides follow where kStrided
+    uint8_t flags;  ///< a set of Flags
+    uint32_t dims;  ///< index in `dims` of its sizes, which its strides follow if kStrided
     bool operator==(const Item&) const = default;
   };
   enum Flags : uint8_t { kInput = 1, kStrided = 2 };
@@ -33,33 +30,33 @@ struct Batch {
     Op op;
     uint16_t attribute_count;
     uint32_t operand_count;
-    uint32_t operands;    ///< start in `operands`
-    uint32_t attributes;  ///< start in `words`, see Args
-    uint32_t result;      ///< number of the first value it computes
-    uint32_t results;     ///< how many it computes: one, of a group its roots
+    uint32_t operands;    ///< index of the first one in `operands`
+    uint32_t attributes;  ///< index of the first one in `attributes`, see Args
+    uint32_t result;      ///< id of the first value that it computes
+    uint32_t results;     ///< number of values that it computes: one, or the roots of a group
     bool operator==(const Step&) const = default;
   };
 
   std::vector<Item> values;
   std::vector<Step> steps;
-  std::vector<uint32_t> operands;  ///< value numbers; kNone.number for an absent optional tensor
+  std::vector<uint32_t> operands;  ///< ids of values; kNone.id for an absent optional tensor
   std::vector<int64_t> attributes;
   std::vector<int64_t> dims;
   std::vector<uint32_t> roots;
-  /// What the steps Op::Fused compute, in their order: closed graphs of the same form. The inputs
-  /// and free scalars of a group are those that its step names, its roots are the step's results,
-  /// and its inputs have no strides, since they lie as they come.
+  /// The groups that the steps Op::Fused compute, in the order of these steps. Each is a closed
+  /// graph: its inputs and free scalars are the operands and scalars of its step, and its roots are
+  /// the step's results. Inputs have no strides, because a group works with any.
   std::vector<Batch> groups;
 
   std::vector<int64_t> scalars;  ///< bits: f64 for Kind::Float, else the integer
-  /// The first `free_scalars` of them are set at every run; the rest are constants that
-  /// decompositions brought in. In canonical form all are free.
+  /// The first `free_scalars` scalars are set at every run. The rest are constants that come from
+  /// decompositions; a canonical batch has none.
   uint32_t free_scalars = 0;
 
   Sizes sizes(uint32_t value) const {
     return {dims.data() + values[value].dims, values[value].rank};
   }
-  /// The strides of an input that is not contiguous.
+  /// The strides, in elements, of an input that is not contiguous.
   Sizes strides(uint32_t value) const {
     return {dims.data() + values[value].dims + values[value].rank, values[value].rank};
   }
@@ -74,13 +71,15 @@ struct Batch {
   void clear();
 
   uint32_t add_input(DType dtype, Device device, Sizes sizes, Sizes strides = {});
-  /// Appends a step; `words` as in Args with scalar numbers in the place of scalars.
+  /// Appends a step and returns the id of its result. `attributes` are as in Args, with indices of
+  /// scalars instead of their bits.
   uint32_t add_step(Op op, std::span<const uint32_t> operands, std::span<const int64_t> attributes,
                     DType dtype, Device device, Sizes sizes);
-  /// Appends a step that computes `group` of these values and scalars; gives its first result.
+  /// Appends a step that computes `group` from these values and scalars. Returns the id
+  /// of its first result.
   uint32_t add_fused(Batch group, std::span<const uint32_t> operands,
                      std::span<const int64_t> scalar_numbers);
-  /// The step that computes a value which is no input.
+  /// The step that computes `value`, which must not be an input.
   const Step& producer(uint32_t value) const;
   const Batch& group_of(const Step& step) const {
     return groups[static_cast<size_t>(attributes_of(step).integer(0))];
@@ -88,7 +87,7 @@ struct Batch {
   size_t bytes() const;
 };
 
-/// Whether two batches are the same work: equal in all but the scalars' bits.
+/// True where two batches are equal in all but the scalars' bits.
 bool same_work(const Batch& a, const Batch& b);
 
 struct Key {
@@ -98,16 +97,16 @@ struct Key {
 Key key_of(const Batch& batch);
 std::string to_string(Key key);  ///< 32 hexadecimal digits
 
-/// What a batch's readers want to know about the places its steps come from; not part of the key.
+/// The origin of a step, for dumps and errors. It is not part of the key.
 struct StepNote {
-  uint32_t place = 0;  ///< see places.h
+  uint32_t place = 0;  ///< a source location; see graph/tape/source_locations.h
   std::string label;
 };
 
 /// Passes that a backend may run when it compiles a batch. No result depends on them.
 struct Optimizations {
-  bool fuse = true;   ///< compute groups of elementwise steps in one go
-  bool reuse = true;  ///< put results where others were that nobody needs any more
+  bool fuse = true;   ///< compute groups of elementwise steps together
+  bool reuse = true;  ///< give results the memory of values that are no longer needed
 };
 
 }  // namespace rt

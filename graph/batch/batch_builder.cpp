@@ -1,4 +1,4 @@
-// batch_builder.cpp -- steps with inference, on a batch.
+// batch_builder.cpp -- appends steps with inference to a batch.
 #include "graph/batch/batch_builder.h"
 
 #include <bit>
@@ -13,8 +13,8 @@ Value BatchBuilder::append(Args& args) {
     operands.push_back(operand.id);
     types.push_back(type(operand));
   }
-  // Inference wants scalars by value. What it makes of them is a constant of this batch, unless it
-  // left them as they were.
+  // Inference needs the scalars' bits. A scalar that it changes becomes a constant of this batch,
+  // and the others keep their indices.
   Small<int64_t, 10> numbers(args.attributes);
   for (uint32_t i = 0; i < row.scalars; ++i)
     args.attributes[i] = batch_.scalars[static_cast<size_t>(numbers[i])];

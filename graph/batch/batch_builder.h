@@ -7,8 +7,8 @@
 
 namespace rt {
 
-/// Appends steps to a batch. Constants become scalars behind those the batch has; equal ones share
-/// a place, so that equal steps stay equal.
+/// Appends steps to a batch. Constants become scalars after those that the batch has. Equal ones
+/// share an index, so that equal steps stay equal.
 class BatchBuilder final : public Builder {
  public:
   explicit BatchBuilder(Batch& batch) : batch_(batch) {}

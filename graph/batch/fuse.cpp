@@ -1,5 +1,4 @@
-// fuse.cpp -- finds groups in one walk over the steps, cuts those that are too big, and puts each
-// into a batch of its own.
+// fuse.cpp -- finds groups in one walk, cuts those that are too big, makes each a batch of its own.
 #include "graph/batch/fuse.h"
 
 #include <algorithm>
@@ -13,16 +12,16 @@ namespace rt {
 namespace {
 
 constexpr uint32_t kUnset = Groups::kNone;
-using Members = std::vector<uint32_t>;  ///< of a group, in step order
+using Members = std::vector<uint32_t>;  ///< steps of a group, in order
 
-constexpr uint32_t kMaxSteps = 512;   ///< of a group; what it is run for costs little beside them
+constexpr uint32_t kMaxSteps = 512;   ///< of a group; a longer one runs hardly faster
 constexpr uint32_t kMaxFolds = 4;     ///< sums and means of a group, each with memory of its own
-constexpr uint32_t kConversions = 3;  ///< registers that one step's operands may be converted in
+constexpr uint32_t kConversions = 3;  ///< registers for the conversions of one step's operands
 
 /// A sum or mean of all elements.
 bool is_fold(Op op) { return op == Op::Sum || op == Op::Mean; }
 
-/// What keeps a step out of any group, if something does.
+/// The reason that keeps a step out of all groups, if there is one.
 std::optional<Unfused> obstacle(const Batch& batch, const Batch::Step& step) {
   const Rules& rules = info(step.op).rules;
   if (rules.effect == Effect::Random) return Unfused::Random;
@@ -34,7 +33,7 @@ std::optional<Unfused> obstacle(const Batch& batch, const Batch::Step& step) {
   return std::nullopt;
 }
 
-/// By value the step that computes it; kUnset for inputs.
+/// By value, the step that computes it; kUnset for inputs.
 std::vector<uint32_t> producers(const Batch& batch) {
   std::vector<uint32_t> made(batch.values.size(), kUnset);
   for (uint32_t i = 0; i < batch.steps.size(); ++i)
@@ -42,9 +41,9 @@ std::vector<uint32_t> producers(const Batch& batch) {
   return made;
 }
 
-/// Finds groups in one walk. Those that may still grow are open, each in one of 64 places; what a
-/// step depends on is a set of these, so that a step is only let into a group that nothing outside
-/// stands between.
+/// Finds groups in one walk. Groups that may still grow are open, and each has one of 64 slots. The
+/// dependences of a step are a set of slots. A step joins a group only where none of its operands
+/// depends on that group through a step outside.
 class Finder {
  public:
   explicit Finder(const Batch& batch)
@@ -62,17 +61,17 @@ class Finder {
 
  private:
   static constexpr uint32_t kSlots = 64;
-  using Set = uint64_t;  ///< of places
+  using Set = uint64_t;  ///< of slots
 
   struct StepState {
-    uint32_t slot = kUnset;  ///< of the open group that it is in
-    Set after = 0;           ///< where it is in none: what it depends on
+    uint32_t slot = kUnset;  ///< of its open group
+    Set after = 0;           ///< without an open group: slots that it depends on
   };
   struct Slot {
     uint32_t group = kUnset;
-    uint32_t into = kUnset;  ///< where its group was taken into another: the place of that
-    Set names = 0;           ///< itself, and the places that were taken in
-    Set after = 0;           ///< all that its group depends on
+    uint32_t into = kUnset;  ///< slot of the group that its group was merged into
+    Set names = 0;           ///< its own slot, and those merged into it
+    Set after = 0;           ///< slots that its group depends on
     uint32_t folds = 0;
   };
 
@@ -85,7 +84,7 @@ class Finder {
     return value == rt::kNone.id ? kUnset : producer_[value];
   }
 
-  /// All that depends on the places of a set depends on.
+  /// A set, with all that its slots depend on.
   Set closed(Set set) const {
     for (Set rest = set; rest; rest &= rest - 1)
       set |= slots_[static_cast<size_t>(std::countr_zero(rest))].after;
@@ -96,13 +95,14 @@ class Finder {
     return slot == kUnset ? closed(steps_[step].after) : slots_[slot].names | slots_[slot].after;
   }
 
-  /// Whether `value` is computed element by element in the open group at `place`.
+  /// True where the open group in `slot` computes `value` element by element.
   bool produces(uint32_t slot, uint32_t value) const {
     const uint32_t step = producer(value);
     return step != kUnset && slot != kUnset && slot_of(step) == slot &&
            !is_fold(batch_.steps[step].op);
   }
-  /// What a step depends on but for what the groups at these places would hand it.
+  /// The slots that a step depends on, except through values that the groups in `slot`
+  /// and `other` compute.
   Set after_operands(const Batch::Step& step, uint32_t slot, uint32_t other = kUnset) const {
     Set all = 0;
     for (const uint32_t operand : batch_.operands_of(step))
@@ -134,7 +134,7 @@ class Finder {
       else if (fits(step, slot)) home = slot;
     }
     if (fold) return home == kUnset ? outside(number) : join(number, home);
-    // What is read anyway need not be read twice.
+    // A step that reads what an open group reads joins it, so that the operand is read once.
     for (const uint32_t operand : batch_.operands_of(step)) {
       if (home != kUnset || operand == rt::kNone.id) break;
       const uint32_t slot = resolved(consumer_[operand]);
@@ -156,7 +156,7 @@ class Finder {
       if (operand != rt::kNone.id) consumer_[operand] = slot;
   }
 
-  /// The group at `place` depends on `more` from now on, and with it all that depends on it.
+  /// Makes the group in `slot`, and all groups that depend on it, depend on `more`.
   void widen(uint32_t slot, Set more) {
     Slot& at = slots_[slot];
     at.after |= more & ~at.names;
@@ -164,8 +164,8 @@ class Finder {
       if (other.after & at.names) other.after |= at.after;
   }
 
-  /// Takes the group at `from` into that at `into`, as `step` wants both, unless something outside
-  /// stands between them.
+  /// Merges the group in `from` into the one in `into`, because `step` uses both. Does nothing
+  /// where one depends on the other through a step outside, or where the result would be too big.
   void merge(uint32_t into, uint32_t from, const Batch::Step& step) {
     Slot &kept = slots_[into], &gone = slots_[from];
     Members &members = groups_[kept.group], &more = groups_[gone.group];
@@ -178,7 +178,7 @@ class Finder {
     more.clear();
     kept.names = names;
     kept.folds += gone.folds;
-    // Sets that name it go on to: what depends on it depends on all that the two do.
+    // Sets that contain the old slot lead to the merged group through its `after`.
     gone = {.into = into, .after = names};
     widen(into, after);
   }
@@ -187,7 +187,7 @@ class Finder {
     const Batch::Step& step = batch_.steps[number];
     Set after = after_operands(step, kUnset);
     if (info(step.op).rules.effect != Effect::None) {
-      // What has an effect keeps its order, as if each step used the one before.
+      // Steps with an effect keep their order, as if each used the one before.
       if (last_effect_ != kUnset) after |= after_step(last_effect_);
       last_effect_ = number;
     }
@@ -203,7 +203,7 @@ class Finder {
     return slot;
   }
 
-  /// Closes the groups that were opened first, to have places for new ones.
+  /// Closes the older half of the open groups, to have slots for new ones.
   void close_half() {
     std::vector<uint32_t> open;
     for (const Slot& slot : slots_)
@@ -233,14 +233,14 @@ class Finder {
   const Batch& batch_;
   std::vector<StepState> steps_;
   const std::vector<uint32_t> producer_;  ///< by value: the step that computes it
-  std::vector<uint32_t> consumer_;        ///< by value: the place of the group that read it last
+  std::vector<uint32_t> consumer_;        ///< by value: the slot of the group that read it last
   std::vector<Members> groups_;
   Slot slots_[kSlots];
   Set free_ = ~Set{0};
   uint32_t last_effect_ = kUnset;
 };
 
-/// By value whether it is a root or used in another group than the one that computes it.
+/// By value: true for a root, and for a value that is used outside the group that computes it.
 std::vector<bool> leaving(const Batch& batch, const std::vector<uint32_t>& group_of) {
   std::vector<bool> leaves(batch.values.size(), false);
   const std::vector<uint32_t> producer = producers(batch);
@@ -274,7 +274,7 @@ class Cutter {
         begin(parts);
         add(step, parts.size());
       }
-      // A fold stands by what it is of.
+      // A fold must be in the part that computes its operand.
       if (!is_fold(batch_.steps[step].op) || folds_own(step, parts.size()))
         parts.back().push_back(step);
     }
@@ -283,7 +283,7 @@ class Cutter {
  private:
   struct Need {
     uint32_t results = 0, live = 0, most_live = 0;
-    std::vector<uint64_t> inputs;  ///< values and the dtypes that they are wanted in
+    std::vector<uint64_t> inputs;  ///< values, each with the dtype that it is taken in
   };
 
   void begin(std::vector<Members>& parts) {
@@ -294,7 +294,7 @@ class Cutter {
     return part_of_[batch_.operands_of(batch_.steps[step])[0]] == part;
   }
 
-  /// Adds the step to the part and gives how many registers that one needs at most.
+  /// Adds the step to the part. Returns the number of registers that the part needs at most.
   uint32_t add(uint32_t number, size_t part) {
     const Batch::Step& step = batch_.steps[number];
     const auto operands = batch_.operands_of(step);
@@ -327,7 +327,7 @@ class Cutter {
   Need need_;
 };
 
-/// Whether an elementwise step of another size computes what the step uses.
+/// True where an elementwise step of another size computes one of the step's operands.
 bool meets_another_size(const Batch& batch, const std::vector<uint32_t>& producer,
                         const Batch::Step& step) {
   for (const uint32_t operand : batch.operands_of(step)) {
@@ -339,7 +339,7 @@ bool meets_another_size(const Batch& batch, const std::vector<uint32_t>& produce
   return false;
 }
 
-/// Answers for a group, whose steps these are.
+/// As the function below, for the group of these steps.
 bool fits_over_input(const Batch& batch, const Members& group, const std::vector<bool>& leaves) {
   std::vector<uint32_t> results, operands;
   for (const uint32_t member : group) {
@@ -351,8 +351,8 @@ bool fits_over_input(const Batch& batch, const Members& group, const std::vector
   return rt::fits_over_input(batch, results, operands);
 }
 
-/// The order of groups and of steps without one, each as its first member: as recorded, but for
-/// what has to wait, and for groups that come last, see fuse().
+/// The order of groups and of steps without one, each as its first member: as recorded, except for
+/// what has to wait, and for groups that come last; see fuse().
 std::vector<uint32_t> order_of(const Batch& batch, const std::vector<Members>& members,
                                const std::vector<uint32_t>& group_of,
                                const std::vector<bool>& leaves) {
@@ -404,7 +404,7 @@ std::vector<uint32_t> order_of(const Batch& batch, const std::vector<Members>& m
   return order;
 }
 
-/// Makes the batch in which each group is one step.
+/// Builds the batch in which each group is one step.
 class Fusing {
  public:
   Fusing(const Batch& batch, const Groups& groups)
@@ -473,13 +473,13 @@ class Fusing {
       group.roots.push_back(result);
       results.push_back(step.result);
     }
-    if (results.empty()) return;  // nobody wants it
+    if (results.empty()) return;  // its results are not used
     uint32_t number = fused_.add_fused(std::move(group), inputs, scalars);
     for (const uint32_t result : results) number_[result] = number++;
   }
 
-  /// Gives each position of a free scalar a number of its own, and constants one by what they are;
-  /// leaves the members' words in scalar_words_.
+  /// Gives each position of a free scalar an index of its own, and equal constants one index.
+  /// Writes the indices of all positions to scalar_attributes_.
   void number_scalars(const Members& members, Batch& group, std::vector<int64_t>& scalars) {
     std::vector<int64_t> constants;
     scalar_attributes_.clear();
@@ -508,7 +508,7 @@ class Fusing {
 
   const Batch& batch_;
   const std::vector<bool> leaves_;
-  std::vector<uint32_t> number_;            ///< new numbers by old ones
+  std::vector<uint32_t> number_;            ///< new ids by old ids
   std::vector<int64_t> scalar_attributes_;  ///< of the present group
   Batch fused_;
 };
@@ -554,7 +554,7 @@ bool fits_over_input(const Batch& batch, std::span<const uint32_t> results,
   });
 }
 
-/// A group for each step that could be in one and is in none.
+/// Adds a group for each step that could be in one and is in none.
 static void add_alone(const Batch& batch, std::vector<Members>& parts) {
   std::vector<bool> inside(batch.steps.size());
   for (const Members& part : parts)
@@ -588,7 +588,7 @@ Groups fusion_groups(const Batch& batch, size_t least) {
       groups.reasons.push_back(meets_another_size(batch, producer, step) ? Unfused::AnotherSize
                                                                          : Unfused::Alone);
   }
-  // Both sides of such a meeting are beside one.
+  // The reason holds for both sides: also for the step that computes such an operand.
   for (const Batch::Step& step : batch.steps) {
     if (obstacle(batch, step) || is_fold(step.op)) continue;
     for (const uint32_t operand : batch.operands_of(step)) {

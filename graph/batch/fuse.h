@@ -1,58 +1,58 @@
-// fuse.h -- groups of elementwise steps that are computed in one go, block by block, so that what
-// goes from one to the next stays in the processor's cache.
+// fuse.h -- groups of elementwise steps that are computed together, block by block, so that
+// intermediate results stay in the processor's cache.
 #pragma once
 #include "graph/batch/batch.h"
 
 namespace rt {
 
-/// Why a step is in no group.
+/// The reason that a step is in no group.
 enum class Unfused : uint8_t {
-  NotElementwise,  ///< and no sum or mean of what a group computes
+  NotElementwise,  ///< and no sum or mean of a value that a group computes
   Random,
   OnCuda,
-  CanFail,       ///< its error is to name it
-  DTypeRefused,  ///< f16 and bf16 are converted only
-  AnotherSize,   ///< than the elementwise steps beside it
+  CanFail,       ///< its error must name it
+  DTypeRefused,  ///< f16 and bf16 are only converted
+  AnotherSize,   ///< the elementwise steps beside it have other sizes
   Alone,         ///< no elementwise step is beside it, or none that could be computed with it
 };
 std::string_view words_for(Unfused reason);
 
-/// Which steps of a batch are computed together. The steps of a group have results of one size, but
-/// for a sum or mean of all elements, which nothing in the group uses; and no way leads from one of
-/// them through a step outside to another.
+/// The steps of a batch that are computed together. The results of a group have one size, except
+/// for sums and means of all elements, which nothing in the group uses. No step of a group depends
+/// on another one of it through a step outside.
 struct Groups {
   static constexpr uint32_t kNone = 0xffffffffu;
   uint32_t count = 0;
-  std::vector<uint32_t> of_step;  ///< by step: its group, or kNone
-  std::vector<Unfused> reasons;   ///< by step: why it has none
+  std::vector<uint32_t> of_step;  ///< by step: index of its group, or kNone
+  std::vector<Unfused> reasons;   ///< by step: the reason that it has none
 };
 
-/// What a program of a group may need: registers for its inputs, each once for every dtype it is
-/// wanted in, for its results, and for what lives in between.
+/// Registers that a group's program may have: for each input one per dtype that it is taken in, for
+/// results, and for intermediate results that are needed at the same time.
 inline constexpr uint32_t kMaxRegisters = 32;
 
-/// Bytes from which on a result is worth a place where an operand was that nobody needs any more.
-/// Less finds room in the caches anyway.
+/// Bytes from which on a result should take the memory of an operand that is no longer needed.
+/// Smaller results fit the caches anyway.
 inline constexpr int64_t kLargeResult = 256 << 10;
 
-/// True where a large one of these results could lie over an input of the batch among the operands.
+/// True where a large one of `results` could be written over an input of the batch in `operands`.
 bool fits_over_input(const Batch& batch, std::span<const uint32_t> results,
                      std::span<const uint32_t> operands);
 
-/// Whether a group may hold the step.
+/// True where a group may hold the step.
 bool fusible(const Batch& batch, const Batch::Step& step);
 
-/// The groups of a batch that has none yet, of at least so many steps: 1 or 2.
+/// The groups of at least `least` steps, 1 or 2, of a batch that has no groups yet.
 Groups fusion_groups(const Batch& batch, size_t least = 2);
 
-/// The batch in which each group is one step. Steps come in another order where groups ask for
-/// that, and so do its roots stand; random steps keep theirs. Groups with large results that could
-/// lie over inputs come last, with all that waits for them, unless some of that is in no group: a
-/// batch that fails is run again from its inputs, and behind these nothing fails.
+/// The batch in which each group is one step. Steps may come in another order, and then the ids of
+/// roots do not ascend; random steps keep their order. Groups with large results that could lie
+/// over inputs come last, with all that depends on them, unless some of that is in no group: a
+/// batch that fails is run again from its inputs, and nothing after these groups can fail.
 Batch fuse(const Batch& batch, size_t least = 2);
 
-/// The dtype that an elementwise step takes an operand in: that it computes in, but for the
-/// condition of a choice.
+/// The dtype that an elementwise step takes an operand in: the one that it computes in, except for
+/// the condition of a choice.
 DType operand_dtype(const Batch& batch, const Batch::Step& step, uint32_t operand);
 
 }  // namespace rt

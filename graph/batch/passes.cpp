@@ -15,14 +15,14 @@ namespace {
 
 constexpr uint32_t kUnset = 0xffffffffu;
 
-/// Copies parts of a batch into another, keeping track of the values' new numbers.
+/// Copies parts of a batch into another, and keeps the new ids of values.
 class Copier {
  public:
   Copier(const Batch& from, Batch& to)
       : from_(from), to_(to), number_(from.values.size(), kUnset) {}
 
-  /// The new number of a value of the old batch. An input is added when it is first asked for, and
-  /// before it those with smaller numbers: the order of inputs is how a program is called.
+  /// The new id of a value of the old batch. An input is added when it is first asked for, after
+  /// all inputs with smaller ids, because callers pass inputs in this order.
   uint32_t value(uint32_t old) {
     if (old == kNone.id) return old;
     if (number_[old] == kUnset) inputs(old + 1);
@@ -49,7 +49,7 @@ class Copier {
     bind(step.result, result);
     return result;
   }
-  /// All scalars under their old numbers.
+  /// Copies all scalars, which keep their indices.
   void scalars() {
     to_.scalars = from_.scalars;
     to_.free_scalars = from_.free_scalars;
@@ -57,7 +57,7 @@ class Copier {
   void roots() {
     for (uint32_t root : from_.roots) to_.roots.push_back(value(root));
   }
-  /// Adds the inputs below a number that are not there yet.
+  /// Adds the missing inputs whose ids are below `below`.
   void inputs(uint32_t below) {
     for (; next_input_ < below; ++next_input_)
       if (from_.is_input(next_input_)) number_[next_input_] = input(next_input_);
@@ -74,12 +74,12 @@ class Copier {
 
   const Batch& from_;
   Batch& to_;
-  std::vector<uint32_t> number_;  ///< new numbers by old ones
+  std::vector<uint32_t> number_;  ///< new ids by old ids
   std::vector<uint32_t> operands_;
   uint32_t next_input_ = 0;
 };
 
-/// Steps of one batch by what they compute.
+/// Hashes and compares steps of one batch by op, operands, attributes and type of the result.
 struct SameStep {
   const Batch& batch;
   size_t operator()(uint32_t i) const {
@@ -105,7 +105,7 @@ struct SameStep {
   }
 };
 
-/// Takes the last step, value and whatever they hold off a batch again.
+/// Removes the last step and the last value of a batch.
 void drop_last_step(Batch& batch) {
   const Batch::Step step = batch.steps.back();
   batch.dims.resize(batch.values.back().dims);
@@ -205,7 +205,7 @@ LastUses last_uses(const Batch& batch) {
   uint32_t total = 0;
   for (uint32_t& end : uses.ends) end = total += end;
   uses.values.resize(total);
-  // Filled from the back: each end walks down to its beginning and is put right afterwards.
+  // Filled from the back: each end moves down to its beginning, and is restored afterwards.
   for (uint32_t value = static_cast<uint32_t>(last.size()); value-- > 0;)
     if (last[value] != kKept) uses.values[--uses.ends[last[value]]] = value;
   for (size_t i = 0; i + 1 < uses.ends.size(); ++i) uses.ends[i] = uses.ends[i + 1];

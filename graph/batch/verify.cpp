@@ -66,7 +66,7 @@ class Verifier {
 
   void item() {
     const Batch::Item& item = batch_.values[value_];
-    // Types are of the known ones.
+    // Dtype, device, rank and flags are known ones.
     if (static_cast<int>(item.dtype) >= kDTypes)
       fail("%", value_, " has no dtype: ", static_cast<int>(item.dtype));
     if (item.device < -1) fail("%", value_, " has no device: ", static_cast<int>(item.device));
@@ -87,7 +87,7 @@ class Verifier {
     const auto count = checked_numel(batch_.sizes(value_));
     if (!count || __builtin_mul_overflow(*count, item_size(item.dtype), &bytes))
       fail("%", value_, " has impossible sizes: ", to_string(item.dtype, batch_.sizes(value_)));
-    // Strides are only given where they say something.
+    // Only inputs that are not contiguous have strides.
     if (strided && is_contiguous(batch_.sizes(value_), batch_.strides(value_)))
       fail("%", value_, " is contiguous; its strides must be left out");
   }
@@ -128,7 +128,7 @@ class Verifier {
     }
     if (operand != types_.size())
       bad_step("it has ", types_.size(), " operands and its group ", operand, " inputs");
-    // Its free scalars are those that the words name.
+    // Its free scalars are those that the attributes list.
     const std::span<const int64_t> scalars = attributes.list(0);
     if (scalars.size() != group.free_scalars)
       bad_step("it names ", scalars.size(), " scalars and its group takes ", group.free_scalars);
@@ -180,7 +180,7 @@ class Verifier {
       // Only an optional tensor may be absent.
       if (operand == kNone.id && of.kind != Kind::OptTensor)
         bad_step(of.name, " is absent and is not optional");
-      // A value is there before it is used.
+      // A value comes before its uses.
       if (operand != kNone.id && operand >= step.result)
         bad_step(of.name, " is %", operand, ", which comes later");
       types_.push_back(batch_.type(operand));
@@ -193,19 +193,19 @@ class Verifier {
   }
 
   void first_use(uint32_t operand) {
-    // In canonical form inputs are numbered in the order of their first use.
+    // In canonical form the ids of inputs are in the order of first use.
     if (operand > next_input_)
       bad_step("%", operand, " is used for the first time before %", next_input_);
     if (operand == next_input_) ++next_input_;
   }
 
   void attributes(const Batch::Step& step, const OpInfo& row) {
-    // Words lie one step after the other, without gaps.
+    // Attributes lie one step after the other, without gaps.
     if (step.attributes != attributes_)
       bad_step("its words start at ", step.attributes, ", not at ", attributes_);
     attributes_ += step.attribute_count;
     if (attributes_ > batch_.attributes.size()) bad_step("its words are not all there");
-    // The words are the row's scalars, integers and lists, and no more.
+    // The attributes are the row's scalars, integers and lists, and no more.
     const std::span<const int64_t> all = batch_.attributes_of(step).attributes;
     size_t at = size_t{row.scalars} + row.integers;
     if (all.size() < at) bad_step("it has ", all.size(), " words and needs ", at);
@@ -217,7 +217,7 @@ class Verifier {
       at += 1 + static_cast<size_t>(all[at]);
     }
     if (at != all.size()) bad_step("it has ", all.size(), " words and needs ", at);
-    // A scalar's word is the number of one.
+    // The attribute of a scalar is its index.
     for (size_t i = 0; i < row.scalars; ++i) {
       if (all[i] < 0 || static_cast<uint64_t>(all[i]) >= batch_.scalars.size())
         bad_step("there is no scalar ", all[i]);
@@ -239,7 +239,7 @@ class Verifier {
   void result(const Batch::Step& step, const OpInfo& row) {
     const std::span<const int64_t> all = batch_.attributes_of(step).attributes;
     const TensorType type = batch_.type(step.result);
-    // The rules are asked with scalars of their own: those of the batch are of one run only.
+    // Inference gets scalars of its own, because those of the batch are of one run only.
     Small<int64_t, 10> attributes(all);
     size_t scalar = 0;
     for (const Param& param : row.params) {
@@ -255,7 +255,7 @@ class Verifier {
       row.rules.shape(call);
       row.rules.type(call);
     } catch (const Error& error) {
-      bad_step(error.text());  // The row takes its operands.
+      bad_step(error.text());  // The row accepts its operands.
     }
     // Dims and lists are as inference leaves them: in range and not negative.
     if (!std::ranges::equal(all.subspan(row.scalars), std::span(attributes).subspan(row.scalars)))
@@ -277,7 +277,7 @@ class Verifier {
     attributes[1] = count == 0 ? 0 : static_cast<int64_t>(reach + 1);
   }
 
-  /// Whether the sizes are those inferred; where scalars have a say, whether they can be.
+  /// True where the sizes are the inferred ones or, where they depend on scalars, can be.
   bool fits(const OpInfo& row, const Small<int64_t, 10>& attributes, Shape& shape,
             Sizes sizes) const {
     if (row.rules.shape == shape::arange || row.rules.shape == shape::arange_int)
@@ -309,7 +309,7 @@ class Verifier {
       const uint32_t root = batch_.roots[i];
       // Roots are values of the batch.
       if (root >= batch_.values.size()) fail("root %", root, " does not exist");
-      // An input is no root: whoever holds it has it already.
+      // An input is no root, because its holder has it already.
       if (batch_.is_input(root)) fail("root %", root, " is an input");
       // In canonical form roots are in step order, each once.
       if (canonical_ && i > 0 && batch_.roots[i - 1] >= root)
@@ -326,11 +326,11 @@ class Verifier {
 
   const Batch& batch_;
   const bool canonical_;
-  const bool inside_;  ///< a group
+  const bool inside_;  ///< the batch is a group
   size_t groups_ = 0;  ///< seen so far
   uint32_t value_ = 0, step_ = 0;
-  size_t dims_ = 0, operands_ = 0, attributes_ = 0;  ///< how much of the arrays is spoken for
-  uint32_t next_input_ = 0;  ///< the number that the next new input must have
+  size_t dims_ = 0, operands_ = 0, attributes_ = 0;  ///< used elements of the arrays
+  uint32_t next_input_ = 0;                          ///< id that the next new input must have
   int64_t next_scalar_ = 0;
   std::vector<TensorType> types_;  ///< of the step's operands
 };
@@ -364,7 +364,8 @@ void verify_scalars(const Batch& batch) {
     try {
       infer(args, types);
       fits = std::ranges::equal(args.shape, type.sizes);
-      // Inference brings a slice's bounds into their range; other scalars may be as they are.
+      // Inference clamps a slice's bounds, which must be in range. Other scalars
+      // may have any value.
       uint32_t scalar = 0;
       for (const Param& param : row.params)
         if (param.kind == Kind::Index || param.kind == Kind::Float) {
