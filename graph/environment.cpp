@@ -1,4 +1,4 @@
-// environment.cpp -- reading the environment.
+// environment.cpp -- reads environment variables.
 #include "graph/environment.h"
 
 #include <sys/auxv.h>

@@ -1,4 +1,4 @@
-// error.h -- Error, the one exception of the core, and the words it is put in.
+// error.h -- Error, the one exception of the core, and functions that compose its text.
 #pragma once
 #include <exception>
 #include <string>
@@ -7,9 +7,9 @@
 
 namespace rt {
 
-/// What went wrong, in words for the client. It never crosses the ABI: guarded() in
+/// A failure, described for the client. It never crosses the ABI: guarded() in
 /// frontend_abi/boundary.h turns it into the thread's last error.
-/// `complete` says that the text already opens with the call it belongs to.
+/// `complete`: the text already begins with the call that it belongs to.
 class Error : public std::exception {
  public:
   explicit Error(std::string text, bool complete = false)
@@ -31,7 +31,7 @@ requires std::is_arithmetic_v<Number>
 void put(std::string& out, Number value) { out += std::to_string(value); }
 }  // namespace detail
 
-/// The parts one after the other as text.
+/// The parts as one text.
 template <class... Parts>
 std::string join(const Parts&... parts) {
   std::string text;
@@ -39,8 +39,8 @@ std::string join(const Parts&... parts) {
   return text;
 }
 
-/// Throws an Error whose text is the parts joined: cause and remedy; the call is put in front of it
-/// where it is known.
+/// Throws an Error whose text is the parts joined: cause and remedy. The call is put in front of
+/// it where it is known.
 template <class... Parts>
 [[noreturn]] void fail(const Parts&... parts) {
   throw Error(join(parts...));

@@ -1,4 +1,4 @@
-// failure.h -- errors whose cause lies elsewhere than in the call that fails.
+// failure.h -- errors whose cause is not the call that reports them.
 #pragma once
 #include <cstdint>
 
@@ -6,15 +6,15 @@
 
 namespace rt {
 
-/// Which failure an Error tells of.
+/// The failure that an Error reports.
 enum class Failure : uint8_t {
   Call,         ///< this call's own
   Batch,        ///< that of a batch which this call ran or waited for
-  ZeroHandle,   ///< that of a call before, which should have made the handle
-  FailedValue,  ///< that of a batch before, in which the handle's value failed
+  ZeroHandle,   ///< that of an earlier call, which should have made the handle
+  FailedValue,  ///< that of an earlier batch, in which the handle's value failed
 };
 
-/// An Error that tells of another failure than its call's own.
+/// An Error that reports another failure than the call's own.
 class LaterError : public Error {
  public:
   LaterError(std::string text, bool complete, Failure failure)

@@ -1,4 +1,4 @@
-// diff.cpp -- aligning two batches step by step and telling where they part.
+// diff.cpp -- aligns two batches step by step and describes their differences.
 #include "graph/dump/diff.h"
 
 #include <algorithm>
@@ -13,8 +13,8 @@ namespace {
 
 constexpr uint32_t kAlone = 0xffffffffu;
 
-/// Edits between two batches up to which the fewest are looked for; past it what lies between is
-/// taken for rewritten.
+/// The fewest edits between two batches are searched up to so many. With more, everything between
+/// their common ends counts as rewritten.
 constexpr int64_t kMaxEdits = 1000;
 
 uint64_t mix(uint64_t hash, uint64_t attr) {
@@ -22,7 +22,8 @@ uint64_t mix(uint64_t hash, uint64_t attr) {
   return hash ^ (hash >> 29);
 }
 
-/// Op and attributes; neither scalars nor sizes, so that steps over other sizes still align.
+/// A hash of op and attributes, without scalars and sizes, so that steps over
+/// other sizes still align.
 uint64_t signature(const Batch& batch, const Batch::Step& step) {
   const AttributesView view = batch.attributes_of(step);
   uint64_t hash = static_cast<uint64_t>(step.op) + 1;
@@ -45,8 +46,8 @@ bool same_type(const Batch& a, uint32_t in_a, const Batch& b, uint32_t in_b) {
          (!(x.flags & Batch::kStrided) || std::ranges::equal(a.strides(in_a), b.strides(in_b)));
 }
 
-/// The longest common subsequence of two lists, as pairs of positions; nothing when they are more
-/// than kMaxEdits apart. Walks the edit graph by its diagonals, as many as there are edits.
+/// The longest common subsequence of two lists, as pairs of positions; empty where they are more
+/// than kMaxEdits edits apart. Walks the edit graph by its diagonals, one more edit each time.
 class CommonRun {
  public:
   using Pairs = std::vector<std::pair<uint32_t, uint32_t>>;
@@ -81,7 +82,7 @@ class CommonRun {
     if (diagonal < -edits || diagonal > edits) return kUnreached;
     return rows_[index(edits)][index(diagonal + edits)];
   }
-  /// Where a diagonal is entered with the last of `edits` edits: the position in x.
+  /// The position in x at which a diagonal is entered with the last of `edits` edits.
   int64_t entry(int64_t edits, int64_t diagonal) const {
     const int64_t left = reached(edits - 1, diagonal - 1), above = reached(edits - 1, diagonal + 1);
     const int64_t by_skip_x = left == kUnreached || left == n_ ? kUnreached : left + 1;
@@ -108,13 +109,13 @@ class CommonRun {
 
   std::span<const uint64_t> x_, y_;
   int64_t n_, m_;
-  std::vector<std::vector<int64_t>> rows_;  ///< by edits: how far each diagonal reaches
+  std::vector<std::vector<int64_t>> rows_;  ///< by edits: the end in x of each diagonal
 };
 
-/// Which step of B each step of A is.
+/// Pairs the steps of A with steps of B.
 class Alignment {
  public:
-  std::vector<uint32_t> partner;  ///< by step of A, kAlone where it has none; increasing
+  std::vector<uint32_t> partner;  ///< by step of A: its step of B, or kAlone; increasing
 
   Alignment(const Batch& a, const Batch& b) : partner(a.steps.size(), kAlone), a_(a), b_(b) {
     const std::vector<uint64_t> x = signatures(a), y = signatures(b);
@@ -142,8 +143,8 @@ class Alignment {
  private:
   void pair(size_t i, size_t j) { partner[i] = static_cast<uint32_t>(j); }
 
-  /// Between two pairs: steps of one op belong together, and what is left does when it is as many
-  /// steps on both sides.
+  /// Pairs the steps between two pairs: first those of one op, then the rest where it has equally
+  /// many steps on both sides.
   void gap(size_t from_a, size_t to_a, size_t from_b, size_t to_b) {
     size_t next = from_b;
     const auto rest = [&](size_t i_end, size_t j_end) {
@@ -238,14 +239,14 @@ class Comparison {
     taken_[in_b] = true;
   }
 
-  /// One difference: what it is, and the lines of text that show it.
+  /// Adds a difference: a sentence, and the lines that show it.
   void difference(const std::string& what, const std::vector<std::string>& lines) {
     if (++found_ > most_) return;
     told_ += join(found_, ". ", what, "\n");
     for (const std::string& line : lines) told_ += "   " + line + '\n';
   }
 
-  /// A run of steps that only one of the two has.
+  /// Adds a run of steps that only one of the two has.
   void lonely(const Batch& batch, const DumpNotes* notes, std::string_view name,
               std::string_view other, size_t begin, size_t end) {
     if (begin == end) return;
@@ -259,7 +260,7 @@ class Comparison {
     if (end - begin > kShown) told_ += join("   and ", end - begin - kShown, " more\n");
   }
 
-  /// What words differ, "" when none does: "dim=1 in A, dim=0 in B".
+  /// The attributes that differ, as in "dim=1 in A, dim=0 in B"; "" where none does.
   std::string attributes(const Batch::Step& x, const Batch::Step& y) const {
     std::vector<std::string> in_b;
     each_attribute(info(y.op), b_.attributes_of(y),
@@ -283,7 +284,7 @@ class Comparison {
     return join("%", value, batch.is_input(value) ? ", an input," : "");
   }
 
-  /// What differs in an input that both steps read for the first time.
+  /// The differences of an input that both steps read for the first time.
   std::string input_words(uint32_t in_a, uint32_t in_b) const {
     const Batch::Item &x = a_.values[in_a], &y = b_.values[in_b];
     std::string text;
@@ -334,7 +335,7 @@ class Comparison {
     ++(same_result && same_operands ? same_ : follow_);
   }
 
-  /// Whether two operands are inputs that belong together from here on.
+  /// True where both operands are inputs that have no partner yet. They are partners from then on.
   bool new_input(uint32_t in_a, uint32_t in_b) {
     if (in_a == kNone.id || in_b == kNone.id) return false;
     if (!a_.is_input(in_a) || !b_.is_input(in_b) || to_b_[in_a] != kAlone || taken_[in_b])
@@ -356,8 +357,8 @@ class Comparison {
   const Batch &a_, &b_;
   const DumpNotes *a_notes_, *b_notes_;
   const size_t most_;
-  std::vector<uint32_t> to_b_;  ///< by value of A
-  std::vector<bool> taken_;     ///< by value of B: it is some value of A's
+  std::vector<uint32_t> to_b_;  ///< by value of A: its value of B, or kAlone
+  std::vector<bool> taken_;     ///< by value of B: a value of A is its partner
   std::vector<bool> root_a_, root_b_;
   size_t found_ = 0, same_ = 0, follow_ = 0;
   std::string told_;

@@ -1,4 +1,4 @@
-// dump.cpp -- writing batches as text, JSON and dot. Everything is appended to one string.
+// dump.cpp -- writes batches as text, JSON and dot.
 #include "graph/dump/dump.h"
 
 #include <algorithm>
@@ -25,7 +25,7 @@ void put_quoted(std::string& out, std::string_view text) {
     else if (c == '\n') out += "\\n";
     else if (c < 0x20 || c == 0x7f) (out += "\\u00") += {hex[c >> 4], hex[c & 15]};
     else if (length > 0) out += text.substr(0, length);
-    else out += "\xef\xbf\xbd";  // the character for what is none
+    else out += "\xef\xbf\xbd";  // the replacement character
     text.remove_prefix(length > 0 ? length : 1);
   }
   out += '"';
@@ -56,7 +56,7 @@ void put_list(std::string& out, std::span<const int64_t> list) {
   out += ']';
 }
 
-/// A scalar as text. NaNs other than the usual one show their bits, so that all read back.
+/// Appends a scalar as text. NaNs other than the usual one show their bits, so that all read back.
 void put_scalar(std::string& out, Kind kind, int64_t bits) {
   if (kind == Kind::Index) return put(out, bits);
   const auto value = std::bit_cast<double>(bits);
@@ -81,12 +81,13 @@ void put_type(std::string& out, const Batch& batch, uint32_t value) {
   put(out, item.device);
 }
 
-/// In a comment, which ends with its line.
+/// Appends a text to a comment, without control characters, because a newline
+/// would end the comment.
 void put_in_line(std::string& out, std::string_view text) {
   for (char c : text) out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
 }
 
-/// `"label" at place`, as far as they are known.
+/// Appends `"label" at location`, as far as these are known.
 void put_note(std::string& out, const DumpNotes* notes, size_t step, std::string_view before) {
   if (!notes) return;
   const std::string_view label = notes->label(step), location = notes->location(step);
@@ -113,7 +114,7 @@ void put_count(std::string& out, size_t count, std::string_view what) {
   if (count != 1) out += 's';
 }
 
-/// Whether scalars, numbered as they appear, get the numbers that they have.
+/// True where numbering the scalars by first appearance gives the indices that they have.
 bool numbered_by_appearance(const Batch& batch) {
   int64_t next = 0, next_constant = batch.free_scalars;
   std::unordered_map<int64_t, int64_t> constants;
@@ -282,12 +283,12 @@ class TextWriter {
   const DumpNotes* notes_;
   static constexpr std::string_view kIndent = "    ";
   const std::string_view indent_;
-  const bool numbered_;  ///< scalars say their numbers
-  size_t inputs_ = 0;    ///< that have been written
+  const bool numbered_;  ///< scalars are written with their indices
+  size_t inputs_ = 0;    ///< inputs written so far
   std::string out_;
 };
 
-/// The number or, where JSON has none for it, a string.
+/// Appends a scalar as a number, or as a string where JSON has no such number.
 void put_json_scalar(std::string& out, Kind kind, int64_t bits) {
   const bool plain = kind == Kind::Index || std::isfinite(std::bit_cast<double>(bits));
   if (!plain) out += '"';

@@ -1,4 +1,4 @@
-// html.cpp -- writing the page: its parts (graph/page/) and the batch as JSON between them.
+// html.cpp -- writes the page: its parts (graph/dump/page/) and the batch as JSON between them.
 #include "graph/dump/html.h"
 
 #include <algorithm>
@@ -57,7 +57,7 @@ std::string quoted(std::string_view text) {
   return out;
 }
 
-/// A list of JSON under its name, where there is one.
+/// Appends a named list as JSON, unless it is empty.
 template <class Element, class Write>
 void put_list(std::string& out, std::string_view name, std::span<const Element> list,
               const Write& write) {
@@ -70,7 +70,7 @@ void put_list(std::string& out, std::string_view name, std::span<const Element> 
   out += ']';
 }
 
-/// What the page must know of the op table: of each op that the batch has.
+/// Appends the rows of the op table for the ops of the batch.
 void put_ops(std::string& out, const Batch& batch) {
   std::unordered_set<std::string_view> told;
   out += "\n\"ops\": {";
@@ -107,8 +107,8 @@ std::string page_data(const Batch& batch, const PageNotes& notes) {
   return out + ",\n\"batch\": " + to_json(batch, &notes.notes) + "}";
 }
 
-/// JSON as the text of a script element, which ends at the first "</script" whatever stands around
-/// it and changes its meaning at "<!--". "<" occurs in strings alone.
+/// JSON as the text of a script element. Such an element ends at the first "</script" and changes
+/// its meaning at "<!--". In JSON "<" occurs in strings alone, where it can be escaped.
 std::string in_script(std::string_view json) {
   std::string out;
   out.reserve(json.size());
@@ -142,7 +142,7 @@ std::string to_html(const Batch& batch, const PageNotes& notes) {
     if (name == "data") return data;
     return name == "title" ? title : file(name);
   };
-  // In the shell {{name}} stands for what goes there.
+  // In explorer.html, {{name}} is replaced by the part of that name.
   std::string out;
   std::string_view rest = file("explorer.html");
   for (size_t at; (at = rest.find("{{")) != rest.npos;) {

@@ -6,23 +6,23 @@
 
 namespace rt {
 
-/// Where a value's box has its centre, in pixels, y downwards. A point of Graphviz is a pixel.
+/// The centre of a value's box, in pixels, y downwards. A point of Graphviz is a pixel.
 struct Position {
   float x = 0, y = 0;
 };
 
-/// What the page is told beside the batch; each may be empty.
+/// Data for the page beside the batch. Each may be empty.
 struct PageNotes {
   static constexpr uint32_t kNoGroup = 0xffffffffu;
 
   DumpNotes notes = {};
   std::span<const int64_t> times_ns = {};    ///< by step
   std::span<const uint32_t> groups = {};     ///< by step: its fused group, or kNoGroup
-  std::span<const Position> positions = {};  ///< by value; where empty the page lays the graph out
+  std::span<const Position> positions = {};  ///< by value; empty: the page lays out the graph
   std::string title = {};
 };
 
-/// The page, in UTF-8: needs no network and no other file.
+/// The page, in UTF-8. It needs no network and no other file.
 std::string to_html(const Batch& batch, const PageNotes& notes);
 
 }  // namespace rt

@@ -1,4 +1,4 @@
-// page.h -- the files of graph/page, which the build makes part of the library (cmake/embed.cmake).
+// page.h -- the files of graph/dump/page/, embedded by the build (cmake/embed.cmake).
 #pragma once
 #include <span>
 #include <string_view>

@@ -1,4 +1,4 @@
-// parse.cpp -- reading a dump of either form.
+// parse.cpp -- reads a dump of either form.
 #include "graph/dump/parse.h"
 
 #include "graph/error.h"

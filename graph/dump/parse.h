@@ -1,4 +1,4 @@
-// parse.h -- what the readers of the two forms of dumps share.
+// parse.h -- the parts that the readers of text and JSON dumps share.
 #pragma once
 #include <charconv>
 
@@ -6,11 +6,12 @@
 
 namespace rt::parse {
 
-/// Bounds of what a dump may ask memory for, beyond which nothing could be well formed.
+/// Limits of a dump, so that it cannot make the reader take much memory. No
+/// well-formed batch exceeds them.
 inline constexpr size_t kMaxRank = 64;
 inline constexpr size_t kMaxWords = 0xffff;
 
-/// Reads a number that is all of `text`.
+/// Reads a number that is all of `text`. False where `text` is something else.
 template <class Number, class... Base>
 bool read_all(std::string_view text, Number& value, Base... base) {
   const auto end = text.data() + text.size();

@@ -1,4 +1,4 @@
-// parse_json.cpp -- reading batches from JSON. Nothing that is read is trusted before verify().
+// parse_json.cpp -- reads batches from JSON. Nothing that is read is trusted before verify().
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
@@ -12,7 +12,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-/// A value of the JSON with the path that leads to it, for messages.
+/// A value of the JSON with its path, for errors.
 struct At {
   const Json& json;
   const At* parent = nullptr;
@@ -155,7 +155,7 @@ class JsonParser {
     dump_.ranges.back() = {elements_[0], elements_[1]};
   }
 
-  /// A text for each step, where there are any.
+  /// Reads a text for each step, if there are any.
   void texts(std::string_view name, std::vector<std::string>& into) {
     const At list = root_.member(name);
     if (list.json.is_null()) return;
@@ -167,7 +167,7 @@ class JsonParser {
     if (!at.json.is_null()) into = at.text("a text");
   }
 
-  /// The step whose first result is values[at]; gives how many it has.
+  /// Adds the step whose first result is values[at]. Returns the number of its results.
   size_t step(const At& values, size_t at, const At& step) {
     const At op = step.member("op"), result = step.member("result");
     const At operands = step.member("operands"), attributes = step.member("words");
@@ -236,8 +236,8 @@ class JsonParser {
   }
 
   const At& root_;
-  const bool inside_;  ///< a group
-  size_t inputs_ = 0;  ///< so far
+  const bool inside_;  ///< the batch is a group
+  size_t inputs_ = 0;  ///< inputs read so far
   Dump dump_;
   Batch& batch_ = dump_.batch;
   std::vector<int64_t> sizes_, attributes_, elements_;

@@ -1,4 +1,4 @@
-// parse_text.cpp -- reading batches from text. Nothing that is read is trusted before verify().
+// parse_text.cpp -- reads batches from text. Nothing that is read is trusted before verify().
 #include <algorithm>
 #include <bit>
 #include <cctype>
@@ -14,7 +14,7 @@
 namespace rt::parse {
 namespace {
 
-/// The bits of a scalar as put_scalar writes it.
+/// Reads the bits of a scalar that put_scalar has written. False where `text` is something else.
 bool read_scalar(std::string_view text, Kind kind, int64_t& bits) {
   if (kind == Kind::Index) return read_all(text, bits);
   if (text.starts_with("nan:")) {
@@ -34,7 +34,7 @@ bool read_scalar(std::string_view text, Kind kind, int64_t& bits) {
 class TextParser {
  public:
   explicit TextParser(std::string_view text) : text_(text) {}
-  /// Of a group, which stands behind `lines_before`.
+  /// Reads a group, which comes after `lines_before` lines.
   TextParser(std::string_view text, size_t lines_before)
       : text_(text), line_number_(lines_before), inside_(true) {}
 
@@ -70,7 +70,7 @@ class TextParser {
   }
 
  private:
-  /// A line that is a comment may say something of the whole batch.
+  /// Reads a comment line, which may be a note on the whole batch.
   void remark() {
     std::string_view rest = line_.substr(at_);
     if (rest.ends_with('\r')) rest.remove_suffix(1);
@@ -79,7 +79,7 @@ class TextParser {
       if (rest.starts_with(what)) *text = rest.substr(std::string_view(what).size());
   }
 
-  /// The comment behind a value may say something of it; see put_note in dump.cpp.
+  /// Reads the comment after a value, which may be a note on it; see put_note in dump.cpp.
   void note() {
     std::string_view rest = line_.substr(at_);
     if (rest.ends_with('\r')) rest.remove_suffix(1);
@@ -113,7 +113,7 @@ class TextParser {
     dump_.ranges.back() = range;
   }
 
-  // A line at a time: nothing that can be read goes across.
+  // Nothing in a dump spans lines.
   bool next_line() {
     if (text_.empty()) return false;
     const size_t end = std::min(text_.find('\n'), text_.size());
@@ -143,7 +143,7 @@ class TextParser {
     fail("line ", line_number_, ", column ", at_ + 1, ": expected ", what, ", found ",
          rest.empty() ? "the end of the line" : join("'", printable(rest), "'"));
   }
-  /// What stands there up to one of `stops`.
+  /// The text up to one of `stops`.
   std::string_view token(std::string_view stops) {
     skip();
     const size_t end = std::min(line_.find_first_of(stops, at_), line_.size());
@@ -194,7 +194,7 @@ class TextParser {
     if (batch_.free_scalars > batch_.scalars.size()) expected("at least as many bits as are free");
   }
 
-  /// What is said of a value: "%3: f32[2,3] @cuda:0".
+  /// The part of a line that defines a value: "%3: f32[2,3] @cuda:0".
   struct Definition {
     DType dtype{};
     Device device;
@@ -245,7 +245,7 @@ class TextParser {
 
   static bool is_fused(const OpInfo& row) { return row.op == Op::Fused; }
 
-  /// The lines of the group follow, up to its return.
+  /// Reads the lines of a group, which follow up to its return.
   void fused() {
     skip();
     if (!at_end()) expected("the end of the line");
@@ -341,7 +341,7 @@ class TextParser {
     if (!accept("false")) expected("true or false");
     attributes_[at] = 0;
   }
-  /// After an operand of a list: whether another one follows rather than a named parameter.
+  /// After an operand of a list: true where another one follows, and not a named parameter.
   bool more_operands() {
     const size_t begin = at_;
     if (accept(",")) {
@@ -352,7 +352,7 @@ class TextParser {
     return false;
   }
 
-  /// The number of the scalar that stands there; `at` is where it goes in batch_.words.
+  /// Reads a scalar and returns its index, which goes to position `at` of batch_.attributes.
   int64_t scalar_number(Kind kind, size_t at) {
     const bool free = accept("<");
     skip();
@@ -384,7 +384,7 @@ class TextParser {
     return number;
   }
 
-  /// Constants come after the free scalars, whose number is known only now.
+  /// Constants come after the free scalars, whose count is known only at the end.
   void number_constants() {
     if (numbered_) return;
     batch_.free_scalars = static_cast<uint32_t>(batch_.scalars.size());
@@ -401,14 +401,14 @@ class TextParser {
 
   std::string_view text_, line_;
   size_t at_ = 0, line_number_ = 0;
-  const bool inside_ = false;  ///< a group
-  size_t inputs_ = 0;          ///< so far
+  const bool inside_ = false;  ///< the batch is a group
+  size_t inputs_ = 0;          ///< inputs read so far
   Dump dump_;
   Batch& batch_ = dump_.batch;
   bool numbered_ = false;  ///< there is a scalars line
   std::vector<int64_t> constants_;
   std::unordered_map<int64_t, int64_t> constant_numbers_;
-  std::vector<size_t> constant_words_;   ///< where batch_.words holds the number of a constant
+  std::vector<size_t> constant_words_;   ///< positions in batch_.attributes of constants' indices
   std::vector<Definition> definitions_;  ///< of the present line
   std::vector<int64_t> attributes_, elements_;
   std::vector<uint32_t> operands_;

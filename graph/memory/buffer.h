@@ -7,7 +7,7 @@
 
 namespace rt {
 
-/// Bytes held by buffers. Every storage counts itself in and out.
+/// Bytes of live storages, now and at most. Every storage adds and subtracts its own.
 struct MemoryCount {
   std::atomic<int64_t> live{0}, peak{0};
   void add(int64_t bytes) {
@@ -45,7 +45,7 @@ class Ref {
   T* pointer_ = nullptr;
 };
 
-/// Bytes on a device, with an owner. Subclasses say how they are given back.
+/// Bytes on a device, with reference count. Subclasses know how to free them.
 class Storage {
  public:
   Storage(void* data, int64_t bytes, Device device, MemoryCount* count)
@@ -89,11 +89,11 @@ class Buffer {
   Sizes strides() const { return layout_.strides; }
   int64_t numel() const { return rt::numel(layout_.sizes); }
   bool contiguous() const { return is_contiguous(layout_.sizes, layout_.strides); }
-  /// The first element.
+  /// The address of the first element.
   char* data() const {
     return static_cast<char*>(storage_->data()) + layout_.offset * item_size(dtype_);
   }
-  /// Whether one reference is all there is to its memory.
+  /// True where nothing else refers to its memory: buffer and storage have one reference each.
   bool unique() const {
     return references_.load(std::memory_order_acquire) == 1 && storage_->unique();
   }

@@ -19,8 +19,8 @@ struct Block {
   Block* next;
 };
 
-/// Free blocks by size class. A list that another thread holds is passed by rather than waited for,
-/// which also keeps a forked child from waiting for a thread it does not have.
+/// Free blocks by size class. A list that another thread holds is skipped and not waited for,
+/// because a forked child would wait forever for a thread that it lacks.
 class Pool {
  public:
   void* take(SizeClass size) {
@@ -54,10 +54,10 @@ class Pool {
   std::atomic<int64_t> bytes_{0};
 };
 
-/// Nothing to destroy: buffers may be given back while the process ends.
+/// Has no destructor, because buffers may be freed while the process ends.
 constinit Pool pool;
 
-/// Free small blocks of one thread, which no other sees: nothing to lock.
+/// Free small blocks of one thread. No other thread sees them, so they need no lock.
 class Own {
  public:
   static constexpr int kClasses = 33;  ///< up to 64 kB
@@ -87,13 +87,13 @@ class Own {
   Block* first_[kClasses] = {};
 };
 
-/// What a thread has before its first block and after its last: nothing, and room for nothing.
+/// A list that is always empty, for a thread that has no list of its own or ends.
 Own& nothing() {
   static constinit Own none(0);
   return none;
 }
 
-// One pointer, which finds room where such variables of late loaded libraries are kept.
+// A single pointer, because libraries that are loaded late have little space for such variables.
 [[gnu::tls_model("initial-exec")]] thread_local Own* own = nullptr;
 
 void free_own(void*) {

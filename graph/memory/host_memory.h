@@ -1,5 +1,4 @@
-// host_memory.h -- blocks of host memory, recycled by size, so that a loop's tensors cost no page
-// faults.
+// host_memory.h -- blocks of host memory, recycled by size, so that loops cause no page faults.
 #pragma once
 #include <bit>
 #include <cstdint>
@@ -15,7 +14,7 @@ struct SizeClass {
   int id;
   int64_t bytes;
 };
-/// The smallest that holds so many bytes.
+/// The smallest class that holds `bytes` bytes.
 constexpr SizeClass size_class(int64_t bytes) {
   if (bytes <= 256) return {0, 256};
   const int power = std::bit_width(static_cast<uint64_t>(bytes - 1)) - 1;
@@ -28,14 +27,13 @@ constexpr int64_t class_bytes(int number) {
   return int64_t{5 + (number - 1) % 4} << (6 + (number - 1) / 4);
 }
 
-/// A block of at least `bytes`; nullptr when there is no memory. Each library that holds a copy of
-/// this code keeps free blocks of its own.
+/// A block of at least `bytes` bytes, to be given back to give_block(); nullptr when there is no
+/// memory. Each library with a copy of this code keeps free blocks of its own.
 void* take_block(int64_t bytes) noexcept;
-/// Takes back a block that take_block gave for as many bytes.
+/// Takes back a block that take_block() returned for the same `bytes`.
 void give_block(void* block, int64_t bytes) noexcept;
 
-/// Whether blocks that were given back are kept at all: not where the address sanitizer is to see
-/// the end of each.
+/// True where free blocks are kept. The address sanitizer must see the end of each block.
 #if defined(__SANITIZE_ADDRESS__)
 inline constexpr bool kPooled = false;
 #elif defined(__has_feature)
@@ -44,7 +42,7 @@ inline constexpr bool kPooled = !__has_feature(address_sanitizer);
 inline constexpr bool kPooled = true;
 #endif
 
-/// The bytes kept for this thread's next allocations, over all sizes.
+/// Bytes of free blocks that this thread's next allocations may use, over all sizes.
 int64_t pooled_bytes();
 
 }  // namespace rt

@@ -16,8 +16,8 @@ namespace fs = std::filesystem;
 
 /// A mounted tree of control groups: of version 2, or the one of version 1 that counts memory.
 struct Tree {
-  fs::path top;    ///< the group that is seen there
-  fs::path place;  ///< where
+  fs::path top;    ///< the group whose folder is mounted
+  fs::path place;  ///< the folder that it is mounted at
   bool version2;
 };
 
@@ -54,7 +54,7 @@ fs::path group_in(const Tree& tree, const std::string& root) {
   return {};
 }
 
-/// What a group allows: a number, "max", or nothing where there is no such file.
+/// The limit of a group in bytes; INT64_MAX for "max", and where there is no such file.
 int64_t limit_at(const fs::path& folder, const Tree& tree, const std::string& root) {
   const char* const name = tree.version2 ? "memory.max" : "memory.limit_in_bytes";
   std::ifstream file(root + (folder / name).string());
@@ -69,7 +69,7 @@ int64_t memory_limit(const std::string& root) {
   for (const Tree& tree : trees(root)) {
     const fs::path group = group_in(tree, root);
     if (group.empty()) continue;
-    // Of a group outside of what is seen here only the top is left.
+    // Of a group outside the mounted folder, only the top can be read.
     fs::path below = group.lexically_relative(tree.top);
     if (below == "." || below.begin() == below.end() || *below.begin() == "..") below.clear();
     for (;; below = below.parent_path()) {
@@ -86,7 +86,7 @@ int64_t machine_memory() noexcept {
     const int64_t all = int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGE_SIZE);
     try {
       return std::min(all, memory_limit());
-    } catch (const std::exception&) {  // no memory to look with
+    } catch (const std::exception&) {  // no memory to read the limits
       return all;
     }
   }();

@@ -1,11 +1,11 @@
-// attributes.h -- walking a step's words together with the parameters that they are of.
+// attributes.h -- visits a step's attributes together with their parameters.
 #pragma once
 #include "graph/ops/op.h"
 
 namespace rt {
 
-/// Calls `visit(param, words)` for every parameter that has words, in the row's order; a list's
-/// words are its elements.
+/// Calls `visit(param, attributes)` for every parameter that has attributes, in the row's order.
+/// The attributes of a list are its elements.
 template <class Visit>
 void each_attribute(const OpInfo& row, const AttributesView& view, const Visit& visit) {
   uint32_t scalar = 0, integer = 0, list = 0;

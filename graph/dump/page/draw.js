@@ -7,9 +7,9 @@ const FONTS = {
   main: `600 13px ${FONT}`, small: `11px ${MONO}`, label: `italic 12px ${FONT}`,
 };
 const MIN_WIDTH = 116, MAX_WIDTH = 260, PAD = 12, LINE = 17;
-const GIVEN_WIDTH = 180, GIVEN_FAR = 260; // where positions are given: a box, an edge past boxes
+const GIVEN_WIDTH = 180, GIVEN_FAR = 260; // given positions: box width, longest edge drawn in full
 const TEXT_FROM = 0.4; // the scale below which boxes are shown without text
-const HULL = 11;       // how far a fused group's hull stands out
+const HULL = 11;       // margin of a fused group's hull around its boxes
 
 const canvas = document.getElementById('graph');
 const pen = canvas.getContext('2d');
@@ -42,7 +42,7 @@ function heat(part) {
                     : mix(theme['heat-1'], theme['heat-2'], part * 2 - 1);
 }
 
-/// Time and bytes are coloured by their logarithm, over what is shown.
+/// Time and bytes are coloured by their logarithm, over the range of the shown items.
 function measureRange() {
   scene.range = null;
   if (scene.colour === 'family') return;
@@ -77,7 +77,7 @@ function measureItem(item) {
   item.h = 2 * LINE + 14 + (label ? LINE - 1 : 0);
 }
 
-/// Measures, places and bounds everything that is shown.
+/// Measures and places all shown items, and finds their bounds.
 function arrange() {
   view.build();
   view.items.forEach(measureItem);
@@ -160,7 +160,7 @@ function fitAll() {
   moveTo({x: (left + right) / 2, y: (top + bottom) / 2, scale: Math.max(0.002, fitScale())});
 }
 
-/// All of it where that can be read, else its beginning.
+/// Shows the whole graph where it is readable, else its beginning.
 function openingView() {
   fitAll();
   flight = null;
@@ -175,7 +175,7 @@ function openingView() {
   requestDraw();
 }
 
-let flight = null; // a camera on its way
+let flight = null; // the move of the camera that is in progress
 const calm = matchMedia('(prefers-reduced-motion: reduce)');
 function moveTo(target) {
   if (calm.matches) {
@@ -237,7 +237,7 @@ function resize() {
   scene.height = canvas.clientHeight;
   canvas.width = Math.round(scene.width * ratio);
   canvas.height = Math.round(scene.height * ratio);
-  drawGraph(); // at once: a canvas that is resized is empty
+  drawGraph(); // at once, because resizing empties a canvas
 }
 
 function drawGraph() {
@@ -301,7 +301,7 @@ function drawEdge(edge, colour, alpha, width) {
   pen.globalAlpha = 1;
 }
 
-/// One shape around boxes and the edges between them: drawn twice, the larger for its outline.
+/// One shape around boxes and the edges between them, drawn twice: the larger one is the outline.
 function drawHull({items, edges}) {
   const shape = (grow, colour) => {
     pen.fillStyle = pen.strokeStyle = colour;

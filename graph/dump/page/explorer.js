@@ -1,9 +1,9 @@
-// explorer.js -- what the page does: choosing, searching, opening and closing, keys and pointer.
+// explorer.js -- the page's actions: selecting, searching, opening and closing, keys and pointer.
 'use strict';
 
-// ---- choosing
+// ---- selecting
 
-/// Chooses a value, null for none; `show` brings it into view, opening what hides it.
+/// Selects a value, null for none. `show` brings it into view, and opens the items that hide it.
 function select(id, show = false) {
   if (id !== null && show && view.reveal(id)) rearrange(null);
   scene.selected = id;
@@ -14,7 +14,7 @@ function select(id, show = false) {
   requestDraw();
 }
 
-/// Lays out anew; the value `anchor` stays where it is on the screen.
+/// Lays out anew. The value `anchor` keeps its position on the screen.
 function rearrange(anchor) {
   const before = anchor === null ? undefined : view.itemOf[anchor];
   const at = before && toScreen({x: before.x, y: before.y - before.h / 2});
@@ -49,7 +49,7 @@ function collapseAround(step) {
   showDetails();
 }
 
-/// The button that closes and opens all there is to close: runs in a big batch, else fused groups.
+/// The button that closes or opens everything: runs in a big batch, else fused groups.
 function showToggle() {
   const button = byId('collapse');
   button.hidden = !view.hasRuns && model.groups.size === 0;
@@ -77,10 +77,10 @@ function toggleAll() {
 
 let found = [], foundAt = -1;
 
-/// Matches are values whose op, %number, type, attributes, label or place has each word.
+/// Finds the values whose op, %id, type, attributes, label or source location has each word.
 function search(query) {
   const words = query.toLowerCase().split(/\s+/).filter(Boolean);
-  // %12 is that value, not all that read it, and 120 is another.
+  // %12 is the value of this id alone, and matches neither its users nor %120.
   const matches = (value) => words.every((word) =>
     /^%\d+$/.test(word) ? `%${value.id}` === word : value.haystack.includes(word));
   found = words.length > 0 ? model.values.filter(matches).map((value) => value.id) : [];
@@ -106,7 +106,7 @@ function nextMatch(by) {
 
 // ---- keys
 
-/// Up to the operands, down to the users, left and right among those beside it in the graph.
+/// Goes up to the operands, down to the users, left and right to the neighbours in the graph.
 function walk(key) {
   if (scene.selected === null) return select(view.items[0]?.members[0].id ?? null, true);
   const value = model.values[scene.selected];
@@ -119,7 +119,7 @@ function walk(key) {
   if (next) select(next.members[0].id, true);
 }
 
-/// The first of them that is on the screen already, else the first.
+/// Selects the first of these values that is shown, else the first.
 function follow(ids) {
   const next = ids.find((id) => view.itemOf[id]?.kind === 'value') ?? ids[0];
   if (next !== undefined) select(next, true);

@@ -1,10 +1,10 @@
 // layout.js -- a layered layout: ranks of bounded width, few crossings, straight long edges.
 'use strict';
 
-const GAP_X = 22, GAP_Y = 40, LANE = 12; // LANE: the width that a passing edge takes
+const GAP_X = 22, GAP_Y = 40, LANE = 12; // LANE: the width of a passing edge
 
-/// Places `nodes` ({w, h}, gets x and y of its centre) for `edges` ({from, to} of nodes, gets
-/// `via`: points between, or null for an edge that takes the straight way).
+/// Lays out `nodes`, which have {w, h} and get x and y of their centres. `edges` have {from, to},
+/// both nodes, and get `via`: points between, or null for a straight edge.
 function layOut(nodes, edges) {
   const count = nodes.length;
   const place = new Map(nodes.map((node, index) => [node, index]));
@@ -23,8 +23,8 @@ function layOut(nodes, edges) {
   }
   for (let layer = 0; layer < layers.length; ++layer) layers[layer] ??= [];
 
-  // A node has one lane down for all that reads it farther below. Short edges get theirs first, as
-  // far as there is room for more cells.
+  // A node has one lane down to all of its users that are farther below. Short edges get lanes
+  // first, as long as more cells are allowed.
   let room = 3000 + 8 * count;
   const lanesOf = new Map(cells.map((each) => [each, []]));
   const routes = edges.map((edge) => {
@@ -70,7 +70,7 @@ function layOut(nodes, edges) {
       route.edge.via = route.lanes.map((lane) => ({x: lane.x, y: centre[lane.layer]}));
 }
 
-/// Brings lanes that are almost above one another together: an edge bends where it must.
+/// Moves lanes that are almost above one another to one x, so that edges bend only where they must.
 function straighten(lanes) {
   for (let from = 0; from < lanes.length;) {
     let least = lanes[from].x, most = least, to = from + 1;
@@ -84,8 +84,8 @@ function straighten(lanes) {
   }
 }
 
-/// Longest path from the sources, no rank much wider than the graph is deep; sources sit right
-/// above what reads them.
+/// Ranks by the longest path from the sources, with no rank much wider than the graph is deep.
+/// Sources are right above their first users.
 function rankNodes(before, after) {
   const count = before.length;
   const capacity = Math.max(10, Math.ceil(1.2 * Math.sqrt(count)));
@@ -109,7 +109,7 @@ function rankNodes(before, after) {
   };
   for (let node = 0; node < count; ++node) if (waiting[node] === 0) queue.push(node);
   for (let at = 0; at < queue.length; ++at) if (!done[queue[at]]) settle(queue[at]);
-  // What is left lies on a cycle, which closing groups can make: taken in the order given.
+  // Nodes that are left lie on a cycle, which closed groups can make. They keep the order given.
   for (let node = 0; node < count; ++node)
     if (!done[node]) {
       settle(node);
@@ -123,7 +123,7 @@ function rankNodes(before, after) {
   return least === 0 ? rank : rank.map((each) => each - least);
 }
 
-/// Orders every layer: sweeps that sort by the mean place of the neighbours; the best is kept.
+/// Orders every layer by sweeps that sort by the neighbours' mean position. The best order is kept.
 function order(layers) {
   const number = (layer) => layer.forEach((each, index) => { each.at = index; });
   layers.forEach(number);
@@ -177,7 +177,7 @@ function crossings(layers) {
 }
 
 /// Gives every cell its x: each layer as near to its neighbours as its order allows (pooling
-/// adjacent violators), lanes pulling hardest, so that long edges run straight.
+/// adjacent violators). Lanes pull hardest, so that long edges run straight.
 function align(layers) {
   for (const layer of layers) {
     let x = 0;

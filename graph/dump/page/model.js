@@ -1,4 +1,4 @@
-// model.js -- the batch as the page works with it: values with all that is known of them.
+// model.js -- the batch in the form that the page uses: values with all of their data.
 'use strict';
 
 const ITEM_BYTES = {f32: 4, f64: 8, i32: 4, i64: 8, bool: 1, f16: 2, bf16: 2};
@@ -42,7 +42,7 @@ const model = (() => {
     for (const operand of new Set(step.operands))
       if (operand !== null) values[operand].users.push(value.id);
     if (step.op !== 'fused') return;
-    // A step that holds a group: its further results follow it, as steps that read the first.
+    // The further results of a fused step follow it, as steps that read the first result.
     const {steps: inside, roots} = batch.groups[step.words.group];
     value.inside = inside.map((each) => each.op);
     for (let id = value.id + 1; id < value.id + roots.length; ++id) {
@@ -55,7 +55,7 @@ const model = (() => {
   steps.forEach((value, at) => { value.step = at; });
   for (const root of batch.roots) values[root].root = true;
 
-  // Groups of one step are none.
+  // A group of one step is not shown as a group.
   const groups = new Map();
   for (const value of steps) {
     if (value.group === null) continue;

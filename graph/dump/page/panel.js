@@ -1,7 +1,7 @@
-// panel.js -- beside the graph: details of what is chosen, the table, the legend.
+// panel.js -- the parts beside the graph: details of the selection, the table, the legend.
 'use strict';
 
-/// An element: make('span', {class: 'op'}, 'text', otherElement).
+/// Makes an element: make('span', {class: 'op'}, 'text', otherElement).
 function make(tag, attributes = {}, ...content) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -16,7 +16,7 @@ const dot = (family) => make('i', {class: 'dot', style: `background: var(--famil
 
 // ---- details
 
-/// A value as something to click.
+/// A button that selects a value.
 function link(id, name = '') {
   if (id === null) return make('span', {class: 'soft'}, `${name} none`);
   const value = model.values[id];
@@ -84,7 +84,7 @@ function showDetails() {
                                     'Collapse the steps around it')));
 }
 
-/// What is told while nothing is chosen.
+/// The details while nothing is selected.
 function overview() {
   const families = new Map();
   for (const step of model.steps) {
@@ -115,7 +115,7 @@ function overview() {
           make('h3', {}, model.timed ? 'Time by family' : 'Bytes of results by family'), bar, share];
 }
 
-// ---- the table: only the rows in sight are elements
+// ---- the table: only visible rows are elements
 
 const ROW = 26;
 const table = {

@@ -1,4 +1,4 @@
-// view.js -- what of the batch is shown: values, closed fused groups and closed runs of steps.
+// view.js -- the items that are shown: values, closed fused groups and closed runs of steps.
 'use strict';
 
 const COLLAPSE_ABOVE = 1500; // steps; a batch with more opens as runs
@@ -6,16 +6,16 @@ const MOST_RUNS = 250;
 const OPEN_AT_ONCE = 128; // a longer run opens into shorter ones
 
 const view = {
-  runs: [], // the closed ones in order: {from, to}, positions of steps
+  runs: [], // closed runs in order: {from, to}, indices of steps
   closedGroups: new Set(),
   items: [],
   edges: [],
-  itemOf: [], // by value; undefined where it is not shown
+  itemOf: [], // item by value; undefined where the value is not shown
 
   runLength: Math.max(32, Math.ceil(model.steps.length / MOST_RUNS)),
   get hasRuns() { return model.steps.length > COLLAPSE_ABOVE; },
 
-  /// The run that a step is in while it is closed as a whole.
+  /// The whole run that contains a step.
   home(step) {
     const from = Math.floor(step / view.runLength) * view.runLength;
     return {from, to: Math.min(from + view.runLength, model.steps.length)};
@@ -44,7 +44,7 @@ const view = {
     }
     view.runs.splice(at, 1, ...parts);
   },
-  /// Opens whatever hides a value; says whether anything did.
+  /// Opens the items that hide a value. True where there were any.
   reveal(id) {
     const value = model.values[id];
     const step = value.input ? model.values[value.users[0]]?.step : value.step;
@@ -112,7 +112,7 @@ const view = {
           }
       view.edges = [...seen.values()];
     }
-    /// The texts of a box: {main, side, under, label}.
+    /// The texts of a box: {main, side, under, label, cost}.
     function lines({kind, members, time, bytes}) {
       const first = members[0];
       const cost = time !== null ? format.time(time) : format.bytes(bytes);
