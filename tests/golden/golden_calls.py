@@ -1,4 +1,4 @@
-"""Golden cases of many calls: tensors by name, and calls written down while PyTorch makes them."""
+"""Golden cases of many calls: named tensors, and calls that are recorded as PyTorch runs them."""
 
 import zlib
 
@@ -9,15 +9,15 @@ from golden_values import DTYPES, NO_TENSOR, arg_json, tensor_json
 
 
 class Ref:
-    """A tensor under its name in the data, and what it holds before the first call."""
+    """A named tensor, and its contents before the first call."""
 
     def __init__(self, name, value, given=None):
         self.name, self.value, self.given = name, value, given
 
 
 class Net:
-    """Tensors by name, and calls over them: n.relu(x) is rt_torch_torchtensor_relu,
-    n.linear(x, w, b) is rt_torch_nn_linear."""
+    """Named tensors, and calls on them: n.relu(x) is rt_torch_torchtensor_relu,
+        n.linear(x, w, b) is rt_torch_nn_linear."""
 
     def __init__(self, name, dtype):
         self.dtype, self.tensors, self.leaves, self.calls = dtype, {}, [], []
@@ -36,12 +36,12 @@ class Net:
         return self.given(name, self.normal(shape), dtype)
 
     def normal(self, shape):
-        """In 64ths: the same numbers in both float dtypes."""
+        """Multiples of 1/64, which are equal in both float dtypes."""
         numbers = torch.randn(shape, generator=self.numbers, dtype=torch.float64)
         return (numbers * 64).round() / 64
 
     def positive(self, name, *shape, dtype=None):
-        """Numbers inside (0, 1) in 64ths."""
+        """Multiples of 1/64 inside (0, 1)."""
         uniform = torch.rand(shape, generator=self.numbers, dtype=torch.float64)
         return self.given(name, (uniform * 58 + 3).round() / 64, dtype)
 
@@ -57,7 +57,7 @@ class Net:
         return self.leaf(self.input(name, *shape, dtype=dtype))
 
     def weight(self, name, *shape):
-        """A parameter of numbers so small that many layers stay within bounds."""
+        """A parameter so small that values stay within bounds through many layers."""
         return self.leaf(self.given(name, self.normal(shape) / 4))
 
     def __getattr__(self, name):

@@ -110,7 +110,7 @@ def create(b):
 
 
 def random(b):
-    """Below 16 elements randn draws pairs and keeps one back; from 16 on it fills blocks."""
+    """Below 16 elements randn draws pairs and keeps one number; from 16 on it fills blocks."""
     b.open("random")
     rand, randn = "rt_torch_tensor_rand", "rt_torch_tensor_randn"
     for symbol in (rand, randn):
@@ -127,7 +127,7 @@ def random(b):
             b.case(loader, f"{dtype}.{count}", sizes(count), LOADER_CODE[dtype], 0, seed=count + 11)
     b.case(loader, "f64.1000", sizes(1000), LOADER_CODE["f64"], 0, seed=12)
     b.case(loader, "i64", sizes(3), LOADER_CODE["i64"], 0, seed=1, fails="call")
-    # What an earlier call leaves in the generator.
+    # An earlier call may leave a number in the generator.
     b.case(randn, "after_odd_randn", sizes(4), seed=3, before=[(randn, sizes(5))])
     b.case(randn, "after_even_randn", sizes(4), seed=3, before=[(randn, sizes(6))])
     b.case(randn, "after_block_randn", sizes(3), seed=3, before=[(randn, sizes(17))])
@@ -290,7 +290,7 @@ def arithmetic(b):
 
 
 def scalar_arithmetic(b):
-    """sub_scalar and div_scalar, which came later than their sisters."""
+    """sub_scalar and div_scalar, which have a group of their own."""
     b.open("later_client")
     for name in ("sub_scalar", "div_scalar"):
         for dtype in ALL:
@@ -337,7 +337,7 @@ def activation(b):
                 if not (fails and layout.startswith("empty")):
                     b.case(TT + name, f"{dtype}.{layout}", x, *slope, fails=fails)
         for dtype in FLOATS:
-            # Of infinities PyTorch's gelu makes what the processor's instructions lead to.
+            # PyTorch's gelu of an infinity depends on the processor's instructions.
             special = [x for x in SPECIAL if name != "gelu" or not math.isinf(x)]
             b.case(TT + name, f"{dtype}.special", vec(dtype, *special), *slope)
             b.case(

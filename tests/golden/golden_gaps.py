@@ -1,4 +1,4 @@
-"""Golden cases that rt_mutation asked for: combinations that the other modules pass over."""
+"""Golden cases for mutations that rt_mutation found unnoticed by the other modules' cases."""
 
 from golden_reference import NN, TT
 from golden_values import ALL, INF, NAN, T, empty, layouts, sizes, vec, wave
@@ -43,7 +43,7 @@ def gaps(b):
     shares = [(i + 1) / 21 for i in range(20)]
     b.case(NN + "binary_cross_entropy", "long", vec(f, *shares), vec(f, *reversed(shares)))
 
-    # Operands of one type, which could be taken for each other.
+    # Operands of one type, which a kernel could exchange.
     b.case(TT + "matmul", "square", wave(f, 3, 3), wave(f, 3, 3, start=4))
     b.case(NN + "linear", "square", wave(f, 3, 3), wave(f, 3, 3, start=4), wave(f, 3))
     b.case(TT + "index_select", "i64.of_itself", vec("i64", 2, 0, 0), 0, vec("i64", 1, 2, 1))
@@ -55,14 +55,14 @@ def gaps(b):
         T("i64", [2, 2], [1, 0, 0, 1]),
     )
 
-    # NaN and infinities on their way through.
+    # NaN and infinities must be kept.
     special = T(f, [3, 2], [NAN, 1, INF, -INF, 2, NAN])
     b.case("rt_torch_clone", "special", special)
     b.case(TT + "gather", "special", special, 0, T("i64", [2, 2], [0, 1, 2, 2]))
     b.case(NN + "embedding", "special", vec("i64", 2, 1), special)
     b.case(NN + "linear", "special", special, wave(f, 2, 2), wave(f, 2))
 
-    # f64 agrees with f32 up to the tolerance, but not beyond what f32 can hold.
+    # Numbers beyond f32: within its range f64 computed as f32 passes the tolerance.
     b.case(NN + "mse_loss", "beyond_f32", vec("f64", 1e30, 0), vec("f64", 0, 0))
     logits = T("f64", [1, 2], [1e300, 0])
     b.case(NN + "cross_entropy", "f64.beyond_f32", logits, vec("i64", 1))

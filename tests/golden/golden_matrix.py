@@ -3,7 +3,7 @@
 from golden_reference import TT
 from golden_values import FLOATS, INF, INTS, NAN, T, empty, vec, wave
 
-TALL = [4, 1, 0.5, 2, 5, -1, 1, 0, 3, -2, 1, 7]  # 4x3 or 3x4, singular values apart
+TALL = [4, 1, 0.5, 2, 5, -1, 1, 0, 3, -2, 1, 7]  # 4x3 or 3x4, with distinct singular values
 
 
 def dominant(dtype, *shape):
@@ -19,7 +19,7 @@ def singular(dtype):
 
 
 def refuses(b, symbol, *more):
-    """What every call here refuses to take as its first matrix."""
+    """First operands that every call here refuses."""
     for dtype in INTS:
         b.case(symbol, dtype, T(dtype, [2, 2], [2, 0, 1, 3]), *more, fails="call")
     for name, x in (("vector", wave("f32", 2)), ("scalar", wave("f32"))):

@@ -1,4 +1,4 @@
-"""Golden cases: small networks, each row of the table that has gradients in one of them."""
+"""Golden cases: small networks; each row of the table that has gradients is in one of them."""
 
 import torch
 
@@ -56,7 +56,7 @@ def mlp_norm(n):
 
 
 def mlp_written_out(n):
-    """Without linear and without losses: what compiled programs do."""
+    """Without linear and without losses, as compiled programs compute."""
     x, y = n.input("x", 4, 3), n.input("y", 4, 2)
     w1, b1 = n.parameter("w1", 3, 5), n.parameter("b1", 5)
     w2, b2 = n.parameter("w2", 5, 2), n.parameter("b2", 1, 2)
@@ -92,7 +92,7 @@ def conv_evaluation(n):
 
 
 def conv_groups(n):
-    """No weight and bias, no statistics; one image without its batch dimension."""
+    """Without weight, bias and statistics; one image without its batch dimension."""
     x = n.parameter("x", 2, 4, 5, 5)
     w, b = n.parameter("w", 4, 2, 2, 2), n.parameter("b", 4)
     out = n.batch_norm(n.conv2d(x, w, b, [1], [1], [2], 2), None, None, None, None, True, 0.1, 1e-5)
@@ -103,7 +103,7 @@ def conv_groups(n):
 
 
 def pools(n):
-    """Windows that overlap, that leave a border, and padding."""
+    """Windows that overlap, windows that leave a border, and padding."""
     x = n.parameter("x", 1, 2, 5, 6)
     top = n.max_pool2d(x, [3, 2], [1], [1])
     mean = n.avg_pool2d(x, [2], [3, 2], [0])
@@ -158,13 +158,13 @@ def embedding(n):
 
 
 def tied_weights(n):
-    """The table is the output layer too: a leaf used twice."""
+    """The table is also the output layer, so that one leaf is used twice."""
     table = n.parameter("table", 5, 3)
     found = n.tanh(n.embedding(n.ints("indices", [2, 2, 4]), table))
     return n.cross_entropy_tensor(n.matmul(found, n.t(table)), n.ints("target", [2, 4, 0]))
 
 
-# ---- Shapes, picking, joining
+# ---- Shapes, indexing, joining
 
 
 def shapes(n):
@@ -200,7 +200,7 @@ def reductions(n):
 
 
 def ties(n):
-    """Equal largest elements, and the points where a slope jumps."""
+    """Equal maxima, and points where a slope is discontinuous."""
     x = n.leaf(n.given("x", torch.tensor([[1.0, 2, 2, 0], [0, -1, 2, -1], [2, 2, 0, -1]])))
     image = n.unsqueeze(x, 0)
     parts = [
@@ -215,7 +215,7 @@ def ties(n):
     return n.sum_tensor(n.mul(joined, n.input("weights", *joined.value.shape)))
 
 
-# ---- Element by element
+# ---- Elementwise
 
 
 def functions(n):
@@ -242,7 +242,7 @@ def functions(n):
 
 
 def broadcasts(n):
-    """Every operand smaller than the result once, 0-d ones among them."""
+    """Each operand is once smaller than the result; some are 0-d."""
     x, row, column = n.parameter("x", 2, 3, 4), n.parameter("row", 4), n.parameter("column", 3, 1)
     one, scalar = n.leaf(n.positive("one", 2, 1, 1)), n.parameter("scalar")
     out = n.div(n.sub(n.mul(x, row), column), n.add_scalar(one, 1.0))
@@ -251,7 +251,7 @@ def broadcasts(n):
 
 
 def powers(n):
-    """At 0 the slope of a square is 0, of a square root infinite and of x to the 0 none."""
+    """At 0 the slope of a square is 0, that of a square root infinite; x to the 0 has none."""
     x = n.leaf(n.given("x", torch.tensor([-1.5, 0.0, 2.0])))
     parts = [n.pow(x, 2.0), n.pow(x, 3.0), n.pow(x, 0.0), n.pow(x, 1.0)]
     return n.sum_tensor(n.mul(n.stack(parts, 0), n.input("weights", 4, 3)))
@@ -277,7 +277,7 @@ def solves(n):
 
 
 def mixed_dtypes(n):
-    """A gradient has its leaf's dtype, whatever came in between."""
+    """A gradient has its leaf's dtype, whatever the dtypes between them."""
     other = "f32" if n.dtype == "f64" else "f64"
     x, y = n.parameter("x", 2, 3), n.parameter("y", 3, dtype=other)
     counts = n.ints("counts", [1, 2, 3])
@@ -287,11 +287,11 @@ def mixed_dtypes(n):
     return n.mean_tensor(n.mul(back, n.to_float(n.tanh(low))))
 
 
-# ---- Where slopes are infinite, or none
+# ---- Infinite and missing slopes
 
 
 def edges(n):
-    """Each call has a leaf of its own, so that what is no number stays where it came from."""
+    """Each call has its own leaf, so that a NaN stays in one gradient."""
     inf = float("inf")
 
     def leaf(*values):
@@ -335,7 +335,7 @@ def empties(n):
 
 
 def odd_shapes(n):
-    """Vectors and single numbers where matrices are usual."""
+    """Vectors and numbers where matrices are usual."""
     vector, matrix, scalar = n.parameter("v", 3), n.parameter("m", 2, 3), n.parameter("s")
     cube = n.parameter("c", 2, 2, 3)
     parts = [
@@ -379,7 +379,7 @@ def odd_losses(n):
 
 
 def promotions(n):
-    """cat and stack of two dtypes: each part's gradient has the part's own."""
+    """cat and stack of two dtypes: each part's gradient has that part's dtype."""
     other = "f32" if n.dtype == "f64" else "f64"
     x, y = n.parameter("x", 2, 2), n.parameter("y", 2, 2, dtype=other)
     counts = n.ints("counts", [[1, 2], [3, 4]])
@@ -387,7 +387,7 @@ def promotions(n):
     return n.sum_tensor(n.mul(n.stack([joined, n.mul(joined, joined)], 0), n.input("w", 2, 6, 2)))
 
 
-# ---- What is there twice, or not at all
+# ---- Leaves that are used twice or not at all
 
 
 def used_twice(n):
@@ -398,7 +398,7 @@ def used_twice(n):
 
 
 def in_vain(n):
-    """Leaves that the loss does not see, and one that it sees as a number alone."""
+    """Leaves without influence on the loss, and one that enters it as a read number."""
     x = n.parameter("x", 3)
     n.parameter("unused", 2)
     n.exp(n.parameter("unseen", 2))
@@ -407,7 +407,7 @@ def in_vain(n):
 
 
 def shared_trunk(n):
-    """Two losses over one trunk; one of them does not see the other's head."""
+    """Two losses over one trunk; one of them does not depend on the other's head."""
     trunk = n.tanh(n.linear(n.input("x", 4, 3), n.parameter("w", 5, 3), n.parameter("b", 5)))
     numbers = n.linear(trunk, n.parameter("w1", 2, 5), n.parameter("b1", 2))
     classes = n.linear(trunk, n.parameter("w2", 3, 5), None)
@@ -460,7 +460,7 @@ NETWORKS = (
 
 
 def networks(book):
-    """losses: the gradients are those of their sum. after: what calls have changed in place."""
+    """losses: gradients are those of their sum. after: tensors that calls changed in place."""
     book.open("training/networks")
     for body in NETWORKS:
         gradients = {}
@@ -491,7 +491,7 @@ def networks(book):
 
 
 def well_conditioned(single, double):
-    """Whether PyTorch's own rounding takes up less than half of what others may be off by."""
+    """True if PyTorch's rounding error takes less than half of the tolerance."""
     bounds = {"rtol": 0.65e-6, "atol": 0.5e-5, "equal_nan": True}
     return torch.allclose(single.double(), double.double(), **bounds)
 

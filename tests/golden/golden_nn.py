@@ -345,8 +345,7 @@ def norm(b):
 
 
 def running(b):
-    """The statistics of a batch_norm as parts of larger tensors: who sees the same memory sees what
-    they become."""
+    """Statistics of a batch_norm that are parts of larger tensors, whose aliases change too."""
     b.open("nn")
 
     def case(name, x, mean, var, *after):
@@ -426,7 +425,7 @@ def running(b):
 
 
 def dropout(b):
-    """Made where libtorch draws by its own generator; on Intel processors it asks MKL instead."""
+    """Made where libtorch draws by its own generator; on Intel processors it uses MKL's."""
     b.open("nn")
     symbol = NN + "dropout"
     for dtype in FLOATS:

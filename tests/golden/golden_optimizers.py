@@ -1,11 +1,11 @@
-"""Golden cases: parameters on their way through 100 steps of torch.optim."""
+"""Golden cases: parameters during 100 steps of torch.optim."""
 
 import torch
 
 from golden_calls import Net
 from golden_values import FLOATS, numbers
 
-# What an entry point takes after the parameters, in its order, by torch.optim's names.
+# Arguments of each entry point after the parameters, by torch.optim's names.
 OPTIMIZERS = {
     "rt_torch_sgd_new": (torch.optim.SGD, ("lr", "momentum", "weight_decay")),
     "rt_torch_adam_new": (torch.optim.Adam, ("lr", "beta1", "beta2", "eps", "weight_decay")),
@@ -15,7 +15,7 @@ SAVED_EVERY = 10
 
 
 def model(n, late):
-    """tanh(x w + b), scaled; from a certain step on one parameter more. `unused` has no gradient."""
+    """tanh(x w + b), scaled; `late` takes part from a certain step on. `unused` has no gradient."""
     p = n.tensors
     out = n.mul(n.tanh(n.add(n.matmul(p["x"], p["w"]), p["b"])), p["scale"])
     if late:
@@ -24,7 +24,7 @@ def model(n, late):
 
 
 def still(n, moves):
-    """A gradient of zeros where it does not move: momentum and weight decay go on."""
+    """A gradient of zeros unless it moves: momentum and weight decay continue."""
     p = n.tensors
     return n.sum_tensor(n.pow(p["w"], 2.0 if moves else 0.0))
 
@@ -49,8 +49,7 @@ def torch_settings(names, values):
 
 
 def trajectory(symbol, name, dtype, values, phases, model=model):
-    """phases: (steps, learning rate or None for the one before, whether `late` takes part or `w`
-    moves)."""
+    """phases: (steps, learning rate or None for no change, if `late` takes part or `w` moves)."""
     n = new_net(dtype)
     make, names = OPTIMIZERS[symbol]
     optimizer = make([leaf.value for leaf in n.leaves], **torch_settings(names, values))
@@ -83,7 +82,7 @@ def trajectory(symbol, name, dtype, values, phases, model=model):
 
 
 STEADY = ((100, None, True),)
-# A rate for each stretch; `late` has its first gradient at the 31st step and zeros from the 71st.
+# A learning rate per phase; `late` has its first gradient at step 31 and zeros from step 71 on.
 CHANGING = ((30, None, False), (40, 0.02, True), (30, 0.005, False))
 
 TRAJECTORIES = (

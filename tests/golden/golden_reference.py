@@ -1,4 +1,4 @@
-"""What each symbol of the ABI means in PyTorch; departures from PyTorch are here, nowhere else."""
+"""PyTorch's equivalent of each symbol of the ABI, and all departures from PyTorch."""
 
 import math
 import struct
@@ -43,18 +43,18 @@ def load_tensor(data, shape, code, device):
 
 
 def arg_extreme(function):
-    """dim < 0 asks for the whole tensor; PyTorch would count from the end."""
+    """dim < 0 means the whole tensor; in PyTorch it counts from the end."""
     return lambda x, dim, keepdim: function(x, None if dim < 0 else dim, keepdim=keepdim)
 
 
 def shape_dim(x, dim):
-    """A negative index is out of range here; PyTorch would count from the end."""
+    """A negative index is out of range; in PyTorch it counts from the end."""
     require(0 <= dim < x.dim(), "no such dimension")
     return x.size(dim)
 
 
 def to_device(x, device):
-    """Only the CPU is asked for in these cases, under whatever number the call gives it."""
+    """These cases ask only for the CPU, with any index that stands for it."""
     require(device < 0, "no such device")
     return x.clone()
 
@@ -68,7 +68,7 @@ def conv2d(x, weight, bias, stride, padding, dilation, groups):
 
 
 def batch_norm(x, mean, var, weight, bias, training, momentum, eps):
-    """A training call changes the statistics in place."""
+    """In training the call changes the statistics in place."""
     return F.batch_norm(x, mean, var, weight, bias, training, momentum, eps)
 
 
@@ -145,7 +145,7 @@ REFERENCE = {
     TT + "shape": lambda x: list(x.shape),
     TT + "shape_dim": shape_dim,
     TT + "reshape": torch.reshape,
-    TT + "view": torch.reshape,  # a copy where PyTorch's view refuses
+    TT + "view": torch.reshape,  # a copy if PyTorch's view fails
     TT + "permute": torch.permute,
     TT + "squeeze": torch.squeeze,
     TT + "squeeze_dim": torch.squeeze,
@@ -199,7 +199,7 @@ REFERENCE = {
     "rt_torch_tensor_to_device": to_device,
 }
 
-# Other names of the same calls: each gets its original's first cases.
+# Aliases: each gets the first cases of its original.
 SAME_AS = {
     "rt_torch_tensor_add": TT + "add",
     "rt_torch_tensor_mul": TT + "mul",
@@ -213,7 +213,7 @@ SAME_AS = {
 }
 CASES_PER_ALIAS = 4
 
-# Symbols whose result is not one handle. A double is a number taken out of a 0-d tensor.
+# Symbols that do not return one handle. A double is a number read from a 0-d tensor.
 RETURNS = {
     **{TT + n: "double" for n in ("sum", "mean", "max", "min", "std", "var", "norm", "det")},
     **{NN + n: "double" for n in ("mse_loss", "cross_entropy", "binary_cross_entropy", "nll_loss")},
@@ -222,10 +222,10 @@ RETURNS = {
     TT + "chunk": "handles",
 }
 
-# What a result is beyond its numbers: columns whose signs are free, or a list in no order.
+# How to compare results that are not unique: columns with free signs, or an unordered list.
 COMPARED = {TT + "svd": "columns", TT + "eig": "sorted"}
 
-# Symbols where IEEE arithmetic settles the sign of a zero; elsewhere it is the kernel's choice.
+# Symbols for which IEEE arithmetic determines the sign of a zero; others leave it to the kernel.
 SIGNED_ZERO = {
     TT + n
     for n in (

@@ -1,4 +1,4 @@
-"""Golden cases: gradients of zeros, which are not none, and of what has no elements."""
+"""Golden cases: gradients of zeros, which are not missing ones, and gradients without elements."""
 
 import torch
 
@@ -7,7 +7,7 @@ from golden_values import FLOATS
 
 
 class Parts:
-    """Calls of which each has leaves of its own, summed up to one loss."""
+    """Calls with leaves of their own, whose results are summed to one loss."""
 
     def __init__(self, net):
         self.net, self.sums = net, []
@@ -27,7 +27,7 @@ class Parts:
 
 
 def flat(n):
-    """The result does not change with the operand, or by steps only."""
+    """The result is constant or a step function of the operand."""
     p = Parts(n)
     p.add(n.pow(p.leaf(3), 0.0))
     p.add(n.pow(n.leaf(n.given("edges", torch.tensor([0.0, float("inf"), float("nan")]))), -0.0))
@@ -44,7 +44,7 @@ def flat(n):
 
 
 def picked(n):
-    """Nothing of the operand is in the result."""
+    """The result has no element of the operand."""
     p = Parts(n)
     p.add(n.slice(p.leaf(5), 0, 3, 3, 1))
     p.add(n.slice(p.leaf(2, 3), 1, 2, 1, 1))
@@ -62,7 +62,7 @@ def picked(n):
 
 
 def joined(n):
-    """Pieces without elements: those of one dimension are passed over."""
+    """Parts without elements: cat ignores those of one dimension."""
     p = Parts(n)
     p.add(n.cat([p.leaf(2), p.leaf(0), p.leaf(3)], 0))
     p.add(n.cat([p.leaf(0), p.leaf(2, 2), p.leaf(0)], -1))
@@ -73,7 +73,7 @@ def joined(n):
 
 
 def no_batch(n):
-    """Layers over a batch without elements: their weights have gradients of zeros."""
+    """Layers on a batch without elements: their weights have gradients of zeros."""
     p = Parts(n)
     p.add(n.linear(p.leaf(0, 3), p.leaf(4, 3), p.leaf(4)))
     p.add(n.linear(p.leaf(2, 0, 3), p.leaf(4, 3), None))
@@ -95,7 +95,7 @@ def no_batch(n):
 
 
 def sure(n):
-    """Binary cross entropy of probabilities so small that one over them is no number."""
+    """Binary cross entropy of probabilities so small that their reciprocals overflow."""
     least = n.given("least", torch.tensor([1e-40, 1e-30, 0.5], dtype=torch.float64))
     return n.binary_cross_entropy_tensor(least, n.leaf(n.given("facts", torch.ones(3))))
 

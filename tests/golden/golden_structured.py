@@ -67,7 +67,7 @@ def reduction(b):
             for layout, x in layouts(wave, dtype).items():
                 for dim in (0, -1) if len(x.torch().shape) > 1 or whole else (0,):
                     keepdim = layout in ("block", "transposed", "scalar")
-                    # No extreme along an empty dimension, nor of a whole without elements.
+                    # An empty dimension or tensor has no extreme.
                     size = (
                         x.torch().numel() if whole and dim < 0 else (x.torch().shape or (1,))[dim]
                     )

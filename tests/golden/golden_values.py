@@ -1,4 +1,4 @@
-"""Arguments of golden cases, and how they and results are spelled in JSON."""
+"""Arguments of golden cases, and the JSON of arguments and results."""
 
 import math
 import struct
@@ -29,7 +29,7 @@ class T:
         return self.steps()[-1]
 
     def steps(self):
-        """The base and what each view call makes of it."""
+        """The base, and the result of each view call."""
         base = torch.tensor(self.data, dtype=DTYPES[self.dtype]).reshape(self.shape)
         return through(base, self.views)
 
@@ -41,7 +41,7 @@ class T:
 
 
 class Arg:
-    """Any other argument whose kind Python's type does not tell: kind is the key in the data."""
+    """An argument whose kind does not follow from its Python type; kind is its key in the JSON."""
 
     def __init__(self, kind, value):
         self.kind, self.value = kind, value
@@ -60,14 +60,14 @@ def tensors(*values):
 
 
 def word_list(*values):
-    """Bit patterns of doubles, passed as a bare pointer; the lengths follow as plain integers."""
+    """Bits of doubles, passed as a pointer; their counts follow as integers."""
     return Arg("words", [struct.unpack("<q", struct.pack("<d", v))[0] for v in values])
 
 
 NO_TENSOR = Arg("none", None)
 
 def through(value, views):
-    """The tensor and what each view call makes of it, one after the other."""
+    """The tensor, and the result of each view call on the one before it."""
     values = [value]
     for name, *args in views:
         values.append(VIEWS[name](values[-1], *args))
@@ -75,8 +75,8 @@ def through(value, views):
 
 
 class Seen:
-    """What is read after the call: argument number `arg` or, where it has view calls, what it was
-    after the first `of` of them; through further view calls, made before the call."""
+    """A tensor to read after the call: the argument `arg`, or its result after the first `of` of its
+        view calls, through further views made before the call."""
 
     def __init__(self, arg, of=None, views=()):
         self.arg, self.of, self.views = arg, of, [list(view) for view in views]
@@ -106,7 +106,7 @@ VIEWS = {
 
 
 def numbers(values, dtype):
-    """JSON numbers that read back to exactly these values; f32 in its own, shorter, notation."""
+    """JSON numbers that parse to exactly these values; f32 values in their shorter notation."""
     return [number(v, dtype) for v in values]
 
 
@@ -120,7 +120,7 @@ def number(value, dtype="f64"):
         short = float(str(np.float32(value)))
         assert np.float32(short) == np.float32(value)
         value = short
-    # Whole numbers lose their ".0" to keep the data small, except -0.0, which would lose its sign.
+    # Whole numbers drop ".0" to keep the data small, except -0.0, which would lose its sign.
     whole = (
         value == int(value)
         and abs(value) < 2**53
@@ -151,7 +151,7 @@ def arg_json(arg):
 
 
 def arg_steps(arg):
-    """The argument, and before it what its view calls were applied to."""
+    """The tensors of an argument: its base and the result of each view call."""
     return arg.steps() if isinstance(arg, T) else [arg_torch(arg)]
 
 
@@ -164,7 +164,7 @@ def arg_torch(arg):
 
 
 def wave(dtype, *shape, start=0):
-    """Both signs, no order, exact in every dtype: -9..9, in quarters for floats."""
+    """Numbers of both signs without order, exact in every dtype: -9..9, in quarters for floats."""
     steps = [((start + i) * 7 + 3) % 19 - 9 for i in range(math.prod(shape))]
     return T(dtype, shape, [s / 4 for s in steps] if dtype in FLOATS else steps)
 
@@ -188,7 +188,7 @@ def empty(dtype, *shape):
 
 
 def layouts(make, dtype):
-    """The same kind of values in every layout that a kernel must walk."""
+    """Such values in every layout that a kernel must handle."""
     return {
         "scalar": make(dtype),
         "empty": make(dtype, 0),

@@ -1,33 +1,30 @@
 #!/usr/bin/env python3
-"""Makes the golden cases: what PyTorch 2.11.0 on the CPU answers to the calls of rt_torch.h.
+"""Makes the golden cases: the results of PyTorch 2.11.0 on the CPU for calls of rt_torch.h.
 
     tools/setup.sh --python-torch
     build/deps/python/bin/python3 tests/golden/make_golden.py [--check | --refresh]
 
-writes the *.json beside this file. A case that is there stays as it is, for processors differ in
-last bits; one that is new, or that asks something else than before, is added as computed.
---refresh writes all as computed. --check writes nothing, and fails where a case would be added or
-dropped, or PyTorch differs from one that is there by more than the tests allow, on any kind of
-processor that this one can stand for.
+writes the *.json beside this file. Existing cases stay, because processors differ in the last
+bits; cases that are new or changed are added as computed here. --refresh writes all as computed.
+--check writes nothing. It fails if a case would be added or dropped, or if PyTorch differs from a
+case by more than the tests allow, on any kind of processor that this one can emulate.
 
-A case is a symbol of the C ABI, its arguments, and what must come out; where the call works in
-place, also what operands, and tensors that share their memory, hold afterwards. What a symbol
-means in PyTorch is said in golden_reference.py; the cases are listed by golden_elementwise.py,
-golden_structured.py, golden_linalg.py, golden_matrix.py and golden_nn.py. Errors are declared
-(`fails`) rather than recorded: a case that is expected to work must work in PyTorch and one that is
-expected to fail must raise, or this script stops.
+A case is a symbol of the C ABI, its arguments, and the expected result; for a call in place also
+the contents of operands and of their aliases after it. golden_reference.py has the symbols'
+meaning in PyTorch; golden_elementwise.py, golden_structured.py, golden_linalg.py,
+golden_matrix.py and golden_nn.py list the cases. Errors are declared (`fails`) rather than
+recorded: this script stops if PyTorch fails in another case, or does not fail in one of these.
 
-Bool tensors are missing on purpose: no creation call of the ABI makes one. Outcomes that are
-accidents of one PyTorch kernel are left out: NaN or too large a number converted to an integer
-(undefined in C++), dtype checks that an empty tensor slips past, arange with an infinite step. So
-is what depends on the processor, as the gelu of an infinity does: tests/torchscript compares that
-with the libtorch of the process.
+There are no Bool tensors, because no creation call of the ABI makes one, and no accidents of one
+PyTorch kernel: NaN or too large a number converted to an integer (undefined in C++), dtype checks
+that an empty tensor evades, arange with an infinite step. Results that depend on the processor, as
+the gelu of an infinity does, are compared by tests/torchscript with the libtorch of the process.
 
-What rt_mutation finds that no case would notice is added in golden_gaps.py.
+golden_gaps.py has cases for mutations that rt_mutation found unnoticed.
 
-training/ has cases of many calls each: networks with their gradients (golden_networks.py) and
-optimizers with the parameters that they lead to (golden_optimizers.py). Their tensors have names,
-and a call's result gets the one that it `gives`.
+training/ has cases of many calls: networks with their gradients (golden_networks.py), and
+optimizers with the parameters that they compute (golden_optimizers.py). Their tensors have names;
+`gives` names a call's result.
 """
 
 import argparse
@@ -77,12 +74,12 @@ TABLES = (
     elementwise.loader,
     gaps.gaps,
 )
-# Cases of many calls each, not listed by a symbol.
+# Cases of many calls, which have no symbol.
 PROGRAMS = (networks.networks, optimizers.optimizers)
 
 
 class Book:
-    """All cases, by group, in the order in which they were written down."""
+    """All cases, by group, in the order in which they were added."""
 
     def __init__(self):
         self.groups, self.names = {}, set()
@@ -91,8 +88,8 @@ class Book:
         self.cases = self.groups.setdefault(group, [])
 
     def case(self, symbol, name, *args, seed=None, before=(), fails=None, after=()):
-        """before: calls made first, their results unused; after: what is Seen of the operands once
-        the call is made."""
+        """before: calls made first, whose results are not used; after: the operands to read (Seen)
+                after the call."""
         full_name = f"{symbol}/{name}"
         assert full_name not in self.names, full_name
         self.names.add(full_name)
@@ -114,10 +111,9 @@ class Book:
         self.cases.append(row)
 
     def add_pending(self, group, symbols):
-        """Calls that do their work at once where they can, again with operands yet to be run.
-
-        A copy of a contiguous base has its values and strides, so the outcome is the same.
-        """
+        """Repeats calls that compute at once if possible, with operands that are still pending.
+                A copy of a contiguous base has its values and strides, so the outcome is the same.
+                """
         every = [row for rows in self.groups.values() for row in rows]
         self.open(group)
         for row in every:
@@ -148,10 +144,10 @@ SURPRISES = []
 
 
 def outcome(full_name, symbol, values, fails):
-    """fails: None, "call" (shapes and dtypes settle it) or "run" (the data do)."""
+    """fails: None, "call" (due to shapes or dtypes) or "run" (due to data)."""
     try:
         result = REFERENCE[symbol](*values)
-    except Exception as error:  # PyTorch raises half a dozen kinds
+    except Exception as error:  # PyTorch raises various kinds
         if not fails:
             SURPRISES.append(f"{full_name} raises: {error}")
         return {"error": fails, "returns": RETURNS.get(symbol, "handle")}
@@ -176,13 +172,13 @@ def outcome(full_name, symbol, values, fails):
 
 
 def render(cases):
-    """One case a line, so that a change shows as the lines it changes."""
+    """One case a line, so that a diff shows the changed cases."""
     lines = ",\n".join(json.dumps(case, separators=(",", ":"), allow_nan=False) for case in cases)
     return f"[\n{lines}\n]\n"
 
 
 def question(row):
-    """A case without what PyTorch computes: what is asked, and what kind of answer is declared."""
+    """A case without PyTorch's results: the call and the declared kind of result."""
     asked = {key: value for key, value in row.items() if key not in ("expect", "after")}
     expect = row["expect"]
     if isinstance(expect, dict):
@@ -196,12 +192,12 @@ def question(row):
     return json.dumps(asked, sort_keys=True)
 
 
-# torch.testing.assert_close's, as tests/support/golden.cpp has them.
+# Those of torch.testing.assert_close, which tests/support/golden.cpp has too.
 TOLERANCES = {"f32": (1.3e-6, 1e-5), "f64": (1e-7, 1e-7)}
 
 
 def agree(old, new, dtype):
-    """Whether two outcomes are the same to the tests; dtype: of numbers that come without one."""
+    """True if the tests accept both outcomes as equal. dtype: that of numbers without their own."""
     if isinstance(old, dict) and isinstance(new, dict):
         dtype = new.get("dtype", dtype)
         return old.keys() == new.keys() and all(agree(old[k], new[k], dtype) for k in old)
@@ -214,13 +210,13 @@ def agree(old, new, dtype):
 
 
 def merged(old_rows, rows):
-    """The cases to be written: those that are there and ask what is asked now stay. Besides them
-    the names of the added, and of those whose answers PyTorch does not give here."""
+    """The cases to write: an existing case stays if its question does. Also returns the names of
+        new cases, and of those to which PyTorch gives another answer here."""
     kept = {question(row): row for row in old_rows}
     result, added, differing = [], [], []
     for row in rows:
         name = f"{row.get('symbol', row.get('optimizer', ''))}/{row['name']}"
-        dtype = row["name"].rsplit("_", 1)[-1]  # of a program
+        dtype = row["name"].rsplit("_", 1)[-1]  # the suffix of a program's name
         old = kept.get(question(row))
         result.append(old or row)
         if old is None:
@@ -234,7 +230,7 @@ def merged(old_rows, rows):
 
 
 def lesser_processors():
-    """What the environment says to have the parts of PyTorch compute as on lesser processors."""
+    """Environments in which PyTorch computes as on processors with fewer instructions."""
     here = torch.backends.cpu.get_cpu_capability()
     all_levels = {
         "DEFAULT": ("default", "SSE41", "SSE4_2"),

@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# install_test.sh -- installs or packs the library as users get it, and builds a program on that.
+# install_test.sh -- installs or packs the library as users do, and builds a program with it.
 # Run as `install_test.sh SCENARIO`, one of the functions at the end; CMakeLists.txt sets the
-# variables of the first lines. Ends with 77 where a tool is missing.
+# variables in the first lines. Exits with 77 if a tool is missing.
 set -euo pipefail
 : "${BUILD:?}" "${CC:?}" "${CMAKE:?}" "${CPACK:?}" "${VERSION:?}" "${LIBRARIES:?}" "${CONFIG:?}"
 : "${BINDIR:?}" "${LIBDIR:?}" "${INCLUDEDIR:?}" "${DATADIR:?}" "${DOCDIR:?}"
-libtorch=${LIBTORCH:-} # empty in a build without
-tool=${TOOL:-}         # likewise
+libtorch=${LIBTORCH:-} # empty in a build without libtorch
+tool=${TOOL:-}         # empty in a build without rt_graph_dump
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 source=${here%/tests/install}
 major=${VERSION%%.*}
 plugin=librt_torch_torchscript.so
-# Nothing that the caller's environment says may reach the programs.
+# The caller's environment must not affect the programs.
 unset "${!RT_TORCH_@}" LIBTORCH TORCH_HOME LD_LIBRARY_PATH PKG_CONFIG_PATH DESTDIR
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -35,32 +35,32 @@ same() {
   diff <(echo "$2") <(echo "$3") || die "$1 is not as expected (<), but has (>)"
 }
 
-# ---- an installation, and programs of users
+# ---- an installation and users' programs
 
-# An installed tree that has been moved since: it must not know where it was put.
+# An installed tree, moved after the installation: it must not depend on its path.
 installed() {
   "$CMAKE" --install "$BUILD" --prefix "$work/before" >"$work/install.log" ||
     die "installing failed: $(tail -n 5 "$work/install.log")"
   mv "$work/before" "$work/after"
   prefix=$work/after
-  # Nothing of this machine is known but where the plugin found its libtorch.
+  # The plugin may name its libtorch, but no other folder of this machine.
   knows_nothing_of "$work/before"
   knows_nothing_of "$BUILD" "$libtorch/lib"
   knows_nothing_of "$source" "$libtorch/lib"
 }
 
-# knows_nothing_of FOLDER [BUT]: no file in $prefix names that folder, apart from BUT.
+# knows_nothing_of FOLDER [BUT]: fails if a file in $prefix names FOLDER, except as BUT.
 knows_nothing_of() {
   local file found
   while IFS= read -r file; do
-    # In what is not text, names end where what cannot be printed begins.
+    # In binary files a name ends at an unprintable byte.
     ! found=$(tr -c '[:print:]' '\n' <"$file" | grep -F "$1" | grep -vxF "${2:-}") ||
       die "$file names a folder of this machine: $found"
   done < <(find "$prefix" -type f)
 }
 
-# Nothing that is loaded stays writable but data, and what reads files checks its stack; without
-# optimisation neither is asked for.
+# Only data stays writable after loading, and readers of files check their stack. Builds without
+# optimisation do not ask for either.
 hardened() {
   local file dynamic
   [ "$CONFIG" != Debug ] || return 0
@@ -73,7 +73,7 @@ hardened() {
   done
 }
 
-by_hand() { # LIBRARY [CC'S WORDS...]: client, from these words or else from -I and -L
+by_hand() { # LIBRARY [COMPILER'S ARGUMENT...]: builds client with these or with -I and -L
   local library=$1
   shift
   [ $# -gt 0 ] || set -- -I"$prefix/$INCLUDEDIR" -L"$prefix/$LIBDIR" -l"$library"
@@ -89,7 +89,7 @@ by_pkg_config() { # LIBRARY
   by_hand "$1" "${words[@]}"
 }
 
-# run BACKEND [NAME=VALUE...]: orders a backend, or with auto expects the reference executor.
+# run BACKEND [NAME=VALUE...]: requires this backend; auto must give the reference backend.
 run() {
   local wanted=$1
   [ "$1" != auto ] || wanted=reference
@@ -102,7 +102,7 @@ run_on_all_backends() {
   [ -z "$libtorch" ] || run libtorch "$@"
 }
 
-refused() { # WORDS [NAME=VALUE...]: libtorch is not to be had, and the program is told this
+refused() { # WORDS [NAME=VALUE...]: libtorch is not available, and the error says WORDS
   local told
   ! told=$(run libtorch "${@:2}" 2>&1) || die "libtorch was not to be found, but ran"
   [[ $told == *"$1"* ]] || die "it is not told: $1, but: $told"
@@ -110,7 +110,7 @@ refused() { # WORDS [NAME=VALUE...]: libtorch is not to be had, and the program 
 
 # ---- packages
 
-pack() { # GENERATOR: makes the package alone, whose path is then in $package
+pack() { # GENERATOR: makes the package, whose path is then in $package
   "$CPACK" -G "$1" --config "$BUILD/CPackConfig.cmake" -B "$work/packed" >"$work/cpack.log" 2>&1 ||
     die "cpack failed: $(tail -n 20 "$work/cpack.log")"
   package=$(find "$work/packed" -maxdepth 1 -type f ! -name '*.sha256')
@@ -132,13 +132,13 @@ expected_files() {
     eager.md environment.md files.md simple.md timeline.md
 }
 
-# contains LISTING TOP: the names in a listing are those that belong there, below TOP.
+# contains LISTING TOP: the listing below TOP has exactly the expected files.
 contains() {
   same "what is in $(basename "$package")" "$(expected_files | LC_ALL=C sort)" \
     "$(sed -n "s|^$2||p" <<<"$1" | LC_ALL=C sort)"
 }
 
-# The unpacked tree in $prefix knows no folder of this machine, and works.
+# The unpacked tree in $prefix names no folder of this machine, and works.
 works_anywhere() {
   local file library found
   for file in "$prefix/$LIBDIR"/*.so; do
@@ -157,7 +157,7 @@ works_anywhere() {
   tool_works
 }
 
-# The tool finds the plugin where it was put, by whatever way it is called itself.
+# The tool finds the plugin where it is installed, however the tool is called.
 tool_works() {
   local printed path="$prefix/$BINDIR:$PATH" batch='%0: f32[2] = full(fill_value=<1>)
 %1: f32[2] = exp(%0)
@@ -214,7 +214,7 @@ compiler_alone() {
   done
 }
 
-# One program, not built anew, where users have the library alone: no plugin, nothing to build with.
+# One program, not rebuilt, with the library alone: no plugin and nothing to build with.
 without_plugin() {
   local library
   installed

@@ -1,4 +1,4 @@
-// client.h -- the library as a program sees it that opens it at run time, and work for it to do.
+// client.h -- opens the library at run time, and gives it work.
 #pragma once
 #include <dlfcn.h>
 
@@ -12,7 +12,7 @@
 
 namespace rt_test {
 
-/// One copy of librt_torch.so, opened as the Simple interpreter opens it.
+/// A copy of librt_torch.so, opened as the Simple interpreter opens it.
 class Library {
  public:
   explicit Library(const std::string& path)
@@ -71,17 +71,17 @@ class Library {
   void* handle_;
 };
 
-/// What the library says of a call that failed.
+/// The library's error after a failed call.
 struct Refused : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// A result that is not what it should be.
+/// A wrong result.
 struct Wrong : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// Handles of one library, given back at the end.
+/// Owns handles of one library.
 class Client {
  public:
   explicit Client(const Library& library) : library_(library) {}
@@ -114,8 +114,8 @@ class Client {
   std::vector<int64_t> handles_;
 };
 
-/// A matrix product, a softmax and a chain of 100; each `size` is batches of its own. 512 is enough
-/// for several threads.
+/// Runs a matrix product, a softmax and a chain of 100. Each `size` has batches of its own; 512 is
+/// large enough for several threads.
 inline void compute(const Library& library, int64_t size) {
   Client client(library);
   const auto n = static_cast<double>(size);
@@ -129,12 +129,12 @@ inline void compute(const Library& library, int64_t size) {
   client.expect(library.torchtensor_sum(last), 100 * n);
 }
 
-/// Until the batches of compute(size) come compiled from the cache.
+/// Runs until the batches of compute(size) are compiled and cached.
 inline void compute_often(const Library& library, int64_t size) {
   for (int i = 0; i < 3; ++i) compute(library, size);
 }
 
-/// Numbers in [0, 1), whose mean must be near a half.
+/// Draws numbers in [0, 1), whose mean must be near a half.
 inline void draw(const Library& library) {
   Client client(library);
   const int64_t count = 1 << 16;

@@ -1,6 +1,6 @@
-// end_host.cpp -- a program that calls until its very end and beyond: "end_host SCENE". Every scene
-// leaves work pending. It prints a word for each result that was right, and ends at once, with
-// status 9, at the first that was not.
+// end_host.cpp -- a program that makes calls while and after it ends: "end_host SCENE". Every scene
+// leaves work pending. It prints a word for each right result, and exits with status 9 at the first
+// wrong one.
 #include <pthread.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -21,8 +21,8 @@
 #include "rt_torch.h"
 #include "tests/support/sandbox.h"
 
-/// LeakSanitizer looks for leaks from a thread of its own, which it must be able to start; and a
-/// child abandons the condition variables on which threads of its parent may wait.
+/// LeakSanitizer needs to start a thread, which some scenes prevent, and reports condition
+/// variables that a child inherits from its parent.
 static bool leaks_are_ignored = false;
 extern "C" __attribute__((visibility("default"))) int __lsan_is_turned_off();
 extern "C" int __lsan_is_turned_off() { return leaks_are_ignored; }
@@ -36,7 +36,7 @@ void wrong(const char* where, double number, double right) {
   _exit(9);
 }
 
-/// A model of one convolution, whose kernels keep objects for their thread.
+/// A model of one convolution, whose kernels keep thread-local objects.
 class Model {
  public:
   Model() {
@@ -48,7 +48,7 @@ class Model {
   int64_t convolve() const {
     return rt_torch_nn_conv2d_simple(image_, weight_, 0, 1, 1, 0, 0, 1, 1, 1);
   }
-  /// 288 elements of 27 * 0.5 * 0.25.
+  /// Expects 288 elements of 27 * 0.5 * 0.25.
   void check(const char* where) const {
     const int64_t result = convolve();
     const double sum = rt_torch_torchtensor_sum(result);
@@ -61,7 +61,7 @@ class Model {
     for (const int64_t handle : {result, row, soft}) rt_torch_torchtensor_free(handle);
     std::printf("%s ", where);
   }
-  /// As a training loop that goes on after the last number it looks at.
+  /// Trains on after the last read, as a training loop may.
   void train(int steps) {
     const int64_t results[] = {2, 4, 6, 6};
     const int64_t target = rt_torch_tensor_full(results, 4, 27 * 0.125 + 1);
@@ -76,7 +76,7 @@ class Model {
     }
     if (!(loss > 0 && loss < 1)) wrong("training", loss, 0.5);
   }
-  /// As often as a program is compiled after.
+  /// Repeats until the batch is compiled.
   void warm_up(const char* where) const {
     for (int i = 0; i < 4; ++i) check(where);
     convolve();
@@ -86,7 +86,7 @@ class Model {
   int64_t image_, weight_;
 };
 
-/// On a thread with a stack of 1 MiB, as the clients have.
+/// Runs on a thread with a stack of 1 MiB, as clients' threads have.
 void on_thread(void* (*body)(void*), void* argument = nullptr) {
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
@@ -96,7 +96,7 @@ void on_thread(void* (*body)(void*), void* argument = nullptr) {
   pthread_join(thread, nullptr);
 }
 
-/// Computes when it is destroyed, and leaves work pending then.
+/// Computes in its destructor, and leaves work pending.
 struct Late {
   explicit Late(const char* name) : name_(name) {}
   ~Late() {
@@ -156,7 +156,7 @@ void a_thread_that_never_called_exits() {
   on_thread([](void*) -> void* { std::exit(0); });
 }
 
-/// Threads are inside of batches when another ends the process.
+/// The process ends while threads run batches.
 void exit_while_others_compute() {
   static std::atomic<int> rounds{0};
   for (int i = 0; i < 3; ++i)
@@ -190,7 +190,7 @@ void main_thread_ends_first() {
 
 std::vector<int64_t> left;
 
-/// What threads leave pending is computed when it is read.
+/// A read computes the work that an ended thread left pending.
 void read_what_threads_left() {
   for (int round = 0; round < 20; ++round) {
     on_thread([](void*) -> void* {
@@ -209,7 +209,7 @@ void read_what_threads_left() {
   std::printf("read ");
 }
 
-/// Nor is anything lost where many threads end before anybody reads, or where nobody does.
+/// Work of many ended threads is neither lost nor kept after its handles are freed.
 void many_threads_leave_work() {
   for (int i = 0; i < 500; ++i)
     on_thread([](void*) -> void* {
@@ -252,7 +252,7 @@ void exit_handlers() {
   std::atexit([] { Model().warm_up("late-handler"); });
 }
 
-/// Of the main thread and of another, made before the first call and after.
+/// Thread locals of two threads, constructed before and after the first call.
 void thread_locals() {
   const auto body = [](void*) -> void* {
     early_thread_local.used = true;
@@ -266,7 +266,7 @@ void thread_locals() {
   body(nullptr);
 }
 
-/// Destructors of other keys, which may come before ours and after, and more than once.
+/// Destructors of other keys may run before and after ours, and repeatedly.
 void thread_keys() {
   static pthread_key_t early, late;
   const auto destructor = [](void* rounds) {
@@ -301,7 +301,7 @@ void a_child_exits() {
   if (status != 0) wrong("the child", status, 0);
 }
 
-/// Threads are cancelled wherever they are in their calls; what they held serves the others.
+/// Threads are cancelled anywhere in their calls; their locks must not stay held.
 void threads_are_cancelled() {
   for (int i = 0; i < 30; ++i) {
     pthread_t thread;
@@ -354,7 +354,7 @@ void refuse_threads() {
   std::exit(0);
 }
 
-/// A container that has no thread left to give.
+/// A container that allows no further thread.
 void no_threads() {
   refuse_threads();
   compute_much("main");

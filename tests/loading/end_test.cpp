@@ -1,5 +1,5 @@
-// end_test.cpp -- programs and threads that end with work pending, and calls that come later than
-// that; see end_host.cpp for the scenes.
+// end_test.cpp -- programs and threads end with work pending, and make calls after that; the scenes
+// are in end_host.cpp.
 #include <gmock/gmock.h>
 
 #include <tuple>
@@ -43,7 +43,7 @@ const std::map<std::string, std::string> kRight = {
 
 using Way = std::tuple<std::string, const char*, const char*>;
 
-/// By scene, backend and whether batches run beside the program.
+/// Scene, backend, and the value of RT_TORCH_ASYNC.
 class End : public Scratch, public testing::WithParamInterface<Way> {};
 
 TEST_P(End, NothingCrashesAndNumbersAreRight) {

@@ -1,5 +1,4 @@
-// fake_plugin.cpp -- a plugin of another build, as far as it comes: it looks at the build and
-// refuses.
+// fake_plugin.cpp -- imitates a plugin of another build, which checks the build and refuses.
 #include <string_view>
 
 #include "executor/plugin/plugin.h"

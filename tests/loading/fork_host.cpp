@@ -1,5 +1,5 @@
 // fork_host.cpp -- a program that opens the library, uses it and forks: "fork_host LIB SCENE".
-// Says on stderr what goes wrong, and nothing else.
+// Writes failures to stderr, and nothing else.
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,16 +17,16 @@
 namespace rt_test {
 namespace {
 
-constexpr int64_t kBig = 512;      ///< enough for several threads
-constexpr unsigned kSeconds = 30;  ///< more than any child takes; one that hangs is killed
+constexpr int64_t kBig = 512;      ///< large enough for several threads
+constexpr unsigned kSeconds = 30;  ///< more than any child takes; an alarm kills one that hangs
 
-/// Runs `body` in a child and waits for its end. The child leaves by exit, as programs do: what the
-/// library and libtorch do there is part of the test.
+/// Runs `body` in a child and waits for its end. The child calls exit, as programs do, because
+/// exit handlers of the library and libtorch are part of the test.
 void in_child(const std::function<void()>& body) {
   const pid_t child = fork();
   if (child < 0) throw std::runtime_error("fork failed");
   if (child == 0) {
-    alarm(kSeconds);  // a parent's alarm is not inherited
+    alarm(kSeconds);  // a child does not inherit alarms
     try {
       body();
       std::exit(0);
@@ -42,7 +42,7 @@ void in_child(const std::function<void()>& body) {
   if (WEXITSTATUS(status) != 0) throw Wrong("the child failed");
 }
 
-/// What has been computed often at `size`, from the cache, and something new.
+/// Runs cached batches of this size, and new ones.
 void compute_on(const Library& library, int64_t size = kBig) {
   const int64_t hits = library.stat("cache_hits");
   compute(library, size);
@@ -77,7 +77,7 @@ void grandchild(const Library& library) {
   compute_on(library);
 }
 
-/// What is pending belongs to both.
+/// Parent and child both own pending work.
 void pending(const Library& library) {
   compute_often(library, kBig);
   Client client(library);
@@ -90,8 +90,8 @@ void pending(const Library& library) {
   run();
 }
 
-/// A thread that runs batches all the time, long ones and many short ones: it computes, or draws
-/// numbers.
+/// A thread that runs long batches and many short ones without a pause. With `draws` they draw
+/// random numbers.
 class Worker {
  public:
   Worker(const Library& library, bool draws) : library_(library), draws_(draws) {}
@@ -99,7 +99,7 @@ class Worker {
     stop_ = true;
     thread_.join();
   }
-  /// The sum that it works on, or 0 for none at the moment.
+  /// The sum that it computes, or 0.
   int64_t value() const { return value_; }
   static constexpr double kSum = 0x1p24;
 
@@ -128,7 +128,7 @@ class Worker {
   std::thread thread_{[this] { work(); }};
 };
 
-/// In the child that value is there or was lost with the thread; true where it was lost.
+/// In the child the value must be right, or lost with the thread. Returns true if it was lost.
 bool is_lost(const Library& library, int64_t value) {
   if (value == 0) return false;
   const double sum = library.torchtensor_item(value);
@@ -141,10 +141,10 @@ bool is_lost(const Library& library, int64_t value) {
   return true;
 }
 
-/// Forks while the worker is somewhere; one of the children at least must have come into a batch.
+/// Forks while the worker runs. At least one fork must interrupt a batch.
 void beside(const Library& library, bool draws, int forks) {
   compute_often(library, 64);
-  int channel[2];  // each child writes what it found
+  int channel[2];  // each child writes its finding
   if (pipe(channel) != 0) throw std::runtime_error("pipe failed");
   int lost = 0;
   std::mt19937 random(1);
@@ -155,7 +155,7 @@ void beside(const Library& library, bool draws, int forks) {
       const char found = is_lost(library, worker.value());
       compute_on(library, 64);
       if (write(channel[1], &found, 1) != 1) throw std::runtime_error("write failed");
-      _exit(0);  // leaving in order is libtorch's half a second, and the other scenes' matter
+      _exit(0);  // without exit handlers, which take half a second and which other scenes test
     });
     char found = 0;
     if (read(channel[0], &found, 1) != 1) throw std::runtime_error("read failed");

@@ -1,4 +1,4 @@
-// fork_test.cpp -- programs that use the library and then fork; see fork_host.cpp for the scenes.
+// fork_test.cpp -- programs that fork after they used the library; the scenes are in fork_host.cpp.
 #include "tests/loading/stage.h"
 
 namespace rt_test {

@@ -1,5 +1,5 @@
-// host.cpp -- a program that opens the library at run time: does the steps that its arguments name,
-// one after the other, and prints what it finds. "host open LIB use close" is such a line.
+// host.cpp -- a program that opens the library at run time, executes the steps in its arguments and
+// prints their findings, for example "host open=LIB use close".
 #include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
@@ -20,7 +20,7 @@ namespace {
 std::vector<Library> libraries;
 Library& newest() { return libraries.back(); }
 
-/// The name of the backend that computes rightly, or why there is none.
+/// Prints the backend's name after a right result, or the reason why there is none.
 void use(const Library& library) {
   try {
     compute(library, 64);
@@ -30,7 +30,7 @@ void use(const Library& library) {
   }
 }
 
-/// How many files of that name are in the process.
+/// Counts the files of this name that the process has mapped.
 void count_maps(const std::string& name) {
   std::ifstream maps("/proc/self/maps");
   std::set<std::string> files;
@@ -43,7 +43,7 @@ void preload(const std::string& path) {
   if (!dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL)) throw std::runtime_error(dlerror());
 }
 
-/// A thread that has used the library ends, with work pending, when the library is closed already.
+/// A thread that used the library ends with work pending after the library was closed.
 void outlive() {
   std::optional<Client> client;
   std::thread thread([&] {
@@ -54,7 +54,7 @@ void outlive() {
   thread.join();
 }
 
-/// Both libraries take turns, in one thread and in two: what the one makes the other knows not.
+/// Two libraries alternate, in one thread and in two, and must not share handles.
 void take_turns() {
   const Library &one = libraries.at(0), &other = libraries.at(1);
   {
@@ -81,7 +81,7 @@ void take_turns() {
   }
 }
 
-/// 100,000 nodes, each the only user of the one before, on a thread with a small stack.
+/// 100,000 nodes in a chain, on a thread with a small stack.
 void* go_deep(void*) {
   const Library& library = newest();
   Client client(library);

@@ -1,4 +1,4 @@
-// loading_test.cpp -- the library where it should work, and where it should say what is wrong.
+// loading_test.cpp -- folders in which the library must work, and folders in which it must refuse.
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,8 +14,8 @@ std::string open(const fs::path& library) { return "open=" + library.string(); }
 
 class Loading : public Stage {
  protected:
-  /// The libtorch backend is refused with one sentence that has `reason` when it is ordered; auto
-  /// does without it and tells so only when asked.
+  /// Expects that a required libtorch backend is refused with one sentence about `reason`, and that
+  /// auto uses another and reports the reason only with RT_TORCH_DEBUG.
   void expect_refused(const std::vector<std::string>& steps, const std::string& reason,
                       Environment environment = {}) const {
     SCOPED_TRACE(reason);
@@ -42,7 +42,7 @@ class Loading : public Stage {
         "batches: 1\nbatches: 2\n");
   }
 
-  /// A plugin that must not be loaded; it leaves a mark where it is.
+  /// Installs a plugin that must not be loaded: it would leave a mark.
   void lay_trap(const std::string& where, const char* name = kPlugin) const {
     fs::copy_file(RT_TEST_MARKER_LIBRARY, make(where) / name);
   }
@@ -94,7 +94,7 @@ TEST_F(Loading, WithRaisedRightsNothingIsReadOrWrittenThatTheUserNames) {
     EXPECT_THAT(outcome.err, HasSubstr(name));
   EXPECT_FALSE(fs::exists(folder() / "dumps"));
   EXPECT_FALSE(fs::exists(folder() / "trace.json"));
-  // The same program without them.
+  // Without privileges the same program reads these variables.
   fs::copy_file(RT_TEST_HOST, folder() / "usual");
   run((folder() / "usual").string(), {open(RT_TEST_LIBRARY), "use"}, environment);
   EXPECT_TRUE(fs::exists(folder() / "dumps"));
@@ -148,7 +148,7 @@ const fs::path kLibtorch = fs::path(RT_TEST_LIBTORCH) / "lib" / "libtorch_cpu.so
 class LoadingLibtorch : public Loading {
  protected:
   fs::path whole_library(const std::string& where) const { return library(where, RT_TEST_PLUGIN); }
-  /// A folder with a file as its lib/libtorch_cpu.so, and a header that says its version.
+  /// A folder with `file` as its lib/libtorch_cpu.so and a header that has the version.
   fs::path libtorch(const std::string& where, const fs::path& file, const std::string& version,
                     const std::string& header = "headeronly/version.h") const {
     fs::copy_file(file, make(where + "/lib") / "libtorch_cpu.so");
@@ -234,7 +234,7 @@ TEST_F(LoadingLibtorch, AnotherVersion) {
   }
 }
 
-/// None of its code has run when its version is known.
+/// The version must be known before any of its code runs.
 TEST_F(LoadingLibtorch, AnotherVersionIsNotOpened) {
   const std::vector<std::string> steps = {open(whole_library("a")), "use"};
   int number = 0;
@@ -255,7 +255,7 @@ TEST_F(LoadingLibtorch, AnotherVersionIsNotOpened) {
   EXPECT_FALSE(fs::exists(mark()));
 }
 
-/// It is PyTorch's cache: what lies there is not looked at where the plugin finds its own.
+/// TORCH_HOME is PyTorch's cache, so that it must not replace the plugin's own libtorch.
 TEST_F(LoadingLibtorch, TorchHomeComesLast) {
   const fs::path library = whole_library("a"), home = libtorch("home", RT_TEST_MARKER_LIBRARY);
   Environment environment = marking("libtorch");
@@ -264,7 +264,7 @@ TEST_F(LoadingLibtorch, TorchHomeComesLast) {
   EXPECT_FALSE(fs::exists(mark()));
 }
 
-/// A lib beside a folder that is no bin belongs to somebody else.
+/// A lib folder beside one that is not named bin belongs to other software.
 TEST_F(LoadingLibtorch, APluginInALibBesideIsNotOurs) {
   const fs::path library = bare_library("project/native");
   lay_trap("project/lib");
@@ -335,13 +335,13 @@ TEST_F(LoadingLibtorch, NeverAPluginOfTheWorkingDirectory) {
   EXPECT_FALSE(fs::exists(mark()));
 }
 
-/// The plugin finds its libtorch by its run path; that may have been removed since.
+/// The libtorch of the plugin's run path may have been removed.
 TEST_F(LoadingLibtorch, TheLibtorchOfTheBuildIsGone) {
   const fs::path library = whole_library("a"), plugin = library.parent_path() / kPlugin;
   std::string bytes = read(plugin);
   const size_t path = bytes.find(kLibtorch.parent_path().string());
   ASSERT_NE(path, std::string::npos);
-  const std::string gone("/no/such/folder", 16);  // with its end
+  const std::string gone("/no/such/folder", 16);  // includes the terminating zero
   write(plugin, bytes.replace(path, gone.size(), gone));
   lay_trap(".", "libtorch_cpu.so");
   expect_refused({open(library), "use"},

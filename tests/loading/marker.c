@@ -1,4 +1,4 @@
-/* marker.c -- a library that nobody should load: when it is, it leaves a file as a witness. */
+/* marker.c -- a library that must not be loaded: it creates a file when it is. */
 #include <stdio.h>
 #include <stdlib.h>
 

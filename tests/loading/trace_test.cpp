@@ -1,4 +1,4 @@
-// trace_test.cpp -- RT_TORCH_TRACE: programs whose timeline is read back.
+// trace_test.cpp -- RT_TORCH_TRACE: runs programs and checks their traces.
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -25,7 +25,7 @@ class Traced : public Stage, public testing::WithParamInterface<const char*> {
     return events;
   }
   json events() const { return parsed(read(folder() / "trace.json")); }
-  /// The traces beside it.
+  /// Traces of other processes, which lie beside it.
   std::vector<std::string> others() const {
     std::vector<std::string> found;
     for (const auto& entry : fs::directory_iterator(folder()))
@@ -49,7 +49,7 @@ class Traced : public Stage, public testing::WithParamInterface<const char*> {
   static double end(const json& slice) { return begin(slice) + slice["dur"].get<double>(); }
   static constexpr double kRounding = 0.01;
 
-  /// What one track shows is nested or one after the other.
+  /// Slices of one track must be nested or disjoint.
   static void expect_nested(const json& events) {
     std::map<int64_t, Slices> tracks;
     for (const json& event : events)

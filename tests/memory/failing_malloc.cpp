@@ -1,4 +1,4 @@
-// failing_malloc.cpp -- malloc and its kin in front of glibc's own; operator new calls them.
+// failing_malloc.cpp -- replaces malloc and its relatives: they fail on demand or call glibc's.
 #include "tests/memory/failing_malloc.h"
 
 #include <atomic>

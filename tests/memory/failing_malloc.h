@@ -1,14 +1,13 @@
-// failing_malloc.h -- allocations that fail when a test wants them to, in all libraries of the
-// process.
+// failing_malloc.h -- makes allocations fail on demand, in all libraries of the process.
 #pragma once
 #include <cstdint>
 
 namespace rt_test {
 
-/// From here on `passing` allocations succeed; the one behind them fails, or all of them do.
+/// After `passing` further allocations the next one fails, or all of them do.
 enum class Fail { Once, FromThereOn };
 void fail_after(int64_t passing, Fail how);
-/// No allocation fails from here on. Returns how many did.
+/// Ends the failures; returns their count.
 int64_t fail_no_more();
 
 }  // namespace rt_test

@@ -1,6 +1,5 @@
-// out_of_memory_test.cpp -- programs in which each allocation fails in turn: an error or the right
-// result each time, nothing hangs or aborts, nothing is lost, and the program works right
-// afterwards.
+// out_of_memory_test.cpp -- programs in which each allocation fails in turn. Each time they must
+// give an error or right results, must not hang, abort or leak, and must work afterwards.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -16,7 +15,7 @@
 namespace rt_test {
 namespace {
 
-/// What a program computed, and handles that it has to give back. It needs no memory of its own.
+/// Results of a program, and the handles to free. Reserves its memory before allocations fail.
 struct Outcome {
   Outcome() {
     found.reserve(400);
@@ -117,7 +116,7 @@ void in_place(Outcome& run) {
   run.read(seen);
 }
 
-/// One step's label is out of range: the model goes back to what it was.
+/// One step's label is out of range, so that its changes are undone.
 void failing_step(Outcome& run) {
   const int64_t weight = run.keep(full(4, 3, 0.25)),
                 seen = run.keep(rt_torch_torchtensor_t(weight));
@@ -139,7 +138,7 @@ void failing_step(Outcome& run) {
   if (optimizer != 0) rt_torch_optimizer_free(optimizer);
 }
 
-/// Parameters that share memory, and meet.
+/// Parameters that share memory, and overlap.
 void shared_memory(Outcome& run) {
   const int64_t all = run.keep(full(4, 4, 0.5));
   const int64_t parameters[] = {run.keep(rt_torch_torchtensor_slice(all, 0, 0, 2, 1)),
@@ -197,7 +196,7 @@ void wrong_calls(Outcome& run) {
   run.read(b);
 }
 
-/// Large enough to be handed to the worker of RT_TORCH_ASYNC.
+/// Large enough for the library's thread with RT_TORCH_ASYNC.
 void large(Outcome& run) {
   int64_t x = run.keep(full(600, 600, 0.5));
   for (int i = 0; i < 3; ++i) {
@@ -209,8 +208,8 @@ void large(Outcome& run) {
   rt_torch_sync();
 }
 
-/// Parameters so large that a step writes over them, one after the other: where there is no memory
-/// for the second one, it must not have begun with the first.
+/// A step that writes over several large parameters. Without memory for the second one it must
+/// leave the first one unchanged.
 void large_step(Outcome& run) {
   const int64_t parameters[] = {run.keep(full(300, 300, 0.5)), run.keep(full(280, 300, 2))};
   for (const int64_t parameter : parameters) rt_torch_autograd_set_requires_grad(parameter, 1);
@@ -258,7 +257,7 @@ struct Case {
 
 class OutOfMemory : public testing::TestWithParam<Case> {};
 
-/// The program from its first sighting to its compiled form.
+/// Runs the program from its first batch to its compiled form.
 void run_all(Program program, Outcome& all) {
   for (int i = 0; i < 3; ++i) program(all);
 }
@@ -287,8 +286,8 @@ TEST_P(OutOfMemory, IsAnErrorAndNoMore) {
            std::equal(run.found.begin(), run.found.end(), wanted.begin());
   };
   const int64_t handles = rt_torch_live_handles();
-  // Once all is compiled each allocation fails in turn; of the many of a compiler, as many as there
-  // is time for.
+  // Each allocation fails in turn once everything is compiled. A compilation makes too many, so
+  // that it is tested with as many as time permits.
   const bool each = std::getenv("RT_TEST_EACH_ALLOCATION") != nullptr;
   for (const bool cold : {false, true}) {
     for (int64_t passing = 0;; passing += cold && !each ? 1 + passing / 20 : 1) {

@@ -1,5 +1,4 @@
-// infer_kinds.cpp -- mutations of shape and type rules: what rt::infer answers for the mutated row
-// is a little off.
+// infer_kinds.cpp -- mutations of shape and type rules: they change rt::infer's answer for the row.
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -18,9 +17,9 @@ using rt::OpInfo;
 using rt::Shape;
 using rt::TensorType;
 
-// ---- What a row's rules would take.
+// ---- Calls that a row's rules accept.
 
-/// What the rules answer to `call`; none when they refuse it.
+/// The rules' answer to `call`; none if they refuse it.
 std::optional<Args> answer_to(const AskedCall& call) {
   Args args = call.args;
   try {
@@ -31,7 +30,7 @@ std::optional<Args> answer_to(const AskedCall& call) {
   return args;
 }
 
-/// Calls `body` with `call` after `change` of all its operands, and of each one alone.
+/// Calls `body` with `call` after `change` of each operand alone, and of all.
 template <class Change, class Body>
 void with_changed_types(const AskedCall& call, const Change& change, const Body& body) {
   AskedCall all = call;
@@ -44,7 +43,7 @@ void with_changed_types(const AskedCall& call, const Change& change, const Body&
   body(all);
 }
 
-/// Operands at the edge of what rules take.
+/// Operands at the edge of the accepted ones.
 enum class Edge : int64_t { Empty, ZeroDims, Absent };
 
 bool has_operand(const AskedCall& call, Edge edge) {
@@ -54,8 +53,8 @@ bool has_operand(const AskedCall& call, Edge edge) {
   });
 }
 
-/// Whether some call that a case makes would be taken as well with such an operand, which
-/// `change` gives it.
+/// True if the rules would also accept some case's call after `change` has given it such an
+/// operand.
 template <class Change>
 bool would_take(const Seen& seen, Edge edge, const Change& change) {
   bool taken = false;
@@ -75,22 +74,22 @@ void make_empty(AskedCall& call, size_t operand) {
   call.set_sizes(operand, sizes);
 }
 
-/// The dtypes that a client can make tensors of from data.
+/// Dtypes of tensors that a client can create from data.
 constexpr DType kCreatable[] = {DType::F32, DType::F64, DType::I32, DType::I64};
 
 bool has(const OpInfo& row, Kind kind) {
   return std::ranges::any_of(row.params, [&](const rt::Param& p) { return p.kind == kind; });
 }
 
-// ---- Words.
+// ---- Attributes.
 
-/// Where the words of a row's parameter are.
+/// A parameter's attributes.
 struct Place {
   Kind kind;
   uint32_t id;  ///< among those of its sort, see Args
 };
 
-/// Words of scalars, integers and lists are counted apart; 0: the kind has no words.
+/// Scalars, integers and lists have indices of their own; 0: the kind has no attributes.
 int sort_of(Kind kind) {
   if (kind == Kind::Float || kind == Kind::Index) return 1;
   if (kind == Kind::Int || kind == Kind::Flag) return 2;
@@ -104,7 +103,7 @@ Place place_of(const OpInfo& row, size_t param) {
   return place;
 }
 
-/// Makes a list one shorter; its length stands before it.
+/// Drops a list's first item; its length precedes the list.
 void without_first(const OpInfo& row, Args& args, uint32_t list) {
   const rt::MutableAttributes attributes{row, {args.attributes.data(), args.attributes.size()}};
   int64_t* first = attributes.list(list).data();
@@ -112,7 +111,7 @@ void without_first(const OpInfo& row, Args& args, uint32_t list) {
   args.attributes.erase(static_cast<uint32_t>(first - args.attributes.data()));
 }
 
-/// The same call with the word at `place` otherwise, in every way that is tried.
+/// Copies of the call with the attribute at `place` changed in several ways.
 std::vector<Args> changed_words(const OpInfo& row, const Args& asked, Place place) {
   std::vector<Args> changed;
   const auto with = [&](const auto& change) {
@@ -147,13 +146,13 @@ std::vector<Args> changed_words(const OpInfo& row, const Args& asked, Place plac
   return changed;
 }
 
-/// Nobody sees of what an empty result was made.
+/// A client cannot see which attributes made an empty result.
 bool differ_visibly(const Args& a, const Args& b) {
   if (a.shape != b.shape || a.dtype != b.dtype) return true;
   return a.attributes != b.attributes && rt::numel(a.shape) > 0;
 }
 
-/// The answer to the same call with another word at `place`; none where the operands settle it.
+/// The answer to the call with another attribute at `place`; none if the operands determine it.
 std::optional<Args> answer_with_other_word(const OpInfo& row, const AskedCall& asked,
                                            const Args& answer, Place place) {
   for (const Args& args : changed_words(row, asked.args, place))
@@ -169,8 +168,8 @@ void make_larger(AskedCall& call, size_t operand) {
   call.set_sizes(operand, sizes);
 }
 
-/// Whether clients can choose the word at `place`: of some call that a case makes, or one with
-/// larger operands, the rules would take another one too.
+/// True if clients can choose the attribute at `place`: the rules would accept another one in some
+/// case's call, or in one with larger operands.
 bool can_choose(const OpInfo& row, const Seen& seen, Place place) {
   bool can = false;
   const auto look = [&](const AskedCall& call) {
@@ -192,7 +191,7 @@ void attr(const Mutation& mutation, const AskedCall& asked, Args& answer) {
     answer = *other;
 }
 
-/// Some rows take numbers that only their relatives use.
+/// Rows may have scalars that only related rows use.
 bool heeded(const Mutation& mutation, StepRun& step) {
   const Place place = place_of(mutation.row, static_cast<size_t>(mutation.variant.id));
   return step.run_heeds_scalar(place.id);
@@ -203,7 +202,7 @@ enum SizesVariant : int64_t { kLast, kOrder };
 void sizes(const Mutation& mutation, const AskedCall&, Args& answer) {
   Shape& shape = answer.shape;
   if (mutation.variant.id == kLast) {
-    // Less is more often seen: of some results only those elements that there should be are used.
+    // Fewer elements are noticed more often: extra elements of some results are never read.
     if (shape.empty()) shape.push_back(1);
     else shape.back() += shape.back() > 0 ? -1 : 1;
     return;
@@ -226,7 +225,7 @@ void refuse(const Mutation& mutation, const AskedCall& asked, Args&) {
   if (has_operand(asked, static_cast<Edge>(mutation.variant.id))) rt::fail("refused by a mutation");
 }
 
-// ---- Which rows they are for.
+// ---- Variants of each row.
 
 std::vector<Variant> numbers_of(const OpInfo& row, const Seen&) {
   std::vector<Variant> variants;
@@ -245,7 +244,7 @@ std::vector<Variant> attributes_of(const OpInfo& row, const Seen& seen) {
   return variants;
 }
 
-// A client sees of a number neither its sizes nor, unless it is rounded, its dtype.
+// A client sees no sizes of a number, and its dtype only by rounding.
 std::vector<Variant> sizes_of(const OpInfo& row, const Seen&) {
   if (row.result == Kind::Float) return {};
   return {{"last", kLast}, {"order", kOrder, false}};

@@ -1,5 +1,5 @@
-// main.cpp -- rt_mutation: changes the rows of the op table one by one, a little each time, and
-// tells which changes the golden cases do not notice.
+// main.cpp -- rt_mutation: changes the rows of the op table one by one, and reports the changes
+// that the golden cases do not notice.
 #include <gtest/gtest-spi.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -49,7 +49,7 @@ bool passes(const Json& one) {
       compare(run.outcome(), one);
     }
   } catch (const std::exception&) {
-    return false;  // an operand could not even be made
+    return false;  // an operand could not be created
   }
   return failures.size() == 0;
 }
@@ -61,7 +61,7 @@ enum ExitCode { kNoticed = 10, kSurvived, kNeverApplied };
 [[noreturn]] void try_in_child(const Mutation& mutation, const Cases& cases, const Seen& seen) {
   const rlimit no_core{0, 0};
   setrlimit(RLIMIT_CORE, &no_core);
-  alarm(120);  // a mutated rule may never come to an end
+  alarm(120);  // a mutated rule may loop forever
   if (!std::freopen("/dev/null", "w", stderr)) _exit(kNoticed);
   activate(&mutation);
   for (const size_t number : seen.cases)
@@ -69,7 +69,7 @@ enum ExitCode { kNoticed = 10, kSurvived, kNeverApplied };
   _exit(applied() ? kSurvived : kNeverApplied);
 }
 
-/// In a process of its own: a mutation may write where it should not. No test misses a crash.
+/// Runs in a child, because a mutation may corrupt memory. A crash counts as noticed.
 Verdict try_out(const Mutation& mutation, const Cases& cases, const Seen& seen) {
   const pid_t child = fork();
   if (child < 0) throw std::runtime_error("no process could be made");
@@ -86,7 +86,7 @@ Verdict try_out(const Mutation& mutation, const Cases& cases, const Seen& seen) 
 
 // ---- All of them ------------------------------------------------------------
 
-/// `called` becomes how many of them, at the front, call rows by name and take no gradients.
+/// Sets `called` to the count of cases, at the front, that call rows by name.
 Cases matching_cases(const std::string& text, size_t& called) {
   Cases matching;
   for (const auto& [symbol, list] : golden_cases())
@@ -98,7 +98,7 @@ Cases matching_cases(const std::string& text, size_t& called) {
   return matching;
 }
 
-/// Runs all cases with nothing mutated; false when one fails.
+/// Runs all cases without a mutation; false if one fails.
 bool observe(const Cases& cases, SeenRows& seen) {
   bool all_pass = true;
   for (size_t i = 0; i < cases.size(); ++i) {
@@ -111,12 +111,12 @@ bool observe(const Cases& cases, SeenRows& seen) {
   return all_pass;
 }
 
-/// A copy from one device to another needs two of them.
+/// False for copies between devices, which need two of them.
 bool can_run_here(const rt::OpInfo& row) {
   return !takes_tensors(row) || row.params.back().kind != rt::Kind::Device;
 }
 
-/// Whether a client records the row by a call of its own, and not only by taking gradients.
+/// True if clients record the row by a call, and not only by taking gradients.
 bool is_called(const Seen& seen, size_t called) {
   return std::ranges::any_of(seen.cases, [&](size_t number) { return number < called; });
 }
@@ -138,7 +138,7 @@ std::vector<Mutation> wanted_mutations(const Options& options, SeenRows& seen, s
   return wanted;
 }
 
-/// `count` of them, chosen by the seed alone, in the order of the table.
+/// A sample of `options.sample` mutations in table order, determined by the seed.
 std::vector<const Mutation*> sample(const std::vector<Mutation>& all, const Options& options) {
   std::vector<const Mutation*> chosen;
   std::mt19937_64 random(options.seed);
@@ -163,7 +163,7 @@ std::string_view words_for(Verdict verdict) {
   return {};
 }
 
-/// The exit status: 1 when a mutation survived.
+/// Returns the exit status: 1 if a mutation survived.
 int report(const std::vector<const Mutation*>& mutations, const Cases& cases, SeenRows& seen) {
   std::map<Verdict, int> counts;
   for (const Mutation* mutation : mutations) {
@@ -211,7 +211,7 @@ int main(int argc, char** argv) {
                "Also rows that only gradients and optimizers record");
   app.add_flag("--list", options.list, "Print the mutations and try none");
   CLI11_PARSE(app, argc, argv);
-  // One thread, so that a forked child is whole.
+  // One thread, because a forked child has only one.
   setenv("RT_TORCH_BACKEND", "reference", 1);
   setenv("RT_TORCH_THREADS", "1", 1);
   setenv("RT_TORCH_POLICY", "observe", 1);

@@ -1,5 +1,5 @@
-// mutation.h -- changes to what single rows of the op table do, made where the core calls its rules
-// and its backend, and the record of what those calls were.
+// mutation.h -- mutations of single rows, applied where the core calls its rules and its backend,
+// and records of these calls.
 #pragma once
 #include <map>
 #include <set>
@@ -10,7 +10,7 @@
 
 namespace rt_test {
 
-/// What goes into rt::infer, to keep.
+/// A copy of the arguments of rt::infer.
 class AskedCall {
  public:
   AskedCall(const rt::Args& args, std::span<const rt::TensorType> types);
@@ -26,25 +26,25 @@ class AskedCall {
   std::vector<rt::Shape> sizes_;
 };
 
-/// What the cases were seen doing with a row.
+/// Uses of a row by the cases.
 struct Seen {
-  std::set<size_t> cases;        ///< whose calls asked the row's rules or ran its kernel
-  std::vector<AskedCall> calls;  ///< that the rules took
+  std::set<size_t> cases;        ///< cases that called the row's rules or ran its kernel
+  std::vector<AskedCall> calls;  ///< calls that the rules accepted
 };
 using SeenRows = std::map<rt::Op, Seen>;
 
-/// One step on its way through the backend.
+/// One step that the backend runs.
 class StepRun {
  public:
   StepRun(rt::Backend& backend, const rt::Batch& batch, uint32_t step, rt::Frame& frame);
-  void run();  ///< as if nothing were mutated
+  void run();  ///< without a mutation
   rt::DType dtype() const { return batch_.values[result_].dtype; }
-  const std::vector<uint32_t>& operands() const { return operands_; }  ///< those that were given
+  const std::vector<uint32_t>& operands() const { return operands_; }  ///< without absent ones
   rt::BufferRef& value(uint32_t number) const { return frame_.values[number]; }
   std::vector<char> bytes() const;               ///< of the result, row-major
-  void replace(const std::vector<char>& bytes);  ///< the result by these
+  void replace(const std::vector<char>& bytes);  ///< replaces the result
   void fill_with_zeros();
-  /// Runs the step. Whether its result would be other with another scalar in that place.
+  /// Runs the step. Returns true if another scalar at this index would change its result.
   bool run_heeds_scalar(uint32_t number);
 
  private:
@@ -55,24 +55,24 @@ class StepRun {
   std::vector<uint32_t> operands_;
 };
 
-/// One way of a kind of mutation to change a row.
+/// One variant of a kind of mutation.
 struct Variant {
   std::string name;
   int64_t id = 0;
-  /// The row offers what this changes: where no case does so, the cases have a hole.
+  /// True if the row surely offers what this changes: then cases that never do so have a gap.
   bool certain = true;
 };
 
-/// A kind of mutation: how it changes the answer of rt::infer, or else the run of a step. A third
-/// sort of rules (vjp) means a third hook here and a wrapper in wraps.cpp that calls it.
+/// A kind of mutation: it changes the answer of rt::infer or the run of a step. A third sort of
+/// rules (vjp) needs a third hook here and a wrapper in wraps.cpp.
 struct Mutation;
 struct MutationKind {
   std::string_view name;
   std::vector<Variant> (*variants)(const rt::OpInfo& row, const Seen& seen);
-  /// `answer` is what infer made of `asked`; throwing rt::Error refuses the call.
+  /// Changes `answer`, that of infer to `asked`; throws rt::Error to refuse the call.
   void (*infer)(const Mutation&, const AskedCall& asked, rt::Args& answer) = nullptr;
-  /// Runs the step. True when something is now other than it should be; with `infer`, when what
-  /// that changed makes a difference.
+  /// Runs the step. Returns true if its result is now wrong; in a kind with `infer`, if the change
+  /// of the answer affects the result.
   bool (*step)(const Mutation&, StepRun&) = nullptr;
 };
 std::span<const MutationKind> infer_kinds();
@@ -87,21 +87,21 @@ struct Mutation {
   }
 };
 
-/// rt::infer as the library has it; RT_INFER is its name as the linker knows it.
+/// The library's rt::infer; RT_INFER is its mangled name.
 void real_infer(rt::Args& args, std::span<const rt::TensorType> types) __asm__("__real_" RT_INFER);
 
-/// Whether clients decide what a row is given. What no call names gets only what the core makes for
-/// it, which can be less than its rules take: there only what was seen is certain.
+/// True if clients choose the row's operands. Other rows get only operands that the core makes,
+/// which may be fewer than the rules accept, so that only observed ones are certain.
 bool given_by_clients(const rt::OpInfo& row);
-/// The dtypes that `row` gives: those it was seen giving, and those its rules would give for
-/// operands of other dtypes.
+/// The dtypes of the row's results: observed ones, and those that its rules give for operands of
+/// other dtypes.
 std::set<rt::DType> result_dtypes(const rt::OpInfo& row, const Seen& seen);
 bool takes_tensors(const rt::OpInfo& row);
 
-// ---- What the wrappers act on. One thread at a time uses the library.
+// ---- State of the wrappers. Only one thread uses the library.
 
-void observe_into(SeenRows* rows, size_t case_number);  ///< nullptr: no more
+void observe_into(SeenRows* rows, size_t case_number);  ///< nullptr ends it
 void activate(const Mutation* mutation);
-bool applied();  ///< whether the active mutation has changed anything yet
+bool applied();  ///< true if the active mutation has changed anything
 
 }  // namespace rt_test

@@ -1,4 +1,4 @@
-// step_kinds.cpp -- mutations of kernels: what a step of the mutated row gives is a little off.
+// step_kinds.cpp -- mutations of kernels: they change the result of the row's steps.
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -12,7 +12,7 @@ namespace {
 using rt::DType;
 using rt::OpInfo;
 
-constexpr int64_t kLong = 16;  // elements that a kernel may handle otherwise than those behind them
+constexpr int64_t kLong = 16;  // kernels may treat further elements differently
 
 template <class T>
 bool nudge(T& value) {
@@ -22,7 +22,7 @@ bool nudge(T& value) {
   } else if constexpr (std::is_same_v<T, bool>) {
     value = !value;
   } else {
-    value ^= 1;  // one more or one less, whichever does not overflow
+    value ^= 1;  // adds or subtracts one without overflow
   }
   return true;
 }
@@ -41,7 +41,7 @@ bool turn_infinity(T& value) {
   return true;
 }
 
-/// Changes the last element for which `change` finds something to change.
+/// Changes the last element that `change` accepts.
 template <class T, class Change>
 bool change_last_of(std::vector<char>& bytes, int64_t most, const Change& change) {
   for (size_t at = bytes.size(); at >= sizeof(T) && most > 0; at -= sizeof(T), --most) {
@@ -66,7 +66,7 @@ bool nudge_last(StepRun& step) {
     case DType::I32: changed = last(int32_t{}); break;
     case DType::I64: changed = last(int64_t{}); break;
     case DType::Bool: changed = last(bool{}); break;
-    default: break;  // no call of the ABI makes half-precision tensors
+    default: break;  // the ABI creates no half-precision tensors
   }
   if (changed) step.replace(bytes);
   return changed;
@@ -106,7 +106,7 @@ bool long_run(const Mutation&, StepRun& step) {
   return is_long && nudge_last(step);
 }
 
-/// Exchanges two operands of one type. Where that makes no difference, nothing has changed.
+/// Exchanges two operands of one type; false if that does not change the result.
 bool operands(const Mutation&, StepRun& step) {
   step.run();
   const std::vector<char> right = step.bytes();
@@ -146,7 +146,7 @@ bool failure(const Mutation&, StepRun& step) {
   }
 }
 
-// ---- Which rows they are for.
+// ---- Variants of each row.
 
 std::vector<Variant> by_dtype(const OpInfo& row, const Seen& seen) {
   std::vector<Variant> variants;
@@ -166,7 +166,7 @@ std::vector<Variant> where_it_shows(const OpInfo&, const Seen&) {
   return {{.name = {}, .certain = false}};
 }
 
-/// A gradient's row is given what its forward row has not failed for.
+/// A gradient's row gets only operands for which its forward row did not fail.
 std::vector<Variant> where_it_can_fail(const OpInfo& row, const Seen&) {
   if (!row.rules.fails) return {};
   return {{.name = {}, .certain = given_by_clients(row)}};

@@ -1,4 +1,4 @@
-// training.cpp -- a golden network's gradients, an optimizer's first steps.
+// training.cpp -- compares a golden network's gradients, or an optimizer's first steps.
 #include "tests/mutation/training.h"
 
 #include <gtest/gtest.h>

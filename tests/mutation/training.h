@@ -1,13 +1,13 @@
-// training.h -- the golden cases of training, as rt_mutation makes their calls.
+// training.h -- golden cases of training, as rt_mutation runs them.
 #pragma once
 #include "tests/support/golden.h"
 
 namespace rt_test {
 
-/// The networks and the optimizers.
+/// Networks and optimizers.
 const std::vector<Json>& training_cases();
-/// Makes the case's calls; differences from PyTorch are failures of the running test. Of an
-/// optimizer only the first steps are gone that the data have parameters of.
+/// Makes the case's calls. Differences from PyTorch become failures of the running test. Runs an
+/// optimizer only to the first steps whose parameters are in the data.
 void train(const Json& one);
 
 }  // namespace rt_test

@@ -1,6 +1,5 @@
-// wraps.cpp -- stands between the core and three of its functions by the linker's --wrap, so that
-// the library itself has no hook: rt::infer, the short cut rt::Graph::infer_alike, and
-// rt::make_reference_backend.
+// wraps.cpp -- replaces three functions of the core by the linker's --wrap, so that the library
+// needs no hook: rt::infer, the fast path rt::Graph::infer_alike, and rt::make_reference_backend.
 #include <algorithm>
 #include <bit>
 
@@ -19,7 +18,7 @@ using rt::MemoryCount;
 using rt::OpInfo;
 using rt::TensorType;
 
-// See real_infer.
+// Names of the linker, as for real_infer.
 void wrapped_infer(Args& args, std::span<const TensorType> types) __asm__("__wrap_" RT_INFER);
 bool wrapped_infer_alike(const rt::Graph& graph, Args& args) __asm__("__wrap_" RT_INFER_ALIKE);
 std::unique_ptr<Backend> real_make_backend(
@@ -55,7 +54,7 @@ bool applied() { return has_applied; }
 
 // ---- Rules ------------------------------------------------------------------
 
-/// Nothing takes the short cut, so that every call comes by rt::infer.
+/// Disables the fast path, so that every call reaches rt::infer.
 bool wrapped_infer_alike(const rt::Graph&, Args&) { return false; }
 
 void wrapped_infer(Args& args, std::span<const TensorType> types) {
@@ -91,7 +90,7 @@ void AskedCall::set_sizes(size_t operand, rt::Sizes sizes) {
 
 namespace {
 
-/// The operands that `batch` wants as inputs, in the order in which the step has them first.
+/// The step's operands in the order of their first use, as inputs of `batch`.
 std::vector<BufferRef> inputs_of(const Batch& batch, uint32_t step, const Frame& frame) {
   std::vector<uint32_t> numbers;
   std::vector<BufferRef> inputs;
@@ -103,7 +102,7 @@ std::vector<BufferRef> inputs_of(const Batch& batch, uint32_t step, const Frame&
   return inputs;
 }
 
-/// Runs `batch` step by step through `backend`; gives all values.
+/// Runs `batch` step by step on `backend`; returns all values.
 std::vector<BufferRef> run_all(Backend& backend, const Batch& batch,
                                std::span<const BufferRef> inputs) {
   std::vector<BufferRef> values(batch.values.size());
@@ -114,7 +113,7 @@ std::vector<BufferRef> run_all(Backend& backend, const Batch& batch,
   return values;
 }
 
-/// A batch that has come to be compiled runs like one that has not.
+/// Runs a compiled batch step by step, so that mutations of steps apply.
 class StepByStep final : public rt::Program {
  public:
   StepByStep(Backend& backend, const Batch& batch) : backend_(backend), batch_(batch) {}
@@ -131,7 +130,7 @@ class StepByStep final : public rt::Program {
   Batch batch_;
 };
 
-/// Every step of the reference executor, those that other steps are made of included, passes here.
+/// Mutates steps of the reference backend, including those of decomposed rows.
 class MutatedBackend final : public Backend {
  public:
   explicit MutatedBackend(std::unique_ptr<Backend> real) : real_(std::move(real)) {}

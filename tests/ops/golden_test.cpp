@@ -1,6 +1,6 @@
-// golden_test.cpp -- every golden case through the C ABI, under every policy, against PyTorch's
-// answers. The data and the script that makes them are in tests/golden; only rt_torch.h is used
-// here.
+// golden_test.cpp -- runs every golden case through the C ABI under every policy, and compares with
+// PyTorch's results. The data and the script that makes them are in tests/golden. Only rt_torch.h
+// is used.
 #include <dlfcn.h>
 #include <gtest/gtest.h>
 
@@ -42,11 +42,11 @@ struct Round {
   const char* name;
   const char* policy;
   ReadOrder order;
-  bool together;  // record every case before the first is read: one big batch, many roots
+  bool together;  // records every case before the first read: one big batch with many roots
 };
 
-// The second round meets the batches of the first again, so it runs compiled programs. Operands are
-// freed before results are read, as compiled clients do.
+// The second round repeats the batches of the first, so that it runs compiled programs. Operands
+// are freed before results are read, as compiled clients do.
 constexpr Round kRounds[] = {
     {"observe", "observe", ReadOrder::DataFirst, false},
     {"observe again", "observe", ReadOrder::ShapeFirst, false},
@@ -92,7 +92,7 @@ TEST_P(Golden, AgreesWithPyTorchUnderEveryPolicy) {
       const Json& one = list[at];
       SCOPED_TRACE(one["name"].get_ref<const std::string&>());
       compare(outcomes[at], one);
-      // empty's contents are whatever the memory held.
+      // The contents of an empty() are undefined.
       const bool unspecified = one["expect"].contains("shape") && !one["expect"].contains("data");
       EXPECT_TRUE(unspecified || same(outcomes[at], first[at])) << "differs from the first round";
     }

@@ -1,5 +1,5 @@
-/* client.c -- a user's program, for either library: computes, and prints on which backend. With an
-   argument, only the backend of that name will do. */
+/* client.c -- a user's program for either library: computes, and prints the backend. With an
+   argument, it fails unless that is the backend's name. */
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@ static int complain(const char* what, const char* found) {
   return 1;
 }
 
-/* In the Simple flavor texts are the caller's; at the end of a program they need not be freed. */
+/* In the Simple flavor the caller owns texts; a program that ends need not free them. */
 int main(int argc, char** argv) {
   char backend[32], version[32];
   double sum;
@@ -34,7 +34,7 @@ int main(int argc, char** argv) {
           RT_TORCH_VERSION_PATCH);
   if (strcmp(version, RT_TORCH_VERSION) != 0) return complain(RT_TORCH_VERSION, version);
   strcpy(backend, rt_torch_backend());
-  /* Which also tells the library's own version. */
+  /* This backend's version is that of the library. */
   if (strcmp(backend, "reference") == 0 &&
       strcmp(rt_torch_version(), "reference " RT_TORCH_VERSION) != 0)
     return complain("the header is of " RT_TORCH_VERSION, rt_torch_version());
