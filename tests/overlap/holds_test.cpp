@@ -1,4 +1,4 @@
-// holds_test.cpp -- no call holds the engine's lock for long: other threads would wait for it.
+// holds_test.cpp -- no call holds the engine's lock for long, since other threads wait for it.
 #include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,19 +20,19 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// In ns, of the time that a thread computes with the lock held, building of batches apart.
+/// Limit in ns of a thread's own time with the lock held, without the building of batches.
 #ifdef NDEBUG
 constexpr double kMaxComputed = 1e6;
 #else
 constexpr double kMaxComputed = 1e7;
 #endif
-/// Of the time from locking to unlocking where the thread waited for something in between, such as
-/// the kernel's own locks: on a busy machine it waits for a processor as well then.
+/// Limit in ns of the time with the lock held in which a thread waited, for example for the
+/// kernel's locks. A busy machine adds waits for a processor.
 constexpr double kMaxWaited = 2e8;
 
 constexpr unsigned kMaxSeconds = 120;
 
-/// Programs are processes of their own, which tell of their holds when they end.
+/// Programs run as processes, which report their longest holds when they end.
 class Holds : public testing::Test {
  protected:
   struct Hold {
@@ -49,7 +49,7 @@ class Holds : public testing::Test {
 
   std::string path(const std::string& name) const { return (folder_ / name).string(); }
 
-  /// Runs the program, and checks that none of its holds was long.
+  /// Runs the program and expects no long hold.
   void check(const std::function<void()>& program,
              const std::map<std::string, std::string>& environment = {}) const {
     check_runs([&](const std::string& file) {
@@ -57,7 +57,7 @@ class Holds : public testing::Test {
       if (child == 0) {
         setenv("RT_TORCH_HOLDS", file.c_str(), 1);
         for (const auto& [name, value] : environment) setenv(name.c_str(), value.c_str(), 1);
-        alarm(kMaxSeconds);  // who waits for a hold that does not end is ended
+        alarm(kMaxSeconds);  // ends a program that waits for a hold without end
         program();
         EXPECT_EQ(last_error(), "");
         std::exit(HasFailure() ? 1 : 0);
@@ -68,8 +68,8 @@ class Holds : public testing::Test {
     });
   }
 
-  /// Checks the processes that `run` makes tell of their holds in a file. An interrupt counts
-  /// as the time of the thread that it comes to: what is long each time is long.
+  /// Checks the holds that the processes of `run` report in a file. An interrupt counts as time of
+  /// the thread that it interrupts, so that only a hold that is long in every try fails.
   void check_runs(const std::function<void(const std::string& file)>& run) const {
     constexpr int kTries = 3;
     std::map<std::string, Hold> longest;
@@ -113,7 +113,7 @@ Tensor random_leaf(std::initializer_list<int64_t> sizes) {
   return made;
 }
 
-/// Three steps over these leaves, each with a gradient of its own size.
+/// Three steps over leaves that need gradients of different sizes.
 void train(int64_t optimizer, const std::vector<Tensor>& leaves) {
   for (int step = 0; step < 3; ++step) {
     rt_torch_optimizer_zero_grad(optimizer);
@@ -137,9 +137,9 @@ TEST_F(Holds, LargeTensorsComeAndGo) {
       rt_torch_set_policy(policy);
       Tensor a = full({kMany}, 1), b = rt_torch_torchtensor_add_scalar(a, 1);
       rt_torch_flush();
-      a.free();  // the last handle to what is there
+      a.free();  // the last reference to its memory
       EXPECT_EQ(rt_torch_copy_data_to_cpu(b, numbers.data(), kMany), kMany);
-      b = Tensor(rt_torch_torchtensor_neg(b));  // the batch reads it last
+      b = Tensor(rt_torch_torchtensor_neg(b));  // the batch is its last consumer
       rt_torch_sync();
       const Tensor view = rt_torch_torchtensor_slice(b, 0, 0, 10, 1);
       rt_torch_flush();
@@ -158,7 +158,7 @@ TEST_F(Holds, LargeResultsThatNobodyWaitsFor) {
       [] {
         Tensor a = full({kMany}, 1);
         rt_torch_flush();
-        // Freed while their batch runs: what it delivers ends at once.
+        // Freed while their batch runs, so that its results are released at once.
         for (int i = 0; i < 3; ++i) {
           Tensor b = rt_torch_torchtensor_exp(a);
           std::thread other([&] { rt_torch_torchtensor_shape_dim(b, 0); });
@@ -313,7 +313,7 @@ TEST_F(Holds, LoadingABackendHoldsUpWhoNeedsIt) {
   });
 }
 
-/// Standard error is a pipe that is full: who prints waits for its reader, and nobody else does.
+/// Standard error is a full pipe: threads that print wait for its reader, others must not.
 TEST_F(Holds, WhoPrintsHoldsUpNobody) {
   check(
       [] {
@@ -331,14 +331,14 @@ TEST_F(Holds, WhoPrintsHoldsUpNobody) {
         const auto print = [&](int64_t (*call)(int64_t)) {
           ++begun;
           const Tensor made = call(x);
-          rt_torch_flush();  // tells of its batch
+          rt_torch_flush();  // prints a line about its batch
           rt_torch_clear_error();
           ++done;
         };
         std::vector<std::thread> printing;
         printing.emplace_back(print, rt_torch_torchtensor_neg);
         printing.emplace_back(print, [](int64_t handle) {
-          return rt_torch_torchtensor_cuda(handle, 0);  // tells that the CPU serves
+          return rt_torch_torchtensor_cuda(handle, 0);  // prints that the CPU replaces the device
         });
         printing.emplace_back(print, [](int64_t) { return rt_torch_torchtensor_neg(12345); });
         while (begun < 3) std::this_thread::yield();
@@ -361,8 +361,8 @@ TEST_F(Holds, WhoPrintsHoldsUpNobody) {
       {{"RT_TORCH_DEBUG", "1"}, {"RT_TORCH_CUDA_FALLBACK", "cpu"}});
 }
 
-/// The suite's own programs, with their tests of many handles and long graphs left out: these are
-/// about more work in one call than a client's calls have.
+/// The suite's programs, without tests of many handles and long graphs, where one call does more
+/// than a client's does.
 TEST_F(Holds, TheSuite) {
   for (const char* program : {RT_TEST_OPS, RT_TEST_ABI, RT_TEST_AUTOGRAD}) {
     SCOPED_TRACE(program);

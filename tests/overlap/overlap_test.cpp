@@ -1,5 +1,5 @@
-// overlap_test.cpp -- RT_TORCH_ASYNC=1: batches that run beside their client, and programs that see
-// nothing of it.
+// overlap_test.cpp -- RT_TORCH_ASYNC=1: batches run beside their client, whose results must not
+// change.
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,7 +13,7 @@
 namespace rt_test {
 namespace {
 
-/// Large enough that a batch is handed over when it is first seen.
+/// Large enough that a batch is handed over at its first run.
 constexpr int64_t kSide = 640;
 
 class Overlap : public AbiTest {
@@ -115,7 +115,7 @@ TEST_F(Overlap, ATrainingLoopThatReadsNothingTrainsAsOneThatWaits) {
       rt_torch_optimizer_zero_grad(optimizer);
       rt_torch_autograd_backward(loss);
       rt_torch_optimizer_step(optimizer);
-      loss.free();  // the last holder of a pending value: this submits the step
+      loss.free();  // frees the last handle of a pending value, which submits the step
     }
     rt_torch_optimizer_free(optimizer);
     return values(weight);
@@ -168,7 +168,7 @@ TEST_F(Overlap, ThreadsShareWhatTheyMake) {
         }
       }
       EXPECT_EQ(values(x)[0], kRounds + 1);
-      // Left pending, and submitted by the end of the thread.
+      // The end of the thread submits this.
       x = Tensor(rt_torch_torchtensor_neg(x));
     });
   for (std::thread& thread : threads) thread.join();
@@ -205,7 +205,7 @@ TEST_F(Overlap, AThreadThatEndsLeavesNothingUndone) {
   EXPECT_EQ(stat("nodes"), stat("batch_nodes") + stat("dead_nodes")) << "nothing is in flight";
 }
 
-/// What was recorded on parameters of a step that then fails sees them as they were before it.
+/// Nodes that read the parameters of a failed step get the values from before the step.
 TEST_F(Overlap, AStepThatFailsIsLeftOutOfWhatOverlapsIt) {
   const auto train = [](std::initializer_list<int64_t> rows) {
     Tensor w = big(0.5);
@@ -274,7 +274,7 @@ TEST_F(Overlap, MoreThanTheQueueHoldsIsWaitedFor) {
 }  // namespace
 }  // namespace rt_test
 
-/// Ends with work under way: the process leaves in order, whatever the test's end is.
+/// Exits with batches in flight: the process must end normally.
 int main(int argc, char** argv) {
   setenv("RT_TORCH_ASYNC", "1", 1);
   testing::InitGoogleTest(&argc, argv);

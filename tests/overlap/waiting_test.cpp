@@ -1,5 +1,5 @@
-// waiting_test.cpp -- calls wait for what they need and for nothing else: other threads at work,
-// copies, files and a backend that loads hold up only who asks for them.
+// waiting_test.cpp -- calls wait only for what they need: copies, files, a backend that loads and
+// other threads' batches delay no other call.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -16,7 +16,7 @@
 namespace rt_test {
 namespace {
 
-/// Memory of which the first use stops the thread that comes by, until it may go on.
+/// Memory whose first access stops the accessing thread until let_go_on().
 class Blocking {
  public:
   Blocking() {
@@ -60,7 +60,7 @@ class Blocking {
 };
 Blocking* Blocking::current = nullptr;
 
-/// Calls of all kinds, none of which has to wait for anybody.
+/// Calls of all kinds, none of which may wait.
 void go_on_undisturbed() {
   Tensor a = full({2, 2}, 3), b = rt_torch_torchtensor_mul(a, a);
   EXPECT_EQ(values(b)[3], 9);
@@ -71,7 +71,7 @@ void go_on_undisturbed() {
 
 class Waiting : public AbiTest {};
 
-/// The first test of its process.
+/// Must be the first test of its process.
 TEST_F(Waiting, ManyThreadsMakeTheFirstCall) {
   std::vector<std::thread> threads;
   for (int i = 0; i < 8; ++i) threads.emplace_back(go_on_undisturbed);
@@ -102,7 +102,7 @@ TEST_F(Waiting, ACopyToTheHostHoldsUpItsCallerAlone) {
   });
   memory.wait_until_reached();
   go_on_undisturbed();
-  ones.free();  // what is read stays until it is read
+  ones.free();  // the copy holds the memory
   memory.let_go_on();
   copying.join();
   EXPECT_EQ(memory.data<float>()[Blocking::kBytes / 4 - 1], 1);
@@ -145,7 +145,7 @@ TEST_F(Waiting, ADumpThatNobodyReadsHoldsUpItsCallerAlone) {
   std::filesystem::remove_all(folder);
 }
 
-/// Threads that run one batch after the other until they are told to stop.
+/// Threads that run batches until destruction.
 class Busy {
  public:
   Busy() {

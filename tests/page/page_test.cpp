@@ -1,5 +1,5 @@
-// page_test.cpp -- the batch explorer in a headless Chromium: it opens, draws, searches and is
-// clicked at. A page gets a script behind its own, which acts and says what it saw.
+// page_test.cpp -- the batch explorer in a headless Chromium: opening, drawing, searching,
+// clicking. A second script in the page acts as the user and reports what it finds.
 #include <gmock/gmock.h>
 
 #include <cstdio>
@@ -17,8 +17,8 @@ using nlohmann::json;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-/// Ahead of the page's own scripts: what goes wrong is collected, and frames come by the clock, for
-/// without a window there are none.
+/// Runs before the page's scripts: collects errors, and draws frames by a timer, because there are
+/// none without a window.
 constexpr std::string_view kListen = R"(<script>
 const errors = [];
 addEventListener('error', (event) => errors.push(String(event.message)));
@@ -28,7 +28,7 @@ for (const level of ['error', 'warn'])
 window.requestAnimationFrame = (draw) => setTimeout(() => draw(performance.now()), 1);
 </script>)";
 
-/// Behind them: hands of a user, and the way out for what the scenario returns.
+/// Runs after the page's scripts: acts as the user, and outputs the scenario's result.
 constexpr std::string_view kHands = R"(<script>
 Element.prototype.setPointerCapture = () => {}; // there is no such pointer
 const clickAt = ({x, y}) => {
@@ -85,7 +85,7 @@ class Page : public testing::Test {
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
 
-  /// What `scenario`, the body of an async function, returns on the page.
+  /// Runs `scenario`, the body of an async function, in the page; returns its result.
   json run(const Batch& batch, const PageNotes& notes, std::string_view scenario,
            bool dark = false) {
     std::string page = to_html(batch, notes);
@@ -126,7 +126,7 @@ class Page : public testing::Test {
   std::filesystem::path folder_;
 };
 
-/// Elementwise steps that read what lies a little before them, now and then what lies far before.
+/// Elementwise steps that read recent values, and sometimes an early one.
 Batch tangle(uint32_t steps) {
   Batch batch;
   const std::vector<int64_t> sizes = {32, 64};
@@ -366,7 +366,7 @@ TEST_F(Page, AnEmptyBatchOpens) {
   EXPECT_EQ(told["summary"], "0 steps · 0 inputs · 0 roots · 0 B of results");
 }
 
-/// The least contrast of two texts on each ground that they stand on.
+/// The least contrast of two texts on any background.
 constexpr std::string_view kContrast = R"(
     const light = (colour) => [1, 3, 5].reduce((sum, at, part) => {
       const c = parseInt(colour.slice(at, at + 2), 16) / 255;

@@ -2,7 +2,7 @@
 
 usage: program_test.py RT_BENCH 0|1 (whether it was built with libtorch)
 
-Results must agree and counts must be as they are; times are only looked at for being numbers.
+Results must agree and counts must be exact; times need only be numbers.
 """
 import html.parser
 import json
@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 
-# What the lazy way counts in a step: batches, cache hits, nodes.
+# Counts of a step of the lazy way: batches, cache hits, nodes.
 COUNTS = {
     "chain_100_16x16": (1, 1, 100),
     "mlp_sgd": (1, 1, None),
@@ -30,7 +30,7 @@ VOID = {"meta"}
 
 
 class Page(html.parser.HTMLParser):
-    """Notes what is open, what charts there are and what the page would fetch."""
+    """Records open elements, charts and resources that the page would load."""
 
     def __init__(self, text):
         super().__init__()
@@ -84,7 +84,7 @@ def check_run(program, libtorch, folder):
     names = "^(" + "|".join(COUNTS) + ")$"
     ran = run(program, "--quick", "--only", names, "--json", json_path, "--html", html_path)
     assert ran.returncode == 0, (ran.returncode, ran.stdout, ran.stderr)
-    assert ran.stderr == "", ran.stderr  # progress is for terminals
+    assert ran.stderr == "", ran.stderr  # progress is for terminals only
     found = json.loads(json_path.read_text())
     assert found["format"] == 1 and found["quick"] and found["threads"] == 1, found
     assert (found["libtorch"] is not None) == libtorch

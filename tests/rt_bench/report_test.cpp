@@ -1,4 +1,4 @@
-// report_test.cpp -- medians, intervals and distances, verdicts, and what the reports make of them.
+// report_test.cpp -- medians, intervals, distances and verdicts, and their reports.
 #include <gmock/gmock.h>
 
 #include <cmath>
@@ -21,7 +21,7 @@ TEST(Estimates, AreOfTheRanksWhateverTheOrder) {
   std::iota(values.rbegin(), values.rend(), 0);
   const Estimate found = estimate(values);
   EXPECT_EQ(found.median, 30);
-  // 61 / 2 plus and minus 1.96 * sqrt(61) / 2 = 7.65 ranks.
+  // The interval is 61 / 2 plus and minus 1.96 * sqrt(61) / 2 = 7.65 ranks.
   EXPECT_EQ(found.low, 22);
   EXPECT_EQ(found.high, 38);
 }
@@ -38,7 +38,7 @@ TEST(Estimates, OfFewValuesReachTheirEnds) {
 }
 
 TEST(Estimates, PairRoundsInsteadOfComparingMedians) {
-  // The machine is slow in the third round, for both.
+  // In the third round the machine is slow for both.
   const std::vector<double> theirs = {10, 11, 40}, ours = {5, 5.5, 20};
   const Estimate found = ratio(theirs, ours);
   EXPECT_EQ(found.low, 2);
@@ -59,7 +59,7 @@ TEST(Distances, AreInfiniteWhereNothingCanBeCompared) {
   EXPECT_TRUE(std::isinf(distance(broken, a)));
 }
 
-/// Lazy twice as fast as libtorch, to 2 %.
+/// Lazy is twice as fast as libtorch, within 2 %.
 Result result_with_bar(double bar) {
   Result result;
   result.info = {"a_name", "a title", {}, 1e-5};

@@ -2,14 +2,14 @@
 
 usage: run_example.py RT_TORCH_SPL PROGRAM [LIBRARY]
 
-Every extern of the program must stand in RT_TORCH_SPL as it does there, every call must be of an
-extern, of the program's own functions or of the few below, with the right number of arguments. With
-LIBRARY, a librt_torch.so, the program then runs on it; values must be of the declared types, and no
-tensor may be left at the end.
+Every extern of the program must be declared as in RT_TORCH_SPL. Every call must be of an extern, of
+the program's own functions or of the few below, with the right count of arguments. With LIBRARY, a
+librt_torch.so, the program then runs on it: values must be of the declared types, and no tensor may
+be left at the end.
 
 The part of the language: use, extern fn, fn, val, var, assignment, print, if, for, while, return,
-numbers, texts with {expressions}, lists, ranges in for. It differs from Python in little but its
-words, so that it is written in those of Python, a line for a line, and handed over.
+numbers, texts with {expressions}, lists, ranges in for. It resembles Python, so that each line is
+translated to one of Python.
 """
 import ast
 import ctypes
@@ -22,7 +22,7 @@ FUNCTIONS = {"print": 1, "int": 1, "range": 2, "file_read": 1}
 
 
 def read_externs(text):
-    """name -> (types of the parameters, type of the result or None)"""
+    """Returns name -> (types of the parameters, type of the result or None)."""
     externs = {}
     for match in map(EXTERN.match, text.splitlines()):
         if match:
@@ -39,7 +39,7 @@ def in_python_head(match):
 def in_python(line):
     if re.match(r"(use|extern) ", line):
         return ""
-    parts = re.split(r'("(?:[^"\\]|\\.)*"|#.*$)', line)  # texts and comments are every other part
+    parts = re.split(r'("(?:[^"\\]|\\.)*"|#.*$)', line)  # odd parts are texts and comments
     for i in range(0, len(parts), 2):
         part = re.sub(r"\b(?:val|var) (\w+)(?:: [^=]+)? = ", r"\1 = ", parts[i])
         part = re.sub(r"\bfor (\w+) in (.+?)\.\.=(.+):", r"for \1 in range(\2, \3 + 1):", part)
@@ -55,7 +55,7 @@ def in_python(line):
 
 
 class Methods(ast.NodeTransformer):
-    """Methods that lists have under other names."""
+    """Translates methods of lists to Python's."""
 
     def visit_Call(self, call):
         self.generic_visit(call)
@@ -102,7 +102,7 @@ def is_a(value, kind):
 
 
 def bound(library, name, types, result):
-    """A function of the library, called with Simple's values."""
+    """Wraps a function of the library, for calls with Simple's values."""
     function = getattr(library, name)
     function.restype = C_TYPES["i64" if result == "[i64]" else result]
 

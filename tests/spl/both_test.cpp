@@ -11,7 +11,7 @@ const Library& c_library() {
   static const Library library(RT_TEST_C_LIBRARY);
   return library;
 }
-/// A call of librt_torch.so whose type is the same in both flavors.
+/// A call of librt_torch.so whose type both flavors share.
 #define C(symbol) reinterpret_cast<decltype(&symbol)>(c_library().entry(#symbol))
 
 std::string c_error() {

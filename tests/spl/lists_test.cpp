@@ -1,4 +1,4 @@
-// lists_test.cpp -- lists and texts of the Simple runtime: what they may hold, and whose they are.
+// lists_test.cpp -- lists and texts of the Simple runtime: their elements and their ownership.
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -29,7 +29,7 @@ TEST_F(Lists, OfIntegersFloatsAndBoolsAreNumbers) {
               ElementsAre(int64_t{1} << 60, -3, 1));
 }
 
-/// A value of a tag that says nothing of its union.
+/// A value with this tag and an empty union.
 SplValue tagged(uint32_t tag) {
   SplValue value{};
   std::memcpy(&value.tag, &tag, sizeof tag);
@@ -152,7 +152,7 @@ TEST_F(Lists, OfManyElementsAreReadWhole) {
   EXPECT_THAT(List(SPL(rt_torch_torchtensor_shape)(stacked)).integers(), ElementsAre(50, kMany));
 }
 
-// ---- Whose they are.
+// ---- Ownership.
 
 TEST_F(Ownership, ArgumentsStayTheHostsAndAreReadAtOnce) {
   const Tensor x = counted(6);
@@ -161,7 +161,7 @@ TEST_F(Ownership, ArgumentsStayTheHostsAndAreReadAtOnce) {
     List sizes = integers(2, 3);
     pending = SPL(rt_torch_torchtensor_reshape)(x, sizes);
     EXPECT_THAT(sizes.integers(), ElementsAre(2, 3));
-    sizes->items[0] = integer(77);  // the host's to change, and to give back before the call runs
+    sizes->items[0] = integer(77);  // the host may change and free it before the call runs
   }
   const Tensor y = pending;
   EXPECT_THAT(List(SPL(rt_torch_torchtensor_shape)(y)).integers(), ElementsAre(2, 3));
@@ -172,7 +172,7 @@ TEST_F(Ownership, AListThatWeMadeIsAnArgumentLikeAnother) {
   List shape = SPL(rt_torch_torchtensor_shape)(x);
   const Tensor same = SPL(rt_torch_torchtensor_reshape)(flat, shape);
   EXPECT_EQ(SPL(rt_torch_torchtensor_shape_dim)(same, 1), 3);
-  for (int i = 0; i < 10; ++i) shape.add(integer(1));  // the host can let it grow
+  for (int i = 0; i < 10; ++i) shape.add(integer(1));  // the host may extend it
   const Tensor deep = SPL(rt_torch_torchtensor_reshape)(flat, shape);
   EXPECT_EQ(SPL(rt_torch_torchtensor_ndim)(deep), 12);
   List numbers = SPL(rt_torch_torchtensor_to_list)(x);

@@ -1,5 +1,5 @@
-// loader_test.cpp -- the group all-i64, called as a loader does that knows one type of function:
-// int64_t for every argument and for the result.
+// loader_test.cpp -- the group all-i64, called by a loader that has only functions of int64_t
+// arguments and results.
 #include <unistd.h>
 
 #include <bit>
@@ -20,7 +20,7 @@ using Generic = int64_t (*)(int64_t, int64_t, int64_t, int64_t, int64_t, int64_t
 
 int64_t bits(double value) { return std::bit_cast<int64_t>(value); }
 
-/// The sum of what nobody can know beforehand.
+/// Stands for an unpredictable sum.
 constexpr double kAnything = std::numeric_limits<double>::quiet_NaN();
 
 class Loader : public SplTest {
@@ -33,12 +33,12 @@ class Loader : public SplTest {
     return reinterpret_cast<Generic>(spl_library().entry(symbol))(w[0], w[1], w[2], w[3], w[4],
                                                                   w[5], w[6], w[7], w[8], w[9]);
   }
-  /// The call gives the bits of a number.
+  /// Expects the bits of this number.
   template <class... Arguments>
   void gives(double expected, const char* symbol, const Arguments&... arguments) {
     EXPECT_NEAR(std::bit_cast<double>(call(symbol, arguments...)), expected, 1e-5) << symbol;
   }
-  /// The call gives a tensor of so many elements, with that sum.
+  /// Expects a tensor with this count of elements and this sum.
   template <class... Arguments>
   void makes(int64_t numel, double sum, const char* symbol, const Arguments&... arguments) {
     SCOPED_TRACE(symbol);
@@ -46,7 +46,7 @@ class Loader : public SplTest {
     EXPECT_EQ(SPL(rt_torch_torchtensor_numel)(made), numel);
     if (!std::isnan(sum)) gives(sum, "rt_torch_torchtensor_sum_bits", int64_t{made});
   }
-  /// A call by its name without the prefix, in every rank from `first` to 4, of sizes 2, 3, 4, 5.
+  /// Calls the functions of this name, without the prefix, for every rank from `first` to 4.
   void makes_ranks(const std::string& name, int64_t first, double mean, bool filled = false) {
     const int64_t sizes[] = {2, 3, 4, 5};
     int64_t numel = 1;
@@ -61,7 +61,7 @@ class Loader : public SplTest {
     }
   }
 
-  /// Texts are pointers in integers, and those that come back are the caller's.
+  /// Texts are pointers in integers; the caller owns returned ones.
   void calls_the_files(int64_t x) {
     const auto attr = [](const char* text) { return reinterpret_cast<int64_t>(text); };
     const std::string path =

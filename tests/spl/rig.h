@@ -1,5 +1,5 @@
-// rig.h -- what the tests of the Simple flavor share: the library, opened as the interpreter opens
-// it, lists to pass, and a fixture that leaves nothing behind.
+// rig.h -- shared by the tests of the Simple flavor: the library, opened as the interpreter does,
+// lists, and a fixture that checks for leaks.
 #pragma once
 #include <dlfcn.h>
 #include <gmock/gmock.h>
@@ -15,7 +15,7 @@
 
 namespace rt_test {
 
-/// A library of the ABI that is open for the rest of the process.
+/// A library of the ABI, which stays open.
 class Library {
  public:
   explicit Library(const char* path) : handle_(dlopen(path, RTLD_LAZY | RTLD_LOCAL)) {
@@ -35,7 +35,7 @@ inline const Library& spl_library() {
   static const Library library(RT_TEST_SPL_LIBRARY);
   return library;
 }
-/// A call of the library, by the type that its header gives it.
+/// A call of the library, with the type that its header declares.
 #define SPL(symbol) reinterpret_cast<decltype(&symbol)>(spl_library().entry(#symbol))
 
 inline SplValue integer(int64_t number) {
@@ -57,7 +57,7 @@ inline SplValue boolean(bool yes) {
   return value;
 }
 
-/// A list that this host owns: one that it made, or one that a call returned.
+/// Owns a list that the test created or a call returned.
 class List {
  public:
   List(SplArray* owned) : array_(owned) {}
@@ -99,7 +99,7 @@ List integers(const Numbers&... numbers) {
   return List{integer(numbers)...};
 }
 
-/// Takes a text over from a call.
+/// Copies and frees a text that a call returned.
 inline std::string take(char* text) {
   if (!text) throw std::runtime_error("a text result is NULL");
   const std::string copy = text;
@@ -109,7 +109,7 @@ inline std::string take(char* text) {
 inline std::string last_error() { return take(SPL(rt_torch_last_error)()); }
 inline int64_t stat(const char* name) { return SPL(rt_torch_stat)(name); }
 
-/// A handle that is given back at the end of its scope.
+/// Owns a handle.
 class Tensor {
  public:
   Tensor(int64_t handle) : handle_(handle) { EXPECT_GT(handle, 0) << last_error(); }
@@ -123,14 +123,14 @@ class Tensor {
   int64_t handle_;
 };
 
-/// The numbers 0, 1, ... of these sizes, as f32.
+/// An f32 tensor of these sizes with the numbers 0, 1, ...
 template <class... Sizes>
 Tensor counted(Sizes... sizes) {
   const Tensor flat = SPL(rt_torch_tensor_arange)(0, static_cast<double>((sizes * ...)), 1);
   return SPL(rt_torch_torchtensor_reshape)(flat, integers(sizes...));
 }
 
-/// Ends with no handle left, and with all memory of the host taken back.
+/// Checks that handles and the host's memory are released at the end.
 class SplTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -146,7 +146,7 @@ class SplTest : public testing::Test {
     EXPECT_EQ(host_memory()->lists, memory_.lists);
     EXPECT_EQ(host_memory()->texts, memory_.texts);
   }
-  /// The newest failure's message has all of these words, and is forgotten then.
+  /// Expects these words in the newest error, and clears it.
   template <class... Words>
   static void expect_error(const Words&... attributes) {
     EXPECT_THAT(last_error(), testing::AllOf(testing::HasSubstr(attributes)...));

@@ -1,5 +1,4 @@
-// survival_test.cpp -- every function of the Simple flavor, called with what no program should
-// pass.
+// survival_test.cpp -- calls every function of the Simple flavor with invalid arguments.
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -55,7 +54,7 @@ TEST_F(Survival, OfEveryExportedFunction) {
           }
           continue;
         }
-        SPL(rt_torch_torchtensor_free)(result);  // it is of one of these kinds
+        SPL(rt_torch_torchtensor_free)(result);  // the call of the wrong kind only fails
         SPL(rt_torch_torchstream_free)(result);
       }
     }

@@ -1,8 +1,8 @@
-// random_calls.cpp -- any exported call with random arguments, as often as asked for.
+// random_calls.cpp -- makes any exported calls with random arguments, as many as requested.
 //   rt_random_calls --calls 100000000 --threads 2 --seed 7
-// Arguments are such as a client may pass by mistake, and memory behind pointers is always there:
-// no library could notice that it is not. What the calls must keep to is checked: a handle is not
-// negative, a call that fails says why, and nothing is left when all handles are freed.
+// Arguments may be mistakes of a client, but memory behind pointers is always valid, since no
+// library could notice otherwise. Checked promises: a handle is not negative, a failed call has an
+// error, and nothing is left when all handles are freed.
 #include <dlfcn.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -27,12 +27,12 @@
 namespace rt_test {
 namespace {
 
-constexpr size_t kShared = 256;        ///< handles that are alive at most
-constexpr int64_t kMaxElements = 512;  ///< of a tensor that is kept
-constexpr size_t kData = 1 << 16;      ///< numbers behind a pointer
-constexpr int kRare = 4096;            ///< one call of those that touch files in so many
+constexpr size_t kShared = 256;        ///< most live handles
+constexpr int64_t kMaxElements = 512;  ///< of a kept tensor
+constexpr size_t kData = 1 << 16;      ///< elements behind a pointer
+constexpr int kRare = 4096;            ///< one call in so many is of those that access files
 
-/// Numbers that a seed gives (SplitMix64, Steele and others 2014).
+/// A generator with a seed (SplitMix64, Steele and others 2014).
 class Random {
  public:
   explicit Random(uint64_t seed) : state_(seed) {}
@@ -57,7 +57,7 @@ enum class Result { Plain, Handle, Ints, Handles, Text };
 
 enum class Thing : int64_t { Tensor, Stream, Optimizer, File };
 
-/// A handle, which is below 2^53, and of what it is, in one word for threads to exchange.
+/// A handle, below 2^53, and its kind, packed into one integer that threads exchange.
 struct Held {
   int64_t handle = 0;
   Thing thing = Thing::Tensor;
@@ -91,12 +91,12 @@ struct Row {
   std::vector<std::string> kinds;
   Result result = Result::Plain;
   Thing thing = Thing::Tensor;
-  bool has_memory = false;  ///< takes a pointer, whose length stands in another argument
+  bool has_memory = false;  ///< takes a pointer, whose length is another argument
   bool rare = false;
   bool zero_is_failure = true;
 };
 
-/// The state that all threads share.
+/// State that all threads share.
 struct Shared {
   std::vector<Row> rows;
   std::array<std::atomic<int64_t>, kShared> handles{};
@@ -105,7 +105,7 @@ struct Shared {
   std::vector<std::string> texts;
 };
 
-/// A pointer to numbers, whose count stands in another argument.
+/// True for pointers to numbers, whose count is another argument.
 bool is_memory(const std::string& kind) {
   return kind == "Doubles" || kind == "Int64s" || kind == "IntData" || kind == "FloatList" ||
          kind.ends_with("Out");
@@ -245,7 +245,7 @@ class Caller {
     shared_.failed.fetch_add(1, std::memory_order_relaxed);
     if (!looks || !row.zero_is_failure) return;
     const std::string message = rt_torch_last_error();
-    // A value that failed in an earlier batch brings that call's message.
+    // The message may be that of an earlier call, whose value failed.
     if (message.empty()) wrong(row, "failed and says nothing");
   }
   void wrong(const Row& row, const char* what) {
@@ -254,7 +254,7 @@ class Caller {
   }
 
   void keep(const Held& held) {
-    // The question is a force point under one policy only.
+    // The query of the size forces under one policy only.
     const bool large =
         held.thing == Thing::Tensor && rt_torch_torchtensor_numel(held.handle) > kMaxElements;
     Held gone = held;
@@ -273,27 +273,27 @@ class Caller {
   int64_t stale_ = 0;
 };
 
-/// All is freed: what is left is lost.
+/// Frees everything, then expects that nothing is left.
 int look_at_the_end(Shared& shared) {
   rt_torch_set_policy("data");
   for (const auto& attr : shared.handles) Held::of(attr).free();
-  for (int i = 0; i < 1000 && rt_torch_sync() == 0; ++i) {  // untold failures
+  for (int i = 0; i < 1000 && rt_torch_sync() == 0; ++i) {  // unreported failures
   }
   const auto expect = [&](const char* what, int64_t is, int64_t should) {
     if (is == should) return;
     std::cerr << what << " is " << is << " at the end and not " << should << '\n';
     ++shared.wrong;
   };
-  // A call that is rare in this test frees none of these: a list of handles beyond its room, say.
+  // A leak may come from a rare path of a call, such as a list of handles beyond its capacity.
   expect("pending", rt_torch_pending(), 0);
   expect("live_handles", rt_torch_live_handles(), 0);
   expect("live_bytes", rt_torch_stat("live_bytes"), 0);
   return shared.wrong == 0 ? 0 : 1;
 }
 
-/// Lets the process take 1 GiB more, so that large tensors fail at once.
+/// Limits the process to 1 GiB more, so that large tensors fail at once.
 void limit_memory() {
-  rt_torch_backend();  // libtorch is loaded before
+  rt_torch_backend();  // loads libtorch before the limit
   int64_t pages = 0;
   std::ifstream("/proc/self/statm") >> pages;
   const rlimit room{static_cast<rlim_t>(pages * sysconf(_SC_PAGESIZE) + (int64_t{1} << 30)),
@@ -307,7 +307,7 @@ int run(int64_t calls, int threads, uint64_t seed) {
   shared.folder =
       std::filesystem::temp_directory_path() / ("rt_random_calls." + std::to_string(seed));
   std::filesystem::create_directories(shared.folder);
-  std::filesystem::current_path(shared.folder);  // any text may be taken for a path
+  std::filesystem::current_path(shared.folder);  // any text may become a path
   shared.texts = {"observe",
                   "data",
                   "eager",

@@ -1,8 +1,8 @@
-// stress.cpp -- threads, forks and failures at once, every number checked.
+// stress.cpp -- threads, forks and failures at once; every number is checked.
 //   rt_stress --seconds 600 --threads 4 --seed 7
-// Each thread plays scenes whose numbers are known beforehand. Values pass between threads while
-// they are pending, threads end with work left, batches fail on purpose, children fork off and
-// compute. All arithmetic is exact in f32, so that every number has to be the expected one.
+// Each thread plays scenes with predictable numbers. Pending values pass between threads, threads
+// end with work pending, batches fail on purpose, children fork and compute. All arithmetic is
+// exact in f32, so that numbers must be equal to the expected ones.
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -27,7 +27,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// A value on its way to another thread, with what its elements must be.
+/// A value for another thread, and the expected value of its elements.
 struct Parcel {
   int64_t handle = 0;
   float expected = 0;
@@ -36,7 +36,7 @@ struct Parcel {
 struct Shared {
   Clock::time_point end;
   std::string folder;
-  std::mutex mutex;             ///< of parcels
+  std::mutex mutex;             ///< protects parcels
   std::vector<Parcel> parcels;  ///< pending values of any thread
   std::atomic<int64_t> checked{0}, wrong{0}, failures{0}, forks{0}, ended{0}, scenes{0};
 };
@@ -141,7 +141,7 @@ class Player {
     rt_torch_optimizer_free(model.optimizer);
     rt_torch_torchtensor_free(model.weight);
   }
-  /// The loss is the sum of w * w, whose gradient is 2 w: a step halves the weight.
+  /// The loss is the sum of w * w, whose gradient is 2 w, so that a step halves the weight.
   static void step(Model& model) {
     const int64_t squares = rt_torch_torchtensor_mul(model.weight, model.weight);
     const int64_t loss = rt_torch_torchtensor_sum_tensor(squares);
@@ -161,7 +161,7 @@ class Player {
     expect("train", trained.weight, trained.expected);
     free(trained);
   }
-  /// A step whose data is bad takes nothing away.
+  /// A step with bad data changes nothing.
   void train_on_bad_data() {
     Model trained = model();
     step(trained);
@@ -221,14 +221,14 @@ class Player {
     rt_torch_torchtensor_free(sum);
   }
 
-  /// A thread ends with work that nobody has asked for yet.
+  /// A thread ends with work that no one has forced.
   void leave_a_thread() {
     const uint64_t seed = random_();
     std::thread([this, seed] {
       Player other(shared_, seed);
       other.send();
       other.send();
-      other.chain(false);  // its handle stays: the end of the test counts these
+      other.chain(false);  // its handle stays; the end of the test counts these
       ++shared_.ended;
     }).join();
   }
@@ -299,7 +299,7 @@ int run(int seconds, int threads, uint64_t seed) {
     players.emplace_back([&, i] { Player(shared, seed * 1000 + static_cast<uint64_t>(i)).play(); });
   for (std::thread& player : players) player.join();
   for (const Parcel& parcel : shared.parcels) rt_torch_torchtensor_free(parcel.handle);
-  while (rt_torch_sync() == 0) {  // failures that nobody was told
+  while (rt_torch_sync() == 0) {  // unreported failures
   }
   const int64_t left = rt_torch_live_handles();
   if (left != shared.ended) {

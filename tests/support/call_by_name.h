@@ -15,7 +15,7 @@
 
 namespace rt_test {
 
-// One argument as the ABI passes it; the letter says which member counts.
+// An argument; the letter selects the member in use.
 struct Argument {
   char letter;  // i Int, d Real, I Ints, F Reals, O Out: see kInvokers
   int64_t integer = 0;
@@ -48,7 +48,7 @@ Reply invoke(void* function, std::span<const Argument> arguments) {
   (std::index_sequence_for<A...>());
 }
 
-// The shapes that functions of the ABI come in: result, then arguments. A new shape needs a row.
+// Types of the ABI's functions: result, then arguments. A new type needs a row.
 using Int = int64_t;
 using Real = double;
 using Ints = const int64_t*;
@@ -88,7 +88,7 @@ inline const std::map<std::string, Invoker> kInvokers = {
     {"d:ii", invoke<Real, Int, Int>},
 };
 
-// Lists must outlive the call: they live here, the arguments point at them.
+// A call's arguments, and the lists to which they point.
 struct Call {
   std::vector<Argument> arguments;
   std::vector<std::vector<int64_t>> int_lists;

@@ -1,4 +1,4 @@
-// golden.cpp -- golden cases: from JSON to calls, from replies to comparisons.
+// golden.cpp -- golden cases: JSON to calls, and comparisons of their results.
 #include "tests/support/golden.h"
 
 #include <gtest/gtest.h>
@@ -37,7 +37,7 @@ double to_double(const Json& number) {
 
 }  // namespace
 
-// f32 is kept as the double it widens to: one comparison for both float dtypes.
+// The value of a float element; f32 is stored as double, so that one comparison serves both dtypes.
 double element(const Contents& tensor, size_t i) {
   return std::bit_cast<double>(tensor.attributes[i]);
 }
@@ -110,7 +110,7 @@ Handles make_tensor(const Json& json, Owner& owner) {
   const auto ndim = static_cast<int64_t>(shape.size());
   const int64_t dtype = kDtypeCodes.at(json["dtype"]);
   int64_t handle = 0;
-  if (dtype == 3) {  // the loader's doubles cannot carry every i64
+  if (dtype == 3) {  // the loader's doubles cannot represent every i64
     const std::vector<int64_t> data = json["data"];
     handle = rt_torch_tensor_from_i64_data(data.data(), static_cast<int64_t>(data.size()),
                                            shape.data(), ndim);
@@ -160,7 +160,7 @@ Handles add_argument(Call& call, const Json& argument, Owner& owner, const Names
 
 namespace {
 
-// An operand, or what it was after the first `of` of its view calls, through further ones.
+// An operand, or its result after the first `of` of its view calls, seen through further views.
 int64_t make_looked_at(const Json& look, const std::vector<Handles>& made, Owner& owner) {
   const Handles& steps = made.at(look["arg"].get<size_t>());
   int64_t handle = steps.at(look.value("of", steps.size() - 1));
@@ -269,7 +269,7 @@ bool close(double got, double want, Tolerance tolerance) {
 
 namespace {
 
-// Where only the set of numbers counts: each row of the last dimension in ascending order.
+// Sorts each row of the last dimension, for results that are unordered lists.
 void sort_rows(Contents& tensor) {
   const auto size = static_cast<ptrdiff_t>(tensor.shape.back());
   for (auto row = tensor.attributes.begin(); size > 0 && row != tensor.attributes.end();
@@ -279,7 +279,7 @@ void sort_rows(Contents& tensor) {
     });
 }
 
-// Where the sign of a column is free: each gets the sign that its largest element has in `want`.
+// For columns with free signs: gives each the sign that its largest element has in `want`.
 void align_columns(Contents& tensor, const Contents& want) {
   const size_t columns = static_cast<size_t>(want.shape.back());
   const size_t rows = static_cast<size_t>(want.shape[want.shape.size() - 2]);

@@ -1,5 +1,5 @@
-// golden.h -- the golden cases of tests/golden: reading them, making their calls through the C ABI,
-// comparing with PyTorch's answers. Of the library only rt_torch.h is used.
+// golden.h -- the golden cases of tests/golden: reads them, makes their calls through the C ABI,
+// and compares with PyTorch's results. Only rt_torch.h is used.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -14,45 +14,45 @@ using Handles = std::vector<int64_t>;
 
 // All cases by symbol; parsed once.
 const std::map<std::string, std::vector<Json>>& golden_cases();
-// The cases of one file, as in "training/networks".
+// The cases of one file, for example "training/networks".
 std::vector<Json> golden_file(const std::string& name);
 
-// What a client can look at, and so what must be the same under every policy.
+// A tensor as a client sees it, which must be equal under every policy.
 struct Contents {
   int64_t dtype = -1;
   std::vector<int64_t> shape;
-  std::vector<uint64_t> attributes;  // each element's bits, i32 and i64 sign-extended
+  std::vector<uint64_t> attributes;  // bits of each element; i32 and i64 are sign-extended
 };
 
-// What came out of a case: the reply, and the tensors behind it once they have been read.
+// The result of a case: the reply, and its tensors after they were read.
 struct Outcome {
   bool failed = false;
-  bool failed_late = false;  // the call gave a handle, reading it failed
+  bool failed_late = false;  // the call returned a handle whose read failed
   std::string error;
   double real = 0;
   std::vector<int64_t> integers;  // shapes and counts
   std::vector<Contents> tensors;
-  std::vector<Contents> after;  // what the case looks at besides, once the call is made
+  std::vector<Contents> after;  // tensors that the case reads after the call
 };
 
 enum class ReadOrder { DataFirst, ShapeFirst };
 
-// As the data have it.
+// The tensor that the data expect.
 Contents expected_tensor(const Json& json);
-// As a client sees it; false when the value turns out to have failed.
+// Reads a tensor as a client does; false if its value has failed.
 bool read_tensor(int64_t handle, ReadOrder order, Contents& tensor);
-// Of a tensor of floats.
+// An element of a float tensor.
 double element(const Contents& tensor, size_t i);
 
-// How far a number may be from PyTorch's.
+// Tolerated difference from PyTorch's number.
 struct Tolerance {
   double relative, absolute;
 };
-// torch.testing.assert_close's.
+// That of torch.testing.assert_close.
 Tolerance default_tolerance(int64_t dtype);
 bool close(double got, double want, Tolerance tolerance);
 
-// Frees what a case made, in the order in which it was made.
+// Owns handles of a case, and frees them in the order of their creation.
 class Owner {
  public:
   Owner() = default;
@@ -60,7 +60,7 @@ class Owner {
   Owner& operator=(const Owner&) = delete;
   ~Owner() { release(); }
   int64_t keep(int64_t handle);
-  // All but `kept`, which stays its own.
+  // Frees all but `kept`, which it still owns.
   void release(int64_t kept = 0);
 
  private:
@@ -68,20 +68,20 @@ class Owner {
 };
 
 struct Call;
-// The tensor last, before it what its view calls were applied to.
+// The tensor, after the tensors to which its view calls were applied.
 Handles make_tensor(const Json& json, Owner& owner);
-// Handles by the names that a case gives them.
+// Handles by their names in a case.
 using Names = std::map<std::string, int64_t>;
-// What make_tensor gives where the argument is a tensor of its own.
+// Adds an argument; for a tensor returns the handles of make_tensor.
 Handles add_argument(Call& call, const Json& argument, Owner& owner, const Names& names = {});
 
-// A case between its recording and its reading; several may be under way at once.
+// A case that is recorded, then read; several may be active at once.
 class Run {
  public:
   explicit Run(const Json& one) : one_(one), expect_(one["expect"]) {}
 
   void record();
-  // Not those that the case looks at afterwards.
+  // Frees operands, except those that the case reads after the call.
   void drop_operands();
   void read(ReadOrder order);
   void release();
@@ -98,11 +98,10 @@ class Run {
   Outcome outcome_;
 };
 
-// Against what the case expects: differences are failures of the running test.
+// Compares with the case's expectation; differences become failures of the running test.
 void compare(const Outcome& got, const Json& one);
 
-// Bit for bit, but that NaNs count as one value: which of its bit patterns comes out is the
-// processor's affair.
+// True for equal bits. All NaNs are equal, because their bits depend on the processor.
 bool same(const Outcome& left, const Outcome& right);
 
 }  // namespace rt_test

@@ -1,4 +1,4 @@
-// golden_calls.cpp -- golden cases of many calls: from JSON to calls, comparing with PyTorch.
+// golden_calls.cpp -- golden cases of many calls: JSON to calls, and comparisons with PyTorch.
 #include "tests/support/golden_calls.h"
 
 #include <gtest/gtest.h>

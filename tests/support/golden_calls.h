@@ -1,4 +1,4 @@
-// golden_calls.h -- golden cases of many calls: tensors by their names, and the calls over them.
+// golden_calls.h -- golden cases of many calls, with named tensors.
 #pragma once
 #include <string>
 
@@ -6,19 +6,19 @@
 
 namespace rt_test {
 
-// Tensors under the names that a case has for them. What it made is freed with it.
+// Named tensors of a case; frees those that it created.
 class Scope {
  public:
-  // Names of `outer` are known here too.
+  // Inherits the names of `outer`.
   explicit Scope(const Scope* outer = nullptr) {
     if (outer != nullptr) names_ = outer->names_;
   }
   void make(const Json& tensors);
   void call(const Json& calls);
   int64_t operator[](const std::string& name) const { return names_.at(name); }
-  // These names, in their order.
+  // The handles of these names.
   Handles all(const Json& names) const;
-  // Gives back what was made here but for `kept`.
+  // Frees handles created here, except `kept`.
   void free(int64_t kept = 0) { owner_.release(kept); }
   int64_t keep(int64_t handle) { return owner_.keep(handle); }
 
@@ -27,7 +27,7 @@ class Scope {
   Names names_;
 };
 
-// Differences of what is behind the handle from `factor` times the expected are failures of the
+// Compares the tensor with `factor` times the expected one; differences become failures of the
 // running test.
 void expect_tensor(int64_t handle, const Json& expected, Tolerance tolerance, double factor = 1);
 

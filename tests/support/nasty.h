@@ -1,4 +1,4 @@
-// nasty.h -- calls with what no program should pass, by the parameters that rt_torch.json names.
+// nasty.h -- calls with invalid arguments, made from the parameters in rt_torch.json.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -12,15 +12,15 @@
 
 namespace rt_test {
 
-/// Integers and pointers travel in one sort of register and doubles in another, so one type of
-/// function calls them all: each takes what it declares and does not see the rest.
+/// Integers and pointers use one kind of register and doubles another, so that one function type
+/// can call every function: each reads only the registers that it declares.
 using AnyCall = int64_t (*)(int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t,
                             int64_t, int64_t, int64_t, int64_t, double, double, double);
 
-/// The same in all places of a kind.
+/// Values for all parameters, by kind.
 struct Nasty {
   int64_t handle, integer;
-  size_t list;  ///< which of the lists that the flavor has for this
+  size_t list;  ///< index of one of the flavor's lists
   double real;
 };
 
@@ -39,7 +39,7 @@ class NastyCall {
   size_t size_ = 0;
 };
 
-/// The arguments of a row; `add_list(call, nasty)` adds a list as the flavor takes it.
+/// The arguments of a row. `add_list(call, nasty)` adds a list as the flavor passes it.
 template <class AddList>
 NastyCall nasty_call(const nlohmann::json& row, const Nasty& nasty, const AddList& add_list) {
   NastyCall call;
@@ -54,13 +54,13 @@ NastyCall nasty_call(const nlohmann::json& row, const Nasty& nasty, const AddLis
       call.add(nasty.integer == 7 ? nullptr : "no/such/thing");
     else if (kind == "Doubles" || kind == "Int64s" || kind == "Int64Out" || kind == "DoubleOut" ||
              kind == "FloatOut" || kind == "VoidOut")
-      call.add(nullptr);  // room for what? the length beside it says: nobody could know
+      call.add(nullptr);  // the length beside it may be wrong, which no library could notice
     else call.add(nasty.integer);
   }
   return call;
 }
 
-/// Every combination; `live` are handles of things that are there.
+/// Every combination; `live` are valid handles.
 inline std::vector<Nasty> nasty_values(std::vector<int64_t> live, size_t lists) {
   live.insert(live.end(), {0, -1, INT64_MAX, INT64_MIN, int64_t{1} << 52});
   constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
@@ -72,7 +72,7 @@ inline std::vector<Nasty> nasty_values(std::vector<int64_t> live, size_t lists) 
   return all;
 }
 
-/// The calls of a flavor, as rt_torch.json has them.
+/// The calls of a flavor in rt_torch.json.
 inline std::vector<nlohmann::json> rows_of_flavor(const std::string& flavor) {
   std::ifstream file(source_dir() + "/frontend_abi/rt_torch.json");
   std::vector<nlohmann::json> rows;
@@ -84,12 +84,12 @@ inline std::vector<nlohmann::json> rows_of_flavor(const std::string& flavor) {
   return rows;
 }
 
-/// Whether a handle of 0 says that the call failed: a gradient may be none.
+/// False where handle 0 is a valid result: a tensor may have no gradient.
 inline bool zero_is_failure(const nlohmann::json& row) {
   return row["symbol"].get<std::string>() != "rt_torch_autograd_grad";
 }
 
-/// Whether a call may free a thing that is there: the tests want to use it again.
+/// True if a call may free the valid handles, which the tests use again.
 inline bool frees(const nlohmann::json& row) {
   return row["symbol"].get<std::string>().find("free") != std::string::npos;
 }

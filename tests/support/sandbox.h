@@ -1,4 +1,4 @@
-// sandbox.h -- a kernel that refuses, as a container's may.
+// sandbox.h -- makes the kernel refuse a system call, as a container may.
 #pragma once
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -9,11 +9,11 @@
 
 namespace rt_test {
 
-/// From here on the kernel refuses this system call with that error, to the calling thread and to
-/// those that it starts. False where it takes no filter.
+/// The kernel refuses this system call with `error` from now on, to the calling thread and to
+/// threads that it starts. Returns false if the kernel accepts no filter.
 inline bool refuse(uint32_t call, uint32_t error) {
   sock_filter program[] = {
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),  // the number of the call
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),  // the system call's number
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),

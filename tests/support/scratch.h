@@ -1,4 +1,4 @@
-// scratch.h -- a folder of a test's own, and programs that run in it, each a process of its own.
+// scratch.h -- a folder per test, and programs that run in it as processes.
 #pragma once
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -15,7 +15,7 @@ namespace rt_test {
 
 namespace fs = std::filesystem;
 
-/// How a program ended and what it wrote.
+/// A program's exit status and output.
 struct Outcome {
   int code;  ///< 124: it took too long
   std::string out, err;
@@ -26,7 +26,7 @@ class Scratch : public testing::Test {
   using Environment = std::map<std::string, std::string>;
 
   void SetUp() override {
-    // Nothing that the caller's environment says may reach the programs.
+    // The caller's environment must not affect the programs.
     for (const char* variable :
          {"RT_TORCH_BACKEND", "RT_TORCH_LIBTORCH", "RT_TORCH_DEBUG", "RT_TORCH_THREADS",
           "RT_TORCH_POLICY", "RT_TORCH_DEVICE", "RT_TORCH_TRACE", "RT_TORCH_DUMP",

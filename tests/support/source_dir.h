@@ -1,6 +1,6 @@
-// source_dir.h -- where tests find their data.
+// source_dir.h -- the root of the sources, where tests find their data.
 #pragma once
 #include <string>
 
-/// The root of the sources. One file knows it, so that checkouts share what a compiler cache holds.
+/// Defined in one file, so that other objects of several checkouts can share a compiler cache.
 std::string source_dir();

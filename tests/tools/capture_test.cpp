@@ -1,4 +1,4 @@
-// capture_test.cpp -- what RT_TORCH_DUMP and RT_TORCH_DUMP_INPUTS write, seen from outside.
+// capture_test.cpp -- files that RT_TORCH_DUMP and RT_TORCH_DUMP_INPUTS write, as a user sees them.
 #include "files/safetensors.h"
 #include "graph/dump/dump.h"
 #include "tests/tools/rig.h"
@@ -37,7 +37,7 @@ TEST_F(DumpTool, InputsLieBesideTheBatchUnderTheirNames) {
   EXPECT_EQ(read.inputs, "batch-" + to_string(key_of(read.batch)) + ".safetensors");
   const rt::files::Safetensors file((folder() / "dumps" / read.inputs).string());
   ASSERT_EQ(file.tensors().size(), 3u);
-  // The first is a transpose: its elements are in row-major order there, its strides in the dump.
+  // The first is a transpose: the file has its elements in row-major order, the dump its strides.
   std::vector<double> elements(6);
   file.read(file.at("%0"), elements.data());
   EXPECT_THAT(elements, ElementsAre(0.1, 0.7, -2.5, 1.1, 3.25, -0.3));
@@ -54,7 +54,7 @@ TEST_F(DumpTool, AFailureLeavesTheLastEightBatches) {
     SCOPED_TRACE(found[i]);
     EXPECT_EQ(found[i].find("dumps/failure-1/" + std::to_string(i + 1) + '-'), 0u);
     const rt::Dump read = rt::read_dump(Scratch::read(folder() / found[i]));
-    // The client's loop notes its count as the line.
+    // The client uses its loop's count as the line.
     ASSERT_FALSE(read.locations.empty());
     EXPECT_EQ(read.locations.back(), "fail.spl:" + std::to_string(5 + i));
     const bool last = i == 7;
@@ -66,7 +66,7 @@ TEST_F(DumpTool, AFailureLeavesTheLastEightBatches) {
     }
   }
   EXPECT_FALSE(fs::exists(folder() / "dumps/failure-2"));
-  // The next process does not write over it.
+  // A second process must not overwrite it.
   client("fail");
   EXPECT_EQ(files("dumps/failure-2", ".json").size(), 8u);
 }
@@ -76,13 +76,13 @@ TEST_F(DumpTool, AFolderThatCannotBeMadeIsToldAndDoesNoHarm) {
   const Outcome outcome = client("work", {{"RT_TORCH_DUMP", "dumps"}, {"RT_TORCH_DEBUG", "1"}});
   EXPECT_EQ(outcome.code, 0);
   EXPECT_THAT(outcome.err, HasSubstr("rt_torch: RT_TORCH_DUMP: "));
-  // The user asked for dumps, so the failure is told once, without debugging too.
+  // The user asked for dumps, so that the failure is reported once, also without debugging.
   const std::string told = client("work").err;
   EXPECT_THAT(told, HasSubstr("rt_torch: RT_TORCH_DUMP: "));
   EXPECT_EQ(std::count(told.begin(), told.end(), '\n'), 1) << told;
 }
 
-/// The batches of a whole suite, as they lie in files: text and JSON read back to the same key.
+/// Batches of a whole suite: text and JSON of each are read back with an equal key.
 TEST_F(DumpTool, BatchesOfASuiteReadBack) {
   const Outcome suite = run(RT_TEST_SUITE, {"--gtest_brief=1"},
                             {{"RT_TORCH_DUMP", "dumps"},

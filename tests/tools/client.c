@@ -1,4 +1,4 @@
-/* client.c -- a program whose batches the dump tool is tried on: `client work|nan|fail|shapes`. */
+/* client.c -- a program that makes batches for the dump tool: `client work|nan|fail|shapes`. */
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,7 +30,7 @@ static void print_and_free(int64_t tensor) {
   rt_torch_torchtensor_free(tensor);
 }
 
-/* One batch, whose inputs are a view by strides, a matrix, indices and a scalar; one root. */
+/* One batch with one root; its inputs are a strided view, a matrix and indices; it has a scalar. */
 static int work(void) {
   const double a[6] = {0.1, -2.5, 3.25, 0.7, 1.1, -0.3}, b[4] = {0.3, 1.7, -0.9, 2.2};
   int64_t kept = matrix(a, 2, 3), other = matrix(b, 2, 2), rows = indices(2, 0);
@@ -55,7 +55,7 @@ static int work(void) {
   return report();
 }
 
-/* A logarithm of a negative number, in the third node. */
+/* The third node computes the logarithm of a negative number. */
 static int make_nan(void) {
   const double a[4] = {0.5, 2, -1, 4};
   int64_t data = matrix(a, 2, 2), shifted, doubled, logarithm, sum;
@@ -74,7 +74,7 @@ static int make_nan(void) {
   return report();
 }
 
-/* Ten batches that differ in their shapes, and then one with an index that there is not. */
+/* Ten batches of different shapes, then one with an index out of range. */
 static int fail(void) {
   const double a[24] = {0};
   int64_t rows = indices(1, 9), size;
@@ -94,7 +94,7 @@ static int fail(void) {
   return report();
 }
 
-/* The same work twice, on other shapes. */
+/* The work twice, with different shapes. */
 static int shapes(void) {
   const double a[6] = {1, 2, 3, 4, 5, 6};
   int64_t columns;

@@ -1,4 +1,4 @@
-// commands_test.cpp -- every subcommand of the dump tool on dumps of a real program.
+// commands_test.cpp -- every subcommand of the dump tool, on dumps of a real program.
 #include <cstring>
 
 #include "files/safetensors.h"
@@ -14,7 +14,7 @@ using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
 
-/// The client prints all bits of what it read.
+/// Numbers that the client printed with all bits.
 std::vector<double> printed(const std::string& out) {
   std::vector<double> numbers;
   for (const char* at = out.c_str(); *at;) {
@@ -93,7 +93,7 @@ TEST_F(DumpTool, RandomInputsAreTheSameEachTimeAndKeepTheRanges) {
   EXPECT_EQ(random("1"), random("1"));
   EXPECT_NE(random("1").substr(random("1").find("output")),
             random("2").substr(random("2").find("output")));
-  // Rows 0 to 2 are all there are: any other index would fail.
+  // Only rows 0 to 2 exist, so that any other index would fail.
   for (const char* seed : {"3", "4", "5", "6", "7", "8"})
     EXPECT_THAT(random(seed), HasSubstr("index_select")) << seed;
   client_with_inputs("nan");
@@ -197,7 +197,7 @@ TEST_F(DumpTool, StatisticsCountWorkAndMemory) {
               AllOf(HasSubstr("2 inputs, 23.4 KiB; 0 scalars\n"),
                     HasSubstr("5 nodes, 23.4 KiB of results; 1 node is a view and no work\n"),
                     HasSubstr("1 root, 4 B\n"),
-                    // The product and its relu, and later relu and exp: two at a time.
+                    // Two results live at a time: product and relu, then relu and exp.
                     HasSubstr("peak memory 39.1 KiB: the inputs and 15.6 KiB of results, at\n"),
                     ContainsRegex("matmul +1 +31.2 KiB +200.00 k\n"),
                     ContainsRegex("relu +1 +15.6 KiB +2.00 k\n"), ContainsRegex("all +5 "),

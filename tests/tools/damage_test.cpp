@@ -1,4 +1,4 @@
-// damage_test.cpp -- dumps and their inputs, cut and with bits turned: an Error or a run, no more.
+// damage_test.cpp -- dumps and inputs, truncated or with flipped bits, give an Error or a run.
 #include <random>
 
 #include "graph/error.h"
@@ -8,7 +8,7 @@
 namespace rt_test {
 namespace {
 
-/// Everything that the tool does with a dump before it tells of it.
+/// Everything that the tool does with a dump before it prints.
 void use(const std::string& path) {
   using namespace rt::tool;
   try {
@@ -35,7 +35,7 @@ class DamagedDump : public DumpTool {
     inputs_path_ = (folder() / files("dumps", ".safetensors")[0]).string();
     inputs_ = Scratch::read(inputs_path_);
   }
-  /// Beside its inputs.
+  /// Uses a dump that lies beside its inputs.
   void use_text(const std::string& text) {
     const fs::path path = fs::path(inputs_path_).parent_path() / "damaged";
     write(path, text);
@@ -84,14 +84,14 @@ TEST_F(DamagedDump, InputsCutOrTurned) {
   }
 }
 
-/// The process itself, on a few.
+/// Runs the tool itself on a few truncated dumps.
 TEST_F(DamagedDump, TheToolEndsWithAnErrorThatNamesTheFile) {
   for (const char* command : {"run", "nan", "stats"})
     for (size_t size = 1; size < json_.size(); size += json_.size() / 6) {
       write(folder() / "cut.json", json_.substr(0, size));
       const Outcome outcome = tool({command, "cut.json", "--backend", "reference"});
       EXPECT_EQ(outcome.code, 2) << command << ' ' << size;
-      if (std::string(command) != "stats") {  // which has no backend
+      if (std::string(command) != "stats") {  // stats opens no backend
         EXPECT_THAT(outcome.err, testing::StartsWith("rt_graph_dump: cut.json: "));
       }
     }

@@ -1,4 +1,4 @@
-// rig.h -- the client's dumps, and the tool run on them.
+// rig.h -- runs a client that writes dumps, and the tool on them.
 #pragma once
 #include <gmock/gmock.h>
 
@@ -10,7 +10,7 @@ namespace rt_test {
 
 class DumpTool : public Scratch {
  protected:
-  /// Runs the client with its dumps in dumps/, inputs included where it says so.
+  /// Runs the client, by default with dumps in dumps/.
   Outcome client(const std::string& what, Environment environment = {{"RT_TORCH_DUMP", "dumps"}}) {
     environment.emplace("RT_TORCH_BACKEND", "reference");
     environment.emplace("RT_TORCH_THREADS", "1");
@@ -23,7 +23,7 @@ class DumpTool : public Scratch {
     return run(RT_TEST_TOOL, arguments, {});
   }
 
-  /// The files below a folder whose names end so, sorted, relative to the test's own folder.
+  /// Sorted paths of files below a folder whose names end so, relative to the test's folder.
   std::vector<std::string> files(const std::string& below, const std::string& end) const {
     std::vector<std::string> found;
     if (!fs::exists(folder() / below)) return found;
@@ -33,7 +33,7 @@ class DumpTool : public Scratch {
     std::ranges::sort(found);
     return found;
   }
-  /// The one dump that the client wrote.
+  /// The only dump that the client wrote.
   std::string dump() const {
     const auto found = files("dumps", ".json");
     EXPECT_EQ(found.size(), 1u);

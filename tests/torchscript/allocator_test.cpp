@@ -1,4 +1,4 @@
-// allocator_test.cpp -- libtorch's host tensors from recycled blocks, and who gets which back.
+// allocator_test.cpp -- libtorch's host tensors in recycled blocks, and the owners of these.
 #include "executor/torchscript/allocator.h"
 
 #include <ATen/ATen.h>
@@ -11,13 +11,13 @@
 namespace rt::torchscript {
 namespace {
 
-/// Numbers of floats: at the edges of the sizes that blocks have, small and big.
+/// Counts of floats at the limits of small and large size classes.
 const int64_t kCounts[] = {1, 64, 65, 256, 1000, 16384, 16385, 1 << 20};
 
 class PooledMemoryOf : public testing::TestWithParam<int64_t> {};
 INSTANTIATE_TEST_SUITE_P(Floats, PooledMemoryOf, testing::ValuesIn(kCounts));
 
-#if !defined(__SANITIZE_ADDRESS__)  // under which nothing is recycled
+#if !defined(__SANITIZE_ADDRESS__)  // it recycles nothing
 TEST_P(PooledMemoryOf, IsUsedAgainByTheNextOfItsSize) {
   const PooledMemory pooled;
   const void* first = at::zeros({GetParam()}).data_ptr();
@@ -53,11 +53,11 @@ TEST_P(PooledMemoryOf, MayOutliveItsScopeAndItsThread) {
 }
 
 TEST_P(PooledMemoryOf, IsGivenBackWithoutItsDataPtrToo) {
-  const PooledMemory first;  // so that the allocator is ours from here on
+  const PooledMemory first;  // installs our allocator
   c10::Allocator* const allocator = c10::GetCPUAllocator();
   const size_t bytes = static_cast<size_t>(GetParam()) * 4;
   void* outside = nullptr;
-  std::thread([&] { outside = allocator->raw_allocate(bytes); }).join();  // no scope lives there
+  std::thread([&] { outside = allocator->raw_allocate(bytes); }).join();  // without a PooledMemory
   void* const inside = allocator->raw_allocate(bytes);
   std::memset(inside, 1, bytes);
   std::memset(outside, 2, bytes);

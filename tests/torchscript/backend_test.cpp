@@ -1,4 +1,4 @@
-// backend_test.cpp -- the libtorch backend by itself: what goes in and out, in which forms.
+// backend_test.cpp -- the libtorch backend without an engine: rows, layouts, programs, scripts.
 #include <gmock/gmock.h>
 #include <torch/script.h>
 
@@ -16,8 +16,8 @@ namespace {
 
 using testing::HasSubstr;
 
-/// Deterministic operands for a batch's inputs that no row refuses: numbers between 0 and 1, bools
-/// of both kinds, indices 0.
+/// Deterministic inputs that no row refuses: numbers between 0 and 1, bools of both values, indices
+/// 0.
 std::vector<BufferRef> inputs_of(Rig& rig, const Batch& batch) {
   std::vector<BufferRef> inputs;
   for (uint32_t value = 0; value < batch.values.size(); ++value) {
@@ -71,15 +71,15 @@ TEST_P(RunOfRow, IsAModuleThatLoadsAndGivesTheSame) {
   const BufferRef wanted = rig.run({rig.batch.roots[0]});
   std::istringstream archive(rig.backend->script(rig.batch, ScriptForm::Module));
   torch::jit::Module module = torch::jit::load(archive);
-  std::vector<c10::IValue> arguments;  // the scalars keep their recorded values
+  std::vector<c10::IValue> arguments;  // scalars keep their recorded values
   for (const BufferRef& input : rig.inputs) arguments.push_back(torchscript::tensor_over(*input));
   const at::Tensor got = module.forward(arguments).toTensor();
   EXPECT_TRUE(at::allclose(got, torchscript::tensor_over(*wanted), 0, 0, /*equal_nan=*/true))
       << got;
 }
 
-// What libtorch's own functions make of these may depend on the processor (oneDNN's gelu of an
-// infinity does), so that no golden case has it.
+// Results may depend on the processor (oneDNN's gelu of an infinity does), so that no golden case
+// has them.
 TEST(Backend, EdgesAreWhatTheSameLibtorchMakesOfThem) {
   using Function = at::Tensor (*)(const at::Tensor&);
   const auto gelu = [](const at::Tensor& x) { return at::gelu(x); };
@@ -99,7 +99,7 @@ TEST(Backend, EdgesAreWhatTheSameLibtorchMakesOfThem) {
                                                {Op::GeluBackward, gelu_slope}};
   constexpr double kEdges[] = {NAN,   INFINITY, -INFINITY, 0.,    -0.,  1e-45, -1e-45, 1e-39,
                                1e-20, -1e-20,   1e19,      -1e19, 3e38, -3e38, 90,     -90};
-  // One element, a vector's worth or several, and a rest.
+  // One element, and fewer, as many and more than a vector holds.
   for (const int64_t count : {1, 5, 16, 37}) {
     std::vector<float> values(static_cast<size_t>(count));
     for (size_t i = 0; i < values.size(); ++i)
@@ -175,7 +175,7 @@ TEST(Backend, LongBatchesAreSeveralGraphs) {
   const uint32_t steps = 5000;
   rig.batch = chain(steps);
   rig.inputs = {rig.buffer<float>(std::vector<int64_t>{2}, {1, -2})};
-  // A value of the first graph that the last one needs as well.
+  // The last graph reads a value of the first one.
   const uint32_t both[] = {rig.batch.steps[10].result, rig.batch.roots[0]};
   const std::vector<int64_t> sizes = {2};
   rig.batch.roots.push_back(rig.batch.add_step(Op::Sub, both, {}, DType::F32, {}, sizes));
@@ -267,7 +267,7 @@ TEST(Backend, ARunThatFailedGivesItsRandomNumbersBack) {
   EXPECT_EQ(draw(), first);
 }
 
-// With a column-major operand too, which is drawn in the order of its memory.
+// A column-major operand is drawn in the order of its memory.
 TEST(Backend, DropoutIsAProductWithItsMaskAndTheReferences) {
   std::vector<float> numbers(35);
   for (size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<float>(i) - 17.5f;

@@ -1,4 +1,4 @@
-// cuda_test.cpp -- what only a machine with a CUDA device can show; skipped elsewhere.
+// cuda_test.cpp -- tests that need a CUDA device; skipped without one.
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 
@@ -26,7 +26,7 @@ class Cuda : public testing::Test {
     rig_.backend->to_host(buffer, DType::F32, out.data());
     return out;
   }
-  /// One input, then `op` of it and itself, `steps` times, all on the input's device.
+  /// Applies `op` to the last value and itself `steps` times, on the device of the only input.
   Batch chain(Op op, int steps, const Buffer& input) {
     Batch batch;
     uint32_t last = batch.add_input(input.dtype(), input.device(), input.sizes());

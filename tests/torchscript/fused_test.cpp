@@ -1,4 +1,4 @@
-// fused_test.cpp -- groups as operators of libtorch's graphs, against the same graphs without them.
+// fused_test.cpp -- compares libtorch's graphs with fused groups with graphs without them.
 #include <thread>
 
 #include "executor/libtorch/libtorch.h"
@@ -9,7 +9,7 @@ namespace {
 
 using Floats = std::vector<float>;
 
-/// A product between two groups, one of which has a sum and takes a transposed operand.
+/// A product between two groups; one group has a sum and a transposed operand.
 std::vector<Value> build(Rig& rig) {
   Floats numbers(70 * 70);
   for (size_t i = 0; i < numbers.size(); ++i) numbers[i] = std::sin(static_cast<float>(i));
@@ -32,7 +32,7 @@ TEST(Fused, GroupsGiveWhatSingleOperatorsGive) {
     const auto program = rig.backend->compile(rig.batch);
     EXPECT_EQ(program->fused().groups, fuse ? 2 : 0);
     EXPECT_EQ(program->fused().steps, fuse ? 6 : 0);
-    for (int run = 0; run < 2; ++run) {  // the second with what the first has left behind
+    for (int run = 0; run < 2; ++run) {  // the second run finds the state that the first one left
       results[fuse].clear();
       std::vector<BufferRef> roots(rig.batch.roots.size());
       program->run(rig.inputs, rig.batch.scalars, roots);
@@ -71,7 +71,7 @@ TEST(Fused, ResultsLieOverInputsThatOnlyTheProgramHas) {
   });
 }
 
-/// Small products and sums go to memory that every run of the program has; what leaves does not.
+/// A program owns memory for small products and sums, but not for those that leave it as roots.
 TEST(Fused, PlannedMemoryIsOfOneRun) {
   MemoryCount memory;
   Rig rig(make_libtorch_backend(memory, 1, ""));
@@ -80,7 +80,7 @@ TEST(Fused, PlannedMemoryIsOfOneRun) {
   const Value x = rig.input({8, 8}, numbers);
   const Value first = rig.step(Op::Matmul, {x, x}), second = rig.step(Op::Matmul, {first, x});
   const Value third = rig.step(Op::Matmul, {second, first});
-  const Value seen = rig.step(Op::Matmul, {third, x});  // its view leaves
+  const Value seen = rig.step(Op::Matmul, {third, x});  // a view of it is a root
   const Value sums = rig.step(Op::SumDim, {third}, {1, 0});
   for (const Value root : {third, rig.step(Op::T, {seen}), rig.step(Op::Relu, {sums})})
     rig.batch.roots.push_back(root.id);
@@ -101,11 +101,11 @@ TEST(Fused, PlannedMemoryIsOfOneRun) {
   const auto program = rig.backend->compile(rig.batch);
   const auto without = make_libtorch_backend(memory, 1, "", {.reuse = false});
   const auto plain = without->compile(rig.batch);
-  EXPECT_GT(program->bytes(), plain->bytes());  // the memory is the program's
+  EXPECT_GT(program->bytes(), plain->bytes());  // the program owns the memory
   const auto once = run(*program, 1), twice = run(*program, 2);
   EXPECT_EQ(bytes(once), bytes(run(*plain, 1)));
   EXPECT_EQ(bytes(twice), bytes(run(*plain, 2)));
-  // Runs at the same time do not share it.
+  // Concurrent runs must not share it.
   std::vector<std::thread> threads;
   for (int i = 1; i <= 4; ++i)
     threads.emplace_back([&, i] {

@@ -1,5 +1,5 @@
-// gradients_test.cpp -- what only gradients record, on libtorch: expanded values, additions by
-// index, the operators of our own.
+// gradients_test.cpp -- rows that only gradients record, on libtorch: expanded values, additions by
+// index, our own operators.
 #include <ATen/ATen.h>
 
 #include "executor/torchscript/operators.h"
@@ -83,7 +83,7 @@ TEST(EigBackward, TakesValuesThatAreComplex) {
   const at::Tensor eye = at::eye(2);
   EXPECT_TRUE(
       at::allclose(torchscript::eig_backward(grads, many), at::stack({eye * 2, eye * 4}), 0, 1e-5));
-  // In the order in which eig gives the values.
+  // Weights follow the order in which eig returns the values.
   const at::Tensor self = matrix({2, 1, 0, -1, 3, 4, .5, -2, 1}).set_requires_grad(true);
   const at::Tensor weights = at::tensor(std::vector<double>{1, 2, 5});
   at::real(std::get<0>(at::linalg_eig(self))).mul(weights).sum().backward();

@@ -1,5 +1,5 @@
-// host_state_test.cpp -- PyTorch in the same process: its random numbers and its number of threads
-// are its own, and ours are ours.
+// host_state_test.cpp -- PyTorch in the same process has its own random numbers and thread count,
+// and so have we.
 #include <ATen/Context.h>
 #include <ATen/Functions.h>
 #include <ATen/Parallel.h>
@@ -15,7 +15,7 @@ std::vector<float> numbers(const at::Tensor& tensor) {
   return {tensor.const_data_ptr<float>(), tensor.const_data_ptr<float>() + tensor.numel()};
 }
 
-/// Draws by all ops that draw, step by step and compiled.
+/// Runs all random ops, step by step and compiled.
 void draw_much(Backend& backend) {
   for (const Op op : {Op::Rand, Op::Randn, Op::Dropout, Op::DropoutMask}) {
     Batch batch;

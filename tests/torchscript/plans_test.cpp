@@ -1,4 +1,4 @@
-// plans_test.cpp -- the op table against the schemas of the linked libtorch.
+// plans_test.cpp -- compares the op table with the schemas of the linked libtorch.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/jit/ir/ir.h>
@@ -27,7 +27,7 @@ TEST_P(PlanOfRow, LowersToTheOverloadThatItNames) {
     const bool running = purpose == Purpose::Running;
     const auto wanted =
         operator_name(!running                       ? GetParam()->rules.aten
-                      : GetParam()->op == Op::Matmul ? "aten::mm"  // of matrices
+                      : GetParam()->op == Op::Matmul ? "aten::mm"  // for matrices
                                                      : plan_of(GetParam()->op).name);
     const Part part = lower(batch, 0, 1, purpose);
     part.graph->lint();
@@ -37,7 +37,7 @@ TEST_P(PlanOfRow, LowersToTheOverloadThatItNames) {
     });
     ASSERT_NE(node, nodes.end()) << *part.graph;
     const auto& schema = node->schema();
-    // A scalar that is a number takes the overload for numbers.
+    // A numeric scalar selects the overload for numbers.
     const bool number = purpose == Purpose::Reading && !part.further.empty();
     EXPECT_TRUE(schema.overload_name() == wanted.overload_name ||
                 (number && schema.overload_name() == "Scalar"))
@@ -46,7 +46,7 @@ TEST_P(PlanOfRow, LowersToTheOverloadThatItNames) {
   }
 }
 
-/// Where only another step takes the result.
+/// A result that only another step reads may be planned.
 TEST_P(PlanOfRow, WritesToPlannedMemoryByTheOverloadForThat) {
   Batch batch = test::sample(*GetParam());
   const uint32_t root = batch.roots[0];
@@ -82,7 +82,7 @@ TEST_P(PlanOfRow, LowersForCudaWithWhatCudaWouldNotSurviveChecked) {
   const std::string text = part.graph->toString(false);
   EXPECT_EQ(text.find("cpu"), std::string::npos) << text;
   const torch::jit::Code code(part.graph, "compiles");
-  // What can fail and takes integers indexes by them.
+  // Rows that can fail and take integers use these as indices.
   const bool indexes =
       GetParam()->rules.fails && std::ranges::any_of(batch.values, [](const Batch::Item& item) {
         return item.dtype == DType::I64;
@@ -153,7 +153,7 @@ TEST(CheckRange, NamesTheElementThatIsOut) {
             "7 is out of range: from 0 to 4 is allowed");
   EXPECT_NE(message(at::tensor(std::vector<double>{0, 1.5}), 0, 1), "");
   EXPECT_NE(message(at::tensor(std::vector<double>{std::nan("")}), 0, 1), "");
-  // As f32, in which a double scalar would compare, these two are one number.
+  // As f32, the type of the comparison with a double, both would be equal.
   EXPECT_NE(message(at::tensor(std::vector<int64_t>{16777217}), 0, 16777216), "");
 }
 

@@ -1,4 +1,4 @@
-// rig.h -- the libtorch backend by itself.
+// rig.h -- the libtorch backend without an engine.
 #pragma once
 #include <memory>
 
@@ -6,7 +6,7 @@
 
 namespace rt::test {
 
-/// By default without fusion: libtorch's own kernels run.
+/// Fusion is off by default, so that libtorch's own kernels run.
 inline std::unique_ptr<Backend> libtorch(Optimizations use = {.fuse = false}, int threads = 1) {
   static MemoryCount memory;
   return make_libtorch_backend(memory, threads, "", use);

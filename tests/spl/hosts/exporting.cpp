@@ -1,5 +1,5 @@
-// exporting.cpp -- a host with the Simple runtime. Its memory is not malloc's: what it gives out
-// lies behind a mark, so that nobody else can free it or let it grow.
+// exporting.cpp -- a host with the Simple runtime. A mark precedes its memory, so that only the
+// host itself can free it or let it grow.
 #include "tests/spl/hosts/host.h"
 
 #include <cstdio>
@@ -86,7 +86,7 @@ SplArray* spl_array_new_i64(void) {
 }
 SplArray* spl_array_push(SplArray* array, SplValue value) { return rt_test::push(array, value); }
 
-/// This one has nowhere to return a moved array to: only the elements move.
+/// Cannot return a moved array, so that it moves only the elements.
 void spl_array_push_i64(SplArray* array, int64_t number) {
   if (array->len == array->cap) {
     array->cap *= 2;

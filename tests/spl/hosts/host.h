@@ -1,5 +1,5 @@
-// host.h -- the program that opens libspl_torch.so, as its tests see it. There are two: one exports
-// the functions of the Simple runtime, one exports nothing.
+// host.h -- the tests' view of the program that opens libspl_torch.so. There are two such hosts:
+// one exports the functions of the Simple runtime, one exports nothing.
 #pragma once
 #include <cstdint>
 
@@ -7,17 +7,17 @@
 
 namespace rt_test {
 
-/// What the host has given out and not taken back.
+/// Counts of the lists and texts that the host has allocated.
 struct HostMemory {
   int64_t lists = 0, texts = 0;
 };
-/// nullptr where the host exports nothing.
+/// nullptr if the host exports nothing.
 const HostMemory* host_memory();
-/// The host does this whenever it makes a list or a text for the library; NULL: nothing.
+/// Sets a function that the host calls when it makes a list or text for the library, or NULL.
 void when_it_makes(void (*hook)());
 
-/// The host's own arrays and texts, which it makes and takes back as its runtime does. Taking back
-/// what is of other memory ends the program.
+/// The host's own lists and texts, made and released as its runtime does. Releasing other memory
+/// aborts.
 SplArray* new_list();
 SplArray* push(SplArray* list, SplValue value);
 void release(SplArray* list);

@@ -1,5 +1,5 @@
-/* linked.c -- a compiled Simple program, as far as the library sees it: C99, linked with
-   libspl_torch.so, without a runtime of its own. */
+/* linked.c -- a compiled Simple program as the library sees it: C99, linked with libspl_torch.so,
+   without a runtime. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,4 @@
-// silent.cpp -- a host that exports nothing: its arrays and texts are of malloc, and so are those
-// that the library makes.
+// silent.cpp -- a host that exports nothing: lists and texts, also the library's, come from malloc.
 #include "tests/spl/hosts/host.h"
 
 #include <cstdlib>

@@ -1,6 +1,6 @@
-// tagged.cpp -- a host whose lists are tagged words: the low three bits of a word are its kind, 0 a
+// tagged.cpp -- a host whose lists are tagged words. The low three bits are a word's kind: 0 a
 // number n as n << 3, 1 an address on its heap, 2 a float without its last three bits, 3 nil, true
-// and false. It exports what reads them, and nothing that makes SplArrays.
+// and false. It exports functions that read them, and none that make SplArrays.
 #include <bit>
 #include <cmath>
 #include <deque>
@@ -10,7 +10,7 @@
 namespace rt_test {
 namespace {
 
-/// What lies on this host's heap: a list, or a float that keeps all its bits.
+/// An object on this host's heap: a list, or a float with all its bits.
 struct alignas(8) Thing {
   enum Kind { kList, kFloat } kind;
   std::vector<int64_t> attributes;
@@ -69,7 +69,7 @@ namespace {
 using testing::ElementsAre;
 using Tagged = SplTest;
 
-/// The numbers from 0 on.
+/// The numbers 0, 1, ...
 Tensor count_to(int64_t count) {
   return SPL(rt_torch_tensor_arange)(0, static_cast<double>(count), 1);
 }
