@@ -1,4 +1,4 @@
-// printable.cpp -- UTF-8 and what is escaped of it.
+// printable.cpp -- finds UTF-8 characters, and escapes control characters and other bytes.
 #include "graph/printable.h"
 
 #include <cstdint>
@@ -6,7 +6,7 @@
 namespace rt {
 namespace {
 
-constexpr size_t kMost = 1024;  // bytes: a message stays readable whatever a file has for a name
+constexpr size_t kMost = 1024;  // bytes, so that a message stays readable
 
 void put_escaped(std::string& out, unsigned char byte) {
   constexpr const char* kDigits = "0123456789abcdef";
@@ -18,7 +18,7 @@ void put_escaped(std::string& out, unsigned char byte) {
   }
 }
 
-/// C0, DEL, and C1, which terminals obey as well.
+/// True for C0, DEL, and C1, which terminals obey as well.
 bool is_control(std::string_view character) {
   const auto byte = static_cast<unsigned char>(character[0]);
   if (character.size() == 1) return byte < 0x20 || byte == 0x7f;
@@ -37,7 +37,7 @@ size_t utf8_length(std::string_view text) {
   if (first < 0x80) return 1;
   if (first < 0xc2 || !continues(1)) return 0;
   if (first < 0xe0) return 2;
-  // Longer than needed, or a half of a pair of UTF-16.
+  // Longer than needed, or half of a UTF-16 pair.
   if ((first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f)) return 0;
   if (!continues(2)) return 0;
   if (first < 0xf0) return 3;

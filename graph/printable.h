@@ -1,4 +1,4 @@
-// printable.h -- foreign text, as it may stand in a message.
+// printable.h -- foreign text in a form that is safe in a message.
 #pragma once
 #include <string>
 #include <string_view>
@@ -6,10 +6,11 @@
 namespace rt {
 
 /// Text of a file, a client or the environment for a message on a terminal or in a log: control
-/// characters and bytes that are not UTF-8 are escaped ("\n", "\x1b"), and what is long is cut.
+/// characters and bytes that are not UTF-8 are escaped ("\n", "\x1b"), and
+/// long text is cut.
 std::string printable(std::string_view text);
 
-/// The bytes that the character at the front of `text` takes in UTF-8; 0 where there is none.
+/// The bytes of the UTF-8 character at the front of `text`; 0 where there is none.
 size_t utf8_length(std::string_view text);
 
 }  // namespace rt

@@ -1,5 +1,4 @@
-// small.h -- Small<T, N>: a list that keeps up to N elements in place and goes to the heap beyond
-// that.
+// small.h -- Small<T, N>: a list with up to N elements in place, and more of them on the heap.
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -9,9 +8,8 @@
 
 namespace rt {
 
-/// For trivially copyable T only. Shapes and argument lists are short nearly always, so recording
-/// an
-/// op allocates nothing. Invariant: the elements lie in place exactly while capacity_ == N.
+/// For trivially copyable T only. Shapes and argument lists are nearly always short, so recording
+/// an op allocates nothing. Invariant: the elements lie in place exactly while capacity_ == N.
 template <class T, uint32_t N>
 class Small {
   static_assert(std::is_trivially_copyable_v<T> && std::is_trivially_destructible_v<T>);
@@ -40,7 +38,7 @@ class Small {
     size_ = 0;
     append(list);
   }
-  /// The same of a list that is likely in place, too: then a copy of a fixed size does it.
+  /// For a list that is probably in place too, so that a copy of a fixed size is enough.
   template <uint32_t M>
   void assign(const Small<T, M>& other) {
     constexpr uint32_t kBoth = N < M ? N : M;
@@ -53,7 +51,8 @@ class Small {
     const auto count = static_cast<uint32_t>(list.size());
     reserve(size_ + count);
     T* const to = data() + size_;
-    // Most lists have one or two elements, and a call of memcpy costs more than they do.
+    // Most lists have one or two elements, for which a call of memcpy would cost
+    // more than the copy.
     if (count == 1) to[0] = list[0];
     else if (count == 2) std::memcpy(to, list.data(), 2 * sizeof(T));
     else if (count != 0) std::memcpy(to, list.data(), count * sizeof(T));

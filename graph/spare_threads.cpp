@@ -1,4 +1,4 @@
-// spare_threads.cpp -- starting threads to see that they start.
+// spare_threads.cpp -- starts threads to find out whether the system has them.
 #include "graph/spare_threads.h"
 
 #include <condition_variable>
@@ -10,17 +10,17 @@
 namespace rt {
 namespace {
 
-/// Loops that do with one thread before more are asked for again.
+/// Loops that run on one thread before more are tried again.
 constexpr int kPatience = 256;
 
-/// Of the calling thread; nothing destroys it.
+/// State of the calling thread, without a destructor.
 struct Mine {
   int threads = 1;
   int patience = 0;
 };
 [[gnu::tls_model("initial-exec")]] constinit thread_local Mine mine;
 
-/// Whether so many threads can be there at the same time.
+/// True where so many more threads can exist at the same time.
 bool can_start(int count) {
   std::mutex mutex;
   std::condition_variable changed;

@@ -1,4 +1,4 @@
-// decompositions.cpp -- the decompositions. Each gives a value of exactly the composite's type.
+// decompositions.cpp -- composite ops as builder calls. Each gives exactly the composite's type.
 #include "graph/ops/decompositions.h"
 
 #include <algorithm>
@@ -18,7 +18,7 @@ Value constant_tensor(Builder& build, double value, DType dtype, Device device) 
   return build.append(args);
 }
 
-/// Every dimension but the channels.
+/// All dimensions but that of the channels.
 Shape all_but_channels(Expr input) {
   Shape dims;
   for (int64_t dim = 0; dim < input.rank(); ++dim)
@@ -26,7 +26,7 @@ Shape all_but_channels(Expr input) {
   return dims;
 }
 
-/// Halves as f32, which normalizations count and compute in; what is none stays none.
+/// A 16-bit float as f32, in which normalizations compute. kNone stays kNone.
 Value widened(Builder& build, Value value) {
   if (value == kNone || !is_half(build.type(value).dtype)) return value;
   return build.cast(value, DType::F32);

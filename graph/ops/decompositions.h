@@ -1,4 +1,4 @@
-// decompositions.h -- composite ops as builder calls, for backends that have no kernel for them.
+// decompositions.h -- composite ops as builder calls, for backends without kernels for them.
 #pragma once
 #include "graph/ops/builder.h"
 
@@ -10,11 +10,11 @@ Value mse_loss_backward(Builder& build, const Args& args);
 Value cross_entropy(Builder& build, const Args& args);
 Value batch_norm_training(Builder& build, const Args& args);
 Value binary_cross_entropy(Builder& build, const Args& args);
-/// Dropout as a product, whose mask a gradient is taken by. The same numbers, bit for bit.
+/// Dropout as a product with a mask, which a gradient needs. The result has the bits of dropout's.
 Value masked_dropout(Builder& build, const Args& args);
 
-/// What batch_norm's running statistics become where a batch has trained it: `args` are those of
-/// its row BatchNorm.
+/// The running statistics of batch_norm after a batch has trained it. `args` are those of its row
+/// BatchNorm, with the statistics before as operands 3 and 4.
 struct Statistics {
   Value mean, variance;
 };

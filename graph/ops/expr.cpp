@@ -1,4 +1,4 @@
-// expr.cpp -- the operators, each one op of the table.
+// expr.cpp -- the operators; each appends one op of the table.
 #include "graph/ops/expr.h"
 
 #include <algorithm>

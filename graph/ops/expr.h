@@ -1,10 +1,10 @@
-// expr.h -- arithmetic over a builder, so that rules read as the formulas they are.
+// expr.h -- arithmetic over a builder, so that rules read as formulas.
 #pragma once
 #include "graph/ops/builder.h"
 
 namespace rt {
 
-/// A value and the builder that appends what is made of it; or nothing.
+/// A value and the builder that appends ops of it; or empty.
 class Expr {
  public:
   Expr() = default;
@@ -17,16 +17,17 @@ class Expr {
   int64_t rank() const { return static_cast<int64_t>(type().sizes.size()); }
   explicit operator bool() const { return value_ != kNone; }
 
-  /// `op` of this and more operands; scalars among the words as Builder::constant gives them.
+  /// Appends `op` with this as its first operand. Scalars in `attributes` come
+  /// from Builder::constant.
   Expr apply(Op op, std::initializer_list<int64_t> attributes = {}) const;
   Expr apply(Op op, Expr second, std::initializer_list<int64_t> attributes = {}) const;
   Expr apply(Op op, Expr second, Expr third, std::initializer_list<int64_t> attributes = {}) const;
-  /// The same of this alone, for rows whose words end with one list.
+  /// Appends `op` of this alone, for rows whose attributes end with one list.
   Expr apply(Op op, std::initializer_list<int64_t> attributes, Sizes list) const;
 
   Expr cast(DType dtype) const { return {*build_, build_->cast(value_, dtype)}; }
   Expr reshape(Sizes sizes) const;  ///< itself when it has these sizes
-  Expr expand(Sizes sizes) const;   ///< likewise
+  Expr expand(Sizes sizes) const;   ///< itself when it has these sizes
   Expr sum(Sizes dims, bool keepdim) const;
   Expr permute(Sizes dims) const;
   Expr filled(double value, Sizes sizes) const;  ///< a tensor of its dtype and device

@@ -11,9 +11,9 @@
 namespace rt {
 namespace {
 
-constexpr size_t kMaxRank = 64;  // as libtorch's iterators
+constexpr size_t kMaxRank = 64;  // as in libtorch's iterators
 
-/// All operands on one device; 0-d CPU tensors go along with any.
+/// All operands must be on one device; 0-d CPU tensors go along with any.
 void check_devices(Inference& call) {
   const TensorType* first = nullptr;
   for (const TensorType& type : call.operands) {
@@ -53,8 +53,8 @@ void infer(Args& args, std::span<const TensorType> operands) {
 }
 
 DType result_type(std::span<const TensorType> operands) {
-  // One dtype per tier: dimensioned tensors, then 0-d ones; a lower tier decides only what category
-  // it adds (torch.result_type).
+  // One dtype per tier: tensors with dimensions, then 0-d ones. The second tier counts only where
+  // its category is higher (torch.result_type).
   bool any[2] = {false, false};
   DType tier[2] = {DType::Bool, DType::Bool};
   for (const TensorType& type : operands) {
@@ -151,7 +151,7 @@ void normalized(Inference& call) {
     return !type.none && type.dtype == DType::F32;
   };
   const auto parameters = call.operands.subspan(1);
-  const bool on_cuda = call.operand(0).device.is_cuda();  // where layer_norm mixes none
+  const bool on_cuda = call.operand(0).device.is_cuda();  // layer_norm mixes no dtypes on CUDA
   const bool mixed = is_half(call.dtype) && !(on_cuda && call.row.op == Op::LayerNorm) &&
                      std::ranges::any_of(parameters, is_single);
   if (!mixed) return equal(call);
@@ -187,7 +187,7 @@ void where(Inference& call) {
 void given(Inference&) {}
 
 void filled(Inference& call) {
-  // fill_value, or a linspace's ends. Integers have their own row.
+  // The scalars are fill_value or the ends of a linspace. Integer fills have a row of their own.
   constexpr double kLargest = 3.4028234663852886e38;  // of f32
   for (uint32_t i = 0; i < call.row.scalars; ++i) {
     const double value = std::bit_cast<double>(call.attributes[i]);

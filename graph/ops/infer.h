@@ -1,4 +1,4 @@
-// infer.h -- shape and dtype rules by family; what they refuse, PyTorch refuses.
+// infer.h -- shape and dtype rules by family. They throw Error where PyTorch would.
 #pragma once
 #include "graph/ops/op.h"
 
@@ -10,7 +10,7 @@ void same_second(Inference&);      ///< the second operand's sizes
 void broadcast(Inference&);        ///< of all operands
 void equal(Inference&);            ///< same; the second operand has these sizes, too
 void equal_along_dim(Inference&);  ///< equal; integer 0 is a dim
-void sizes(Inference&);            ///< what the Sizes parameter says
+void sizes(Inference&);            ///< as the Sizes parameter says
 void arange(Inference&);           ///< from float start, end, step
 void arange_int(Inference&);       ///< from integer start, end, step
 void linspace(Inference&);
@@ -80,7 +80,7 @@ void numeric(Inference&);           ///< keep; bool is refused
 void floating(Inference&);          ///< keep; only floats are taken
 void to_float(Inference&);          ///< keep for floats, else f32
 void numeric_to_float(Inference&);  ///< to_float; bool is refused
-void averaged(Inference&);          ///< keep; floats and i64, which divides whole
+void averaged(Inference&);          ///< keep; floats, and i64 with whole division
 void promote(Inference&);           ///< of all operands, by torch.result_type
 void promote_numeric(Inference&);   ///< promote; two bools are refused
 void promote_float(Inference&);     ///< promote, then to_float
@@ -94,7 +94,7 @@ void sum(Inference&);               ///< keep for floats, else i64
 void index(Inference&);             ///< i64; bool operands are refused
 void boolean(Inference&);           ///< bool, of any operands
 void where(Inference&);             ///< promote, of all but the first operand, which must be bool
-void given(Inference&);             ///< what the DType parameter says
+void given(Inference&);             ///< as the DType parameter says
 void filled(Inference&);            ///< given; the scalars must fit it
 void filled_float(Inference&);      ///< filled; must be a float
 void given_float(Inference&);       ///< given; must be a float
@@ -102,15 +102,15 @@ void given_number(Inference&);      ///< given; bool is refused
 void cast(Inference&);              ///< given
 }  // namespace type
 
-/// torch.result_type of tensors: dimensioned ones decide within the highest category present, 0-d
-/// ones only add their category.
+/// torch.result_type of tensors: those with dimensions decide within the highest category present,
+/// 0-d ones only add their category.
 DType result_type(std::span<const TensorType> operands);
 
-/// The sizes two or more tensors have after broadcasting; throws when they do not fit.
+/// The sizes that two or more tensors have after broadcasting; throws Error when they do not fit.
 Shape broadcast_sizes(std::span<const TensorType> operands);
 
-/// A dim counted from the end made non-negative; throws when it is out of range. A 0-d tensor takes
-/// -1 and 0.
+/// Makes a dim that counts from the end non-negative; throws Error when it is out of range. A 0-d
+/// tensor takes -1 and 0.
 int64_t wrapped_dim(int64_t dim, size_t rank);
 
 }  // namespace rt

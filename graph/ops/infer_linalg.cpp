@@ -75,7 +75,7 @@ void eig_backward(Inference& call) {
 void linalg_solve(Inference& call) {
   need_square(call);
   const Sizes a = call.operand(0).sizes, b = call.operand(1).sizes;
-  // As PyTorch has it: B is a vector for each A when its sizes are those of A without the last.
+  // As in PyTorch, B is a vector for each A when its sizes are those of A without the last.
   const bool vectors = b.size() == 1 || std::ranges::equal(b, a.first(a.size() - 1));
   if (!vectors) need_matrix(call, 1);
   const Sizes batch_b = b.first(b.size() - (vectors ? 1 : 2));

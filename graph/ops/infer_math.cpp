@@ -18,8 +18,8 @@ void need_elements(const Inference& call) {
     fail("self has no elements and there is no answer; check numel first");
 }
 
-/// Takes the dimension of integer 0 out of the shape, or makes it 1 where integer 1 (keepdim) says
-/// so.
+/// Removes the dimension of integer 0 from the shape, or makes it 1 where
+/// integer 1 (keepdim) is set.
 void reduce_at(Inference& call, int64_t dim) {
   call.shape.assign(call.operand(0).sizes);
   if (call.shape.empty()) return;
@@ -32,7 +32,7 @@ void need_class_target(const TensorType& target) {
     fail("target is ", name(target.dtype), "; class numbers must be i64");
 }
 
-/// Class numbers for input [C], [N,C] or [N,C,d...]: target without the C.
+/// Checks class numbers for input [C], [N,C] or [N,C,d...]: target has these sizes without C.
 void check_classes(const TensorType& input, const TensorType& target) {
   if (input.sizes.size() == 1) {
     if (target.sizes.size() > 1 || numel(target.sizes) != 1)
@@ -48,7 +48,7 @@ void check_classes(const TensorType& input, const TensorType& target) {
     fail("target is ", to_string(target.sizes), " and input calls for ", to_string(wanted));
 }
 
-/// Class numbers for [N,C], the one form in which gradients of nll_loss are computed.
+/// Checks class numbers for [N,C], the one form in which gradients of nll_loss are computed.
 void need_samples(const TensorType& input, const TensorType& target) {
   if (input.sizes.size() != 2) fail("self is ", to_string(input.sizes), "; it must be [N,C]");
   need_class_target(target);

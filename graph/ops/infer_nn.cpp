@@ -10,14 +10,14 @@ namespace {
 
 __extension__ using Wide = __int128;  // sums and products of int64_t
 
-/// The name of the row's IntList number `list`.
+/// The name of the row's IntList `list`.
 std::string_view list_name(const OpInfo& row, uint32_t list) {
   for (const Param& param : row.params)
     if (param.kind == Kind::IntList && list-- == 0) return param.name;
   return "";
 }
 
-/// Puts `count` numbers in the place of the words of list `list`.
+/// Replaces the elements of list `list`.
 void replace_list(Inference& call, uint32_t list, std::initializer_list<int64_t> items) {
   const std::span<int64_t> old = call.attr().list(list);
   const auto at = static_cast<uint32_t>(old.data() - call.attributes.data());
@@ -31,8 +31,8 @@ struct Pair {
   int64_t height, width;
 };
 
-/// List `list` as one number for each of height and width, all within [least, most]. A single
-/// number stands for both.
+/// List `list` as numbers for height and width, both within [least, most]. A single
+/// number counts for both.
 Pair pair_of(Inference& call, uint32_t list, int64_t least, int64_t most) {
   const std::string_view name = list_name(call.row, list);
   std::span<int64_t> items = call.attr().list(list);
@@ -46,7 +46,7 @@ Pair pair_of(Inference& call, uint32_t list, int64_t least, int64_t most) {
   return {items[0], items[1]};
 }
 
-/// [N,C,H,W], or [C,H,W] for one image.
+/// Throws unless the sizes are [N,C,H,W], or [C,H,W] for one image.
 void need_images(const TensorType& type, std::string_view name) {
   if (type.sizes.size() != 3 && type.sizes.size() != 4)
     fail(name, " is ", to_string(type.sizes), "; it must be [N,C,H,W] or [C,H,W]");
@@ -72,20 +72,20 @@ int64_t pooled_size(int64_t size, int64_t kernel, int64_t stride, int64_t paddin
   return (size + 2 * padding - kernel) / stride + 1;
 }
 
-/// Weight and bias of a normalization over channels: one number each, in any shape.
+/// Checks weight or bias of a normalization over channels: one number each, in any shape.
 void need_channels(const TensorType& type, std::string_view name, int64_t channels) {
   if (!type.none && numel(type.sizes) != channels)
     fail(name, " is ", to_string(type.sizes), "; it must have one number for each of the ",
          channels, " channels");
 }
 
-/// The last Float parameter of all normalizations.
+/// Checks eps, the last Float parameter of all normalizations.
 void need_positive_eps(const Inference& call) {
   const double eps = std::bit_cast<double>(call.attributes[call.row.scalars - 1u]);
   if (eps <= 0) fail("eps is ", to_string(eps), "; it must be positive");
 }
 
-/// What all forms of batch_norm ask of their operands.
+/// Checks the operands of all forms of batch_norm.
 void check_batch_norm(const Inference& call) {
   const Sizes input = call.operand(0).sizes;
   if (input.size() < 2)
@@ -114,7 +114,7 @@ void conv2d(Inference& call) {
   need_images(input, "input");
   if (weight.sizes.size() != 4)
     fail("weight is ", to_string(weight.sizes), "; it must be [out,C/groups,KH,KW]");
-  constexpr int64_t kMost = INT64_MAX / 4;  // so that a padded size is a number
+  constexpr int64_t kMost = INT64_MAX / 4;  // so that a padded size fits an int64_t
   const Pair stride = pair_of(call, 0, 1, kMost), padding = pair_of(call, 1, 0, kMost),
              dilation = pair_of(call, 2, 1, kMost);
   const bool dilated = dilation.height > 1 || dilation.width > 1;
@@ -136,14 +136,14 @@ void conv2d(Inference& call) {
                                        padding.width, dilation.width);
   if (numel(input.sizes) == 0 && channels > 0 && (at == 0 || input.sizes[0] > 0))
     fail("input is ", to_string(input.sizes), "; only its batch or its channels may be empty");
-  // Of no channels PyTorch makes no channels.
+  // As in PyTorch, no input channels make no output channels.
   call.shape.assign(input.sizes.first(at));
   for (const int64_t size : {channels == 0 ? 0 : out, height, width}) call.shape.push_back(size);
 }
 
 namespace {
-/// The shape of conv2d's or a pool's gradient is that of `of`, when grad_output is what `rule`
-/// gives for the other operands.
+/// The gradient of conv2d or a pool has the sizes of `of`. Throws unless grad_output has the sizes
+/// that `rule` gives for `operands`.
 void backward_of(Inference& call, ShapeRule rule, std::span<const TensorType> operands,
                  const TensorType& of) {
   Inference forward{call.row, operands, call.attributes, call.shape, call.dtype, call.device};
@@ -227,7 +227,7 @@ void dropout(Inference& call) {
 void batch_norm(Inference& call) {
   same(call);
   check_batch_norm(call);
-  // As PyTorch, which multiplies an input without elements by the first weight.
+  // As in PyTorch, which multiplies an input without elements by the first weight.
   if (call.operand(0).sizes[1] == 0 && !(call.operand(1).none && call.operand(2).none))
     fail("input is ", to_string(call.operand(0).sizes),
          ", which has no channels; leave out weight and bias");

@@ -38,7 +38,7 @@ Shape broadcast_sizes(std::span<const TensorType> operands) {
 namespace shape {
 namespace {
 
-/// Puts the one -1 of `wanted` right and checks it against the number of elements.
+/// Replaces the one -1 in `wanted`, and checks the sizes against the number of elements.
 Shape resized(Sizes from, Sizes wanted) {
   Shape result(wanted);
   const int64_t count = numel(from);
@@ -82,7 +82,7 @@ int64_t range_length(double start, double end, double step) {
 
 __extension__ using Wide = __int128;  // differences of int64_t
 
-/// Whether strides pick within the elements of `self`.
+/// Throws unless the strides select elements of `self` alone.
 void check_strided(Sizes self, Sizes sizes, Sizes strides, int64_t offset) {
   if (sizes.size() != strides.size())
     fail("stride has ", strides.size(), " numbers and size ", sizes.size());
@@ -333,7 +333,7 @@ void index_add(Inference& call) {
 
 void cat(Inference& call) {
   if (call.operands.empty()) fail("the list of tensors is empty; give at least one");
-  // PyTorch passes over 1-D tensors without elements, whatever the others' rank.
+  // PyTorch skips 1-D tensors without elements, whatever the others' rank.
   const auto skipped = [](const TensorType& type) {
     return type.sizes.size() == 1 && type.sizes[0] == 0;
   };

@@ -1,5 +1,4 @@
-// op.cpp -- the table itself. A row without its rules, or with a rule that does not exist, does
-// not build.
+// op.cpp -- the op table. A row that lacks a rule, or names an unknown one, does not compile.
 #include "graph/ops/op.h"
 
 #include <array>

@@ -14,8 +14,8 @@ enum class Kind : uint8_t {
 #include "graph/ops/kinds.def"
 };
 
-/// One enumerator a row of ops.def, exported and internal; and what fuse() makes of several of
-/// them, which is never recorded.
+/// One enumerator per row of ops.def, exported or internal; and Fused, which fuse() makes of
+/// several steps and which is never recorded.
 enum class Op : uint16_t {
 #define RT_OP(Id, ...) Id,
 #define RT_INTERNAL(Id, ...) Id,
@@ -23,7 +23,7 @@ enum class Op : uint16_t {
   Fused,  ///< computes a group of the batch, see Batch::groups
 };
 
-/// A value by its number: a slot of the graph, or a position in a batch. kNone: no tensor.
+/// A value by its id: a slot of the Graph, or an index in a batch. kNone: no tensor.
 struct Value {
   uint32_t id = 0;
   bool operator==(const Value&) const = default;
@@ -31,13 +31,12 @@ struct Value {
 inline constexpr Value kNone{0xffffffffu};
 
 /// The arguments of one op.
-/// `words` holds first the scalars (kinds Float and Index), one word each; then the integers (Int,
-/// Flag), one word each; then the lists (IntList), each as its length and its elements. All in the
-/// order of the row's parameters. On the tape a scalar's word is its bits; in a batch it is the
-/// number
-/// of a scalar of that batch.
-/// `shape`, `dtype` and `device` carry what the kinds Sizes, DType and Device say about the result;
-/// these are in the result's type and stored nowhere else.
+/// `attributes` has first the scalars (kinds Float and Index) and then the integers (Int, Flag),
+/// one element each; then the lists (IntList), each as its length and its elements. All are in the
+/// order of the row's parameters. On the tape a scalar is its bits; in a batch it is the index of a
+/// scalar of that batch.
+/// `shape`, `dtype` and `device` carry the parameters of kinds Sizes, DType and Device. They become
+/// the result's type and are stored nowhere else.
 struct Args {
   Op op{};
   Small<Value, 6> operands;
@@ -55,7 +54,7 @@ struct TensorType {
   Sizes sizes;
 };
 
-/// A row's view of the words of an Args, a node or a step; see Args.
+/// The attributes of an Args, a node or a step, by the row's parameters; see Args.
 struct OpInfo;
 template <class Attribute>
 struct AttributesOf {
@@ -68,15 +67,15 @@ struct AttributesOf {
 using AttributesView = AttributesOf<const int64_t>;
 using MutableAttributes = AttributesOf<int64_t>;
 
-/// What a shape or type rule sees and fills in. Rules normalise words in place (a dim becomes
-/// non-negative, slice bounds are clamped) so that equal calls make equal nodes.
+/// The input and output of a shape or type rule. Rules normalise attributes in place (a dim becomes
+/// non-negative, slice bounds are clamped), so that equal calls make equal nodes.
 struct Inference {
   const OpInfo& row;
   std::span<const TensorType> operands;
   Small<int64_t, 10>& attributes;
-  Shape& shape;    ///< in: what a Sizes parameter said; out: the result's sizes
-  DType& dtype;    ///< in: what a DType parameter said; out: the result's
-  Device& device;  ///< in: what a Device parameter said; out: the result's
+  Shape& shape;    ///< in: of a Sizes parameter; out: the result's sizes
+  DType& dtype;    ///< in: of a DType parameter; out: the result's
+  Device& device;  ///< in: of a Device parameter; out: the result's
 
   const TensorType& operand(uint32_t i) const { return operands[i]; }
   MutableAttributes attr() const { return {row, {attributes.data(), attributes.size()}}; }
@@ -89,10 +88,10 @@ using DecomposeRule = Value (*)(Builder&, const Args&);
 
 class Expr;
 struct Vjp;
-/// The gradient of operand number `operand`, from that of the result; see vjp.h.
+/// The gradient of operand `operand`, from that of the result; see vjp.h.
 using VjpRule = Expr (*)(const Vjp&, uint32_t operand);
 
-/// What a gradient is computed of beside the result's gradient: a sum of these.
+/// The values that a gradient needs beside the result's gradient: a sum of these.
 enum Saved : uint8_t {
   kNothing = 0,
   kSelf = 1,
@@ -103,15 +102,15 @@ enum Saved : uint8_t {
   kResult = 128
 };
 
-/// Computes the layout of a view row's result (its sizes are in `shape`, its words normalised) over
-/// `source`; false when strides cannot express it and a copy is needed.
+/// Computes the layout of a view row's result over `source`, from its sizes in `shape` and its
+/// normalised attributes. False when strides cannot express it and a copy is needed.
 using ViewRule = bool (*)(const AttributesView& attributes, Sizes shape, const Layout& source,
                           Layout& result);
 
 enum class Effect : uint8_t {
   None,
   Random,   ///< draws numbers: always runs, in record order, never merged
-  Ordered,  ///< must keep its place for another reason
+  Ordered,  ///< must keep its position for another reason
 };
 
 /// The families of reference kernels (fallback_cpu/); every row names one or has a decomposition.
@@ -143,8 +142,7 @@ enum class Kernel : uint8_t {
   ScatterAdd,
 };
 
-/// An aten parameter's name where the row calls it otherwise, or a constant that aten wants beyond
-/// it.
+/// A constant for an argument of the aten operator that no parameter of the row has the name of.
 struct Extra {
   std::string_view name;
   double value = 0;
@@ -157,25 +155,25 @@ struct Param {
 
 /// The rules of a row; one left out has its default.
 struct Rules {
-  /// Operator and overload the row lowers to, arguments matched by name. "rt_torch::..." is one of
-  /// our own, see executor/torchscript/operators.h.
+  /// Operator and overload that the row lowers to; arguments are matched by name. "rt_torch::..."
+  /// is one of our own, see executor/torchscript/operators.h.
   std::string_view aten;
   bool promote = false;       ///< aten wants the operands in the result's dtype
   ShapeRule shape = nullptr;  ///< required
   TypeRule type = nullptr;    ///< required
   VjpRule vjp = nullptr;      ///< the gradients of the operands
-  /// By operand, what its gradient needs kept. An int, so that the table may write sums.
+  /// By operand, the values that its gradient needs. An int, so that the table may write sums.
   int saves[5] = {};
-  /// What is recorded in the row's place where a gradient is wanted of it.
+  /// Recorded instead of the row where its gradient is wanted.
   DecomposeRule graded = nullptr;
   Kernel kernel = Kernel::None;       ///< this or
   DecomposeRule decompose = nullptr;  ///< this is required
   ViewRule view = nullptr;            ///< the result is a view where strides allow
   Effect effect = Effect::None;
-  bool fails = false;          ///< can fail when it runs, for what its operands hold
-  Extra extra[3] = {};         ///< constants the aten operator wants beyond the parameters
-  uint8_t result = 0;          ///< which result of the aten operator the row stands for
-  std::string_view then = {};  ///< aten operator of one tensor that its result goes through
+  bool fails = false;          ///< can fail when it runs, because of its operands' elements
+  Extra extra[3] = {};         ///< constants for the aten operator's other arguments
+  uint8_t result = 0;          ///< index of the aten operator's result that the row stands for
+  std::string_view then = {};  ///< aten operator of one tensor that the result goes through
 };
 
 struct OpInfo {
@@ -187,21 +185,22 @@ struct OpInfo {
   std::span<const Param> params;
   std::string_view doc;
   Rules rules;
-  uint8_t tensors, scalars, integers, lists;  ///< how many parameters of each sort
+  uint8_t tensors, scalars, integers, lists;  ///< numbers of parameters by sort
   bool variadic;                              ///< takes a TensorList
-  bool placed;                                ///< its last parameter says the device
-  /// Operands of one type, a floating point one, make a result of that type, whatever else is said.
+  bool placed;                                ///< its last parameter is the device
+  /// Where all operands have one floating point type, the result has it, whatever
+  /// the attributes are.
   bool keeps_type;
 };
 
 /// The table, one entry per enumerator.
 extern const OpInfo kOps[];
 inline const OpInfo& info(Op op) { return kOps[static_cast<size_t>(op)]; }
-std::span<const OpInfo> all_ops();             ///< the rows of the table, so without Op::Fused
+std::span<const OpInfo> all_ops();             ///< the rows of the table, without Op::Fused
 const OpInfo* find_op(std::string_view name);  ///< by its name in dumps; nullptr when there is none
 
 /// Infers the result of args.op from its operands' types: fills in args.shape, dtype and device and
-/// normalises the words. Throws Error (cause and remedy) when PyTorch would refuse the call.
+/// normalises the attributes. Throws Error (cause and remedy) when PyTorch would refuse the call.
 void infer(Args& args, std::span<const TensorType> operands);
 
 template <class Attribute>

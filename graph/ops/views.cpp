@@ -5,8 +5,8 @@
 
 namespace rt::view {
 
-// Dimensions of the source that lie evenly in memory form runs; a new size may split a run or lie
-// across its dimensions, never across two runs.
+// Dimensions of the source that are evenly spaced in memory form runs. A new dimension may split or
+// join those of one run, but cannot span two runs.
 bool resized(const AttributesView&, Sizes shape, const Layout& source, Layout& result) {
   result.offset = source.offset;
   result.sizes.assign(shape);
@@ -109,7 +109,8 @@ bool slice(const AttributesView& attributes, Sizes shape, const Layout& source, 
   result = source;
   const auto dim = static_cast<uint32_t>(attributes.integer(0));
   result.sizes[dim] = shape[dim];
-  // Without elements strides may be of any size, and a step over one that there is leads nowhere.
+  // Skipped where it has no effect, because strides without elements may have
+  // any size and overflow.
   if (numel(shape) > 0) result.offset += attributes.scalar(0) * source.strides[dim];
   if (shape[dim] > 1) result.strides[dim] *= attributes.integer(1);
   return true;

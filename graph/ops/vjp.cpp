@@ -1,4 +1,4 @@
-// vjp.cpp -- what all rules of differentiation share: undoing broadcast and conversion.
+// vjp.cpp -- the parts that gradient rules share: undoing broadcast and conversion.
 #include "graph/ops/vjp.h"
 
 #include <algorithm>

@@ -7,13 +7,14 @@
 
 namespace rt {
 
-/// What a rule sees of a recorded node. Of operands and result it has the values that the row's
-/// .saves names for the operand in question, of all of them the types.
-/// A rule gives the gradient of that operand in any size that the result broadcasts it to, and in
-/// any float dtype: what broadcasting and conversion did is undone in one place, see fitted().
-/// An empty Expr says that nothing flows to the operand: a leaf there stays without a gradient, and
-/// an optimizer leaves it as it is. Where the slope is 0 the rule gives zeros(), as PyTorch does.
-/// Rules are asked only for operands of a float dtype.
+/// The input of a gradient rule: a recorded node. It has the types of all operands and the result,
+/// and those of their values that the row's .saves names for the operand in question.
+/// A rule returns the gradient of that operand. It may be of larger sizes, to which
+/// the op broadcasts the operand, and of any float dtype, because fitted() undoes
+/// broadcast and conversion.
+/// An empty Expr means that no gradient flows to the operand: a leaf there stays without one, and
+/// an optimizer does not change it. Where the slope is 0 the rule returns zeros(), as PyTorch does.
+/// Rules are called for operands of a float dtype only.
 struct Vjp {
   Builder& build;
   const OpInfo& row;
@@ -30,20 +31,19 @@ struct Vjp {
   Expr other() const { return operand(1); }
   Expr result() const { return {build, result_value}; }
   Shape sizes(uint32_t i) const { return Shape(types[i].sizes); }
-  Expr zeros(
-      uint32_t i) const;  ///< the gradient of an operand that the result does not change with
+  Expr zeros(uint32_t i) const;  ///< zeros in the type of operand i
   AttributesView attr() const { return {row, attributes}; }
   double number(uint32_t i) const { return std::bit_cast<double>(attributes[i]); }
 };
 
-/// `gradient` as the gradient of a tensor of this type: summed where that was broadcast, converted
-/// to its dtype, on its device.
+/// `gradient` as the gradient of a tensor of this type: summed over broadcast dimensions, converted
+/// to its dtype, moved to its device.
 Expr fitted(Expr gradient, const TensorType& type);
 
 namespace vjp {
 
 // vjp_math.cpp: arithmetic, activations, reductions, losses.
-Expr zeros(const Vjp&, uint32_t operand);  ///< where the result does not change, or by steps only
+Expr zeros(const Vjp&, uint32_t operand);  ///< for results that are constant or step functions
 Expr same(const Vjp&, uint32_t operand);   ///< the gradient as it is
 Expr sub(const Vjp&, uint32_t operand);
 Expr mul(const Vjp&, uint32_t operand);
@@ -76,11 +76,11 @@ Expr softmax(const Vjp&, uint32_t operand);
 Expr log_softmax(const Vjp&, uint32_t operand);
 Expr norm(const Vjp&, uint32_t operand);
 Expr sum(const Vjp&, uint32_t operand);   ///< over all dimensions or some
-Expr mean(const Vjp&, uint32_t operand);  ///< likewise
-/// Shared evenly by all that are the largest, or the smallest.
+Expr mean(const Vjp&, uint32_t operand);  ///< over all dimensions or some
+/// Shared evenly by all elements that equal the largest, or the smallest.
 Expr max(const Vjp&, uint32_t operand);
 Expr std(const Vjp&, uint32_t operand);
-Expr var(const Vjp&, uint32_t operand);  ///< likewise
+Expr var(const Vjp&, uint32_t operand);  ///< over all dimensions or some
 Expr mse_loss(const Vjp&, uint32_t operand);
 Expr nll_loss(const Vjp&, uint32_t operand);
 Expr binary_cross_entropy(const Vjp&, uint32_t operand);  ///< the mean and the terms
@@ -90,7 +90,7 @@ Expr matmul(const Vjp&, uint32_t operand);
 Expr transpose(const Vjp&, uint32_t operand);
 Expr t(const Vjp&, uint32_t operand);
 Expr permute(const Vjp&, uint32_t operand);
-Expr resized(const Vjp&, uint32_t operand);  ///< by its sizes alone
+Expr resized(const Vjp&, uint32_t operand);  ///< of any row that changes sizes alone
 Expr slice(const Vjp&, uint32_t operand);
 Expr index_select(const Vjp&, uint32_t operand);
 Expr gather(const Vjp&, uint32_t operand);

@@ -1,5 +1,5 @@
-// vjp_math.cpp -- gradients of arithmetic, activations, reductions and losses. What they are where
-// there is no slope, or more than one, is PyTorch's choice.
+// vjp_math.cpp -- gradients of arithmetic, activations, reductions and losses. Where there is no
+// slope, or more than one, they are PyTorch's.
 #include <utility>
 
 #include "graph/ops/infer.h"
@@ -8,24 +8,24 @@
 namespace rt::vjp {
 namespace {
 
-/// A scalar of the row, for another row.
+/// Scalar i of the row, for another row.
 int64_t scalar(const Vjp& node, uint32_t i) { return node.build.constant(node.number(i)); }
 
 Expr equal(Expr a, Expr b) { return a.apply(Op::Eq, b); }
 Expr choose(Expr condition, Expr yes, Expr no) { return condition.apply(Op::Where, yes, no); }
 Expr zero(Expr like) { return like.filled(0, {}); }
 
-/// a / b, but 0 where b is.
+/// a / b, but 0 where b is 0.
 Expr quotient(Expr a, Expr b) {
   const Expr none = zero(b);
   return choose(equal(b, none), none, a / b);
 }
 
-/// A reduction, over all dimensions or some, as its gradient sees it.
+/// A reduction over all dimensions or some, in the form that its gradient needs.
 struct Reduction {
   Expr gradient;           ///< of the result, in sizes that broadcast to the operand's
-  Small<int64_t, 6> dims;  ///< what the row names; none where it is for all
-  double count;            ///< elements that go into one
+  Small<int64_t, 6> dims;  ///< dimensions that the row names; empty for all
+  double count;            ///< elements of each sum
 };
 Reduction reduction(const Vjp& node) {
   Shape kept = node.sizes(0);
@@ -68,7 +68,7 @@ Expr div(const Vjp& node, uint32_t operand) {
 }
 Expr pow(const Vjp& node, uint32_t operand) {
   const double exponent = node.number(0);
-  if (exponent == 0) return node.zeros(operand);  // of 0 and infinity, too
+  if (exponent == 0) return node.zeros(operand);  // also for 0 and infinity
   return node.grad() * (node.self().pow(exponent - 1) * exponent);
 }
 Expr neg(const Vjp& node, uint32_t) { return -node.grad(); }
@@ -140,7 +140,7 @@ Expr mean(const Vjp& node, uint32_t) {
 }
 Expr norm(const Vjp& node, uint32_t) { return quotient(node.grad(), node.result()) * node.self(); }
 Expr max(const Vjp& node, uint32_t) {
-  // Where the result is NaN, all that are NaN: those that are not equal to themselves.
+  // Where the result is NaN, the ties are the NaNs: elements that are not equal to themselves.
   const Expr most = node.result(), known = equal(most, most);
   const Expr ties = equal(equal(node.self(), choose(known, most, node.self())), known);
   return choose(ties, node.grad() / ties.apply(Op::Sum), zero(node.grad()));
@@ -166,7 +166,7 @@ Expr mse_loss(const Vjp& node, uint32_t operand) {
                            broadcast(node, 1 - operand));
 }
 Expr nll_loss(const Vjp& node, uint32_t) {
-  // As [N,C], which is what the rows of its gradient take.
+  // As [N,C], the form that the rows of the gradient take.
   const auto rank = static_cast<uint32_t>(node.types[0].sizes.size());
   const int64_t classes = node.types[0].sizes[rank > 1 ? 1 : 0],
                 samples = numel(node.types[1].sizes);

@@ -4,7 +4,7 @@
 namespace rt::vjp {
 namespace {
 
-/// A row whose words are those of the one that is differentiated.
+/// Appends `op` with the attributes of the row that is differentiated.
 Expr with_its_words(const Vjp& node, Op op, std::initializer_list<Expr> operands) {
   Args args;
   args.op = op;
@@ -13,7 +13,7 @@ Expr with_its_words(const Vjp& node, Op op, std::initializer_list<Expr> operands
   return {node.build, node.build.append(args)};
 }
 
-/// Halves are computed in f32, as the normalizations themselves compute them.
+/// f64 as it is and all else as f32, in which normalizations compute 16-bit floats.
 Expr widened(Expr data) { return data.type().dtype == DType::F64 ? data : data.cast(DType::F32); }
 
 /// (input - mean) / sqrt(variance + eps), then times weight plus bias.
@@ -23,7 +23,7 @@ struct Norm {
 
   Expr grad() const { return widened(node.grad()); }
   Expr input() const { return widened(node.self()); }
-  /// The gradient of what was normalized, before the weight.
+  /// The gradient of the normalized input, before the weight.
   Expr slope() const {
     return node.types[1].none ? grad() : grad() * widened(node.other()).reshape(affine);
   }
@@ -36,7 +36,7 @@ struct Norm {
   }
 };
 
-/// By the mean and variance of input itself over `dims`.
+/// The gradient of an operand of normalization by input's own mean and variance over `dims`.
 Expr own_norm(const Norm& norm, uint32_t operand, Sizes dims) {
   if (operand == 2) return norm.to_affine(norm.grad(), 2);
   const auto mean = [dims](Expr data) { return data.apply(Op::MeanDims, {1}, dims); };
@@ -48,7 +48,7 @@ Expr own_norm(const Norm& norm, uint32_t operand, Sizes dims) {
   return (slope - mean(slope) - normal * mean(slope * normal)) * scale;
 }
 
-/// Sizes in which one number a channel broadcasts to input.
+/// The sizes in which one number per channel broadcasts to input.
 Shape channels(const Vjp& node) {
   Shape sizes;
   sizes.resize(static_cast<uint32_t>(node.types[0].sizes.size()), 1);
@@ -60,8 +60,7 @@ Shape channels(const Vjp& node) {
 
 Expr linear(const Vjp& node, uint32_t operand) {
   if (operand == 2) return node.grad();
-  // A weight of one dimension makes one feature, and rows of any number of dimensions are one
-  // matrix.
+  // A weight of one dimension makes one feature. Rows of any number of dimensions are one matrix.
   const Sizes input = node.types[0].sizes, weight = node.types[1].sizes;
   const int64_t rows = numel(input.first(input.size() - 1)), taken = input.back();
   const int64_t made = weight.size() == 1 ? 1 : weight[0];
@@ -95,7 +94,7 @@ Expr max_pool2d(const Vjp& node, uint32_t) {
 }
 
 Expr avg_pool2d(const Vjp& node, uint32_t) {
-  // Only the sizes of its operand count, so that need not be kept.
+  // Only the sizes of the operand count, so it need not be saved.
   const Expr self = node.grad().filled(0, {}).expand(node.types[0].sizes);
   return with_its_words(node, Op::AvgPool2dBackward, {node.grad(), self});
 }
@@ -110,7 +109,7 @@ Expr layer_norm(const Vjp& node, uint32_t operand) {
 }
 
 Expr batch_norm(const Vjp& node, uint32_t operand) {
-  if (operand > 2) return {};  // statistics are numbers that were counted, as in PyTorch
+  if (operand > 2) return {};  // statistics get no gradient, as in PyTorch
   if (numel(node.types[0].sizes) == 0) return node.zeros(operand);
   const Norm norm{node, channels(node)};
   if (operand == 2) return norm.to_affine(norm.grad(), 2);

@@ -10,7 +10,7 @@ Expr append(Builder& build, Args& args) { return {build, build.append(args)}; }
 
 Expr unsqueezed(Expr a, int64_t dim) { return a.apply(Op::Unsqueeze, {dim}); }
 
-/// All matrices of a one below the other.
+/// All matrices of `a`, one below the other, as one.
 Expr one_matrix(Expr a) {
   const Shape sizes = a.sizes();
   if (sizes.size() <= 2) return a;
@@ -25,7 +25,7 @@ Expr part(const Vjp& node, int64_t dim, int64_t start, int64_t end) {
                            {build.constant_index(start), build.constant_index(end), dim, 1});
 }
 
-/// What cat passes over, whatever the other tensors are.
+/// True for a tensor that cat skips, whatever the others are.
 bool skipped(const TensorType& type) { return type.sizes.size() == 1 && type.sizes[0] == 0; }
 
 }  // namespace
@@ -39,7 +39,7 @@ Expr matmul(const Vjp& node, uint32_t operand) {
   if (operand == 0)
     return rt::matmul(grad, column ? unsqueezed(node.other(), 0) : transposed(node.other()));
   Expr self = row ? unsqueezed(node.self(), 0) : node.self();
-  if (node.types[1].sizes.size() <= 2) {  // of one matrix: a long product instead of a sum of many
+  if (node.types[1].sizes.size() <= 2) {  // one matrix: one long product replaces a sum of many
     self = one_matrix(self);
     grad = one_matrix(grad);
   }
@@ -119,7 +119,7 @@ Expr linalg_solve(const Vjp& node, uint32_t operand) {
                    : rt::matmul(right, transposed(node.result())));
 }
 
-// A = U S V^T, of which S V^T is U^T A. M is U^T grad, and E s_k^2 - s_j^2 at [j,k], 1 at [j,j]:
+// For A = U S V^T, S V^T is U^T A. With M = U^T grad, E[j,k] = s_k^2 - s_j^2 and E[j,j] = 1:
 // U ((M - M^T) / E) S V^T + (grad - U M) S^-1 V^T.
 Expr svd(const Vjp& node, uint32_t) {
   const Expr u = node.result(), grad = node.grad();

@@ -1,4 +1,4 @@
-// families.h -- which handles may see one memory, found from a value.
+// families.h -- the handles that may see the same memory, found from a value.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -7,8 +7,8 @@
 
 namespace rt {
 
-/// A value and the views of it are a family. Nearly all values have no views and one handle, so a
-/// value keeps one number for all of it:
+/// A value and its views are a family. Nearly all values have no views and one handle, so a value
+/// has one number for its family:
 ///     0               no relatives and no handle
 ///     below kShared   no relatives, and this slot's handle alone
 ///     else            the family of that number here, which its relatives share
@@ -16,12 +16,12 @@ class Families {
  public:
   static constexpr uint32_t kShared = 1u << 31;
 
-  /// Ahead of add(), which does not fail then: for a handle more, or for several.
+  /// Makes the next add() of one handle, or of several, unable to fail.
   void make_room(uint32_t& family, bool several) {
     if (several || family != 0) [[unlikely]]
       share(family);
   }
-  /// A value's first handle, or one more.
+  /// Adds a value's first handle or a further one.
   void add(uint32_t& family, Handles& handles, uint32_t slot) {
     if (family == 0) [[likely]] {
       family = slot;
@@ -35,18 +35,18 @@ class Families {
       family = 0;
     else handles.unlink(families_[family - kShared].first, slot);
   }
-  /// For a view of a value with this number, which may change by that.
+  /// The family number of a new view of a value. The value's own number may change.
   uint32_t join(uint32_t& family) {
     const uint32_t shared = share(family);
     ++families_[shared - kShared].values;
     return shared;
   }
-  /// A value ends, whose handles are gone.
+  /// Must be called when a value ends, after its handles are removed.
   void leave(uint32_t family) {
     if (family >= kShared) [[unlikely]]
       leave_shared(family);
   }
-  /// The slot of its first handle, the others follow by Handles::Entry::next; 0: it has none.
+  /// The slot of the family's first handle; the others follow by Entry::next. 0: no handle.
   uint32_t first(uint32_t family) const {
     return family < kShared ? family : families_[family - kShared].first;
   }
@@ -54,12 +54,12 @@ class Families {
  private:
   struct Family {
     uint32_t values;
-    uint32_t first;  ///< slot of a handle, or of one not in use the next such
+    uint32_t first;  ///< slot of the first handle; of a free family: the next free one
   };
   uint32_t share(uint32_t& family);
   void leave_shared(uint32_t family);
 
-  std::vector<Family> families_{1};  ///< 0 ends the list of those not in use
+  std::vector<Family> families_{1};  ///< 0 ends the list of free ones
   uint32_t free_ = 0;
 };
 
