@@ -1,19 +1,19 @@
-// thread_end.h -- what is to be done when a thread ends, after all that C++ destroys there.
+// thread_end.h -- calls a function when a thread ends, after all of C++'s destructors.
 #pragma once
 #include <pthread.h>
 
 namespace rt {
 
-/// A destructor of thread_local objects runs in an order that nobody knows, among those of all
-/// other libraries, and calls may still come after it. So objects of ours in a thread's memory have
-/// none: what is left to do for them is done here, by a function that is called with what expect()
-/// was told, after the last of those destructors. It is not called in the thread that ends the
-/// process. Meant for objects that are never destroyed.
+/// The destructors of thread_local objects run in an unknown order, among those of all other
+/// libraries, and calls may still come after them. So our objects in a thread's memory have
+/// none. Instead, a function is called after the last of these destructors, with the object
+/// that was given to expect(). It is not called in the thread that ends the process. A
+/// ThreadEnd must never be destroyed.
 class ThreadEnd {
  public:
   explicit ThreadEnd(void (*ended)(void*)) : there_(pthread_key_create(&key_, ended) == 0) {}
-  /// For the calling thread, once each time. False where the system has no room for it: nothing
-  /// will be done.
+  /// Registers an object for one call of the function when the calling thread ends. False where the
+  /// system has no memory for it, so that no call will follow.
   bool expect(void* object) const { return there_ && pthread_setspecific(key_, object) == 0; }
 
  private:

@@ -1,14 +1,15 @@
-// turns.h -- who drew last.
+// turns.h -- counts the changes of the thread that draws random numbers.
 #pragma once
 #include <cstdint>
 #include <thread>
 
 namespace rt {
 
-/// Counts how often another thread than the last takes its turn.
+/// Counts how often the calling thread is another than the last time.
 class Turns {
  public:
-  /// The calling thread's turn; the count, which stays until another thread's.
+  /// Takes a turn for the calling thread. Returns the count, which stays until
+  /// another thread's turn.
   uint64_t take() {
     const std::thread::id self = std::this_thread::get_id();
     if (self != last_) ++count_;

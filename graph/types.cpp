@@ -20,7 +20,7 @@ std::optional<DType> parse_dtype(std::string_view name) {
 }
 
 DType promote(DType a, DType b) {
-  // Width within bool < integer < float; f16 with bf16 meets in f32.
+  // Width within bool < integer < float; f16 and bf16 promote to f32.
   constexpr std::array<int, kDTypes> rank = {5, 6, 1, 2, 0, 3, 3};
   if (a == b) return a;
   const int ra = rank[static_cast<size_t>(a)], rb = rank[static_cast<size_t>(b)];
@@ -33,7 +33,7 @@ std::string name(Device device) {
 }
 
 std::optional<int64_t> checked_numel(Sizes sizes) {
-  // As PyTorch counts: a size of 0 hides those behind it, but not from the strides in front.
+  // As in PyTorch: a size of 0 keeps later sizes from overflowing the count, but not the strides.
   uint64_t count = 1;
   for (const int64_t size : sizes)
     if (size < 0 || __builtin_mul_overflow(count, static_cast<uint64_t>(size), &count))

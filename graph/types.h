@@ -1,4 +1,4 @@
-// types.h -- what a tensor is made of: DType, Device, Shape, and how they are written.
+// types.h -- DType, Device, Shape and Layout, and their texts.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -24,7 +24,7 @@ inline bool is_float(DType dtype) { return dtype <= DType::F64 || dtype >= DType
 inline bool is_half(DType dtype) { return dtype >= DType::F16; }
 DType promote(DType a, DType b);  ///< PyTorch's promotion of two tensors of equal category rank
 
-/// The CPU, or one CUDA device by number.
+/// The CPU, or a CUDA device by its index.
 struct Device {
   int8_t index = -1;  ///< -1: the CPU
   bool is_cuda() const { return index >= 0; }
@@ -36,7 +36,7 @@ using Sizes = std::span<const int64_t>;
 using Shape = Small<int64_t, 6>;
 using Strides = Shape;  ///< in elements
 
-/// Where the elements of a tensor lie in its storage.
+/// The positions of a tensor's elements in its storage.
 struct Layout {
   Shape sizes;
   Strides strides;
@@ -45,9 +45,9 @@ struct Layout {
 
 /// Number of elements; none when the product does not fit an int64_t or a size is negative.
 std::optional<int64_t> checked_numel(Sizes sizes);
-/// The same of sizes known to be sound.
+/// As checked_numel(), for sizes that have passed it.
 inline int64_t numel(Sizes sizes) {
-  uint64_t count = 1;  // beside a size of 0 the others may multiply to anything
+  uint64_t count = 1;  // unsigned, because beside a 0 the product of the others may wrap
   for (const int64_t size : sizes) count *= static_cast<uint64_t>(size);
   return static_cast<int64_t>(count);
 }

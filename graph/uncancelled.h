@@ -1,12 +1,12 @@
-// uncancelled.h -- where pthread_cancel has to wait.
+// uncancelled.h -- delays pthread_cancel.
 #pragma once
 #include <pthread.h>
 
 namespace rt {
 
-/// While it lives, pthread_cancel does not end the calling thread. It stands where the library
+/// While it lives, pthread_cancel does not end the calling thread. It is used where the library
 /// waits, writes or runs kernels: a thread that ended there would leave a batch without an end, and
-/// no exception of its kind may pass code of others.
+/// the unwinding must not pass through other libraries' code.
 class Uncancelled {
  public:
   Uncancelled() { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before_); }

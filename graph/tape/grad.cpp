@@ -1,4 +1,4 @@
-// grad.cpp -- the part of the graph that gradients are: who takes part, and the backward pass.
+// grad.cpp -- the gradients of a Graph: records of nodes, and the backward pass.
 #include "graph/tape/grad.h"
 
 #include <algorithm>
@@ -56,7 +56,7 @@ void Graph::link(Value value, uint32_t record) {
   ++records_[record].references;
 }
 
-/// The value is no longer what its record tells of; the record may go when nothing came from it.
+/// Unlinks a value from its record, which ends when no other record needs it.
 void Graph::unlink_gradient(Node& node) {
   if (node.grad != 0) drop(std::exchange(node.grad, 0));
 }
@@ -65,7 +65,7 @@ void Graph::drop(uint32_t record) {
   if (--records_[record].references == 0) records_[record].next = std::exchange(dying_, record);
 }
 
-/// Lets go of what a record had saved.
+/// Releases the values that a record has saved.
 void Graph::release_saved(GradRecord& record) {
   for (GradRecord::Operand& operand : record.operands) {
     if (operand.saved == kNone) continue;
@@ -78,7 +78,7 @@ void Graph::release_saved(GradRecord& record) {
   record.released = true;
 }
 
-/// Frees the records that nothing needs any more, and what only they held.
+/// Frees the records that nothing needs any more, and the values that only they held.
 void Graph::release_dead_records() {
   while (dying_ != 0) {
     const uint32_t number = dying_;
@@ -154,7 +154,7 @@ Value Graph::leaf(Leaf of) const {
   return is_there ? record.value : kNone;
 }
 
-/// The records that a value came from, its own first.
+/// The records that a value was computed from, its own first.
 std::vector<uint32_t> Graph::below(Value value) {
   constexpr size_t kMaxOften = 32;
   std::vector<uint32_t> found;
@@ -194,7 +194,7 @@ void Graph::add_incoming(Builder& build, uint32_t record, Value gradient) {
   incoming = sum;
 }
 
-/// Hands on what has come in for a record to those that its operands came from.
+/// Adds the gradients of a record's operands to the records of these operands.
 void Graph::differentiate(Builder& build, const GradRecord& record) {
   Small<Value, 6> operands;
   std::vector<TensorType>& types = types_;
@@ -222,7 +222,7 @@ void Graph::differentiate(Builder& build, const GradRecord& record) {
   }
 }
 
-/// True where a pass that is through has something for a leaf.
+/// True where a finished pass has a gradient for a leaf.
 static bool takes_gradient(const GradRecord& record) {
   return record.leaf && record.incoming != kNone && record.wanted;
 }
@@ -256,7 +256,7 @@ void Graph::backward(Builder& build, Value value, std::span<const uint32_t> reco
     end_pass(records);
     throw;
   }
-  // Only now, so that a pass that fails has changed no leaf.
+  // Leaves change last, so that a pass that fails changes none.
   for (const uint32_t number : records) {
     GradRecord& record = records_[number];
     if (!takes_gradient(record)) continue;
@@ -277,7 +277,7 @@ void Graph::renew_gradient(Value leaf, Value now) {
   if (before != kNone) release(before);
 }
 
-/// `now` is about to take the place of a leaf's gradient.
+/// Notes the way back before `now` replaces a leaf's gradient.
 void Graph::note_gradient(uint32_t number, Value now) {
   const GradRecord& record = records_[number];
   if ((*this)[now].state != State::Pending) return;
@@ -290,22 +290,22 @@ void Graph::note_gradient(uint32_t number, Value now) {
 
 void Graph::put_back_gradient(const Undo& undo, Value now, BufferRef before) {
   GradRecord& record = records_[undo.leaf];
-  // It may have got another since, or be another record.
+  // The leaf may have another gradient by now, or the record may be of another value.
   if (record.order != undo.order || record.gradient != now) return;
   record.zeros = undo.zeros;
-  record.spoiled = !record.stepped;  // that step has gone back, too: the next one is due
+  record.spoiled = !record.stepped;  // a step that took the pass went back too
   record.gradient = kNone;
   try {
     if (before) {
       record.gradient = concrete(std::move(before), (*this)[now].location);
       hold(record.gradient);
     }
-  } catch (const std::bad_alloc&) {  // there is no gradient then
+  } catch (const std::bad_alloc&) {  // the leaf has no gradient then
   }
   release(now);
 }
 
-/// What came in and went nowhere goes.
+/// Releases the gradients that no leaf took, and the records that have ended.
 void Graph::end_pass(std::span<const uint32_t> records) {
   for (const uint32_t number : records)
     if (records_[number].incoming != kNone)

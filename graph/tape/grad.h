@@ -1,4 +1,4 @@
-// grad.h -- what a backward pass needs to know of recorded nodes, also after they have run.
+// grad.h -- records of nodes for backward passes; they outlive the runs of the nodes.
 #pragma once
 #include <deque>
 #include <vector>
@@ -7,31 +7,31 @@
 
 namespace rt {
 
-/// How a value that takes part in gradients came to be, or that it is a leaf.
-/// A record lives while a value is linked to it (Node::grad) or a younger record came from it.
-/// It holds the values that its row's .saves names until a backward pass has gone through it.
+/// The op that computed a value which takes part in gradients, or a leaf.
+/// A record lives while a value is linked to it (Node::grad) or a younger record was computed from
+/// it. It holds the values that its row's .saves names until a backward pass has gone through it.
 struct GradRecord {
   struct Operand {
-    uint32_t record = 0;  ///< where its gradient goes, 0: nowhere
-    Value saved = kNone;  ///< held
+    uint32_t record = 0;  ///< the record that gets its gradient, 0: none
+    Value saved = kNone;  ///< held for the gradient rules
     TensorType type;      ///< its sizes are `sizes`
     Shape sizes;
   };
 
   bool leaf = false;
-  bool wanted = true;     ///< false: a leaf that was told to take no more part
-  bool released = false;  ///< what it had saved is gone
-  bool zeros = false;     ///< a leaf's gradient is zeros that nobody has asked for yet
-  bool spoiled = false;   ///< the newest pass came from what has failed: a step leaves the leaf out
-  bool stepped = false;   ///< a step has taken the newest pass
+  bool wanted = true;     ///< false: a leaf that no longer takes part
+  bool released = false;  ///< its saved values are released
+  bool zeros = false;     ///< of a leaf: the gradient is zeros, which are made when they are read
+  bool spoiled = false;   ///< the newest pass came from a failed value, so a step skips the leaf
+  bool stepped = false;   ///< a step has used the newest pass
   Op op{};
   uint32_t references = 0;
-  uint32_t next = 0;       ///< links the records that are free, and those that are to go
+  uint32_t next = 0;       ///< links the free records, and those to be freed
   uint64_t stamp = 0;      ///< of the pass that reached it last
   uint64_t order = 0;      ///< grows with every record, so that results come after operands
-  Value value = kNone;     ///< of a leaf: the newest that is linked to it, see Graph::leaf
-  Value gradient = kNone;  ///< of a leaf, held: what all passes so far have added up
-  Value incoming = kNone;  ///< held: what this pass has added up
+  Value value = kNone;     ///< of a leaf: the newest value that is linked to it, see Graph::leaf
+  Value gradient = kNone;  ///< of a leaf, held: the sum of all passes so far
+  Value incoming = kNone;  ///< held: the sum of this pass so far
   Value result = kNone;    ///< held, when .saves names it
   TensorType result_type;  ///< its sizes are `result_sizes`
   Shape result_sizes;
@@ -39,14 +39,14 @@ struct GradRecord {
   std::vector<Operand> operands;
 };
 
-/// A leaf, whatever value it has by now: its record, and that record's order, which tells it from
-/// later ones of the same number.
+/// A leaf, whatever its value is by now: its record, and the record's order, which distinguishes it
+/// from later records of this index.
 struct Leaf {
   uint32_t record = 0;
   uint64_t order = 0;
 };
 
-/// Records by number from 1; a freed one is used again, with the memory of its lists.
+/// Records by index, from 1. A freed one is used again, with the memory of its lists.
 class GradRecords {
  public:
   GradRecord& operator[](uint32_t number) { return records_[number]; }

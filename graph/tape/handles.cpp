@@ -1,4 +1,4 @@
-// handles.cpp -- new slots, and what is wrong with a handle.
+// handles.cpp -- new slots, and the errors of wrong handles.
 #include "graph/tape/handles.h"
 
 #include "graph/error.h"

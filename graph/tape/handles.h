@@ -1,4 +1,4 @@
-// handles.h -- int64 handles: what kind of thing, which slot, which generation of that slot.
+// handles.h -- int64 handles: a kind, a slot, and a generation of that slot.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -9,24 +9,24 @@
 
 namespace rt {
 
-/// Everything a client can hold lives in one space of handles.
+/// All objects that a client can hold share one space of handles.
 enum class HandleKind : uint8_t { Tensor, Optimizer, Stream, File };
 
-/// A handle is positive and below 2^53, since compiled Simple keeps 61 bits:
-/// slot in bits 0-25, kind in 26-28, generation in 29-50. Slot 0 is never given out. A slot whose
-/// generations are used up is retired, so that a stale handle never hits what came after it.
+/// A handle is positive and below 2^53, because compiled Simple keeps 61 bits: slot in bits 0-25,
+/// kind in 26-28, generation in 29-50. Slot 0 is never given out. A slot whose generations are used
+/// up is retired, so that a stale handle never names a later object.
 class Handles {
  public:
   struct Entry {
     int64_t handle = 0;  ///< 0: this slot is free
     uint32_t generation = 0;
-    /// Tensor: the value it stands for now (a rebinding changes it). Other kinds: their own number.
+    /// Tensor: the value that it stands for now (a rebinding changes it). Other kinds: their index.
     Value value{};
-    /// Neighbours among the handles of a family (families.h); `next` links free slots, too.
+    /// Neighbours among the handles of a family (families.h). `next` also links free slots.
     uint32_t next = 0, previous = 0;
   };
 
-  /// After it the next add() does not fail. Throws when no more can be given out.
+  /// Makes the next add() unable to fail. Throws Error when no more handles can be given out.
   void make_room() {
     if (free_ == 0) [[unlikely]]
       new_slot();
@@ -43,14 +43,14 @@ class Handles {
     ++live_;
     return entry.handle;
   }
-  /// The entry of a live handle of that kind; throws with what is wrong about it and the remedy.
+  /// The entry of a live handle of that kind. For any other, throws Error with cause and remedy.
   Entry& at(int64_t handle, HandleKind kind) {
     Entry* const entry = find(handle, kind);
     if (!entry) [[unlikely]]
       refuse(handle, kind);
     return *entry;
   }
-  /// The same, nullptr where at() throws.
+  /// As at(), with nullptr where at() throws.
   Entry* find(int64_t handle, HandleKind kind) {
     const uint32_t slot = slot_of(handle);
     if (slot == 0 || slot >= slots_) return nullptr;
@@ -70,7 +70,7 @@ class Handles {
 
   const Entry& entry(uint32_t slot) const { return chunks_[slot / kChunk][slot % kChunk]; }
   static uint32_t slot_of(int64_t handle) { return static_cast<uint32_t>(handle & (kSlots - 1)); }
-  /// Puts a slot in front of a list of them, and takes it out.
+  /// link() puts a slot in front of a list of slots, and unlink() takes it out.
   void link(uint32_t& first, uint32_t slot) {
     at(slot).next = first;
     at(slot).previous = 0;
@@ -84,7 +84,7 @@ class Handles {
     entry.next = entry.previous = 0;
   }
 
-  /// Calls f(entry, kind) for every live one, in the order of slots.
+  /// Calls f(entry, kind) for every live handle, in the order of slots.
   template <class F>
   void for_each(F f) const {
     for (uint32_t slot = 1; slot < slots_; ++slot)
@@ -107,8 +107,7 @@ class Handles {
   void new_slot();
   [[noreturn]] void refuse(int64_t handle, HandleKind kind) const;
 
-  std::vector<std::unique_ptr<Entry[]>>
-      chunks_;  ///< a list that grows is copied, all of it at once
+  std::vector<std::unique_ptr<Entry[]>> chunks_;  ///< chunks, so that growing copies no entries
   uint32_t slots_ = 1;
   uint32_t free_ = 0;
   int64_t live_ = 0;

@@ -1,4 +1,4 @@
-// rhythm.h -- how a loop is found in what it records.
+// rhythm.h -- finds the loop of a client in the calls that it records.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -6,17 +6,18 @@
 
 namespace rt {
 
-/// Watches a tape call by call and finds after how many nodes all that it records comes again.
+/// Watches a tape call by call, and finds the number of nodes after which its calls repeat.
 class Rhythm {
  public:
-  /// What was recorded last (Tape::trail), and how much so far. Returns the nodes of a round when
-  /// all that has been watched is rounds of one length, two at least; else 0.
+  /// Adds a call: the hash of the latest ops (Tape::trail), and the nodes recorded so far.
+  /// Returns the nodes of a round when all calls that were added are rounds of one length,
+  /// at least two; else 0.
   uint64_t add(uint64_t trail, uint64_t recorded) {
-    if (calls_.size() == most_) {  // what came before the loop is in the way
+    if (calls_.size() == most_) {  // calls from before the loop would hide it
       calls_.clear();
       most_ *= 2;
     }
-    // As Knuth, Morris and Pratt have it: the longest end of the calls that is a beginning of them.
+    // Knuth, Morris and Pratt's table: the longest proper suffix of the calls that is a prefix.
     size_t same = calls_.empty() ? 0 : calls_.back().same;
     while (same > 0 && calls_[same].trail != trail) same = calls_[same - 1].same;
     if (!calls_.empty() && calls_[same].trail == trail) ++same;
@@ -34,7 +35,7 @@ class Rhythm {
   static constexpr size_t kFirst = 4096;
   struct Recorded {
     uint64_t trail, recorded;
-    size_t same;  ///< length of the longest proper end up to here that is a beginning
+    size_t same;  ///< length of the longest proper suffix up to here that is a prefix
   };
   std::vector<Recorded> calls_;
   size_t most_ = kFirst;

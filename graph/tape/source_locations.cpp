@@ -1,4 +1,4 @@
-// source_locations.cpp -- interning of source places, and dropping them.
+// source_locations.cpp -- interns source locations, and drops unused ones.
 #include "graph/tape/source_locations.h"
 
 #include <algorithm>

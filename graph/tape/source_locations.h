@@ -1,4 +1,4 @@
-// source_locations.h -- source places: small numbers for "train.spl:12".
+// source_locations.h -- source locations of the client, such as "train.spl:12", by small ids.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -8,19 +8,19 @@
 
 namespace rt {
 
-/// Place 0 is no place. A program may make places without end, so that those that nothing names any
-/// more are dropped from time to time.
+/// Id 0 is no location. A program may make locations without end, so those that nothing refers to
+/// are dropped from time to time.
 class SourceLocations {
  public:
-  /// The place where a thread is from here on, which was at `left`.
+  /// The id of the location that a thread enters; `left` is the one that it leaves.
   uint32_t exchange(std::string_view file, int64_t line, uint32_t left);
   void release(uint32_t location) noexcept { --locations_[location].threads; }
   const std::string& text(uint32_t location) const { return locations_[location].text; }
 
-  /// Whether there are so many that it is worth to look for some to drop.
+  /// True where there are so many locations that dropping unused ones is worth the search.
   bool is_crowded() const { return numbers_.size() >= crowd_; }
-  size_t end() const { return locations_.size(); }  ///< all numbers are below
-  /// Drops all but those that are marked in `used` and those where threads are.
+  size_t end() const { return locations_.size(); }  ///< all ids are below
+  /// Drops all locations but those that are marked in `used`, by id, and those that threads are at.
   void keep(const std::vector<bool>& used);
   size_t size() const { return numbers_.size(); }
 
@@ -28,7 +28,7 @@ class SourceLocations {
   static constexpr size_t kFirstCrowd = 1 << 14;
   struct Location {
     std::string text;
-    int64_t threads = 0;  ///< that are there
+    int64_t threads = 0;  ///< threads that are at it
   };
   uint32_t intern(std::string_view file, int64_t line);
 

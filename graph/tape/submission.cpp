@@ -1,4 +1,4 @@
-// submission.cpp -- taking a tape's batch: building it, or seeing that it is a known one.
+// submission.cpp -- takes a tape's batch: builds it, or finds that it equals a known one.
 #include <algorithm>
 
 #include "graph/tape/tape.h"
@@ -27,7 +27,8 @@ Batch Submission::whole() const {
   return whole;
 }
 
-/// Notes what the changes in place of a batch go back to. Returns what is in flight of that.
+/// Finds the values that a batch's changes in place go back to. Returns one that
+/// is in flight, if any.
 Value Graph::add_backs(const Tape& tape, Submission& out) const {
   out.units = tape.units;
   for (Submission::Back& back : out.backs) {
@@ -38,7 +39,7 @@ Value Graph::add_backs(const Tape& tape, Submission& out) const {
     else back.outside = before.buffer;
   }
   for (Submission::Pass& pass : out.passes) {
-    // What is dead has no part in the batch, and its number may be another value's.
+    // A dead value is not in the batch, and its id may be another value's.
     const Node& from = (*this)[pass.undo.from];
     if (from.stamp == stamp_ && from.grad == pass.undo.leaf &&
         records_[from.grad].order == pass.undo.order)
@@ -113,7 +114,7 @@ Value Graph::build(const Tape& tape, Submission& out) {
   return add_backs(tape, out);
 }
 
-/// Whether a value that comes from outside a batch is what that batch takes as its input `number`.
+/// True where a value from outside a batch is what the batch takes as its value `number`, an input.
 static bool is_input(const Batch& batch, uint32_t number, const Node& source) {
   if (source.state != State::Concrete || number >= batch.values.size()) return false;
   const Batch::Item& item = batch.values[number];
@@ -132,7 +133,7 @@ bool Graph::matches(const Tape& tape, const Batch& batch, Submission& out) {
   out.locations.reserve(batch.steps.size());
   out.calls.reserve(batch.steps.size());
   out.scalars.reserve(batch.scalars.size());
-  uint32_t number = 0;  // of the value that comes next
+  uint32_t number = 0;  // id of the next value
   uint32_t slot = tape.first;
   for (const Batch::Step& step : batch.steps) {
     Node& node = (*this)[Value{slot}];
@@ -191,7 +192,7 @@ void Graph::detach(Tape& tape) noexcept {
     node.state = State::InFlight;
     for_each_needed(node, [&](Value needed) {
       Node& source = (*this)[needed];
-      // Consumers stand behind what they consume, so the last one to come by clears it away.
+      // Consumers come after their operands, so the last one frees an operand.
       if (--source.consumers == 0 && source.holders == 0 && source.state != State::Pending)
         vacate(needed.id);
     });

@@ -1,4 +1,4 @@
-// symbols.cpp -- the list of calls that have been made.
+// symbols.cpp -- the list of the calls that have been made.
 #include "graph/tape/symbols.h"
 
 #include <algorithm>
@@ -8,7 +8,7 @@ namespace rt {
 namespace {
 
 std::vector<std::string_view>& symbols() {
-  // Never destroyed, since calls may come from static destructors.
+  // Never destroyed, because calls may come from static destructors.
   static auto* const all = new std::vector<std::string_view>{""};
   return *all;
 }

@@ -21,7 +21,7 @@ void Graph::new_slot() {
   free_ = used_++;
 }
 
-/// A number for the next batch that no value has in its stamp.
+/// A stamp for the next batch that no value has.
 uint32_t Graph::next_stamp() {
   if (++stamp_ == 0) {
     for (uint32_t slot = 0; slot < used_; ++slot) (*this)[Value{slot}].stamp = 0;
@@ -49,7 +49,7 @@ void Graph::end(BufferRef buffer) noexcept {
   if (!buffer->unique()) return;
   try {
     dead_.push_back(std::move(buffer));
-  } catch (const std::bad_alloc&) {  // it ends here
+  } catch (const std::bad_alloc&) {  // it is freed here
   }
 }
 
@@ -68,10 +68,10 @@ bool Graph::infer_alike(Args& args) const {
   return true;
 }
 
-/// The bytes that a node of so many elements counts for among Tape::bytes.
+/// The bytes that a node of `elements` elements adds to Tape::bytes.
 static int64_t pending_bytes(const Node& node, int64_t elements) {
   const int64_t result = info(node.op).rules.view ? 0 : elements * item_size(node.dtype);
-  // Lists of more than a few elements lie outside of the node.
+  // Lists of more than a few elements lie outside the node.
   if (node.operands.size() <= 4 && node.attributes.size() <= 4) [[likely]]
     return result;
   return result + int64_t{node.operands.size()} * 4 + int64_t{node.attributes.size()} * 8;
@@ -154,8 +154,9 @@ void Graph::unlink(Tape& tape, Node& node) {
   tape.bytes -= pending_bytes(node, numel(node.shape));
 }
 
-/// Disposes of a value nobody needs: a concrete one goes now, a pending one is unlinked and put on
-/// the work list, since its operands may be next. Returns whether the value went or is on the list.
+/// Disposes of a value that nothing needs. A concrete one is freed now; a pending one is
+/// unlinked and put on the work list, because its operands may be next. True where it was
+/// freed or is on the list.
 inline bool Graph::let_go(uint32_t slot, uint32_t& work) {
   Node& node = (*this)[Value{slot}];
   return node.holders == 0 && node.consumers == 0 && let_go(node, slot, work);
@@ -172,7 +173,7 @@ bool Graph::let_go(Node& node, uint32_t slot, uint32_t& work) {
       return true;
     case State::Concrete:
     case State::Poisoned: vacate(slot); return true;
-    case State::InFlight:  // its delivery finds that nobody wants it
+    case State::InFlight:  // deliver() frees it
     case State::Free: return false;
   }
   return false;
@@ -185,15 +186,15 @@ void Graph::release(Value value) noexcept {
 
 void Graph::release_value(Value value) {
   Node& released = (*this)[value];
-  // Held by no other than its own record, no client can come by it again. What came from it needs
-  // the record and not the link, and nobody can ask for a leaf's gradient.
+  // No client can reach a value that only its own record holds. Values computed from it need the
+  // record and not the link, and nothing can read a leaf's gradient.
   const bool by_itself = --released.holders == (released.keeps_itself ? 1 : 0);
   if (by_itself && released.grad != 0) unlink_gradient(released);
   uint32_t work = kNone.id;
   if (let_go(value.id, work)) dispose(work);
 }
 
-/// Frees the nodes of a work list, and what only they needed.
+/// Frees the nodes of a work list, and the values that only they needed.
 void Graph::dispose(uint32_t work) {
   while (work != kNone.id) {
     const uint32_t slot = work;
@@ -233,7 +234,7 @@ void Graph::sweep() noexcept {
 }
 
 MemoryRegion Graph::region(Value value) {
-  // Of a chain of views some keep their place, so that nobody follows it far.
+  // Some views of a long chain keep their regions, so that no call follows it far.
   constexpr size_t kFar = 16;
   std::vector<Value> views;
   const auto known = [&] { return (*this)[value].has_region; };
@@ -256,7 +257,7 @@ MemoryRegion Graph::region(Value value) {
     Layout next;
     if (info(view.op).rules.view({info(view.op), view.attributes}, view.shape, region.layout, next))
       region.layout = std::move(next);
-    else  // It copies, so that it is an origin of its own.
+    else  // The row copies, so its result is an origin of its own.
       region = {views[i], nullptr, {view.shape, contiguous_strides(view.shape), 0}};
     if ((views.size() - i) % kFar == 0)
       view.has_region = regions_.insert_or_assign(views[i].id, region).second || view.has_region;
@@ -279,7 +280,7 @@ void Graph::poison(Value root, Message message) noexcept {
   node.state = State::Poisoned;
   try {
     poison_[root.id] = std::move(message);
-  } catch (const std::bad_alloc&) {  // poison_of() knows
+  } catch (const std::bad_alloc&) {  // poison_of() returns out_of_memory() then
   }
   uint32_t work = kNone.id;
   let_go(root.id, work);
@@ -309,7 +310,7 @@ void Graph::note_undo(Value now, Undo undo) {
   if (undo.before != kNone) ++(*this)[undo.before].consumers;
 }
 
-/// The consumers are told by who vacates the node.
+/// The caller has already taken the node off the consumers of its undos' values.
 void Graph::forget_undos(Node& node) {
   uint32_t last = node.undo;
   while (undos_[last].next != 0) last = undos_[last].next;
@@ -337,7 +338,8 @@ std::string Graph::label(Value value) const {
 
 Tape& Graph::open_tape() {
   if (empty_tapes_.empty() && tapes_.size() >= most_tapes_) {
-    // With twice as many tapes as were needed last time, so that a thread looks at two on average.
+    // Closed tapes are searched when there are twice as many tapes as were in use last time, so
+    // that a thread looks at two on average.
     for (const auto& tape : tapes_)
       if (!tape->open && tape->nodes == 0) empty_tapes_.push_back(tape->id);
     most_tapes_ = 2 * (tapes_.size() - empty_tapes_.size()) + 1;
@@ -358,7 +360,7 @@ Tape& Graph::open_tape() {
 
 void Graph::close(Tape& tape) noexcept {
   tape.open = false;
-  if (tape.nodes == 0) empty_tapes_.push_back(tape.id);  // there is room for all
+  if (tape.nodes == 0) empty_tapes_.push_back(tape.id);  // it has capacity for all
 }
 
 void Graph::close_all_but(const Tape& tape) noexcept {
