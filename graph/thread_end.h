@@ -8,7 +8,7 @@ namespace rt {
 /// libraries, and calls may still come after them. So our objects in a thread's memory have
 /// none. Instead, a function is called after the last of these destructors, with the object
 /// that was given to expect(). It is not called in the thread that ends the process. A
-/// ThreadEnd must never be destroyed.
+/// ThreadEnd lives as long as the process, because its key is never deleted.
 class ThreadEnd {
  public:
   explicit ThreadEnd(void (*ended)(void*)) : there_(pthread_key_create(&key_, ended) == 0) {}

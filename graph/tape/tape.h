@@ -61,7 +61,7 @@ struct Undo {
   /// Set where the value is no change, but the first gradient of a backward pass from the value
   /// `from`, whose record is `leaf`. `from` does not count it as a consumer.
   Value from = kNone;
-  uint32_t leaf = 0;   ///< the record whose gradient was replaced; 0: all holders' value was
+  uint32_t leaf = 0;   ///< the record whose gradient was replaced; 0: the value of all holders
   bool zeros = false;  ///< the gradient was zeros that had not been made
   uint32_t unit = 0;   ///< the group of the change; a group goes back together
   uint64_t order = 0;  ///< of the leaf's record, see Leaf
