@@ -226,7 +226,7 @@ TEST_F(Growth, ABatchWithManyFailures) {
   rt_torch_flush();
   const auto cost = [&](int64_t count) {
     double taken = 0;
-    std::thread([&] {  // whose end drops the unreported failures
+    std::thread([&] {  // its end drops unreported failures
       taken = evenly(count, 40'000, [&] {
         std::vector<Tensor> losses;
         for (int64_t line = 0; line < count; ++line) {
