@@ -37,6 +37,7 @@ write_basic_package_version_file(rt_torchConfigVersion.cmake COMPATIBILITY SameM
 install(FILES ${PROJECT_BINARY_DIR}/rt_torchConfigVersion.cmake DESTINATION ${cmake_folder})
 
 install(FILES frontend_abi/rt_torch.spl frontend_abi/rt_torch.json
+              frontend_abi/rt_torch.schema.json
         DESTINATION ${CMAKE_INSTALL_DATADIR}/rt_torch)
 # Pages that refer to installed files alone; the others are for readers of the sources.
 set(pages backends debugging eager environment files simple timeline)

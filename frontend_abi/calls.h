@@ -13,7 +13,7 @@
 
 namespace rt::call {
 
-#define RT_CALL(symbol, result, params, doc)                                     \
+#define RT_CALL(symbol, result, params, forces, doc)                             \
   abi::Result<Kind::result> symbol(CallContext& context RT_END(RT_BODY_A params) \
                                        RT_RETURNS_##result(RT_BODY));
 #define RT_CALL_PURE(...)

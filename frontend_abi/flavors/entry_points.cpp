@@ -194,7 +194,7 @@ constexpr std::array<int64_t, sizeof...(Items)> list(Items... items) {
 #include "graph/ops/ops.def"
 #include "frontend_abi/aliases.def"
 
-#define RT_CALL(symbol, result, params, doc)                                                    \
+#define RT_CALL(symbol, result, params, forces, doc)                                            \
   RT_SIGNATURE(symbol, result, params) {                                                        \
     RT_GUARDED(symbol, result, params)                                                          \
     [](rt::CallContext& context, auto... arguments) {                                          \

@@ -127,7 +127,7 @@ expected_files() {
   [ -z "$libtorch" ] || echo "$LIBDIR/$plugin"
   [ -z "$tool" ] || echo "$BINDIR/$tool"
   printf "$LIBDIR/cmake/rt_torch/rt_torchConfig%s.cmake\n" "" "-${CONFIG,,}" Version
-  printf "$DATADIR/rt_torch/%s\n" rt_torch.json rt_torch.spl
+  printf "$DATADIR/rt_torch/%s\n" rt_torch.json rt_torch.schema.json rt_torch.spl
   printf "$DOCDIR/%s\n" CHANGELOG.md LICENSE OPS.md THIRD_PARTY_NOTICES.md backends.md debugging.md \
     eager.md environment.md files.md simple.md timeline.md
 }

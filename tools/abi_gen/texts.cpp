@@ -1,0 +1,407 @@
+// texts.cpp -- the words for sizes, dtypes, parameters and results, by rule, name and kind.
+#include "tools/abi_gen/texts.h"
+
+#include <algorithm>
+
+#include "graph/error.h"
+#include "graph/ops/infer.h"
+
+namespace rt::abi_gen {
+namespace {
+
+/// What a shape rule asks of the tensors, in their order, the last text for all further ones, and
+/// the sizes that it gives. A text may end with "; " and dtypes, which count instead of the type
+/// rule's. $0 to $4 stand for the names of the tensors.
+struct ShapeText {
+  ShapeRule rule;
+  std::vector<std::string_view> operands;
+  std::string_view result;
+};
+const std::vector<ShapeText>& shape_texts() {
+  constexpr std::string_view kAny = "any sizes", kImages = "[N,C,H,W] or [C,H,W]";
+  static const std::vector<ShapeText> all = {
+      {shape::same, {kAny}, "those of $0"},
+      {shape::broadcast, {"sizes that broadcast"}, "broadcast"},
+      {shape::sizes, {}, "as given"},
+      {shape::arange, {}, "[ceil((end - start) / step)]"},
+      {shape::arange_int, {}, "[ceil((end - start) / step)]"},
+      {shape::linspace, {}, "[steps]"},
+      {shape::eye, {}, "[n,n]"},
+      {shape::along_dim, {kAny}, "those of $0"},
+      {shape::matmul,
+       {"[k], [m,k] or [...,m,k]", "[k], [k,n] or [...,k,n]"},
+       "the leading ones broadcast, then m and n where they are there"},
+      {shape::dot, {"[n]"}, "0-d"},
+      {shape::transpose, {kAny}, "those of $0, dim0 and dim1 exchanged"},
+      {shape::t, {"at most 2 dimensions"}, "those of $0, reversed"},
+      {shape::scalar, {kAny}, "0-d"},
+      {shape::scalar_of_some, {"at least one element"}, "0-d"},
+      {shape::reduce, {kAny}, "those of $0 without dim, or with 1 in its place"},
+      {shape::reduce_some, {"dim is not empty"}, "those of $0 without dim, or with 1 in its place"},
+      {shape::arg_reduce, {"dim is not empty"}, "those of $0 without dim, or with 1 in its place"},
+      {shape::reshape, {kAny}, "as given"},
+      {shape::permute, {kAny}, "those of $0, reordered"},
+      {shape::squeeze, {kAny}, "those of $0 that are not 1"},
+      {shape::squeeze_dim, {kAny}, "those of $0, without dim when it is 1"},
+      {shape::unsqueeze, {kAny}, "those of $0 and a 1 at dim"},
+      {shape::flatten, {kAny}, "[numel of $0]"},
+      {shape::slice, {"at least 1 dimension"}, "those of $0, dim's the number of indices"},
+      {shape::index_select,
+       {kAny, "at most 1 dimension; int64 or int32"},
+       "those of $0, dim's the length of $1"},
+      {shape::gather,
+       {kAny, "as many dimensions as $0, none but dim larger; int64 or int32"},
+       "those of $1"},
+      {shape::cat,
+       {"at least one tensor, of equal sizes but for dim; 1-D ones without elements are skipped"},
+       "those of one tensor, dim's the sum"},
+      {shape::stack,
+       {"at least one tensor, all of equal sizes"},
+       "those of one tensor, and at dim "
+       "their number"},
+      {shape::linear,
+       {"[...,in_features]", "[out_features,in_features] or [in_features]",
+        "broadcasts to the result; 0 for none"},
+       "[...,out_features] or [...]"},
+      {shape::embedding,
+       {"any sizes; int64 or int32", "[num_embeddings,embedding_dim]"},
+       "those of $0, then embedding_dim"},
+      {shape::mse_loss, {"sizes that broadcast"}, "0-d"},
+      {shape::cross_entropy,
+       {"[C], [N,C] or [N,C,d...]",
+        "class indices, of the sizes of $0 without the C, int64; or probabilities, of the sizes of "
+        "$0, floating point"},
+       "0-d"},
+      {shape::nll_loss,
+       {"[C], [N,C] or [N,C,d...]", "the sizes of $0 without the C; int64"},
+       "0-d"},
+      {shape::binary_cross_entropy, {kAny, "the sizes of $0"}, "0-d"},
+      {shape::conv2d,
+       {kImages, "[out,C/groups,KH,KW]", "[out], 0 for none"},
+       "[N,out,H',W'] or [out,H',W']"},
+      {shape::pool2d, {kImages}, "[N,C,H',W'] or [C,H',W']"},
+      {shape::layer_norm,
+       {"normalized_shape at its end", "normalized_shape, 0 for none"},
+       "those of $0"},
+      {shape::dropout, {kAny}, "those of $0"},
+      {shape::det, {"[n,n]"}, "0-d"},
+      {shape::square, {"[...,n,n]"}, "those of $0"},
+      {shape::svd, {"[...,m,n]"}, "[...,m,min(m,n)]"},
+      {shape::eig, {"[...,n,n]"}, "[...,n]"},
+      {shape::linalg_solve,
+       {"[...,n,n]", "[...,n,k], or [n] or [...,n], a vector for each matrix"},
+       "those of $1, the leading ones broadcast"},
+  };
+  return all;
+}
+
+/// The dtypes that a type rule takes, and the one that it gives. $dtype is the dtype parameter.
+struct TypeText {
+  TypeRule rule;
+  std::string_view operands, result;
+};
+constexpr std::string_view kFloats = "floating point", kAnyType = "any dtype",
+                           kNotBool = "any dtype but bool";
+const TypeText kTypeTexts[] = {
+    {type::keep, kAnyType, "that of $0"},
+    {type::keep_second, kAnyType, "that of $1"},
+    {type::numeric, kNotBool, "that of $0"},
+    {type::floating, kFloats, "that of $0"},
+    {type::to_float, kAnyType, "that of $0 if floating point, else float32"},
+    {type::numeric_to_float, kNotBool, "that of $0 if floating point, else float32"},
+    {type::averaged, "floating point or int64", "that of $0"},
+    {type::promote, kAnyType, "promoted"},
+    {type::promote_numeric, kNotBool, "promoted"},
+    {type::promote_float, kAnyType, "promoted, float32 in place of integers and bool"},
+    {type::promote_expanded, "any dtype, one of the two floating point", "promoted"},
+    {type::equal, "one dtype for all, not bool", "that of $0"},
+    {type::equal_floating, "one floating point dtype for all", "that of $0"},
+    {type::normalized, "floating point, one dtype for all", "that of $0"},
+    {type::cross_entropy, kFloats, "that of $0, promoted with probabilities"},
+    {type::sum, kAnyType, "that of $0 if floating point, else int64"},
+    {type::index, kNotBool, "int64"},
+    {type::given, kAnyType, "$dtype"},
+    {type::filled, kAnyType, "$dtype"},
+    {type::filled_float, kAnyType, "$dtype"},
+    {type::given_float, kAnyType, "$dtype"},
+    {type::given_number, kAnyType, "$dtype"},
+    {type::cast, kAnyType, "$dtype"},
+};
+
+constexpr std::string_view kNewDim =
+    "the new dimension, from -rank - 1 to rank; negative ones count from the end";
+constexpr std::string_view kLoaderDevice = "0 for the CPU, N for CUDA device N - 1",
+                           kLoaderDType =
+                               "RT_TORCH_F32, RT_TORCH_F64, RT_TORCH_I32 or RT_TORCH_I64";
+
+/// Parameters by name: those of ops but for their tensors, and those of calls. A line holds where
+/// `where` is "", the section, the call, the kind, or a part of the op's name. The first that holds
+/// counts.
+struct ParamText {
+  std::string_view name, where, text;
+};
+constexpr ParamText kParamTexts[] = {
+    {"size", "", "the sizes; at most 64, none negative"},
+    {"dims", "Sizes", "the sizes; at most 64, none negative"},
+    {"shape", "Sizes", "the sizes; one may be -1 and is computed from the others"},
+    {"shape", "Int64s", "the sizes; none negative"},
+    {"shape_len", "", "the number of sizes, at most 64"},
+    {"data", "", "the elements, row-major; copied before the call returns"},
+    {"data_len", "", "the number of elements, the product of shape"},
+    {"bits", "", "bit patterns of doubles, row-major; copied before the call returns"},
+    {"len", "", "the number of elements"},
+    {"rows", "", "the number of rows"},
+    {"cols", "", "the number of columns; bits has rows * cols elements"},
+    {"fill_value", "", "the value of all elements"},
+    {"start", "slice", "the first index; negative ones count from the end; clamped"},
+    {"end", "slice", "the index after the last; negative ones count from the end; clamped"},
+    {"step", "slice", "the distance of the indices, at least 1"},
+    {"start", "", "the first number"},
+    {"end", "linspace", "the last number"},
+    {"end", "", "the bound, which is not reached"},
+    {"step", "", "the distance of two numbers; not 0, its sign leads from start to end"},
+    {"steps", "", "the number of elements, not negative"},
+    {"n", "", "the number of rows and of columns, not negative"},
+    {"dtype", "loader", kLoaderDType},
+    {"dtype", "", "a code of rt_torch_dtype"},
+    {"device", "loader", kLoaderDevice},
+    {"device_id", "device", "the index of a CUDA device"},
+    {"device_id", "", "a device code"},
+    {"dim", "arg", "a dimension, from 0; negative: all elements, in row-major order"},
+    {"dim", "unsqueeze", kNewDim},
+    {"dim", "stack", kNewDim},
+    {"dim", "", "a dimension, from -rank to rank - 1; negative ones count from the end"},
+    {"dim0", "", "as dim1"},
+    {"dim1", "", "a dimension, from -rank to rank - 1; negative ones count from the end"},
+    {"dims", "IntList", "every dimension once, in the new order"},
+    {"dim_idx", "", "the dimension, from 0"},
+    {"keepdim", "", "1: dim stays with size 1; 0: it goes"},
+    {"chunks", "", "the number of pieces, at least 1"},
+    {"exponent", "", "the exponent"},
+    {"other", "", "the number"},
+    {"negative_slope", "", "the factor of negative elements"},
+    {"p", "", "the probability that an element is set to 0, from 0 to 1"},
+    {"train", "", "1 in training; with 0 nothing is dropped"},
+    {"normalized_shape", "", "the last sizes of input; at least one"},
+    {"eps", "optimizer", "added to the denominator"},
+    {"eps", "", "added to the variance; positive"},
+    {"stride", "pool2d", "the window's step in height and width, at least 1; empty: kernel_size"},
+    {"stride", "", "the window's step in height and width, at least 1"},
+    {"padding", "pool2d", "padding on both sides in height and width, at most kernel_size / 2"},
+    {"padding", "", "zeros on both sides in height and width, not negative"},
+    {"dilation", "", "the distance of the kernel's elements in height and width, at least 1"},
+    {"groups", "", "the number of groups of channels, at least 1; divides C and out"},
+    {"kernel_size", "", "the window's height and width, at least 1"},
+    {"input", "rt_torch_nn_batch_norm", "[N,C] or [N,C,d...]; floating point"},
+    {"running_mean", "", "[C]; 0 for none, then running_var is 0, too; required without training"},
+    {"running_var", "", "[C]; 0 for none"},
+    {"weight", "rt_torch_nn_batch_norm", "C numbers; 0 for none"},
+    {"bias", "rt_torch_nn_batch_norm", "C numbers; 0 for none"},
+    {"training", "", "1: normalize by the batch's own statistics and update the running ones"},
+    {"momentum", "rt_torch_nn_batch_norm", "the share of the new statistics in the running ones"},
+    {"a", "", "a tensor; sizes that broadcast with those of b"},
+    {"b", "", "a tensor; sizes that broadcast with those of a"},
+    {"op", "", "0 add, 1 sub, 2 mul, 3 div"},
+    {"handle", "rt_torch_autograd_backward", "a tensor of one element; floating point"},
+    {"handle", "rt_torch_autograd_grad", "a leaf"},
+    {"handle", "rt_torch_autograd_zero_grad", "a leaf"},
+    {"handle", "rt_torch_torchtensor_item", "a tensor of one element; any dtype"},
+    {"handle", "Tensor", "a tensor of any sizes and dtype"},
+    {"handle", "stream", "a stream"},
+    {"handle", "file", "an open safetensors file"},
+    {"stream", "", "a stream of that device, or 0 for its default stream"},
+    {"optimizer", "", "an optimizer"},
+    {"parameters", "", "leaves of floating point dtype, each once"},
+    {"learning_rate", "", "the learning rate"},
+    {"momentum", "", "the factor of v from step to step; 0 for none"},
+    {"weight_decay", "", "the factor of the parameters in the decay; 0 for none"},
+    {"beta1", "", "the decay of the mean of the gradients"},
+    {"beta2", "", "the decay of the mean of their squares"},
+    {"requires_grad", "", "1 or 0"},
+    {"path", "", "the file's path"},
+    {"path_ptr", "", "the file's path"},
+    {"name", "file", "the tensor's name"},
+    {"name", "rt_torch_set_backend", "auto, libtorch or reference"},
+    {"name", "rt_torch_set_policy", "observe, data or eager; see Force points above"},
+    {"name", "rt_torch_stat", "a name of those in rt_torch_stats_json"},
+    {"seed", "", "any integer"},
+    {"format", "",
+     "text, json, dot, html (a page to explore the graph in a browser) or torchscript (text in a "
+     ".txt file, a module for torch.jit.load in a .pt file)"},
+    {"label", "", "the name"},
+    {"file", "", "the source file; \"\" clears the location"},
+    {"line", "", "the line in it"},
+    {"buffer", "", "where the elements go"},
+    {"capacity", "", "how many elements fit there"},
+    {"dims_out", "", "where the sizes go"},
+    {"max_dims", "", "how many sizes fit there"},
+};
+
+std::string filled_in(std::string_view pattern, const Symbol& symbol) {
+  std::vector<std::string> names;
+  for (const Param& param : symbol.op->params)
+    if (param.kind == Kind::Tensor || param.kind == Kind::OptTensor) {
+      std::string name(param.name);
+      for (const Use& use : symbol.uses)
+        if (use.name == param.name) name = use.param;
+      names.push_back(name);
+    }
+  std::string out;
+  for (size_t at = 0; at < pattern.size(); ++at) {
+    if (pattern[at] != '$') {
+      out += pattern[at];
+    } else if (pattern.substr(at + 1).starts_with("dtype")) {
+      at += 5;
+      std::string given = "that of dtype";
+      for (const Constant& constant : symbol.constants)
+        if (constant.name == "dtype") given = constant.json.substr(1, constant.json.size() - 2);
+      out += given;
+    } else {
+      const auto tensor = static_cast<size_t>(pattern[++at] - '0');
+      // A row of tensors in a list has no names for them.
+      out += tensor < names.size() ? names[tensor] : "the first";
+    }
+  }
+  return out;
+}
+
+const ShapeText& shape_of(const OpInfo& op) {
+  const auto& all = shape_texts();
+  const auto found = std::ranges::find(all, op.rules.shape, &ShapeText::rule);
+  if (found == all.end())
+    fail(op.name, " has a shape rule without a text; give it one in tools/abi_gen/texts.cpp");
+  return *found;
+}
+const TypeText& type_of(const OpInfo& op) {
+  const auto* const found = std::ranges::find(kTypeTexts, op.rules.type, &TypeText::rule);
+  if (found == std::end(kTypeTexts))
+    fail(op.name, " has a type rule without a text; give it one in tools/abi_gen/texts.cpp");
+  return *found;
+}
+
+bool is_tensor(Kind kind) {
+  return kind == Kind::Tensor || kind == Kind::OptTensor || kind == Kind::TensorList;
+}
+
+/// The text of the tensor parameter `name` of the symbol's op.
+std::string operand_text(const Symbol& symbol, std::string_view name) {
+  const ShapeText& shape = shape_of(*symbol.op);
+  size_t tensor = 0;
+  for (const Param& param : symbol.op->params) {
+    if (param.name == name) break;
+    if (is_tensor(param.kind)) ++tensor;
+  }
+  const std::string_view sizes = shape.operands[std::min(tensor, shape.operands.size() - 1)];
+  const bool has_dtype = sizes.find("int64") != std::string_view::npos;
+  return filled_in(has_dtype ? sizes : join(sizes, "; ", type_of(*symbol.op).operands), symbol);
+}
+
+/// What a parameter of this kind is, where kParamTexts has no more.
+std::string_view default_text(Kind kind) {
+  switch (kind) {
+    case Kind::Float:
+    case Kind::Bits: return "a number";
+    case Kind::Flag: return "1 or 0";
+    case Kind::IntList: return "integers";
+    case Kind::Text:
+    case Kind::TextBits: return "a text";
+    case Kind::Handle: return "a handle";
+    default: return "an integer";
+  }
+}
+
+std::string_view known_text(const Symbol& symbol, std::string_view name, Kind kind) {
+  for (const ParamText& row : kParamTexts) {
+    if (row.name != name) continue;
+    const std::string_view where = row.where;
+    if (where.empty() || where == symbol.original.section || where == symbol.original.name ||
+        where == text(kind).name ||
+        (symbol.op && symbol.op->name.find(where) != std::string_view::npos))
+      return row.text;
+  }
+  return default_text(kind);
+}
+
+/// A parameter that is given by a code, or by a pointer and a length; "" for others.
+std::string_view coded_text(std::string_view as) {
+  if (as == "elements") return "the sizes; none negative";
+  if (as == "length") return "the number of sizes, at most 64";
+  if (as == "any_device") return "a device code";
+  if (as == "cuda_device") return "the index of a CUDA device that exists";
+  if (as == "loader_device") return kLoaderDevice;
+  if (as == "loader_dtype") return kLoaderDType;
+  return "";
+}
+
+std::string plain_text(const Symbol& symbol, const Param& param) {
+  const Use* use = symbol.use(param.name);
+  if (use)
+    if (const auto coded = coded_text(use->as); !coded.empty()) return std::string(coded);
+  if (!symbol.op) {
+    const auto at = static_cast<size_t>(&param - symbol.params.data());
+    const std::string_view name =
+        symbol.original.params.empty() ? param.name : symbol.original.params[at];
+    return std::string(known_text(symbol, name, param.kind));
+  }
+  const auto known = std::ranges::find(symbol.op->params, use->name, &Param::name);
+  if (is_tensor(known->kind)) return operand_text(symbol, known->name);
+  const std::string_view all = known_text(symbol, known->name, known->kind);
+  if (use->element < 0) return std::string(all);
+  if (known->kind == Kind::Sizes && known->name == "size")
+    return join("the size of dimension ", use->element);
+  return join(known->name, "[", use->element, "]: ", all);
+}
+
+}  // namespace
+
+std::string param_text(const Symbol& symbol, const Param& param) {
+  std::string text = plain_text(symbol, param);
+  if (param.kind == Kind::Bits) text += "; the bits of a double";
+  if (param.kind == Kind::TextBits) text += "; a pointer to the text";
+  if (param.kind == Kind::OptTensor && text.find("0 for none") == std::string::npos)
+    text += "; 0 for none";
+  return text;
+}
+
+std::string result_text(const Symbol& symbol) {
+  if (!symbol.op || symbol.result != Kind::Tensor) return "";
+  return filled_in(
+      join("Sizes: ", shape_of(*symbol.op).result, ". Dtype: ", type_of(*symbol.op).result, "."),
+      symbol);
+}
+
+std::vector<std::string> notes(const Symbol& symbol) {
+  std::vector<std::string> all;
+  constexpr std::string_view kForces[] = {"",        "asks for sizes",    "frees a tensor",
+                                          "submits", "submits and waits", "reads data"};
+  if (symbol.forces != Forces::Nothing)
+    all.push_back(join("Force point: ", kForces[static_cast<size_t>(symbol.forces)], "."));
+  if (const OpInfo* op = symbol.op) {
+    const Rules& rules = op->rules;
+    const bool takes_tensors = op->tensors > 0 || op->variadic;
+    if (rules.view) all.emplace_back("A view where strides allow it.");
+    if (rules.effect == Effect::Random) all.emplace_back("Draws random numbers.");
+    if (rules.fails)
+      all.emplace_back("Can also fail when the batch runs, by what the elements are.");
+    if (takes_tensors && !rules.vjp && !rules.graded)
+      all.emplace_back("No gradient goes through it.");
+  }
+  if (!symbol.overloads.empty()) {
+    std::string names;
+    for (const std::string& overload : symbol.overloads)
+      names += join(names.empty() ? "" : ", ", overload);
+    all.push_back(join("Follows ", names, "."));
+  }
+  return all;
+}
+
+std::string failure_text(const KindText& result) {
+  const std::string_view failure = result.failure;
+  if (failure.starts_with("__builtin_nan")) return "NaN";
+  if (failure.starts_with("reinterpret_cast")) return "a pointer to \"\"";
+  if (failure.starts_with("0x7ff8")) return "the bits of a NaN";
+  if (failure == "nullptr") return "NULL";
+  return std::string(failure == "0.0" ? "0" : failure);
+}
+
+}  // namespace rt::abi_gen

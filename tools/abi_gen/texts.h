@@ -1,0 +1,23 @@
+// texts.h -- what the documents say of a symbol, made from the facts of the tables.
+#pragma once
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tools/abi_gen/rows.h"
+
+namespace rt::abi_gen {
+
+/// The shape, dtype, unit or codes of one of the symbol's parameters.
+std::string param_text(const Symbol& symbol, const Param& param);
+
+/// Sizes and dtype of the tensor that an op's call returns; "" for calls that return none.
+std::string result_text(const Symbol& symbol);
+
+/// Notes that hold for a row because of its rules: force point, view, gradient, late errors.
+std::vector<std::string> notes(const Symbol& symbol);
+
+/// What a call returns when it has failed, in C: "0", "NaN"; "" for Void.
+std::string failure_text(const KindText& result);
+
+}  // namespace rt::abi_gen
