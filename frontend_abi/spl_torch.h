@@ -532,7 +532,7 @@ int64_t rt_torch_torchtensor_dot(int64_t self, int64_t tensor);
 
 /** self with dim0 and dim1 exchanged. A view where strides allow it. Follows aten::transpose.int.
  *  @param self any sizes; any dtype
- *  @param dim0 as dim1
+ *  @param dim0 a dimension, from -rank to rank - 1; negative ones count from the end
  *  @param dim1 a dimension, from -rank to rank - 1; negative ones count from the end
  *  @return a new handle, to be freed; 0 on error. Sizes: those of self, dim0 and dim1 exchanged.
  *    Dtype: that of self. */
@@ -862,7 +862,7 @@ int64_t rt_torch_torchtensor_unsqueeze(int64_t self, int64_t dim);
  *  @param start the first index; negative ones count from the end; clamped
  *  @param end the index after the last; negative ones count from the end; clamped
  *  @param step the distance of the indices, at least 1
- *  @return a new handle, to be freed; 0 on error. Sizes: those of self, dim's the number of
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self, at dim the number of
  *    indices. Dtype: that of self. */
 int64_t rt_torch_torchtensor_slice(int64_t self, int64_t dim, int64_t start, int64_t end,
     int64_t step);
@@ -872,7 +872,7 @@ int64_t rt_torch_torchtensor_slice(int64_t self, int64_t dim, int64_t start, int
  *  @param self any sizes; any dtype
  *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
  *  @param index at most 1 dimension; int64 or int32
- *  @return a new handle, to be freed; 0 on error. Sizes: those of self, dim's the length of index.
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self, at dim the length of index.
  *    Dtype: that of self. */
 int64_t rt_torch_torchtensor_index_select(int64_t self, int64_t dim, int64_t index);
 
@@ -880,7 +880,7 @@ int64_t rt_torch_torchtensor_index_select(int64_t self, int64_t dim, int64_t ind
  *  error. Can also fail when the batch runs, by what the elements are. Follows aten::gather.
  *  @param self any sizes; any dtype
  *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
- *  @param index as many dimensions as self, none but dim larger; int64 or int32
+ *  @param index as many dimensions as self, and no larger sizes but at dim; int64 or int32
  *  @return a new handle, to be freed; 0 on error. Sizes: those of index. Dtype: that of self. */
 int64_t rt_torch_torchtensor_gather(int64_t self, int64_t dim, int64_t index);
 
@@ -888,8 +888,8 @@ int64_t rt_torch_torchtensor_gather(int64_t self, int64_t dim, int64_t index);
  *  @param tensors at least one tensor, of equal sizes but for dim; 1-D ones without elements are
  *    skipped; any dtype
  *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
- *  @return a new handle, to be freed; 0 on error. Sizes: those of one tensor, dim's the sum. Dtype:
- *    promoted. */
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of one tensor, at dim the sum.
+ *    Dtype: promoted. */
 int64_t rt_torch_torchtensor_cat(SplArray* tensors, int64_t dim);
 
 /** The tensors side by side along a new dim. Follows aten::stack.
@@ -1876,63 +1876,63 @@ int64_t rt_torch_torchtensor_permute_4d(int64_t handle, int64_t d0, int64_t d1, 
     int64_t d3);
 
 /** As rt_torch_torchtensor_cat. Follows aten::cat.
- *  @param t0 at least one tensor, of equal sizes but for dim; 1-D ones without elements are
- *    skipped; any dtype
- *  @param t1 at least one tensor, of equal sizes but for dim; 1-D ones without elements are
- *    skipped; any dtype
+ *  @param t0 tensors[0]: at least one tensor, of equal sizes but for dim; 1-D ones without elements
+ *    are skipped; any dtype
+ *  @param t1 tensors[1]: at least one tensor, of equal sizes but for dim; 1-D ones without elements
+ *    are skipped; any dtype
  *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
- *  @return a new handle, to be freed; 0 on error. Sizes: those of one tensor, dim's the sum. Dtype:
- *    promoted. */
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of one tensor, at dim the sum.
+ *    Dtype: promoted. */
 int64_t rt_torch_torchtensor_cat_2(int64_t t0, int64_t t1, int64_t dim);
 
 /** As rt_torch_torchtensor_cat. Follows aten::cat.
- *  @param t0 at least one tensor, of equal sizes but for dim; 1-D ones without elements are
- *    skipped; any dtype
- *  @param t1 at least one tensor, of equal sizes but for dim; 1-D ones without elements are
- *    skipped; any dtype
- *  @param t2 at least one tensor, of equal sizes but for dim; 1-D ones without elements are
- *    skipped; any dtype
+ *  @param t0 tensors[0]: at least one tensor, of equal sizes but for dim; 1-D ones without elements
+ *    are skipped; any dtype
+ *  @param t1 tensors[1]: at least one tensor, of equal sizes but for dim; 1-D ones without elements
+ *    are skipped; any dtype
+ *  @param t2 tensors[2]: at least one tensor, of equal sizes but for dim; 1-D ones without elements
+ *    are skipped; any dtype
  *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
- *  @return a new handle, to be freed; 0 on error. Sizes: those of one tensor, dim's the sum. Dtype:
- *    promoted. */
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of one tensor, at dim the sum.
+ *    Dtype: promoted. */
 int64_t rt_torch_torchtensor_cat_3(int64_t t0, int64_t t1, int64_t t2, int64_t dim);
 
 /** As rt_torch_torchtensor_cat. Follows aten::cat.
- *  @param t0 at least one tensor, of equal sizes but for dim; 1-D ones without elements are
- *    skipped; any dtype
- *  @param t1 at least one tensor, of equal sizes but for dim; 1-D ones without elements are
- *    skipped; any dtype
- *  @param t2 at least one tensor, of equal sizes but for dim; 1-D ones without elements are
- *    skipped; any dtype
- *  @param t3 at least one tensor, of equal sizes but for dim; 1-D ones without elements are
- *    skipped; any dtype
+ *  @param t0 tensors[0]: at least one tensor, of equal sizes but for dim; 1-D ones without elements
+ *    are skipped; any dtype
+ *  @param t1 tensors[1]: at least one tensor, of equal sizes but for dim; 1-D ones without elements
+ *    are skipped; any dtype
+ *  @param t2 tensors[2]: at least one tensor, of equal sizes but for dim; 1-D ones without elements
+ *    are skipped; any dtype
+ *  @param t3 tensors[3]: at least one tensor, of equal sizes but for dim; 1-D ones without elements
+ *    are skipped; any dtype
  *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
- *  @return a new handle, to be freed; 0 on error. Sizes: those of one tensor, dim's the sum. Dtype:
- *    promoted. */
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of one tensor, at dim the sum.
+ *    Dtype: promoted. */
 int64_t rt_torch_torchtensor_cat_4(int64_t t0, int64_t t1, int64_t t2, int64_t t3, int64_t dim);
 
 /** As rt_torch_torchtensor_stack. Follows aten::stack.
- *  @param t0 at least one tensor, all of equal sizes; any dtype
- *  @param t1 at least one tensor, all of equal sizes; any dtype
+ *  @param t0 tensors[0]: at least one tensor, all of equal sizes; any dtype
+ *  @param t1 tensors[1]: at least one tensor, all of equal sizes; any dtype
  *  @param dim the new dimension, from -rank - 1 to rank; negative ones count from the end
  *  @return a new handle, to be freed; 0 on error. Sizes: those of one tensor, and at dim their
  *    number. Dtype: promoted. */
 int64_t rt_torch_torchtensor_stack_2(int64_t t0, int64_t t1, int64_t dim);
 
 /** As rt_torch_torchtensor_stack. Follows aten::stack.
- *  @param t0 at least one tensor, all of equal sizes; any dtype
- *  @param t1 at least one tensor, all of equal sizes; any dtype
- *  @param t2 at least one tensor, all of equal sizes; any dtype
+ *  @param t0 tensors[0]: at least one tensor, all of equal sizes; any dtype
+ *  @param t1 tensors[1]: at least one tensor, all of equal sizes; any dtype
+ *  @param t2 tensors[2]: at least one tensor, all of equal sizes; any dtype
  *  @param dim the new dimension, from -rank - 1 to rank; negative ones count from the end
  *  @return a new handle, to be freed; 0 on error. Sizes: those of one tensor, and at dim their
  *    number. Dtype: promoted. */
 int64_t rt_torch_torchtensor_stack_3(int64_t t0, int64_t t1, int64_t t2, int64_t dim);
 
 /** As rt_torch_torchtensor_stack. Follows aten::stack.
- *  @param t0 at least one tensor, all of equal sizes; any dtype
- *  @param t1 at least one tensor, all of equal sizes; any dtype
- *  @param t2 at least one tensor, all of equal sizes; any dtype
- *  @param t3 at least one tensor, all of equal sizes; any dtype
+ *  @param t0 tensors[0]: at least one tensor, all of equal sizes; any dtype
+ *  @param t1 tensors[1]: at least one tensor, all of equal sizes; any dtype
+ *  @param t2 tensors[2]: at least one tensor, all of equal sizes; any dtype
+ *  @param t3 tensors[3]: at least one tensor, all of equal sizes; any dtype
  *  @param dim the new dimension, from -rank - 1 to rank; negative ones count from the end
  *  @return a new handle, to be freed; 0 on error. Sizes: those of one tensor, and at dim their
  *    number. Dtype: promoted. */

@@ -45,16 +45,16 @@ const std::vector<ShapeText>& shape_texts() {
       {shape::squeeze_dim, {kAny}, "those of $0, without dim when it is 1"},
       {shape::unsqueeze, {kAny}, "those of $0 and a 1 at dim"},
       {shape::flatten, {kAny}, "[numel of $0]"},
-      {shape::slice, {"at least 1 dimension"}, "those of $0, dim's the number of indices"},
+      {shape::slice, {"at least 1 dimension"}, "those of $0, at dim the number of indices"},
       {shape::index_select,
        {kAny, "at most 1 dimension; int64 or int32"},
-       "those of $0, dim's the length of $1"},
+       "those of $0, at dim the length of $1"},
       {shape::gather,
-       {kAny, "as many dimensions as $0, none but dim larger; int64 or int32"},
+       {kAny, "as many dimensions as $0, and no larger sizes but at dim; int64 or int32"},
        "those of $1"},
       {shape::cat,
        {"at least one tensor, of equal sizes but for dim; 1-D ones without elements are skipped"},
-       "those of one tensor, dim's the sum"},
+       "those of one tensor, at dim the sum"},
       {shape::stack,
        {"at least one tensor, all of equal sizes"},
        "those of one tensor, and at dim "
@@ -171,7 +171,7 @@ constexpr ParamText kParamTexts[] = {
     {"dim", "unsqueeze", kNewDim},
     {"dim", "stack", kNewDim},
     {"dim", "", "a dimension, from -rank to rank - 1; negative ones count from the end"},
-    {"dim0", "", "as dim1"},
+    {"dim0", "", "a dimension, from -rank to rank - 1; negative ones count from the end"},
     {"dim1", "", "a dimension, from -rank to rank - 1; negative ones count from the end"},
     {"dims", "IntList", "every dimension once, in the new order"},
     {"dim_idx", "", "the dimension, from 0"},
@@ -344,9 +344,10 @@ std::string plain_text(const Symbol& symbol, const Param& param) {
     return std::string(known_text(symbol, name, param.kind));
   }
   const auto known = std::ranges::find(symbol.op->params, use->name, &Param::name);
-  if (is_tensor(known->kind)) return operand_text(symbol, known->name);
-  const std::string_view all = known_text(symbol, known->name, known->kind);
-  if (use->element < 0) return std::string(all);
+  const std::string all = is_tensor(known->kind)
+                              ? operand_text(symbol, known->name)
+                              : std::string(known_text(symbol, known->name, known->kind));
+  if (use->element < 0) return all;
   if (known->kind == Kind::Sizes && known->name == "size")
     return join("the size of dimension ", use->element);
   return join(known->name, "[", use->element, "]: ", all);
