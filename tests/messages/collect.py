@@ -134,7 +134,7 @@ class Collection:
         self.messages = set()
 
     def add(self, message):
-        message = re.sub(r'[^"\s]*(?=/tests/files/)', "SOURCE", message)
+        message = re.sub(r'[^"\s]+(?=/tests/files/)', "SOURCE", message)
         message = re.sub(re.escape(self.folder) + r'(?:/rt_[\w.-]*)?', "FOLDER", message)
         for pattern, word in VARYING:
             message = pattern.sub(word, message)
