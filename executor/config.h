@@ -34,7 +34,7 @@ struct Config {
   std::string dump;  ///< folder, "": none
   bool dump_inputs = false;
   std::string trace;  ///< file, "": none
-  std::string holds;  ///< likewise, see Engine::tell_hold()
+  std::string holds;  ///< likewise, see Reports::report_holds()
   bool async = false;
   std::vector<std::string> notes;  ///< what was passed over, for who debugs
 };

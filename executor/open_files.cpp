@@ -1,26 +1,28 @@
 // open_files.cpp -- files that clients hold by handles.
+#include "executor/open_files.h"
+
 #include "executor/engine.h"
 
 namespace rt {
 
-int64_t Engine::add_file(CallContext&, OpenFile file) {
-  count(Counter::calls);
-  handles_.make_room();
-  return handles_.add(HandleKind::File, files_.add(std::move(file)));
+int64_t OpenFiles::add(CallContext&, OpenFile file) {
+  engine_.count(Counter::calls);
+  engine_.handles.make_room();
+  return engine_.handles.add(HandleKind::File, files_.add(std::move(file)));
 }
 
-OpenFile Engine::file(CallContext&, int64_t handle) {
-  count(Counter::calls);
-  return files_[handles_.at(handle, HandleKind::File).value];
+OpenFile OpenFiles::at(CallContext&, int64_t handle) {
+  engine_.count(Counter::calls);
+  return files_[engine_.handles.at(handle, HandleKind::File).value];
 }
 
-void Engine::close_file(CallContext&, int64_t handle) {
-  count(Counter::calls);
-  const Value number = handles_.at(handle, HandleKind::File).value;
+void OpenFiles::close(CallContext&, int64_t handle) {
+  engine_.count(Counter::calls);
+  const Value number = engine_.handles.at(handle, HandleKind::File).value;
   OpenFile closed = files_[number];
   files_.remove(number);
-  handles_.remove(handle);
-  const Unlocked unlocked(*this);
+  engine_.handles.remove(handle);
+  const Unlocked unlocked(engine_);
   closed.reset();
 }
 

@@ -21,23 +21,23 @@ constexpr size_t kMaxJobs = 8;
 
 /// Whether a batch is to be handed over. Behind one that is not down yet all of these wait, to keep
 /// their order.
-bool Engine::is_worth_a_thread(Reason reason, int64_t last_ns, int64_t bytes) const {
+bool Scheduler::is_worth_a_thread(Reason reason, int64_t last_ns, int64_t bytes) const {
   if (!overlaps_ || reason == Reason::Read || reason == Reason::Eager) return false;
   if (jobs_handed_ != jobs_completed_) return true;
   return last_ns >= 0 ? last_ns >= kWorthNs : bytes >= kWorthBytes;
 }
 
 /// Takes the batch for the worker; false when there is none to be had.
-bool Engine::hand_over(JobRef& job) {
+bool Scheduler::hand_over(JobRef& job) {
   if (!start_worker()) return false;
-  completed_.wait(mutex_, [&] { return jobs_handed_ - jobs_completed_ < kMaxJobs; });
+  engine_.wait([&] { return jobs_handed_ - jobs_completed_ < kMaxJobs; });
   jobs_.put(std::move(job));
   ++jobs_handed_;
   job_there_.notify_one();
   return true;
 }
 
-bool Engine::start_worker() {
+bool Scheduler::start_worker() {
   if (has_worker_) return true;
   // The client's signals are for the client's threads.
   sigset_t all, before;
@@ -55,26 +55,26 @@ bool Engine::start_worker() {
   return has_worker_;
 }
 
-void Engine::work() {
-  mutex_.lock();
+void Scheduler::work() {
+  engine_.lock();
   for (;;) {
-    job_there_.wait(mutex_, [&] { return jobs_.first != nullptr; });
+    engine_.wait(job_there_, [&] { return jobs_.first != nullptr; });
     Flight flight{*this, jobs_.take()};
     run_and_deliver(flight);
     ++jobs_completed_;
-    completed_.notify_all();
+    engine_.notify();
   }
 }
 
 /// Until all that has been handed over so far is down.
-void Engine::complete_jobs() {
+void Scheduler::complete_jobs() {
   const Uncancelled uncancelled;
   const uint64_t handed = jobs_handed_;
-  completed_.wait(mutex_, [&] { return jobs_completed_ >= handed; });
+  engine_.wait([&] { return jobs_completed_ >= handed; });
 }
 
 /// In a forked child, which has no worker, nor a thread that would land what is in flight.
-void Engine::forget_jobs() {
+void Scheduler::forget_jobs() {
   new (&job_there_) std::condition_variable_any;
   while (jobs_.first) jobs_.take();
   oldest_ = youngest_ = nullptr;

@@ -1,54 +1,56 @@
 // streams.cpp -- the calls about streams. A device runs its work in the order of the batches, so a
 // stream stands for its device.
+#include "executor/streams.h"
+
 #include <algorithm>
 
 #include "executor/engine.h"
 
 namespace rt {
 
-int64_t Engine::add_stream(CallContext& context, Device device) {
-  count(Counter::calls);
-  flush(context);
-  handles_.make_room();
-  return handles_.add(HandleKind::Stream, streams_.add({device}));
+int64_t Streams::add(CallContext& context, Device device) {
+  engine_.count(Counter::calls);
+  engine_.scheduler.flush(context);
+  engine_.handles.make_room();
+  return engine_.handles.add(HandleKind::Stream, streams_.add({device}));
 }
 
-Device Engine::stream(CallContext&, int64_t handle) {
-  return streams_[handles_.at(handle, HandleKind::Stream).value].device;
+Device Streams::device(CallContext&, int64_t handle) {
+  return streams_[engine_.handles.at(handle, HandleKind::Stream).value].device;
 }
 
-void Engine::sync_stream(CallContext& context, int64_t handle) {
-  count(Counter::calls);
-  const Device device = stream(context, handle);
-  flush(context);
-  wait_until_completed(tickets_);
-  if (!backend_) return;
-  const Unlocked unlocked(*this);
-  backend_->synchronize(device);
+void Streams::sync(CallContext& context, int64_t handle) {
+  engine_.count(Counter::calls);
+  const Device waited = device(context, handle);
+  engine_.scheduler.flush(context);
+  engine_.scheduler.wait_until_completed(engine_.scheduler.newest_ticket());
+  if (!engine_.backends.loaded()) return;
+  const Unlocked unlocked(engine_);
+  engine_.backends.loaded()->synchronize(waited);
 }
 
 /// Asked again and again, it is about what had been submitted when it was first asked, and what the
 /// asking thread has submitted since: other threads at work do not keep it from ever being true.
-bool Engine::stream_is_idle(CallContext& context, int64_t handle) {
-  count(Counter::calls);
-  stream(context, handle);
-  flush(context);
-  Stream& asked = streams_[handles_.at(handle, HandleKind::Stream).value];
-  if (asked.awaited == 0) asked.awaited = tickets_;
+bool Streams::is_idle(CallContext& context, int64_t handle) {
+  engine_.count(Counter::calls);
+  device(context, handle);
+  engine_.scheduler.flush(context);
+  Stream& asked = streams_[engine_.handles.at(handle, HandleKind::Stream).value];
+  if (asked.awaited == 0) asked.awaited = engine_.scheduler.newest_ticket();
   asked.awaited = std::max(asked.awaited, context.thread.ticket);
-  if (!has_completed(asked.awaited)) return false;
+  if (!engine_.scheduler.has_completed(asked.awaited)) return false;
   asked.awaited = 0;
-  if (!backend_) return true;
+  if (!engine_.backends.loaded()) return true;
   const Device device = asked.device;
-  const Unlocked unlocked(*this);
-  return backend_->idle(device);
+  const Unlocked unlocked(engine_);
+  return engine_.backends.loaded()->idle(device);
 }
 
-void Engine::free_stream(CallContext& context, int64_t handle) {
-  count(Counter::calls);
-  streams_.remove(handles_.at(handle, HandleKind::Stream).value);
-  handles_.remove(handle);
-  flush(context);
+void Streams::remove(CallContext& context, int64_t handle) {
+  engine_.count(Counter::calls);
+  streams_.remove(engine_.handles.at(handle, HandleKind::Stream).value);
+  engine_.handles.remove(handle);
+  engine_.scheduler.flush(context);
 }
 
 }  // namespace rt

@@ -11,8 +11,10 @@ class TapeBuilder final : public Builder {
  public:
   /// With `graded` what it appends can be differentiated again.
   TapeBuilder(CallContext& context, bool graded) : context_(context), graded_(graded) {}
-  Value append(Args& args) override { return context_.engine.append(context_, args, graded_); }
-  TensorType type(Value value) const override { return context_.engine.type_of(value); }
+  Value append(Args& args) override {
+    return context_.engine.recorder.append(context_, args, graded_);
+  }
+  TensorType type(Value value) const override { return context_.engine.graph.type(value); }
   int64_t constant(double value) override { return std::bit_cast<int64_t>(value); }
   int64_t constant_index(int64_t value) override { return value; }
   Expr expr(Value value) { return {*this, value}; }

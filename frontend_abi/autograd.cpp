@@ -5,28 +5,28 @@
 namespace rt::call {
 
 void rt_torch_autograd_set_requires_grad(CallContext& context, int64_t handle, bool requires_grad) {
-  context.engine.set_requires_grad(context, handle, requires_grad);
+  context.engine.autograd.set_requires_grad(context, handle, requires_grad);
 }
 
 bool rt_torch_autograd_requires_grad(CallContext& context, int64_t handle) {
   context.engine.count(Counter::calls);
-  return context.engine.requires_grad(context, handle);
+  return context.engine.autograd.requires_grad(context, handle);
 }
 
 int64_t rt_torch_autograd_grad(CallContext& context, int64_t handle) {
-  return context.engine.gradient(context, handle);
+  return context.engine.autograd.gradient(context, handle);
 }
 
 void rt_torch_autograd_backward(CallContext& context, int64_t handle) {
-  context.engine.backward(context, handle);
+  context.engine.autograd.backward(context, handle);
 }
 
 void rt_torch_autograd_zero_grad(CallContext& context, int64_t handle) {
-  context.engine.zero_gradient(context, handle);
+  context.engine.autograd.zero_gradient(context, handle);
 }
 
 int64_t rt_torch_autograd_detach(CallContext& context, int64_t handle) {
-  return context.engine.detach(context, handle);
+  return context.engine.autograd.detach(context, handle);
 }
 
 void rt_torch_autograd_no_grad_begin(CallContext& context) { ++context.thread.no_grad; }

@@ -122,13 +122,13 @@ void report_failure(std::string_view call) {
     message += ": an unknown failure";
   }
   CallContext context(Engine::instance());
-  context.engine.report(context, std::move(message), call, failure);
+  context.engine.reports.report(context, std::move(message), call, failure);
 }
 
 void report_out_of_memory() noexcept try {
   CallContext context(Engine::instance());
   // A message so short that it allocates nothing.
-  context.engine.report(context, *out_of_memory(), "", Failure::Call);
+  context.engine.reports.report(context, *out_of_memory(), "", Failure::Call);
 } catch (...) {  // there is no engine either: only the result says that the call failed
 }
 

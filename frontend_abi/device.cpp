@@ -6,18 +6,18 @@ namespace rt::call {
 
 Device loader_device(int64_t code) {
   if (code < 0) fail("device ", code, " is not known; 0 is the CPU, N is CUDA N-1");
-  return Engine::instance().device(code - 1);
+  return Engine::instance().backends.device(code - 1);
 }
 Device cuda_device(int64_t index) {
   if (index < 0) fail("device_id ", index, " names no CUDA device; they count from 0");
-  return Engine::instance().device(index);
+  return Engine::instance().backends.device(index);
 }
 
 bool rt_torch_cuda_available(CallContext& context) {
-  return context.engine.backend().device_count() > 0;
+  return context.engine.backends.get().device_count() > 0;
 }
 int64_t rt_torch_cuda_device_count(CallContext& context) {
-  return context.engine.backend().device_count();
+  return context.engine.backends.get().device_count();
 }
 
 bool rt_torch_torchtensor_is_cuda(CallContext& context, int64_t handle) {
@@ -30,33 +30,33 @@ int64_t rt_torch_torchtensor_device(CallContext& context, int64_t handle) {
 int64_t rt_torch_torchtensor_to_stream(CallContext& context, int64_t handle, int32_t device_id,
                                        int64_t stream) {
   Engine& engine = context.engine;
-  if (stream != 0) engine.stream(context, stream);
+  if (stream != 0) engine.streams.device(context, stream);
   Call call;
   call.symbol = "rt_torch_torchtensor_to_stream";
   call.args.op = Op::Move;
-  call.args.device = engine.device(device_id);
+  call.args.device = engine.backends.device(device_id);
   call.handles.push_back(handle);
-  const int64_t copy = engine.record(context, call);
-  engine.flush(context);
+  const int64_t copy = engine.recorder.record(context, call);
+  engine.scheduler.flush(context);
   return copy;
 }
 
 int64_t rt_torch_stream_create(CallContext& context, int32_t device_id) {
-  return context.engine.add_stream(context, context.engine.device(device_id));
+  return context.engine.streams.add(context, context.engine.backends.device(device_id));
 }
 void rt_torch_torchstream_sync(CallContext& context, int64_t handle) {
-  context.engine.sync_stream(context, handle);
+  context.engine.streams.sync(context, handle);
 }
 bool rt_torch_torchstream_query(CallContext& context, int64_t handle) {
-  return context.engine.stream_is_idle(context, handle);
+  return context.engine.streams.is_idle(context, handle);
 }
 void rt_torch_torchstream_free(CallContext& context, int64_t handle) {
-  context.engine.free_stream(context, handle);
+  context.engine.streams.remove(context, handle);
 }
 
 /// A device that does not exist holds no memory.
 static DeviceMemory memory_of(CallContext& context, int32_t device_id) {
-  Backend& backend = context.engine.backend();
+  Backend& backend = context.engine.backends.get();
   if (device_id < 0 || device_id >= backend.device_count()) return {};
   const Unlocked unlocked(context.engine);
   return backend.memory(Device{static_cast<int8_t>(device_id)});
@@ -69,7 +69,7 @@ int64_t rt_torch_cuda_max_memory_allocated(CallContext& context, int32_t device_
   return memory_of(context, device_id).peak;
 }
 void rt_torch_cuda_empty_cache(CallContext& context) {
-  Backend& backend = context.engine.backend();
+  Backend& backend = context.engine.backends.get();
   const Unlocked unlocked(context.engine);
   backend.empty_cache();
 }

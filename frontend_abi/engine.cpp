@@ -17,32 +17,34 @@ void rt_torch_clear_error(CallContext& context) { context.thread.last_error.clea
 
 // ---- Backend and policy.
 
-std::string rt_torch_version(CallContext& context) { return context.engine.backend().version(); }
+std::string rt_torch_version(CallContext& context) {
+  return context.engine.backends.get().version();
+}
 std::string rt_torch_backend(CallContext& context) {
-  return std::string(context.engine.backend().name());
+  return std::string(context.engine.backends.get().name());
 }
 bool rt_torch_set_backend(CallContext& context, std::string_view name) {
-  context.engine.set_backend(context, name);
+  context.engine.backends.set(context, name);
   return true;
 }
 std::string rt_torch_policy(CallContext& context) {
-  return std::string(name(context.engine.policy()));
+  return std::string(name(context.engine.policy));
 }
 bool rt_torch_set_policy(CallContext& context, std::string_view name) {
   const auto policy = parse_policy(name);
   if (!policy) fail("there is no such policy; there are observe, data, eager");
-  context.engine.set_policy(context, *policy);
+  context.engine.scheduler.set_policy(context, *policy);
   return true;
 }
 
 // ---- Batches.
 
-int64_t rt_torch_flush(CallContext& context) { return context.engine.flush(context); }
-bool rt_torch_sync(CallContext& context) { return context.engine.sync(context); }
-int64_t rt_torch_pending(CallContext& context) { return context.engine.pending(context); }
-int64_t rt_torch_live_handles(CallContext& context) { return context.engine.live_handles(); }
+int64_t rt_torch_flush(CallContext& context) { return context.engine.scheduler.flush(context); }
+bool rt_torch_sync(CallContext& context) { return context.engine.scheduler.sync(context); }
+int64_t rt_torch_pending(CallContext& context) { return context.engine.recorder.pending(context); }
+int64_t rt_torch_live_handles(CallContext& context) { return context.engine.handles.live(); }
 void rt_torch_manual_seed(CallContext& context, int64_t seed) {
-  context.engine.seed(context, static_cast<uint64_t>(seed));
+  context.engine.scheduler.seed(context, static_cast<uint64_t>(seed));
 }
 
 // ---- Counters.
@@ -50,22 +52,24 @@ void rt_torch_manual_seed(CallContext& context, int64_t seed) {
 int64_t rt_torch_stat(CallContext& context, std::string_view name) {
   const auto counter = find_counter(name);
   if (!counter) fail("there is no such counter; rt_torch_stats_json names them all");
-  return context.engine.counters()[static_cast<size_t>(*counter)];
+  return context.engine.reports.counters()[static_cast<size_t>(*counter)];
 }
-std::string rt_torch_stats_json(CallContext& context) { return to_json(context.engine.counters()); }
-void rt_torch_stats_reset(CallContext& context) { context.engine.reset_counters(); }
+std::string rt_torch_stats_json(CallContext& context) {
+  return to_json(context.engine.reports.counters());
+}
+void rt_torch_stats_reset(CallContext& context) { context.engine.reports.reset_counters(); }
 
 // ---- Looking at the graph.
 
 std::string rt_torch_graph_text(CallContext& context) {
-  return context.engine.dump(context, "text");
+  return context.engine.reports.dump(context, "text");
 }
 
 bool rt_torch_graph_dump(CallContext& context, std::string_view path, std::string_view format) {
   if (format == "torchscript" && path.ends_with(".pt")) format = "torchscript module";
   else if (format == "torchscript" && !path.ends_with(".txt"))
     fail("torchscript is text in a .txt file or a module in a .pt file; the path has neither end");
-  std::string dumped = context.engine.dump(context, format);
+  std::string dumped = context.engine.reports.dump(context, format);
   const Unlocked unlocked(context.engine);
   const std::string text = std::move(dumped);
   const std::string name(path);
@@ -79,11 +83,11 @@ bool rt_torch_graph_dump(CallContext& context, std::string_view path, std::strin
 }
 
 bool rt_torch_set_label(CallContext& context, int64_t handle, std::string_view label) {
-  context.engine.set_label(context, handle, std::string(label));
+  context.engine.recorder.set_label(context, handle, std::string(label));
   return true;
 }
 void rt_torch_set_location(CallContext& context, std::string_view file, int64_t line) {
-  context.engine.set_location(context, file, line);
+  context.engine.recorder.set_location(context, file, line);
 }
 int64_t rt_torch_torchtensor_dtype(CallContext& context, int64_t handle) {
   return static_cast<int64_t>(query(context, handle).dtype);

@@ -18,21 +18,21 @@ BufferRef on_host(Backend& backend, const BufferRef& buffer, DType dtype) {
 /// A handle to a tensor on the default device. `buffer` is its whole storage, on the host.
 int64_t add(CallContext& context, BufferRef buffer, const Layout& layout) {
   Engine& engine = context.engine;
-  if (const Device device = engine.default_device(); device.is_cuda()) {
-    Backend& backend = engine.backend();
+  if (const Device device = engine.backends.default_device(); device.is_cuda()) {
+    Backend& backend = engine.backends.get();
     const Unlocked unlocked(engine);
     buffer = backend.from_host(buffer->data(), buffer->dtype(), buffer->sizes(), device);
   }
-  return engine.add_tensor(context,
-                           BufferRef(new Buffer(buffer->storage(), buffer->dtype(), layout)));
+  return engine.recorder.add_tensor(
+      context, BufferRef(new Buffer(buffer->storage(), buffer->dtype(), layout)));
 }
 
 }  // namespace
 
 void rt_torch_tensor_save(CallContext& context, int64_t handle, std::string_view path) {
   Engine& engine = context.engine;
-  BufferRef read = engine.read(context, handle);
-  Backend& backend = engine.backend();
+  BufferRef read = engine.recorder.read(context, handle);
+  Backend& backend = engine.backends.get();
   const Unlocked unlocked(engine);
   const BufferRef saved = std::move(read);
   const BufferRef buffer = on_host(backend, saved, saved->dtype());
@@ -41,8 +41,8 @@ void rt_torch_tensor_save(CallContext& context, int64_t handle, std::string_view
 
 int64_t rt_torch_tensor_load(CallContext& context, std::string_view path) {
   Engine& engine = context.engine;
-  engine.batch_boundary(context);
-  Backend& backend = engine.backend();
+  engine.recorder.batch_boundary(context);
+  Backend& backend = engine.backends.get();
   BufferRef storage;
   Layout layout;
   {
@@ -61,16 +61,16 @@ int64_t rt_torch_safetensors_open(CallContext& context, std::string_view path) {
     const Unlocked unlocked(context.engine);
     file = std::make_shared<files::Safetensors>(std::string(path));
   }
-  return context.engine.add_file(context, std::move(file));
+  return context.engine.files.add(context, std::move(file));
 }
 void rt_torch_safetensors_close(CallContext& context, int64_t handle) {
-  context.engine.close_file(context, handle);
+  context.engine.files.close(context, handle);
 }
 int64_t rt_torch_safetensors_num_tensors(CallContext& context, int64_t handle) {
-  return static_cast<int64_t>(context.engine.file(context, handle)->tensors().size());
+  return static_cast<int64_t>(context.engine.files.at(context, handle)->tensors().size());
 }
 std::string rt_torch_safetensors_list_names(CallContext& context, int64_t handle) {
-  OpenFile open = context.engine.file(context, handle);
+  OpenFile open = context.engine.files.at(context, handle);
   const Unlocked unlocked(context.engine);
   const OpenFile file = std::move(open);
   return file->names();
@@ -79,9 +79,9 @@ std::string rt_torch_safetensors_list_names(CallContext& context, int64_t handle
 int64_t rt_torch_safetensors_get_tensor(CallContext& context, int64_t handle,
                                         std::string_view name) {
   Engine& engine = context.engine;
-  engine.batch_boundary(context);
-  Backend& backend = engine.backend();
-  OpenFile open = engine.file(context, handle);
+  engine.recorder.batch_boundary(context);
+  Backend& backend = engine.backends.get();
+  OpenFile open = engine.files.at(context, handle);
   BufferRef buffer;
   {
     const Unlocked unlocked(engine);

@@ -21,8 +21,8 @@ int64_t checked_size(Sizes sizes) {
 int64_t add(CallContext& context, const void* data, DType given, Sizes sizes, DType dtype,
             Device device) {
   Engine& engine = context.engine;
-  engine.batch_boundary(context);
-  Backend& backend = engine.backend();
+  engine.recorder.batch_boundary(context);
+  Backend& backend = engine.backends.get();
   BufferRef buffer;
   {
     const Unlocked unlocked(engine);
@@ -35,7 +35,7 @@ int64_t add(CallContext& context, const void* data, DType given, Sizes sizes, DT
       if (device.is_cuda()) buffer = backend.from_host(buffer->data(), dtype, sizes, device);
     }
   }
-  return engine.add_tensor(context, std::move(buffer));
+  return engine.recorder.add_tensor(context, std::move(buffer));
 }
 /// A handle to a tensor made of host data, without a conversion.
 int64_t add(CallContext& context, const void* data, DType dtype, Sizes sizes, Device device) {
@@ -55,12 +55,12 @@ void check_pointer(const char* name, const void* pointer, int64_t count) {
 /// Copies all elements, converted to `dtype`, to `out` of `capacity` elements. Returns the count.
 int64_t copy(CallContext& context, int64_t handle, void* out, int64_t capacity, DType dtype) {
   Engine& engine = context.engine;
-  const int64_t count = numel(engine.type(context, handle).sizes);
+  const int64_t count = numel(engine.recorder.type(context, handle).sizes);
   if (capacity < count) fail("capacity is ", capacity, ", the tensor has ", count, " elements");
   check_pointer("buffer", out, count);
-  BufferRef read = engine.read(context, handle);
+  BufferRef read = engine.recorder.read(context, handle);
   if (count == 0) return 0;
-  Backend& backend = engine.backend();
+  Backend& backend = engine.backends.get();
   const Unlocked unlocked(engine);
   const BufferRef buffer = std::move(read);  // released before the engine is locked again
   backend.to_host(*buffer, dtype, out);
@@ -70,21 +70,21 @@ int64_t copy(CallContext& context, int64_t handle, void* out, int64_t capacity, 
 /// The sizes, after the force that a query of a shape is. Inference gives them before the force,
 /// since another thread may free the handle while the batch runs.
 Shape observed_shape(CallContext& context, int64_t handle) {
-  Shape shape(context.engine.type(context, handle).sizes);
-  context.engine.observe_shape(context, handle);
+  Shape shape(context.engine.recorder.type(context, handle).sizes);
+  context.engine.recorder.observe_shape(context, handle);
   return shape;
 }
 
 int64_t from_words(CallContext& context, const int64_t* bits, Sizes sizes) {
   check_pointer("bits", bits, checked_size(sizes));
-  return add(context, bits, DType::F64, sizes, context.engine.default_device());
+  return add(context, bits, DType::F64, sizes, context.engine.backends.default_device());
 }
 
 }  // namespace
 
 TensorType query(CallContext& context, int64_t handle) {
   context.engine.count(Counter::calls);
-  return context.engine.type(context, handle);
+  return context.engine.recorder.type(context, handle);
 }
 
 DType dtype_of_code(int64_t code, int64_t codes) {
@@ -105,13 +105,13 @@ Sizes sizes_at(const char* name, const int64_t* sizes, int64_t count) {
 
 int64_t rt_torch_tensor_from_data(CallContext& context, std::span<const double> data, Sizes dims) {
   check_count(static_cast<int64_t>(data.size()), dims);
-  return add(context, data.data(), DType::F64, dims, context.engine.default_device());
+  return add(context, data.data(), DType::F64, dims, context.engine.backends.default_device());
 }
 
 int64_t rt_torch_tensor_from_i64_data(CallContext& context, std::span<const int64_t> data,
                                       Sizes dims) {
   check_count(static_cast<int64_t>(data.size()), dims);
-  return add(context, data.data(), DType::I64, dims, context.engine.default_device());
+  return add(context, data.data(), DType::I64, dims, context.engine.backends.default_device());
 }
 
 int64_t rt_torch_tensor(CallContext& context, const double* data, int64_t data_len,
@@ -184,11 +184,11 @@ int64_t rt_torch_torchtensor_chunk(CallContext& context, int64_t handle, int64_t
       for (const int64_t word :
            {start, size - start > piece ? start + piece : size, dim, int64_t{1}})
         call.args.attributes.push_back(word);
-      out.put(context.engine.record(context, call));
+      out.put(context.engine.recorder.record(context, call));
     }
   } catch (...) {
     for (int64_t at = 0; at < out.count(); ++at)
-      context.engine.free(context, std::exchange(out[at], 0));
+      context.engine.recorder.free(context, std::exchange(out[at], 0));
     throw;
   }
   return pieces;
@@ -202,13 +202,13 @@ int64_t rt_dyn_torch_tensor_binary_op(CallContext& context, int64_t a, int64_t b
   call.symbol = "rt_dyn_torch_tensor_binary_op";
   call.args.op = kOps[static_cast<size_t>(op)];
   call.handles = {a, b};
-  return context.engine.record(context, call);
+  return context.engine.recorder.record(context, call);
 }
 
 // ---- Reading and freeing.
 
 double rt_torch_torchtensor_item(CallContext& context, int64_t handle) {
-  const Shape shape(context.engine.type(context, handle).sizes);
+  const Shape shape(context.engine.recorder.type(context, handle).sizes);
   if (numel(shape) != 1) fail("one element is wanted, the tensor has the sizes ", to_string(shape));
   double value = 0;
   copy(context, handle, &value, 1, DType::F64);
@@ -227,8 +227,8 @@ int64_t rt_torch_copy_data_to_cpu(CallContext& context, int64_t handle, float* b
 namespace {
 template <class T>
 int64_t put_all(CallContext& context, int64_t handle, DType dtype, abi::OutputList<T> out) {
-  BufferRef read = context.engine.read(context, handle);
-  Backend& backend = context.engine.backend();
+  BufferRef read = context.engine.recorder.read(context, handle);
+  Backend& backend = context.engine.backends.get();
   const Unlocked unlocked(context.engine);
   const BufferRef buffer = std::move(read);
   std::vector<T> elements(static_cast<size_t>(buffer->numel()));
@@ -244,7 +244,7 @@ int64_t rt_torch_torchtensor_to_list(CallContext& context, int64_t handle,
 }
 int64_t rt_torch_torchtensor_to_i64_list(CallContext& context, int64_t handle,
                                          abi::OutputList<int64_t> out) {
-  const DType dtype = context.engine.type(context, handle).dtype;
+  const DType dtype = context.engine.recorder.type(context, handle).dtype;
   if (is_float(dtype))
     fail(
         "the tensor is of ", name(dtype),
@@ -253,7 +253,7 @@ int64_t rt_torch_torchtensor_to_i64_list(CallContext& context, int64_t handle,
 }
 
 void rt_torch_torchtensor_free(CallContext& context, int64_t handle) {
-  context.engine.free(context, handle);
+  context.engine.recorder.free(context, handle);
 }
 
 }  // namespace rt::call

@@ -29,7 +29,7 @@ struct BatchNorm {
 
 /// Throws where a gradient would flow to a running statistic: PyTorch has none for it either.
 void check_statistic(CallContext& context, const char* name, int64_t handle) {
-  if (context.thread.no_grad == 0 && context.engine.requires_grad(context, handle))
+  if (context.thread.no_grad == 0 && context.engine.autograd.requires_grad(context, handle))
     fail(name, " is #", handle,
          ", which takes part in gradients, and batch_norm has none for it; give what "
          "rt_torch_autograd_detach makes of it");
@@ -44,9 +44,9 @@ int64_t batch_norm(CallContext& context, const BatchNorm& norm, bool training) {
     check_statistic(context, "running_var", norm.running_var);
   }
   // As in PyTorch, an empty input changes no statistics.
-  if (numel(context.engine.type(context, norm.input).sizes) == 0) training = false;
+  if (numel(context.engine.recorder.type(context, norm.input).sizes) == 0) training = false;
   Call call = norm.call(training ? Op::BatchNormOfBatch : Op::BatchNorm);
-  if (!training || !running) return context.engine.record(context, call);
+  if (!training || !running) return context.engine.recorder.record(context, call);
   InPlaceUpdate update{norm.call(Op::BatchNorm),
                        {norm.running_mean, norm.running_var},
                        [&norm](Builder& build, const Args& args) -> Small<Value, 4> {
@@ -54,7 +54,7 @@ int64_t batch_norm(CallContext& context, const BatchNorm& norm, bool training) {
                              decompositions::running_statistics(build, args, norm.momentum);
                          return {now.mean, now.variance};
                        }};
-  return context.engine.record_updating(context, call, update);
+  return context.engine.recorder.record_updating(context, call, update);
 }
 
 }  // namespace

@@ -95,8 +95,8 @@ namespace fill {
 /// A result of kind Tensor is recorded and forces nothing; one of kind Float is read.
 template <Kind kind>
 Result<kind> finish(CallContext& context, Call& call) {
-  if constexpr (kind == Kind::Tensor) return context.engine.record(context, call);
-  else return context.engine.record_and_read(context, call);
+  if constexpr (kind == Kind::Tensor) return context.engine.recorder.record(context, call);
+  else return context.engine.recorder.record_and_read(context, call);
 }
 
 // ---- Names that aliases.def may use beside its parameters.
@@ -106,8 +106,8 @@ using call::loader_device;
 using call::loader_dtype;
 using call::sizes_at;
 
-Device default_device() { return Engine::instance().default_device(); }
-Device any_device(int64_t index) { return Engine::instance().device(index); }
+Device default_device() { return Engine::instance().backends.default_device(); }
+Device any_device(int64_t index) { return Engine::instance().backends.device(index); }
 constexpr Device the_cpu() { return {}; }
 /// Sizes, dims or handles that the client passes as separate parameters.
 template <class... Items>
@@ -143,7 +143,7 @@ constexpr std::array<int64_t, sizeof...(Items)> list(Items... items) {
       #symbol, std::tuple(RT_DROP(RT_END(RT_RAW_A params) RT_RETURNS_##result(RT_FIELDS))),
 
 #define RT_RECORDING(symbol_, Id, result, params, ...)                                          \
-  [](rt::CallContext& context RT_END(RT_TAKE_A params)) {                                      \
+  [](rt::CallContext& context RT_END(RT_TAKE_A params)) {                                       \
     using namespace rt;                                                                         \
     using namespace rt::abi;                                                                    \
     Call call;                                                                                  \
@@ -163,12 +163,12 @@ constexpr std::array<int64_t, sizeof...(Items)> list(Items... items) {
         #symbol_,                                                                               \
         std::tuple(rt::abi::HandleNumber{{"handle", handle_}},                                  \
                    rt::abi::Pointer<double>{"out", out_}),                                      \
-        [](rt::CallContext& context, int64_t handle, double* out) {                            \
+        [](rt::CallContext& context, int64_t handle, double* out) {                             \
           if (!out) rt::fail("out is NULL; pass the address of a double");                      \
           rt::Call call;                                                                        \
           call.symbol = #symbol_;                                                               \
           rt::abi::fill::Id(call, handle);                                                      \
-          *out = context.engine.record_and_read(context, call);                                 \
+          *out = context.engine.recorder.record_and_read(context, call);                        \
           return int64_t{0};                                                                    \
         });                                                                                     \
   }
@@ -197,7 +197,7 @@ constexpr std::array<int64_t, sizeof...(Items)> list(Items... items) {
 #define RT_CALL(symbol, result, params, forces, doc)                                            \
   RT_SIGNATURE(symbol, result, params) {                                                        \
     RT_GUARDED(symbol, result, params)                                                          \
-    [](rt::CallContext& context, auto... arguments) {                                          \
+    [](rt::CallContext& context, auto... arguments) {                                           \
       return rt::call::symbol(context, arguments...);                                           \
     });                                                                                         \
   }

@@ -1,6 +1,9 @@
-// record.cpp -- the way of one recorded call: handles to values, inference, a node, a handle.
+// recorder.cpp -- the way of one recorded call: handles to values, inference, a node, a handle.
+#include "executor/recorder.h"
+
 #include <bit>
 
+#include "executor/engine.h"
 #include "executor/tape_builder.h"
 #include "graph/error.h"
 #include "graph/failure.h"
@@ -75,8 +78,8 @@ bool is_identity(const Args& args, Graph& graph) {
 
 }  // namespace
 
-Value Engine::value_of(CallContext&, int64_t handle) {
-  return handles_.at(handle, HandleKind::Tensor).value;
+Value Recorder::value_of(CallContext&, int64_t handle) {
+  return engine_.handles.at(handle, HandleKind::Tensor).value;
 }
 
 /// The kind of a row's tensor parameter by its place among them.
@@ -90,7 +93,7 @@ static Kind kind_of_tensor(const OpInfo& row, uint32_t at) {
 
 /// Looks the handles up. A value that is pending on another thread's tape submits that tape, and
 /// since others may free handles while it runs, all are looked up again then.
-void Engine::resolve(CallContext& context, Call& call) {
+void Recorder::resolve(CallContext& context, Call& call) {
   const OpInfo& row = info(call.args.op);
   const uint32_t mine = context.thread.tape.id;
   for (uint32_t at = 0; at < call.handles.size();) {
@@ -98,52 +101,75 @@ void Engine::resolve(CallContext& context, Call& call) {
     Value value = kNone;
     if (handle != 0 || kind_of_tensor(row, at) != Kind::OptTensor) {
       value = value_of(context, handle);
-      const Node& node = graph_[value];
+      const Node& node = engine_.graph[value];
       if (node.state == State::Pending && node.tape != mine) [[unlikely]] {
-        submit(context, graph_.tape(node.tape), Reason::Read);
+        engine_.scheduler.submit(context, engine_.graph.tape(node.tape), Reason::Read);
         call.args.operands.clear();
         at = 0;
         continue;
       }
       // What is recorded is not to depend on whether a batch is down already.
       if (node.state == State::InFlight && (row.rules.view || !row.rules.vjp)) [[unlikely]] {
-        wait_for(context, value);
+        engine_.scheduler.wait_for(context, value);
         call.args.operands.clear();
         at = 0;
         continue;
       }
       if (node.state == State::Poisoned) [[unlikely]]
-        throw LaterError(*graph_.poison_of(value), true, Failure::FailedValue);
+        throw LaterError(*engine_.graph.poison_of(value), true, Failure::FailedValue);
     }
     call.args.operands.push_back(value);
     ++at;
   }
 }
 
+/// What a handle stands for, brought here.
+Value Recorder::here(CallContext& context, int64_t handle) {
+  for (;;) {
+    const Value value = value_of(context, handle);
+    if (!bring_here(context, value)) return value;
+  }
+}
+
+/// Submits the tape of another thread on which a value is pending, if it is on one, and waits for a
+/// value in flight, lest what is recorded depend on how far its batch is. Then other calls may have
+/// come in between: what the caller knows has to be looked up again.
+bool Recorder::bring_here(CallContext& context, Value value) {
+  if (value == kNone) return false;
+  const Node& node = engine_.graph[value];
+  if (node.state == State::InFlight) {
+    engine_.scheduler.wait_for(context, value);
+    return true;
+  }
+  if (node.state != State::Pending || node.tape == context.thread.tape.id) return false;
+  engine_.scheduler.submit(context, engine_.graph.tape(node.tape), Reason::Read);
+  return true;
+}
+
 /// View rows over a concrete value are a matter of strides: their result is concrete at once. kNone
 /// where a node has to be recorded.
-Value Engine::at_once(CallContext& context, const Args& args) {
+Value Recorder::at_once(CallContext& context, const Args& args) {
   const OpInfo& row = info(args.op);
-  const Node& source = graph_[args.operands[0]];
+  const Node& source = engine_.graph[args.operands[0]];
   if (source.state != State::Concrete) return kNone;
   Layout layout;
   if (!row.rules.view({row, args.attributes}, args.shape, source.buffer->layout(), layout))
     return kNone;
   BufferRef view(new Buffer(source.buffer->storage(), source.dtype, std::move(layout)));
-  return graph_.concrete_view(std::move(view), args.operands[0], context.thread.location);
+  return engine_.graph.concrete_view(std::move(view), args.operands[0], context.thread.location);
 }
 
-Small<TensorType, 6> Engine::types(const Args& args) const {
+Small<TensorType, 6> Recorder::types(const Args& args) const {
   Small<TensorType, 6> types;
-  for (const Value operand : args.operands) types.push_back(graph_.type(operand));
+  for (const Value operand : args.operands) types.push_back(engine_.graph.type(operand));
   return types;
 }
 
 /// Fills in the operands and what inference makes of the call. Throws what is wrong with the call.
-void Engine::complete(CallContext& context, Call& call) {
+void Recorder::complete(CallContext& context, Call& call) {
   try {
     resolve(context, call);
-    if (graph_.infer_alike(call.args)) [[likely]]
+    if (engine_.graph.infer_alike(call.args)) [[likely]]
       return;
     infer(call.args, types(call.args));
   } catch (const Error& error) {
@@ -153,162 +179,161 @@ void Engine::complete(CallContext& context, Call& call) {
   }
 }
 
-Value Engine::append(CallContext& context, Call& call, bool graded) {
+Value Recorder::append(CallContext& context, Call& call, bool graded) {
   complete(context, call);
-  if (is_identity(call.args, graph_)) return call.args.operands[0];
+  if (is_identity(call.args, engine_.graph)) return call.args.operands[0];
   return append_inferred(context, call.args, graded && context.thread.no_grad == 0);
 }
 
 /// An op of the engine's own over values that are there.
-Value Engine::append(CallContext& context, Args& args, bool graded) {
-  if (!graph_.infer_alike(args)) infer(args, types(args));
+Value Recorder::append(CallContext& context, Args& args, bool graded) {
+  if (!engine_.graph.infer_alike(args)) infer(args, types(args));
   return append_inferred(context, args, graded);
 }
 
 /// With `graded`, so that a backward pass can go through the result where one of the operands wants
 /// it: rows without a rule of their own are recorded as what they are made of.
-Value Engine::append_inferred(CallContext& context, const Args& args, bool graded) {
+Value Recorder::append_inferred(CallContext& context, const Args& args, bool graded) {
   const Rules& rules = info(args.op).rules;
-  graded = graded && graph_.wants_gradient(args);
+  graded = graded && engine_.graph.wants_gradient(args);
   if (graded && !rules.vjp) {
     TapeBuilder build(context, true);
     return (rules.graded ? rules.graded : rules.decompose)(build, args);
   }
   Value value = rules.view ? at_once(context, args) : kNone;
-  if (value == kNone) value = graph_.append(context.thread.tape, args, context.thread.location);
-  if (graded) graph_.track(value, args);
+  if (value == kNone)
+    value = engine_.graph.append(context.thread.tape, args, context.thread.location);
+  if (graded) engine_.graph.track(value, args);
   return value;
 }
 
-int64_t Engine::record(CallContext& context, Call& call) {
-  count(Counter::calls);
+int64_t Recorder::record(CallContext& context, Call& call) {
+  engine_.count(Counter::calls);
   check_limits(context);
-  handles_.make_room();
+  engine_.handles.make_room();
   const Value value = append(context, call, true);
   const int64_t handle = handle_to(value);
-  if (policy_ != Policy::Eager) [[likely]]
+  if (engine_.policy != Policy::Eager) [[likely]]
     return handle;
   try {
-    submit(context, context.thread.tape, Reason::Eager);
+    engine_.scheduler.submit(context, context.thread.tape, Reason::Eager);
   } catch (...) {
-    graph_.remove_handle(value, handles_, Handles::slot_of(handle));
-    handles_.remove(handle);
+    engine_.graph.remove_handle(value, engine_.handles, Handles::slot_of(handle));
+    engine_.handles.remove(handle);
     throw;
   }
   return handle;
 }
 
-double Engine::record_and_read(CallContext& context, Call& call) {
-  count(Counter::calls);
+double Recorder::record_and_read(CallContext& context, Call& call) {
+  engine_.count(Counter::calls);
   const Value value = append(context, call, false);
-  BufferRef settled = settle(context, value);
+  BufferRef settled = engine_.scheduler.settle(context, value);
   double result = 0;
-  Backend& reading = backend();
-  const Unlocked unlocked(*this);
+  Backend& reading = engine_.backends.get();
+  const Unlocked unlocked(engine_);
   const BufferRef buffer = std::move(settled);
   reading.to_host(*buffer, DType::F64, &result);
   return result;
 }
 
-int64_t Engine::add_tensor(CallContext& context, BufferRef buffer) {
-  count(Counter::calls);
-  handles_.make_room();
-  return handle_to(graph_.concrete(std::move(buffer), context.thread.location));
+int64_t Recorder::add_tensor(CallContext& context, BufferRef buffer) {
+  engine_.count(Counter::calls);
+  engine_.handles.make_room();
+  return handle_to(engine_.graph.concrete(std::move(buffer), context.thread.location));
 }
 
-int64_t Engine::alias(CallContext& context, int64_t handle) {
-  count(Counter::calls);
+int64_t Recorder::alias(CallContext& context, int64_t handle) {
+  engine_.count(Counter::calls);
   return handle_to(value_of(context, handle));
 }
 
-void Engine::free(CallContext& context, int64_t handle) {
-  count(Counter::calls);
-  const Value value = handles_.at(handle, HandleKind::Tensor).value;
-  const Node& node = graph_[value];
-  Tape* const forced = policy_ == Policy::Observe && node.state == State::Pending &&
+void Recorder::free(CallContext& context, int64_t handle) {
+  engine_.count(Counter::calls);
+  const Value value = engine_.handles.at(handle, HandleKind::Tensor).value;
+  const Node& node = engine_.graph[value];
+  Tape* const forced = engine_.policy == Policy::Observe && node.state == State::Pending &&
                                node.holders == 1 && node.consumers == 0
-                           ? &graph_.tape(node.tape)
+                           ? &engine_.graph.tape(node.tape)
                            : nullptr;
-  graph_.remove_handle(value, handles_, Handles::slot_of(handle));
-  handles_.remove(handle);
+  engine_.graph.remove_handle(value, engine_.handles, Handles::slot_of(handle));
+  engine_.handles.remove(handle);
   if (!forced) return;
   try {
-    submit(context, *forced, Reason::Free);
+    engine_.scheduler.submit(context, *forced, Reason::Free);
   } catch (const std::bad_alloc&) {  // the handle is gone, and the work stays pending
   }
 }
 
-TensorType Engine::type(CallContext& context, int64_t handle) {
-  return graph_.type(value_of(context, handle));
+TensorType Recorder::type(CallContext& context, int64_t handle) {
+  return engine_.graph.type(value_of(context, handle));
 }
 
-void Engine::observe_shape(CallContext& context, int64_t handle) {
-  count(Counter::calls);
-  const Node& node = graph_[value_of(context, handle)];
-  if (node.state == State::Pending && policy_ == Policy::Observe)
-    submit(context, graph_.tape(node.tape), Reason::Shape);
+void Recorder::observe_shape(CallContext& context, int64_t handle) {
+  engine_.count(Counter::calls);
+  const Node& node = engine_.graph[value_of(context, handle)];
+  if (node.state == State::Pending && engine_.policy == Policy::Observe)
+    engine_.scheduler.submit(context, engine_.graph.tape(node.tape), Reason::Shape);
 }
 
-BufferRef Engine::read(CallContext& context, int64_t handle) {
-  count(Counter::calls);
-  return settle(context, value_of(context, handle));
+BufferRef Recorder::read(CallContext& context, int64_t handle) {
+  engine_.count(Counter::calls);
+  return engine_.scheduler.settle(context, value_of(context, handle));
 }
 
-void Engine::set_label(CallContext& context, int64_t handle, std::string label) {
-  graph_.set_label(value_of(context, handle), std::move(label));
+void Recorder::set_label(CallContext& context, int64_t handle, std::string label) {
+  engine_.graph.set_label(value_of(context, handle), std::move(label));
 }
 
-void Engine::set_location(CallContext& context, std::string_view file, int64_t line) {
-  if (locations_.is_crowded()) [[unlikely]]
+void Recorder::set_location(CallContext& context, std::string_view file, int64_t line) {
+  if (engine_.locations.is_crowded()) [[unlikely]]
     drop_locations();
-  context.thread.location = locations_.exchange(file, line, context.thread.location);
+  context.thread.location = engine_.locations.exchange(file, line, context.thread.location);
 }
 
 /// Those that nothing names any more.
-void Engine::drop_locations() {
-  std::vector<bool> used(locations_.end());
-  const auto mark = [&](const Job& job) {
-    for (const uint32_t location : job.submission.locations) used[location] = true;
-  };
-  graph_.mark_locations(used);
-  for (const Job* job = oldest_; job; job = job->after) mark(*job);
-  if (newest_) mark(*newest_);
-  locations_.keep(used);
+void Recorder::drop_locations() {
+  std::vector<bool> used(engine_.locations.end());
+  engine_.graph.mark_locations(used);
+  engine_.scheduler.mark_locations(used);
+  engine_.locations.keep(used);
 }
 
 /// Over its soft limit a tape is cut where the loop that records it comes by the place where the
 /// tape began, so that the batches between cuts are alike. One that does not come by there is cut
 /// where it is seen to go round, and at the hard limit wherever it stands.
-void Engine::cut_where_it_repeats(CallContext& context) {
+void Recorder::cut_where_it_repeats(CallContext& context) {
   constexpr int64_t kHardNodes = 2'000'000, kHardBytes = int64_t{4} << 30;
   Tape& tape = context.thread.tape;
   if (tape.is_round()) {
-    submit(context, tape, Reason::Limit);
+    engine_.scheduler.submit(context, tape, Reason::Limit);
   } else if (tape.nodes >= kHardNodes || tape.bytes >= kHardBytes) {
     tape.round = 0;
-    submit(context, tape, Reason::Limit);
+    engine_.scheduler.submit(context, tape, Reason::Limit);
   } else if (over_soft_limit(tape, kPatience)) {
     // Layers that are alike go round within the loop; it takes a while to tell them from it.
     const uint64_t round = tape.rhythm.add(tape.trail, tape.recorded);
     if (round == 0 || !over_soft_limit(tape, kCertainty)) return;
     tape.round = round;
-    submit(context, tape, Reason::Limit);
+    engine_.scheduler.submit(context, tape, Reason::Limit);
   }
 }
 
-void Engine::batch_boundary(CallContext& context) {
+void Recorder::batch_boundary(CallContext& context) {
   // A loop has several seams: one that is cut at another than it began at waits for that, but not
   // for long, since it may not come by there again.
   Tape& tape = context.thread.tape;
   check_limits(context);
   if (!over_soft_limit(tape, tape.began == 0 ? 1 : kPatience)) return;
   tape.round = 0;
-  submit(context, tape, Reason::Limit);
+  engine_.scheduler.submit(context, tape, Reason::Limit);
 }
 
-bool Engine::over_soft_limit(const Tape& tape, double factor) const {
-  return static_cast<double>(tape.nodes) >= factor * config_.max_pending_nodes ||
-         static_cast<double>(tape.bytes) >= factor * config_.max_pending_bytes;
+bool Recorder::over_soft_limit(const Tape& tape, double factor) const {
+  return static_cast<double>(tape.nodes) >= factor * engine_.config.max_pending_nodes ||
+         static_cast<double>(tape.bytes) >= factor * engine_.config.max_pending_bytes;
 }
+
+int64_t Recorder::pending(CallContext& context) const { return context.thread.tape.nodes; }
 
 }  // namespace rt

@@ -1,10 +1,11 @@
-// rebind.cpp -- calls in place: which handles see what is written, and what they stand for then.
+// in_place.cpp -- calls in place: which handles see what is written, and what they stand for then.
+#include "executor/in_place.h"
+
 #include <algorithm>
 #include <functional>
 #include <unordered_map>
 #include <unordered_set>
 
-#include "executor/rewriting.h"
 #include "executor/tape_builder.h"
 
 namespace rt {
@@ -44,17 +45,17 @@ Layout even(const Layout& layout) {
 
 }  // namespace
 
-int64_t Engine::record_updating(CallContext& context, Call& call, InPlaceUpdate& update) {
-  count(Counter::calls);
+int64_t Recorder::record_updating(CallContext& context, Call& call, InPlaceUpdate& update) {
+  engine_.count(Counter::calls);
   check_limits(context);
   for (const int64_t handle : update.handles) here(context, handle);
   complete(context, update.subject);  // waits, if anything does, so that nothing below has to
-  Held held(graph_);
+  Held held(engine_.graph);
   const Value result = held.add(append(context, call, true));
   TapeBuilder build(context, false);
   Rewriting rewriting(context, update.handles);
   rewriting.change_together();
-  handles_.make_room();
+  engine_.handles.make_room();
   const Small<Value, 4> values = update.values(build, update.subject.args);
   for (const Value value : values) held.add(value);
   for (uint32_t i = 0; i < values.size(); ++i) rewriting.write(i, values[i]);
@@ -62,44 +63,45 @@ int64_t Engine::record_updating(CallContext& context, Call& call, InPlaceUpdate&
   const int64_t handle = handle_to(result);
   rewriting.finish();
   try {
-    if (policy_ == Policy::Eager) submit(context, context.thread.tape, Reason::Eager);
+    if (engine_.policy == Policy::Eager)
+      engine_.scheduler.submit(context, context.thread.tape, Reason::Eager);
   } catch (...) {
-    graph_.remove_handle(result, handles_, Handles::slot_of(handle));
-    handles_.remove(handle);
+    engine_.graph.remove_handle(result, engine_.handles, Handles::slot_of(handle));
+    engine_.handles.remove(handle);
     throw;
   }
   return handle;
 }
 
 /// Lets a handle stand for another value. What it stood for is not waited for, nor submitted.
-void Engine::put(int64_t handle, Value now) {
-  Handles::Entry& entry = handles_.at(handle, HandleKind::Tensor);
+void Recorder::put(int64_t handle, Value now) {
+  Handles::Entry& entry = engine_.handles.at(handle, HandleKind::Tensor);
   const uint32_t slot = Handles::slot_of(handle);
-  graph_.make_room_for_handle(now);
-  graph_.hold(now);  // it may be a view of what it takes the place of
-  graph_.remove_handle(entry.value, handles_, slot);
-  graph_.add_handle(now, handles_, slot);
-  graph_.release(now);
+  engine_.graph.make_room_for_handle(now);
+  engine_.graph.hold(now);  // it may be a view of what it takes the place of
+  engine_.graph.remove_handle(entry.value, engine_.handles, slot);
+  engine_.graph.add_handle(now, engine_.handles, slot);
+  engine_.graph.release(now);
   entry.value = now;
 }
 
 /// The same for a call in place, which leaves the handle's part in gradients as it is.
-void Engine::replace(int64_t handle, Value now) {
-  graph_.carry_gradient(handles_.at(handle, HandleKind::Tensor).value, now);
+void Recorder::replace(int64_t handle, Value now) {
+  engine_.graph.carry_gradient(engine_.handles.at(handle, HandleKind::Tensor).value, now);
   put(handle, now);
 }
 
-Engine::Rewriting::Rewriting(CallContext& context, std::span<const int64_t> handles)
-    : engine_(context.engine), context_(context), held_(engine_.graph_) {
-  Graph& graph = engine_.graph_;
+Rewriting::Rewriting(CallContext& context, std::span<const int64_t> handles)
+    : engine_(context.engine), context_(context), held_(engine_.graph) {
+  Graph& graph = engine_.graph;
   parts_.reserve(handles.size());
   replacements_.reserve(handles.size());
   held_.reserve(handles.size());
   for (const int64_t handle : handles) {
     Part& part = parts_.emplace_back(Part{.handle = handle, .layout = {}});
-    const Value value = engine_.value_of(context, handle);
-    if (engine_.handles_.entry(graph.first_relative(value)).handle == handle &&
-        engine_.handles_.entry(graph.first_relative(value)).next == 0)
+    const Value value = engine_.recorder.value_of(context, handle);
+    if (engine_.handles.entry(graph.first_relative(value)).handle == handle &&
+        engine_.handles.entry(graph.first_relative(value)).next == 0)
       continue;
     MemoryRegion region = graph.region(value);
     part.layout = region.layout;
@@ -120,14 +122,14 @@ Engine::Rewriting::Rewriting(CallContext& context, std::span<const int64_t> hand
 
 /// Rows as long as the parts' largest stride: columns of a matrix are seen to be apart then, as its
 /// rows are.
-int64_t Engine::Rewriting::width_of(const Memory& memory) const {
+int64_t Rewriting::width_of(const Memory& memory) const {
   int64_t width = 1;
   for (const size_t i : memory.parts)
     for (const int64_t stride : even(parts_[i].layout).strides) width = std::max(width, stride);
   return width;
 }
 
-Engine::Rewriting::Block Engine::Rewriting::block_of(const Layout& layout, int64_t width) {
+Rewriting::Block Rewriting::block_of(const Layout& layout, int64_t width) {
   if (numel(layout.sizes) == 0) return {0, 0, 0, 0, false};
   const Layout dims = even(layout);
   int64_t rows = 0, along = 0;
@@ -149,7 +151,7 @@ Engine::Rewriting::Block Engine::Rewriting::block_of(const Layout& layout, int64
 }
 
 /// A sweep over the rows, with the blocks that reach over the row it is at.
-bool Engine::Rewriting::are_apart(std::span<const size_t> parts) const {
+bool Rewriting::are_apart(std::span<const size_t> parts) const {
   struct Event {
     int64_t row;
     bool begins;
@@ -178,12 +180,12 @@ bool Engine::Rewriting::are_apart(std::span<const size_t> parts) const {
   return true;
 }
 
-Value Engine::Rewriting::append(Args& args) {
-  return held_.add(engine_.append(context_, args, false));
+Value Rewriting::append(Args& args) {
+  return held_.add(engine_.recorder.append(context_, args, false));
 }
 
 /// The elements of `layout` in a new value whose first element is at `offset` of the old memory.
-Value Engine::Rewriting::as_strided(Value base, const Layout& layout, int64_t offset) {
+Value Rewriting::as_strided(Value base, const Layout& layout, int64_t offset) {
   Args args;
   args.op = Op::AsStrided;
   args.operands = {base};
@@ -193,8 +195,8 @@ Value Engine::Rewriting::as_strided(Value base, const Layout& layout, int64_t of
   return append(args);
 }
 
-Value Engine::Rewriting::reshaped(Value value, const Shape& sizes) {
-  if (engine_.graph_[value].shape == sizes) return value;
+Value Rewriting::reshaped(Value value, const Shape& sizes) {
+  if (engine_.graph[value].shape == sizes) return value;
   Args args;
   args.op = Op::Reshape;
   args.operands = {value};
@@ -203,9 +205,9 @@ Value Engine::Rewriting::reshaped(Value value, const Shape& sizes) {
 }
 
 /// All of a memory as one dimension, with what has been put together before.
-Value Engine::Rewriting::whole(const Memory& memory) {
+Value Rewriting::whole(const Memory& memory) {
   if (memory.base != kNone) return memory.base;
-  Graph& graph = engine_.graph_;
+  Graph& graph = engine_.graph;
   if (memory.region.origin == kNone) {
     Value concrete = memory.member;
     while (graph[concrete].state == State::Pending) concrete = graph[concrete].operands[0];
@@ -221,7 +223,7 @@ Value Engine::Rewriting::whole(const Memory& memory) {
 }
 
 /// A copy with one part in its place, wherever its elements lie.
-Value Engine::Rewriting::scattered(Value base, const Write& write) {
+Value Rewriting::scattered(Value base, const Write& write) {
   const Layout& layout = parts_[write.part].layout;
   Args args;
   args.op = Op::AsStridedScatter;
@@ -235,11 +237,11 @@ Value Engine::Rewriting::scattered(Value base, const Write& write) {
 
 /// Records the writes as made. Blocks that are apart are joined, with what is between them, by one
 /// copy; others are put into a copy each, in their order.
-void Engine::Rewriting::put_together(Memory& memory) {
+void Rewriting::put_together(Memory& memory) {
   memory.base = whole(memory);
   std::vector<size_t> parts;
   for (const Write& write : memory.writes) parts.push_back(write.part);
-  const int64_t rows = numel(engine_.graph_[memory.base].shape) / memory.width;
+  const int64_t rows = numel(engine_.graph[memory.base].shape) / memory.width;
   std::vector<Write> blocks, others;
   const bool apart = are_apart(parts);
   for (const Write& write : std::exchange(memory.writes, {})) {
@@ -254,8 +256,8 @@ void Engine::Rewriting::put_together(Memory& memory) {
 }
 
 /// The whole rows of a memory, and its elements beyond them.
-Value Engine::Rewriting::with_rest(const Memory& memory, Value grid, int64_t done) {
-  const int64_t count = numel(engine_.graph_[memory.base].shape);
+Value Rewriting::with_rest(const Memory& memory, Value grid, int64_t done) {
+  const int64_t count = numel(engine_.graph[memory.base].shape);
   const Value rows = reshaped(grid, {done});
   if (done == count) return rows;
   Args args;
@@ -267,8 +269,8 @@ Value Engine::Rewriting::with_rest(const Memory& memory, Value grid, int64_t don
 
 /// A region of the grid, cut between the blocks that lie there, across the rows or along them.
 /// kNone where that is not possible.
-Value Engine::Rewriting::joined(const Memory& memory, const Block& region,
-                                std::span<const Write> writes, int depth) {
+Value Rewriting::joined(const Memory& memory, const Block& region, std::span<const Write> writes,
+                        int depth) {
   constexpr int kDeepest = 8;
   const auto block = [&](const Write& write) -> const Block& { return parts_[write.part].block; };
   Shape sizes{region.end_row - region.first_row};
@@ -317,9 +319,9 @@ Value Engine::Rewriting::joined(const Memory& memory, const Block& region,
   return kNone;
 }
 
-Value Engine::Rewriting::read(size_t i) {
+Value Rewriting::read(size_t i) {
   const Part& part = parts_[i];
-  const Value before = engine_.value_of(context_, part.handle);
+  const Value before = engine_.recorder.value_of(context_, part.handle);
   if (!part.memory) return part.now == kNone ? before : part.now;
   Memory& memory = *part.memory;
   if (memory.apart) return before;
@@ -333,7 +335,7 @@ Value Engine::Rewriting::read(size_t i) {
   return memory.base == kNone ? before : as_strided(memory.base, part.layout, 0);
 }
 
-void Engine::Rewriting::write(size_t i, Value now) {
+void Rewriting::write(size_t i, Value now) {
   Part& part = parts_[i];
   held_.add(now);
   if (!part.memory) {
@@ -348,7 +350,7 @@ void Engine::Rewriting::write(size_t i, Value now) {
   writes.push_back({i, now});
 }
 
-void Engine::Rewriting::prepare() {
+void Rewriting::prepare() {
   find_aliases();
   for (auto& [key, memory] : memories_)
     if (memory.is_written()) prepare(memory);
@@ -358,7 +360,7 @@ void Engine::Rewriting::prepare() {
   }
 }
 
-uint32_t Engine::Rewriting::unit(size_t i) {
+uint32_t Rewriting::unit(size_t i) {
   if (unit_ != 0) return unit_;
   Part& part = parts_[i];
   uint32_t& unit = part.memory ? part.memory->unit : part.unit;
@@ -366,22 +368,23 @@ uint32_t Engine::Rewriting::unit(size_t i) {
   return unit;
 }
 
-void Engine::Rewriting::go_over(int64_t handle, Value now, uint32_t unit) {
-  engine_.graph_.note_undo(now, {.before = engine_.value_of(context_, handle), .unit = unit});
+void Rewriting::go_over(int64_t handle, Value now, uint32_t unit) {
+  engine_.graph.note_undo(now,
+                          {.before = engine_.recorder.value_of(context_, handle), .unit = unit});
   replacements_.emplace_back(handle, now);
 }
 
 /// Relatives may have memories of their own, as copies that reshape makes of a pending value do:
 /// their handles are gone through once for all memories.
-void Engine::Rewriting::find_aliases() {
-  Graph& graph = engine_.graph_;
+void Rewriting::find_aliases() {
+  Graph& graph = engine_.graph;
   std::unordered_set<uint32_t> families;
   for (const auto& [key, memory] : memories_) {
     if (!memory.is_written()) continue;
     const uint32_t first = graph.first_relative(memory.member);
     if (!families.insert(first).second) continue;
-    for (uint32_t slot = first; slot != 0; slot = engine_.handles_.entry(slot).next) {
-      const Handles::Entry& entry = engine_.handles_.entry(slot);
+    for (uint32_t slot = first; slot != 0; slot = engine_.handles.entry(slot).next) {
+      const Handles::Entry& entry = engine_.handles.entry(slot);
       MemoryRegion seen = graph.region(entry.value);
       if (const auto found = memories_.find(key_of(seen)); found != memories_.end())
         found->second.aliases.push_back({entry.handle, entry.value, std::move(seen.layout)});
@@ -390,8 +393,8 @@ void Engine::Rewriting::find_aliases() {
 }
 
 /// The values that all handles to a memory are to stand for.
-void Engine::Rewriting::prepare(Memory& memory) {
-  Graph& graph = engine_.graph_;
+void Rewriting::prepare(Memory& memory) {
+  Graph& graph = engine_.graph;
   const Write only = memory.writes.empty() ? Write{} : memory.writes[0];
   const bool inside = memory.base == kNone && memory.writes.size() == 1 &&
                       std::ranges::all_of(memory.aliases, [&](const Alias& alias) {
@@ -404,7 +407,7 @@ void Engine::Rewriting::prepare(Memory& memory) {
     const Part& part = parts_[only.part];
     memory.base = only.now;
     offset = part.layout.offset;
-    now.emplace(engine_.value_of(context_, part.handle).id, only.now);
+    now.emplace(engine_.recorder.value_of(context_, part.handle).id, only.now);
   } else {
     put_together(memory);
   }
@@ -416,8 +419,8 @@ void Engine::Rewriting::prepare(Memory& memory) {
   }
 }
 
-void Engine::Rewriting::finish() {
-  for (const auto& [handle, now] : replacements_) engine_.replace(handle, now);
+void Rewriting::finish() {
+  for (const auto& [handle, now] : replacements_) engine_.recorder.replace(handle, now);
 }
 
 }  // namespace rt

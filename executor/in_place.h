@@ -1,4 +1,4 @@
-// rewriting.h -- calls in place: values stay as they are, and handles go over to new ones.
+// in_place.h -- calls in place: values stay as they are, and handles go over to new ones.
 #pragma once
 #include <map>
 #include <utility>
@@ -32,7 +32,7 @@ class Held {
 /// One call that writes into the memory that some handles stand for, one after the other. Nothing
 /// changes before finish(), which lets all handles to that memory go over to new values. However
 /// many parts of one memory are written, it is put together once.
-class Engine::Rewriting {
+class Rewriting {
  public:
   /// The handles that will be written to, which have values that are here.
   Rewriting(CallContext& context, std::span<const int64_t> handles);

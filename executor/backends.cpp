@@ -1,0 +1,142 @@
+// backends.cpp -- the backend that runs batches: chosen, loaded, changed; and the devices it has.
+#include "executor/backends.h"
+
+#include <cstdlib>
+#include <iostream>
+
+#include "executor/engine.h"
+#include "executor/libtorch/libtorch.h"
+#include "fallback_cpu/reference.h"
+#include "graph/error.h"
+#include "graph/printable.h"
+#include "graph/uncancelled.h"
+
+namespace rt {
+
+Backend& Backends::get() {
+  if (backend_) return *backend_;
+  const Uncancelled uncancelled;
+  engine_.wait([&] { return backend_ || !loading_; });
+  if (!backend_) backend_ = load(engine_.config.backend);
+  return *backend_;
+}
+
+/// Makes a backend with the engine's lock let go: libtorch takes seconds. One thread does so at a
+/// time, see loading_.
+std::unique_ptr<Backend> Backends::load(std::string name) {
+  struct Loading {
+    Backends& backends;
+    explicit Loading(Backends& these) : backends(these) {
+      backends.loading_ = true;
+      backends.engine_.unlock();
+    }
+    ~Loading() {
+      backends.engine_.lock();
+      backends.loading_ = false;
+      backends.engine_.notify();
+    }
+  } const loading(*this);
+  std::unique_ptr<Backend> made;
+  if (name != "reference") {
+    try {
+      made = make_libtorch_backend(engine_.memory, engine_.config.threads, engine_.config.libtorch,
+                                   engine_.config.use);
+    } catch (const Error& error) {
+      if (name == "libtorch") fail("the libtorch backend is not to be had: ", error.text());
+      if (engine_.config.debug > 0)
+        std::cerr << "rt_torch: the reference executor serves: " << error.text() << '\n';
+    }
+  }
+  if (!made)
+    made = make_reference_backend(engine_.memory, engine_.config.threads, engine_.config.use);
+  if (engine_.forked) made->after_fork();
+  if (engine_.reports.trace()) made->observe(*engine_.reports.trace());
+  made->seed(engine_.config.seed);
+  return made;
+}
+
+void Backends::check_no_tensors() const {
+  if (engine_.handles.live() > 0 || engine_.graph.pending_nodes > 0 ||
+      engine_.scheduler.in_flight_nodes() > 0 || engine_.unlocked > 0)
+    fail("tensors exist; choose the backend before the first one or after the last is freed");
+}
+
+void Backends::set(CallContext&, std::string_view name) {
+  const Uncancelled uncancelled;
+  if (name != "auto" && name != "libtorch" && name != "reference")
+    fail("\"", printable(name), "\" is no backend; use auto, libtorch or reference");
+  engine_.scheduler.complete_jobs();
+  engine_.wait([&] { return !loading_; });
+  check_no_tensors();
+  std::string chosen(name);
+  std::unique_ptr<Backend> made = load(chosen);
+  check_no_tensors();  // others had the one before meanwhile
+  engine_.config.backend = std::move(chosen);
+  std::unique_ptr<Backend> old = std::exchange(backend_, std::move(made));
+  if (old) fallback_nodes_ += old->fallback_nodes();
+  Cache::List programs = engine_.scheduler.take_programs();  // they belong to their backend
+  const Unlocked unlocked(engine_);
+  engine_.reports.capture().forget();  // likewise the buffers that it holds
+  programs.clear();
+  old.reset();
+}
+
+Device Backends::device(int64_t index) {
+  if (index < 0) return {};
+  const int devices = get().device_count();
+  if (index < devices) return {static_cast<int8_t>(index)};
+  if (falls_back_to_cpu(join("cuda:", index))) return {};
+  fail("there is no device cuda:", index, "; this process has ", devices,
+       " CUDA devices. RT_TORCH_CUDA_FALLBACK=cpu makes the CPU serve where there are none");
+}
+
+/// True where RT_TORCH_CUDA_FALLBACK has the CPU stand for a CUDA device; told once.
+bool Backends::falls_back_to_cpu(const std::string& device) {
+  if (!engine_.config.cuda_falls_back || get().device_count() > 0) return false;
+  if (engine_.config.debug > 0 && !std::exchange(reported_fallback_, true)) {
+    const std::string told =
+        join("rt_torch: there is no CUDA device: the CPU is used for ", device, " and any other\n");
+    const Unlocked unlocked(engine_);
+    std::cerr << told;
+  }
+  return true;
+}
+
+Device Backends::default_device() {
+  if (engine_.config.device == "cpu") return {};
+  const std::string wanted = engine_.config.device;  // the lock may be let go
+  const size_t colon = wanted.find(':');
+  const int64_t index = colon == std::string::npos ? 0 : std::atoll(wanted.c_str() + colon + 1);
+  const int devices = get().device_count();
+  if (index < devices) return {static_cast<int8_t>(index)};
+  const bool falls_back = falls_back_to_cpu(wanted);
+  if (engine_.config.device_is_order && !falls_back)
+    fail("RT_TORCH_DEVICE=", wanted, " and this process has ", devices,
+         " CUDA devices; set it to cpu or to one that is there");
+  const std::string told =
+      join("rt_torch: dl.config.sdn wishes for ", wanted, ", which is not there: cpu serves\n");
+  engine_.config.device = "cpu";
+  if (engine_.config.debug == 0 || falls_back) return {};
+  const Unlocked unlocked(engine_);
+  std::cerr << told;
+  return {};
+}
+
+int64_t Backends::fallback_nodes() const {
+  return fallback_nodes_ + (backend_ ? backend_->fallback_nodes() : 0);
+}
+
+void Backends::reset_fallback_nodes() {
+  fallback_nodes_ = backend_ ? -backend_->fallback_nodes() : 0;
+}
+
+/// No thread is in the child to end the loading that it has begun.
+void Backends::before_fork() {
+  engine_.wait([&] { return !loading_; });
+}
+
+void Backends::after_fork() {
+  if (backend_) backend_->after_fork();
+}
+
+}  // namespace rt

@@ -1,0 +1,223 @@
+// optimizers.cpp -- optimizers by handles, and their steps over parameters that may share memory.
+#include "executor/optimizers.h"
+
+#include <algorithm>
+#include <unordered_map>
+#include <utility>
+
+#include "executor/engine.h"
+#include "executor/in_place.h"
+#include "executor/tape_builder.h"
+#include "graph/error.h"
+#include "graph/failure.h"
+
+namespace rt {
+namespace {
+
+/// Bytes of a step's results from which on it is submitted at once. Were it in one batch with the
+/// pass that follows, old and new parameters would be held until that is through, for it may fail.
+constexpr int64_t kLargeStep = int64_t{4} << 20;
+
+}  // namespace
+
+int64_t Optimizers::add(CallContext& context, OptimizerRule rule, Sizes handles) {
+  engine_.count(Counter::calls);
+  check_hyperparameters(rule);
+  Optimizer optimizer{.rule = rule};
+  if (handles.empty()) fail("parameters is empty; give at least one");
+  std::unordered_map<int64_t, size_t> numbers;
+  for (size_t i = 0; i < handles.size(); ++i) {
+    const Value value = engine_.recorder.value_of(context, handles[i]);
+    const Node& node = engine_.graph[value];
+    const auto text = [&] {
+      return join("parameter ", i, ", #", handles[i], " ", to_string(node.dtype, node.shape), ",");
+    };
+    if (!engine_.graph.is_leaf(value))
+      fail(text(),
+           " was computed from other tensors and would not be trained; make it a leaf with "
+           "rt_torch_autograd_set_requires_grad");
+    if (!is_float(node.dtype)) fail(text(), " has no gradients, only floating point tensors have");
+    // A leaf may have several handles. What takes part in nothing yet is another tensor by each.
+    const int64_t known_by = node.grad != 0 ? int64_t{node.grad} : -handles[i];
+    if (const auto [first, fresh] = numbers.try_emplace(known_by, i); !fresh)
+      fail(text(), " is also parameter ", first->second, "; name it once");
+    optimizer.parameters.push_back({.leaf = {}, .handle = handles[i]});
+  }
+  for (Optimizer::Parameter& parameter : optimizer.parameters) {
+    // One that takes no part yet may be told to later.
+    if (engine_.graph[engine_.recorder.value_of(context, parameter.handle)].grad == 0)
+      engine_.graph.record_of(engine_.autograd.make_leaf(context, parameter.handle)).wanted = false;
+    parameter.leaf = engine_.graph.leaf_of(engine_.recorder.value_of(context, parameter.handle));
+  }
+  engine_.handles.make_room();
+  optimizer.lost_pass = context.thread.lost_pass;
+  return engine_.handles.add(HandleKind::Optimizer, optimizers_.add(std::move(optimizer)));
+}
+
+Optimizer& Optimizers::at(CallContext&, int64_t handle) {
+  return optimizers_[engine_.handles.at(handle, HandleKind::Optimizer).value];
+}
+
+void Optimizers::set_learning_rate(CallContext& context, int64_t handle, double rate) {
+  engine_.count(Counter::calls);
+  OptimizerRule& rule = at(context, handle).rule;
+  check_range("learning_rate", rate, rate >= 0, "at least 0");
+  rule.learning_rate = rate;
+}
+
+double Optimizers::learning_rate(CallContext& context, int64_t handle) {
+  engine_.count(Counter::calls);
+  return at(context, handle).rule.learning_rate;
+}
+
+void Optimizers::remove(CallContext& context, int64_t handle) {
+  engine_.count(Counter::calls);
+  for (const Optimizer::Parameter& parameter : at(context, handle).parameters)
+    for (const Value state : parameter.state)
+      if (state != kNone) engine_.graph.release(state);
+  optimizers_.remove(engine_.handles.at(handle, HandleKind::Optimizer).value);
+  engine_.handles.remove(handle);
+}
+
+/// Lets each parameter name a handle that is there, where its own was freed and its value has
+/// others. Relatives' handles are gone through once for all parameters among them.
+void Optimizers::find_handles(Optimizer& optimizer) {
+  struct Stale {
+    uint32_t first;  ///< slot of the handles among which one may be
+    uint32_t value;
+    Optimizer::Parameter* parameter;
+  };
+  std::vector<Stale> all;
+  for (Optimizer::Parameter& parameter : optimizer.parameters) {
+    const Value value = engine_.graph.leaf(parameter.leaf);
+    if (value == kNone || current(parameter) != kNone) continue;
+    if (const uint32_t first = engine_.graph.first_relative(value); first != 0)
+      all.push_back({first, value.id, &parameter});
+  }
+  std::ranges::sort(all, {}, [](const Stale& one) { return std::pair(one.first, one.value); });
+  for (auto begin = all.begin(); begin != all.end();) {
+    const auto end = std::ranges::upper_bound(begin, all.end(), begin->first, {}, &Stale::first);
+    for (uint32_t slot = begin->first; slot != 0; slot = engine_.handles.entry(slot).next) {
+      const Handles::Entry& entry = engine_.handles.entry(slot);
+      const auto found = std::ranges::lower_bound(begin, end, entry.value.id, {}, &Stale::value);
+      if (found != end && found->value == entry.value.id) found->parameter->handle = entry.handle;
+    }
+    begin = end;
+  }
+}
+
+/// The value of a parameter; kNone where its handle does not stand for it. After find_handles() no
+/// handle does then, so that nobody could look at it.
+Value Optimizers::current(const Optimizer::Parameter& parameter) {
+  const Value value = engine_.graph.leaf(parameter.leaf);
+  const Handles::Entry* const entry = engine_.handles.find(parameter.handle, HandleKind::Tensor);
+  return entry && entry->value == value ? value : kNone;
+}
+
+/// Calls `visit(parameter, value)` for those that are still there.
+template <class Visit>
+void Optimizers::for_each_parameter(CallContext& context, int64_t handle, const Visit& visit) {
+  for (Optimizer::Parameter& parameter : at(context, handle).parameters)
+    if (const Value value = current(parameter); value != kNone) visit(parameter, value);
+}
+
+void Optimizers::zero_gradients(CallContext& context, int64_t handle) {
+  engine_.count(Counter::calls);
+  Optimizer& of = at(context, handle);
+  find_handles(of);
+  of.lost_pass = context.thread.lost_pass;
+  for_each_parameter(context, handle,
+                     [&](auto&, Value value) { engine_.autograd.clear_gradient(value); });
+}
+
+void Optimizers::step(CallContext& context, int64_t handle) {
+  engine_.count(Counter::calls);
+  engine_.recorder.batch_boundary(context);
+  engine_.scheduler.begin_round();
+  if (at(context, handle).lost_pass < context.thread.lost_pass) {
+    at(context, handle).lost_pass = context.thread.lost_pass;
+    fail(
+        "the backward pass before it was given handle 0, so that its gradients are not known; the "
+        "parameters stay as they are, and the call that gave the 0 has failed");
+  }
+  struct Due {
+    Optimizer::Parameter* parameter;
+    Value value, gradient;
+    OptimizerRule::Update update{};
+  };
+  std::vector<Due> due;
+  due.reserve(at(context, handle).parameters.size());
+  const auto elsewhere = [&](const Due& one) {
+    const auto& state = one.parameter->state;
+    return engine_.recorder.bring_here(context, one.value) ||
+           engine_.recorder.bring_here(context, one.gradient) ||
+           engine_.recorder.bring_here(context, state[0]) ||
+           engine_.recorder.bring_here(context, state[1]);
+  };
+  do {
+    due.clear();
+    find_handles(at(context, handle));
+    for_each_parameter(context, handle, [&](Optimizer::Parameter& parameter, Value value) {
+      if (engine_.graph[value].grad != 0 && engine_.graph.record_of(value).spoiled) return;
+      const Value gradient = engine_.autograd.gradient_of(context, value);
+      if (gradient != kNone) due.push_back({&parameter, value, gradient});
+    });
+  } while (std::ranges::any_of(due, elsewhere));
+  for (const Due& one : due)
+    for (const Value value :
+         {one.value, one.gradient, one.parameter->state[0], one.parameter->state[1]})
+      if (value != kNone && engine_.graph[value].state == State::Poisoned)
+        throw LaterError(*engine_.graph.poison_of(value), true, Failure::FailedValue);
+
+  // One after the other, since they may share memory. Nothing changes unless all could be recorded.
+  TapeBuilder build(context, false);
+  const int64_t bytes = context.thread.tape.bytes;
+  Held held(engine_.graph);
+  held.reserve(3 * due.size());
+  std::vector<int64_t> handles;
+  handles.reserve(due.size());
+  for (const Due& one : due) handles.push_back(one.parameter->handle);
+  Rewriting rewriting(context, handles);
+  const OptimizerRule& rule = at(context, handle).rule;
+  for (size_t i = 0; i < due.size(); ++i) {
+    Due& one = due[i];
+    one.update = rule.update(build.expr(rewriting.read(i)), build.expr(one.gradient),
+                             one.parameter->state, one.parameter->steps);
+    for (const Expr& made : {one.update.value, one.update.state[0], one.update.state[1]})
+      if (made) held.add(made.value());
+    rewriting.write(i, one.update.value.value());
+  }
+  rewriting.prepare();
+  for (size_t i = 0; i < due.size(); ++i)
+    for (int k = 0; k < 2; ++k)
+      if (const Value now = due[i].update.state[k].value(); now != kNone)
+        engine_.graph.note_undo(now, {.before = due[i].parameter->state[k],
+                                      .unit = rewriting.unit(i),
+                                      .steps = due[i].parameter->steps});
+  for (Due& one : due) {
+    ++one.parameter->steps;
+    for (int i = 0; i < 2; ++i) renew(one.parameter->state[i], one.update.state[i].value());
+  }
+  rewriting.finish();
+  for_each_parameter(context, handle, [&](auto&, Value value) {
+    if (engine_.graph[value].grad == 0) return;
+    GradRecord& record = engine_.graph.record_of(value);
+    record.stepped = !std::exchange(record.spoiled, false);
+  });
+  const bool is_large = context.thread.tape.bytes - bytes >= kLargeStep;
+  try {
+    if (engine_.policy == Policy::Eager)
+      engine_.scheduler.submit(context, context.thread.tape, Reason::Eager);
+    else if (is_large) engine_.scheduler.submit(context, context.thread.tape, Reason::Flush);
+  } catch (const std::bad_alloc&) {  // all is recorded, and the next call submits it
+  }
+}
+
+/// Puts a held value, or kNone, in the place of another.
+void Optimizers::renew(Value& slot, Value now) {
+  if (now != kNone) engine_.graph.hold(now);
+  if (slot != kNone) engine_.graph.release(slot);
+  slot = now;
+}
+
+}  // namespace rt
