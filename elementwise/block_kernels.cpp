@@ -6,10 +6,7 @@
 
 #include "elementwise/dtypes.h"
 #include "elementwise/simd.h"
-#include "graph/ops/decompositions.h"
-#include "graph/ops/infer.h"
-#include "graph/ops/views.h"
-#include "graph/ops/vjp.h"
+#include "graph/ops/rules.h"
 
 #define HWY_TARGET_INCLUDE "elementwise/block_kernels.cpp"
 #include <hwy/foreach_target.h>

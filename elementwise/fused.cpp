@@ -31,7 +31,7 @@ void check(const Batch& group) {
         fail("a group takes the ", name, " of values of one size, ", to_string(sizes));
       if (!computes(Op::Eq, group.values[operand].dtype))
         fail("a group has no ", name, " of ", rt::name(group.values[operand].dtype));
-    } else if (info(step.op).rules.kernel != Kernel::Elementwise || info(step.op).rules.fails) {
+    } else if (info(step.op).rules.kernel != Kernel::Elementwise || info(step.op).can_fail()) {
       fail("a group computes elementwise steps, and ", name, " is none");
     } else if (!std::ranges::equal(group.sizes(step.result), sizes)) {
       fail("the steps of a group have results of one size, ", to_string(sizes), ", and ", name,

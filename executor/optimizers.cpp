@@ -23,7 +23,8 @@ constexpr int64_t kLargeStep = int64_t{4} << 20;
 int64_t Optimizers::add(CallContext& context, OptimizerRule rule, Sizes handles) {
   engine_.count(Counter::calls);
   check_hyperparameters(rule);
-  Optimizer optimizer{.rule = rule};
+  Optimizer optimizer;
+  optimizer.rule = rule;
   if (handles.empty()) fail("parameters is empty; give at least one");
   std::unordered_map<int64_t, size_t> numbers;
   for (size_t i = 0; i < handles.size(); ++i) {

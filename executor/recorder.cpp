@@ -56,24 +56,13 @@ std::string describe(const Call& call, std::span<const TensorType> types) {
   return text + ")";
 }
 
-/// A call, inferred, whose result is its first operand's very value, where PyTorch gives the tensor
-/// itself: a leaf that goes through such a call is the same leaf.
+/// True when the result of an inferred call is its first operand's very value: a leaf that goes
+/// through such a call is the same leaf, as in PyTorch.
 bool is_identity(const Args& args, Graph& graph) {
-  switch (args.op) {
-    case Op::Cast: return args.dtype == graph[args.operands[0]].dtype;
-    case Op::Move: return args.device == graph[args.operands[0]].device;
-    case Op::Flatten: return graph[args.operands[0]].shape.size() == 1;
-    case Op::Contiguous: {
-      const Layout layout = graph.layout(args.operands[0]);
-      return is_contiguous(layout.sizes, layout.strides);
-    }
-    case Op::Dropout: {
-      const AttributesView attributes{info(args.op), args.attributes};
-      return attributes.integer(0) == 0 || std::bit_cast<double>(attributes.scalar(0)) == 0 ||
-             numel(graph[args.operands[0]].shape) == 0;
-    }
-    default: return false;
-  }
+  const IdentityRule rule = info(args.op).rules.identity;
+  if (!rule) return false;
+  const Value self = args.operands[0];
+  return rule(args, graph.type(self), graph.layout(self));
 }
 
 }  // namespace

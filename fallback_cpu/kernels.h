@@ -40,31 +40,8 @@ struct KernelCall {
 };
 
 // Each computes the result of a call of its family. Throws Error with the cause.
-BufferRef elementwise(const KernelCall& call);
-BufferRef view(const KernelCall& call);
-BufferRef clone(const KernelCall& call);
-BufferRef full(const KernelCall& call);
-BufferRef range(const KernelCall& call);
-BufferRef linspace(const KernelCall& call);
-BufferRef eye(const KernelCall& call);
-BufferRef random(const KernelCall& call);
-BufferRef reduce(const KernelCall& call);
-BufferRef arg_reduce(const KernelCall& call);
-BufferRef softmax(const KernelCall& call);
-BufferRef matmul(const KernelCall& call);
-BufferRef index_select(const KernelCall& call);
-BufferRef gather(const KernelCall& call);
-BufferRef scatter_add(const KernelCall& call);
-BufferRef concat(const KernelCall& call);
-BufferRef embedding(const KernelCall& call);
-BufferRef nll_loss(const KernelCall& call);
-BufferRef conv2d(const KernelCall& call);
-BufferRef pool(const KernelCall& call);
-BufferRef batch_norm(const KernelCall& call);
-BufferRef layer_norm(const KernelCall& call);
-BufferRef reduce_dims(const KernelCall& call);
-BufferRef linalg(const KernelCall& call);
-BufferRef dropout(const KernelCall& call);
+#define RT_KERNEL(Id, function, ...) BufferRef function(const KernelCall& call);
+#include "graph/ops/kernels.def"
 
 /// Computes a group and writes its results to `values`, from index `result` on. `operands` and
 /// `dying` are indices of values. Results may take the memory of values in `dying`, which are not

@@ -93,7 +93,7 @@ double Draws::normal() {
   return radius * std::cos(angle);
 }
 
-BufferRef random(const KernelCall& call) {
+static BufferRef drawn(const KernelCall& call) {
   BufferRef result = call.result();
   const int64_t n = result->numel();
   visit_float(call.row.name, call.dtype, [&]<class T>(Type<T>) {
@@ -108,7 +108,7 @@ BufferRef random(const KernelCall& call) {
 }
 
 // The numbers are drawn in the order of the operand's memory, as libtorch draws them.
-BufferRef dropout(const KernelCall& call) {
+static BufferRef dropout(const KernelCall& call) {
   const double p = call.number(0);
   const bool mask = call.row.op == Op::DropoutMask;
   if (p == 0 || call.attributes.integer(0) == 0 || numel(call.sizes) == 0)
@@ -137,6 +137,10 @@ BufferRef dropout(const KernelCall& call) {
   copy_elements(result->data(), call.dtype, target.strides, source_of(*out), out->sizes(),
                 call.machine.threads);
   return result;
+}
+
+BufferRef random(const KernelCall& call) {
+  return call.row.tensors == 0 ? drawn(call) : dropout(call);
 }
 
 }  // namespace rt::cpu

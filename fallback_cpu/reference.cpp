@@ -34,47 +34,13 @@ decltype(auto) out_of_memory_as_error(const Body& body) {
 
 BufferRef call_kernel(const KernelCall& call) {
   switch (call.row.rules.kernel) {
-    case Kernel::Elementwise: return elementwise(call);
-    case Kernel::View: return view(call);
-    case Kernel::Copy: return clone(call);
-    case Kernel::Full: return full(call);
-    case Kernel::Range: return range(call);
-    case Kernel::Linspace: return linspace(call);
-    case Kernel::Eye: return eye(call);
-    case Kernel::Random: return call.row.tensors == 0 ? random(call) : dropout(call);
-    case Kernel::Reduce: return reduce(call);
-    case Kernel::ArgReduce: return arg_reduce(call);
-    case Kernel::Softmax: return softmax(call);
-    case Kernel::Matmul: return matmul(call);
-    case Kernel::IndexSelect: return index_select(call);
-    case Kernel::Gather: return gather(call);
-    case Kernel::ScatterAdd: return scatter_add(call);
-    case Kernel::Concat: return concat(call);
-    case Kernel::Embedding: return embedding(call);
-    case Kernel::NllLoss: return nll_loss(call);
-    case Kernel::Conv2d: return conv2d(call);
-    case Kernel::Pool: return pool(call);
-    case Kernel::BatchNorm: return batch_norm(call);
-    case Kernel::LayerNorm: return layer_norm(call);
-    case Kernel::ReduceDims: return reduce_dims(call);
-    case Kernel::Linalg: return linalg(call);
+// clang-format off
+#define RT_KERNEL(Id, function, ...) case Kernel::Id: return function(call);
+#include "graph/ops/kernels.def"
+    // clang-format on
     case Kernel::None: break;
   }
   fail(call.row.name, " has no kernel");
-}
-
-/// True for rows that move elements of any dtype and round nothing.
-bool only_moves(const OpInfo& row) {
-  switch (row.rules.kernel) {
-    case Kernel::View:
-    case Kernel::Copy:
-    case Kernel::Full:
-    case Kernel::IndexSelect:
-    case Kernel::Gather:
-    case Kernel::Concat:
-    case Kernel::Embedding: return true;
-    default: return row.op == Op::Cast;
-  }
 }
 
 bool has_halves(const KernelCall& call) {
@@ -126,8 +92,9 @@ void run_kernel(const Machine& machine, const Batch& batch, const Batch::Step& s
                         AttributesView{row, attributes},
                         item.dtype,
                         batch.sizes(step.result)};
-  frame.values[step.result] =
-      has_halves(call) && !only_moves(row) ? call_in_f32(call) : call_kernel(call);
+  frame.values[step.result] = has_halves(call) && !row.has(kMoves) && !row.rules.takes_halves
+                                  ? call_in_f32(call)
+                                  : call_kernel(call);
 }
 
 class ReferenceProgram final : public Program {

@@ -497,6 +497,11 @@ int64_t rt_torch_torchtensor_tanh(int64_t self);
  *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self. */
 int64_t rt_torch_torchtensor_gelu(int64_t self);
 
+/** log(1 + exp(self)); self where it is above 20. Follows aten::softplus.
+ *  @param self any sizes; floating point
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self. */
+int64_t rt_torch_torchtensor_softplus(int64_t self);
+
 /** self where positive, else negative_slope * self. Follows aten::leaky_relu.
  *  @param self any sizes; floating point
  *  @param negative_slope the factor of negative elements
@@ -618,6 +623,13 @@ double rt_torch_torchtensor_std(int64_t self);
  *  @return the number; NaN on error */
 double rt_torch_torchtensor_var(int64_t self);
 
+/** The sums of all elements up to each one along dim. Follows aten::cumsum.
+ *  @param self any sizes; any dtype
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self if
+ *    floating point, else int64. */
+int64_t rt_torch_torchtensor_cumsum(int64_t self, int64_t dim);
+
 /** The sum along dim. Follows aten::sum.dim_IntList.
  *  @param self any sizes; any dtype
  *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
@@ -677,8 +689,8 @@ int64_t rt_torch_torchtensor_argmin(int64_t self, int64_t dim, int64_t keepdim);
 double rt_torch_nn_mse_loss(int64_t self, int64_t target);
 
 /** The negative log-likelihood of target under the softmax of self; target holds class indices
- *  (-100: ignored) or probabilities. A class out of range is an error. Force point: reads data. Can
- *  also fail when the batch runs, by what the elements are. Follows aten::cross_entropy_loss.
+ *  (-100: ignored) or probabilities. A class out of range is an error. Force point: reads data.
+ *  Follows aten::cross_entropy_loss.
  *  @param self [C], [N,C] or [N,C,d...]; floating point
  *  @param target class indices, of the sizes of self without the C, int64; or probabilities, of the
  *    sizes of self, floating point
@@ -686,16 +698,15 @@ double rt_torch_nn_mse_loss(int64_t self, int64_t target);
 double rt_torch_nn_cross_entropy(int64_t self, int64_t target);
 
 /** The cross entropy of probabilities self against target, logarithms bounded by -100. A
- *  probability that is not between 0 and 1 is an error. Force point: reads data. Can also fail when
- *  the batch runs, by what the elements are. Follows aten::binary_cross_entropy.
+ *  probability that is not between 0 and 1 is an error. Force point: reads data. Follows
+ *  aten::binary_cross_entropy.
  *  @param self any sizes; one floating point dtype for all
  *  @param target the sizes of self; one floating point dtype for all
  *  @return the number; NaN on error */
 double rt_torch_nn_binary_cross_entropy(int64_t self, int64_t target);
 
 /** The mean of -self at the class that target names; class -100 is ignored. A class out of range is
- *  an error. Force point: reads data. Can also fail when the batch runs, by what the elements are.
- *  Follows aten::nll_loss_nd.
+ *  an error. Force point: reads data. Follows aten::nll_loss_nd.
  *  @param self [C], [N,C] or [N,C,d...]; floating point
  *  @param target the sizes of self without the C; int64
  *  @return the number; NaN on error */
@@ -710,8 +721,7 @@ double rt_torch_nn_nll_loss(int64_t self, int64_t target);
  *  @return a new handle, to be freed; 0 on error. Sizes: 0-d. Dtype: promoted. */
 int64_t rt_torch_nn_mse_loss_tensor(int64_t input, int64_t target);
 
-/** As rt_torch_nn_cross_entropy. Can also fail when the batch runs, by what the elements are.
- *  Follows aten::cross_entropy_loss.
+/** As rt_torch_nn_cross_entropy. Follows aten::cross_entropy_loss.
  *  @param input [C], [N,C] or [N,C,d...]; floating point
  *  @param target class indices, of the sizes of input without the C, int64; or probabilities, of
  *    the sizes of input, floating point
@@ -719,15 +729,13 @@ int64_t rt_torch_nn_mse_loss_tensor(int64_t input, int64_t target);
  *    probabilities. */
 int64_t rt_torch_nn_cross_entropy_tensor(int64_t input, int64_t target);
 
-/** As rt_torch_nn_binary_cross_entropy. Can also fail when the batch runs, by what the elements
- *  are. Follows aten::binary_cross_entropy.
+/** As rt_torch_nn_binary_cross_entropy. Follows aten::binary_cross_entropy.
  *  @param input any sizes; one floating point dtype for all
  *  @param target the sizes of input; one floating point dtype for all
  *  @return a new handle, to be freed; 0 on error. Sizes: 0-d. Dtype: that of input. */
 int64_t rt_torch_nn_binary_cross_entropy_tensor(int64_t input, int64_t target);
 
-/** As rt_torch_nn_nll_loss. Can also fail when the batch runs, by what the elements are. Follows
- *  aten::nll_loss_nd.
+/** As rt_torch_nn_nll_loss. Follows aten::nll_loss_nd.
  *  @param input [C], [N,C] or [N,C,d...]; floating point
  *  @param target the sizes of input without the C; int64
  *  @return a new handle, to be freed; 0 on error. Sizes: 0-d. Dtype: that of input. */
@@ -868,7 +876,7 @@ int64_t rt_torch_torchtensor_slice(int64_t self, int64_t dim, int64_t start, int
     int64_t step);
 
 /** The entries of dim that the 1-D integer tensor index names. An index out of range is an error.
- *  Can also fail when the batch runs, by what the elements are. Follows aten::index_select.
+ *  Follows aten::index_select.
  *  @param self any sizes; any dtype
  *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
  *  @param index at most 1 dimension; int64 or int32
@@ -877,7 +885,7 @@ int64_t rt_torch_torchtensor_slice(int64_t self, int64_t dim, int64_t start, int
 int64_t rt_torch_torchtensor_index_select(int64_t self, int64_t dim, int64_t index);
 
 /** self[..., index[..., i, ...], ...], the index standing at dim. An index out of range is an
- *  error. Can also fail when the batch runs, by what the elements are. Follows aten::gather.
+ *  error. Follows aten::gather.
  *  @param self any sizes; any dtype
  *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
  *  @param index as many dimensions as self, and no larger sizes but at dim; int64 or int32
@@ -934,8 +942,8 @@ int64_t rt_torch_torchtensor_to_int(int64_t handle);
  *    of input. */
 int64_t rt_torch_nn_linear(int64_t input, int64_t weight, int64_t bias);
 
-/** The rows of weight that indices name. An index out of range is an error. Can also fail when the
- *  batch runs, by what the elements are. Follows aten::embedding.
+/** The rows of weight that indices name. An index out of range is an error. Follows
+ *  aten::embedding.
  *  @param indices any sizes; int64 or int32
  *  @param weight [num_embeddings,embedding_dim]; any dtype
  *  @return a new handle, to be freed; 0 on error. Sizes: those of indices, then embedding_dim.
@@ -1560,23 +1568,21 @@ int64_t rt_torch_torchtensor_det_bits(int64_t handle);
  *  @return the bits of the number as a double; the bits of a NaN on error */
 int64_t rt_torch_nn_mse_loss_bits(int64_t input, int64_t target);
 
-/** As rt_torch_nn_cross_entropy. Force point: reads data. Can also fail when the batch runs, by
- *  what the elements are. Follows aten::cross_entropy_loss.
+/** As rt_torch_nn_cross_entropy. Force point: reads data. Follows aten::cross_entropy_loss.
  *  @param input [C], [N,C] or [N,C,d...]; floating point
  *  @param target class indices, of the sizes of input without the C, int64; or probabilities, of
  *    the sizes of input, floating point
  *  @return the bits of the number as a double; the bits of a NaN on error */
 int64_t rt_torch_nn_cross_entropy_bits(int64_t input, int64_t target);
 
-/** As rt_torch_nn_binary_cross_entropy. Force point: reads data. Can also fail when the batch runs,
- *  by what the elements are. Follows aten::binary_cross_entropy.
+/** As rt_torch_nn_binary_cross_entropy. Force point: reads data. Follows
+ *  aten::binary_cross_entropy.
  *  @param input any sizes; one floating point dtype for all
  *  @param target the sizes of input; one floating point dtype for all
  *  @return the bits of the number as a double; the bits of a NaN on error */
 int64_t rt_torch_nn_binary_cross_entropy_bits(int64_t input, int64_t target);
 
-/** As rt_torch_nn_nll_loss. Force point: reads data. Can also fail when the batch runs, by what the
- *  elements are. Follows aten::nll_loss_nd.
+/** As rt_torch_nn_nll_loss. Force point: reads data. Follows aten::nll_loss_nd.
  *  @param input [C], [N,C] or [N,C,d...]; floating point
  *  @param target the sizes of input without the C; int64
  *  @return the bits of the number as a double; the bits of a NaN on error */

@@ -204,7 +204,7 @@ BufferRef LibtorchBackend::moved(const Buffer& buffer, Device device) {
 std::string LibtorchBackend::refusal(const Batch& batch, uint32_t step, const Frame& frame,
                                      const std::string& otherwise) {
   const OpInfo& row = info(batch.steps[step].op);
-  if (!row.rules.fails || row.rules.effect != Effect::None) return otherwise;
+  if (!row.can_fail() || row.rules.effect != Effect::None) return otherwise;
   std::vector<BufferRef> values(frame.values.begin(), frame.values.end());
   for (uint32_t operand : batch.operands_of(batch.steps[step]))
     if (operand != kNone.id && values[operand]->device().is_cuda())

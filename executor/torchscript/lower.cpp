@@ -15,7 +15,6 @@
 #include <unordered_map>
 
 #include "executor/torchscript/buffer.h"
-#include "executor/torchscript/checks.h"
 #include "graph/error.h"
 
 namespace rt::torchscript {
@@ -37,36 +36,8 @@ std::vector<uint32_t> ends_of_use(const Batch& batch) {
 /// Bytes up to which to ask for memory takes as long as what is computed there.
 constexpr int64_t kMaxPlanned = 64 << 10;
 
-/// Whether a step's result never shares memory with its operands.
-bool makes_its_own(Op op) {
-  if (op == Op::Fused) return true;
-  switch (info(op).rules.kernel) {
-    case Kernel::Elementwise:
-    case Kernel::Reduce:
-    case Kernel::ReduceDims:
-    case Kernel::ArgReduce:
-    case Kernel::Softmax:
-    case Kernel::LayerNorm:
-    case Kernel::Matmul:
-    case Kernel::Conv2d:
-    case Kernel::Pool:
-    case Kernel::NllLoss: return op != Op::Cast;
-    default: return false;
-  }
-}
-
-/// Whether the step's operator does nothing with the memory for its result but write that. Losses
-/// resize it for what they reduce.
-bool only_writes(Op op) {
-  switch (info(op).rules.kernel) {
-    case Kernel::Matmul:
-    case Kernel::Reduce:
-    case Kernel::ReduceDims:
-    case Kernel::IndexSelect:
-    case Kernel::Gather: return true;
-    default: return false;
-  }
-}
+/// A step whose result never shares memory with its operands.
+bool makes_its_own(Op op) { return op == Op::Fused || info(op).has(kFresh); }
 
 class Lowering {
  public:
@@ -174,7 +145,7 @@ class Lowering {
     if (row.rules.promote && batch_.values[number].dtype != wanted)
       value = append("aten::to.dtype", {value, constant(static_cast<int64_t>(scalar_type(wanted))),
                                         constant(false), constant(false), constant({})});
-    for (const RangeCheck& check : checks_)
+    for (const AllowedRange& check : checks_)
       if (check.operand == at)
         value = append("rt_torch::check_range",
                        {value, constant(check.low), constant(check.high), constant(check.ignored)});
@@ -246,7 +217,7 @@ class Lowering {
     plannable_.resize(batch_.values.size());
     for (uint32_t step = begin; step < end; ++step) {
       const Batch::Step& at = batch_.steps[step];
-      if (at.op == Op::Fused || !only_writes(at.op)) continue;
+      if (at.op == Op::Fused || !info(at.op).has(kOverwrites)) continue;
       const Batch::Item& item = batch_.values[at.result];
       plannable_[at.result] = ends[at.result] <= end && item.device < 0 && !leaves_strides(at) &&
                               info(at.op).rules.then.empty() &&
@@ -292,11 +263,12 @@ class Lowering {
   void add_node(const Batch::Step& step) {
     const Plan& plan = plan_of(step.op);
     if (!plan.problem.empty()) fail(plan.problem);
-    checks_.clear();
+    checks_ = {};
     if (batch_.values[step.result].device >= 0) {
       Small<TensorType, 6> types;
       for (uint32_t number : batch_.operands_of(step)) types.push_back(batch_.type(number));
-      checks_ = range_checks(*plan.row, batch_.attributes_of(step), types);
+      if (const RangeRule range = plan.row->rules.range)
+        checks_ = range(batch_.attributes_of(step), types);
     }
     std::vector<jit::Value*> inputs;
     for (const ArgumentSource& source : plan.sources) inputs.push_back(argument(step, source));
@@ -327,7 +299,7 @@ class Lowering {
   std::vector<Memory> memory_;
   std::vector<bool> plannable_;  ///< by value; empty where nothing is planned
   std::vector<jit::Value*> values_;
-  std::vector<RangeCheck> checks_;
+  AllowedRanges checks_;
   jit::Value* none_ = nullptr;
   jit::Value* flags_[2] = {};
   std::unordered_map<int64_t, jit::Value*> integers_;

@@ -11,7 +11,6 @@
 
 #include "executor/torchscript/allocator.h"
 #include "executor/torchscript/buffer.h"
-#include "executor/torchscript/checks.h"
 #include "executor/torchscript/threads.h"
 #include "graph/error.h"
 
@@ -79,13 +78,14 @@ class Operands {
 
  private:
   void check(const OpInfo& row) const {
+    if (!row.rules.range) return;
     Small<TensorType, 6> types;
     for (const Buffer* buffer : std::span<const Buffer* const>(call_.operands))
       types.push_back(buffer ? TensorType{buffer->dtype(), buffer->device(), false, buffer->sizes()}
                              : TensorType{DType::F32, Device{}, true, {}});
     static const auto& handle = *new c10::OperatorHandle(
         c10::Dispatcher::singleton().findSchemaOrThrow("rt_torch::check_range", ""));
-    for (const RangeCheck& check : range_checks(row, {row, call_.attributes}, types)) {
+    for (const AllowedRange& check : row.rules.range({row, call_.attributes}, types)) {
       jit::Stack stack{tensors_[check.operand], check.low, check.high, check.ignored};
       handle.callBoxed(stack);
     }

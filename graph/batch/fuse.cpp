@@ -26,7 +26,7 @@ std::optional<Unfused> obstacle(const Batch& batch, const Batch::Step& step) {
   const Rules& rules = info(step.op).rules;
   if (rules.effect == Effect::Random) return Unfused::Random;
   if (rules.kernel != Kernel::Elementwise && !is_fold(step.op)) return Unfused::NotElementwise;
-  if (rules.fails) return Unfused::CanFail;
+  if (info(step.op).can_fail()) return Unfused::CanFail;
   if (batch.values[step.result].device >= 0) return Unfused::OnCuda;
   for (uint32_t i = 0; i < step.operand_count; ++i)
     if (step.op != Op::Cast && is_half(operand_dtype(batch, step, i))) return Unfused::DTypeRefused;

@@ -11,46 +11,6 @@
 namespace rt {
 namespace {
 
-/// The families that the page colours ops by.
-std::string_view family(const OpInfo& row) {
-  switch (row.rules.kernel) {
-    case Kernel::Elementwise: return "elementwise";
-    case Kernel::View:
-    case Kernel::Copy:
-    case Kernel::Concat: return "shape";
-    case Kernel::Full:
-    case Kernel::Range:
-    case Kernel::Linspace:
-    case Kernel::Eye:
-    case Kernel::Random: return "creation";
-    case Kernel::Reduce:
-    case Kernel::ArgReduce:
-    case Kernel::ReduceDims: return "reduction";
-    case Kernel::Matmul:
-    case Kernel::Linalg: return "matrix";
-    case Kernel::Conv2d:
-    case Kernel::Pool: return "convolution";
-    case Kernel::Softmax:
-    case Kernel::BatchNorm:
-    case Kernel::LayerNorm: return "normalization";
-    case Kernel::IndexSelect:
-    case Kernel::Gather:
-    case Kernel::Embedding:
-    case Kernel::ScatterAdd: return "index";
-    case Kernel::NllLoss: return "loss";
-    case Kernel::None: break;
-  }
-  switch (row.op) {
-    case Op::Linear: return "matrix";
-    case Op::BatchNormOfBatch: return "normalization";
-    case Op::MseLoss:
-    case Op::MseLossBackward:
-    case Op::CrossEntropyLoss:
-    case Op::BinaryCrossEntropy: return "loss";
-    default: return "elementwise";
-  }
-}
-
 std::string quoted(std::string_view text) {
   std::string out;
   put_quoted(out, text);
@@ -78,7 +38,7 @@ void put_ops(std::string& out, const Batch& batch) {
   for (const Batch::Step& step : batch.steps) {
     const OpInfo& row = info(step.op);
     if (!told.insert(row.name).second) continue;
-    out += join(before, quoted(row.name), ": {\"family\": ", quoted(family(row)),
+    out += join(before, quoted(row.name), ": {\"family\": ", quoted(row.family),
                 ", \"doc\": ", quoted(row.doc), ", \"operands\": [");
     before = ",\n";
     std::string_view comma;

@@ -5,10 +5,7 @@
 #include <string>
 #include <unordered_map>
 
-#include "graph/ops/decompositions.h"
-#include "graph/ops/infer.h"
-#include "graph/ops/views.h"
-#include "graph/ops/vjp.h"
+#include "graph/ops/rules.h"
 
 namespace rt {
 namespace {
@@ -52,6 +49,23 @@ constexpr uint8_t count(std::span<const Param> params, auto... kinds) {
 
 constexpr bool is_one_of(auto rule, auto... rules) { return ((rule == rules) || ...); }
 
+struct KernelInfo {
+  std::string_view family;
+  int facts;
+};
+constexpr KernelInfo kKernels[] = {
+    {"elementwise", 0},
+#define RT_KERNEL(Id, function, family, facts) {family, facts},
+#include "graph/ops/kernels.def"
+};
+
+/// A row that may give its operand back shares memory with it.
+constexpr int facts_of(const Rules& rules) {
+  int facts = kKernels[static_cast<size_t>(rules.kernel)].facts;
+  if (rules.identity) facts &= ~kFresh;
+  return facts;
+}
+
 constexpr OpInfo row(Op op, std::string_view name, std::string_view symbol, Kind result,
                      bool internal, std::span<const Param> params, std::string_view doc,
                      Rules rules) {
@@ -69,12 +83,15 @@ constexpr OpInfo row(Op op, std::string_view name, std::string_view symbol, Kind
           .lists = count(params, Kind::IntList),
           .variadic = count(params, Kind::TensorList) > 0,
           .placed = params.back().kind == Kind::Device,
-          .keeps_type = params.back().kind != Kind::Device &&
-                        is_one_of(rules.shape, shape::same, shape::broadcast, shape::equal) &&
-                        is_one_of(rules.type, type::keep, type::numeric, type::floating,
-                                  type::to_float, type::numeric_to_float, type::promote,
-                                  type::promote_numeric, type::promote_float, type::equal,
-                                  type::equal_stored, type::equal_floating)};
+          .keeps_type =
+              params.back().kind != Kind::Device &&
+              is_one_of(rules.shape, shape::same, shape::broadcast, shape::equal) &&
+              is_one_of(rules.type, type::keep, type::numeric, type::floating, type::to_float,
+                        type::numeric_to_float, type::promote, type::promote_numeric,
+                        type::promote_float, type::equal, type::equal_stored, type::equal_floating),
+          .facts = facts_of(rules),
+          .family = rules.family.empty() ? kKernels[static_cast<size_t>(rules.kernel)].family
+                                         : rules.family};
 }
 
 }  // namespace
@@ -87,7 +104,8 @@ constexpr OpInfo kOps[] = {
       Rules{__VA_ARGS__}),
 #include "graph/ops/ops.def"
     row(Op::Fused, "fused", "fused", Kind::Tensor, true, params::Fused,
-        "What a group of the batch computes; the numbers of its scalars.", Rules{}),
+        "What a group of the batch computes; the ids of its scalars.",
+        Rules{.family = "elementwise"}),
 };
 constexpr std::span<const OpInfo> kRows(kOps, std::size(kOps) - 1);
 
@@ -108,6 +126,18 @@ static_assert(every_op([](const OpInfo& op) {
                 return (op.rules.kernel == Kernel::View) == (op.rules.view != nullptr);
               }),
               "ops.def: .kernel = Kernel::View goes with a .view rule");
+static_assert(every_op([](const OpInfo& op) {
+                return op.rules.kernel != Kernel::None || !op.rules.family.empty();
+              }),
+              "ops.def: a row with a .decompose needs a .family");
+static_assert(every_op([](const OpInfo& op) {
+                return !op.has(kIndexed) || op.rules.range != nullptr;
+              }),
+              "ops.def: a row of a family that takes indices needs a .range");
+static_assert(every_op([](const OpInfo& op) {
+                return op.rules.kernel != Kernel::Linalg || op.rules.fails || !op.rules.ambiguous;
+              }),
+              "ops.def: a decomposition of matrices can fail to converge, so it needs .fails");
 static_assert(every_op([](const OpInfo& op) {
                 return op.rules.aten.starts_with("aten::") ||
                        op.rules.aten.starts_with("rt_torch::");

@@ -1,6 +1,7 @@
 // op.h -- the op table as C++: one enumerator and one OpInfo per row of ops.def.
 #pragma once
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string_view>
 
@@ -113,34 +114,35 @@ enum class Effect : uint8_t {
   Ordered,  ///< must keep its position for another reason
 };
 
+/// Facts of a family of rows.
+enum KernelFact : int {
+  kFresh = 1,       ///< the result never shares memory with an operand
+  kOverwrites = 2,  ///< the aten operator does nothing with the result's memory but write it
+  kMoves = 4,       ///< elements are moved and never rounded
+  kIndexed = 8,     ///< an operand holds indices: the row needs a .range
+};
+
 /// The families of reference kernels (fallback_cpu/); every row names one or has a decomposition.
 enum class Kernel : uint8_t {
   None,
-  Elementwise,
-  View,
-  Copy,
-  Full,
-  Range,
-  Linspace,
-  Eye,
-  Random,
-  Reduce,
-  ArgReduce,
-  Softmax,
-  Matmul,
-  IndexSelect,
-  Gather,
-  Concat,
-  Embedding,
-  NllLoss,
-  Conv2d,
-  Pool,
-  BatchNorm,
-  LayerNorm,
-  ReduceDims,
-  Linalg,
-  ScatterAdd,
+#define RT_KERNEL(Id, ...) Id,
+#include "graph/ops/kernels.def"
 };
+
+/// Elements of an operand that a backend must not meet: they have to lie in [low, high] or equal
+/// `ignored`.
+struct AllowedRange {
+  uint32_t operand = 0;
+  double low = 0, high = 0;
+  double ignored = std::numeric_limits<double>::quiet_NaN();  ///< NaN: none is ignored
+};
+using AllowedRanges = Small<AllowedRange, 2>;
+/// The ranges of a call, from its attributes and its operands' types.
+using RangeRule = AllowedRanges (*)(const AttributesView& attributes,
+                                    std::span<const TensorType> operands);
+
+/// True when the result of an inferred call is its first operand itself.
+using IdentityRule = bool (*)(const Args& args, const TensorType& self, const Layout& layout);
 
 /// A constant for an argument of the aten operator that no parameter of the row has the name of.
 struct Extra {
@@ -170,10 +172,15 @@ struct Rules {
   DecomposeRule decompose = nullptr;  ///< this is required
   ViewRule view = nullptr;            ///< the result is a view where strides allow
   Effect effect = Effect::None;
-  bool fails = false;          ///< can fail when it runs, because of its operands' elements
-  Extra extra[3] = {};         ///< constants for the aten operator's other arguments
-  uint8_t result = 0;          ///< index of the aten operator's result that the row stands for
-  std::string_view then = {};  ///< aten operator of one tensor that the result goes through
+  RangeRule range = nullptr;        ///< it fails where elements of operands are out of range
+  bool fails = false;               ///< it can fail for what operands hold, within ranges as well
+  IdentityRule identity = nullptr;  ///< the result may be the operand itself
+  bool takes_halves = false;        ///< the kernel takes 16-bit floats, for which others take f32
+  bool ambiguous = false;           ///< several results are right, as signs of singular vectors
+  std::string_view family = {};     ///< in the explorer; required of a row without a kernel
+  Extra extra[3] = {};              ///< constants for the aten operator's other arguments
+  uint8_t result = 0;               ///< index of the aten operator's result that the row stands for
+  std::string_view then = {};       ///< aten operator of one tensor that the result goes through
 };
 
 struct OpInfo {
@@ -191,6 +198,10 @@ struct OpInfo {
   /// Where all operands have one floating point type, the result has it, whatever
   /// the attributes are.
   bool keeps_type;
+  int facts;                ///< KernelFacts that hold for it
+  std::string_view family;  ///< in the explorer
+  constexpr bool can_fail() const { return rules.fails || rules.range; }
+  constexpr bool has(KernelFact fact) const { return (facts & fact) != 0; }
 };
 
 /// The table, one entry per enumerator.

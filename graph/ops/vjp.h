@@ -71,6 +71,7 @@ Expr relu(const Vjp&, uint32_t operand);
 Expr sigmoid(const Vjp&, uint32_t operand);
 Expr tanh(const Vjp&, uint32_t operand);
 Expr gelu(const Vjp&, uint32_t operand);
+Expr softplus(const Vjp&, uint32_t operand);
 Expr leaky_relu(const Vjp&, uint32_t operand);
 Expr softmax(const Vjp&, uint32_t operand);
 Expr log_softmax(const Vjp&, uint32_t operand);
@@ -96,6 +97,7 @@ Expr index_select(const Vjp&, uint32_t operand);
 Expr gather(const Vjp&, uint32_t operand);
 Expr cat(const Vjp&, uint32_t operand);
 Expr stack(const Vjp&, uint32_t operand);
+Expr cumsum(const Vjp&, uint32_t operand);
 Expr max_along_dim(const Vjp&, uint32_t operand);  ///< max_dim, min_dim
 Expr det(const Vjp&, uint32_t operand);
 Expr inverse(const Vjp&, uint32_t operand);

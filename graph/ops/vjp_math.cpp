@@ -120,6 +120,9 @@ Expr sigmoid(const Vjp& node, uint32_t) {
   return node.grad().apply(Op::SigmoidBackward, node.result());
 }
 Expr tanh(const Vjp& node, uint32_t) { return node.grad().apply(Op::TanhBackward, node.result()); }
+Expr softplus(const Vjp& node, uint32_t) {
+  return node.grad().apply(Op::SoftplusBackward, node.self());
+}
 Expr gelu(const Vjp& node, uint32_t) { return node.grad().apply(Op::GeluBackward, node.self()); }
 Expr leaky_relu(const Vjp& node, uint32_t) {
   return node.grad().apply(Op::LeakyReluBackward, node.self(), {scalar(node, 0)});

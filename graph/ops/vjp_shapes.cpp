@@ -97,6 +97,24 @@ Expr stack(const Vjp& node, uint32_t operand) {
       .reshape(node.sizes(operand));
 }
 
+/// Each element is in all sums from its own on: sums from the other end.
+Expr cumsum(const Vjp& node, uint32_t) {
+  const int64_t dim = node.attr().integer(0);
+  const int64_t size = node.sizes(0).empty() ? 1 : node.sizes(0)[static_cast<size_t>(dim)];
+  if (size <= 1) return node.grad();
+  Args args;
+  args.op = Op::ArangeInt;
+  for (const int64_t bound : {size - 1, int64_t{-1}, int64_t{-1}})
+    args.attributes.push_back(node.build.constant_index(bound));
+  args.dtype = DType::I64;
+  args.device = node.types[0].device;
+  const Expr backwards = append(node.build, args);
+  return node.grad()
+      .apply(Op::IndexSelect, backwards, {dim})
+      .apply(Op::Cumsum, {dim})
+      .apply(Op::IndexSelect, backwards, {dim});
+}
+
 Expr max_along_dim(const Vjp& node, uint32_t) {
   const int64_t dim = node.attr().integer(0);
   const Expr index =

@@ -102,7 +102,7 @@ class Player {
     const double number = real ? reply.real : std::bit_cast<double>(reply.integer);
     if (std::isnan(number) && rt_torch_last_error()[0] != '\0') {
       fail(trace_[at_]);
-      trace_[at_].at_run = info(one.args.op).rules.fails;  // or as it was recorded: unknown here
+      trace_[at_].at_run = info(one.args.op).can_fail();  // or as it was recorded: unknown here
     } else {
       trace_[at_].value = Tensor{dtype_of(one), {}, {number}, {}};
     }
@@ -199,7 +199,7 @@ std::vector<bool> after_failures(const Program& program) {
     const Instruction& one = program.list[i];
     for (const uint32_t id : one.operands)
       if (may_fail.contains(id)) after[i] = true;
-    if (one.verb == Verb::Call && (after[i] || info(one.args.op).rules.fails)) {
+    if (one.verb == Verb::Call && (after[i] || info(one.args.op).can_fail())) {
       may_fail.insert(one.id);
       if (updates(one)) may_fail.insert(one.operands.begin(), one.operands.end());
     }

@@ -139,18 +139,10 @@ double growth(const Batch& batch, const Batch::Step& step) {
   return std::sqrt(most);
 }
 
-/// True if a step only copies elements, so that nothing is rounded.
-bool only_moves(Op op) {
-  constexpr Kernel kMoving[] = {Kernel::View,   Kernel::Copy,     Kernel::Full,
-                                Kernel::Eye,    Kernel::Gather,   Kernel::IndexSelect,
-                                Kernel::Concat, Kernel::Embedding};
-  return std::ranges::find(kMoving, info(op).rules.kernel) != std::end(kMoving);
-}
-
 /// Perturbs a result by this step's rounding error. Near 0 the error is absolute, as in 1 + erf(x)
 /// or in a range from -1 to 1.
 void perturb_result(Tensor& tensor, const Batch& batch, const Batch::Step& step, Dice& dice) {
-  if (only_moves(step.op)) return;
+  if (info(step.op).has(kMoves)) return;
   const double unit = unit_of(tensor.dtype) * std::max(1.0, growth(batch, step) / 2);
   perturb(tensor, unit, unit / 4, step.operand_count == 0, dice);
 }
@@ -205,7 +197,7 @@ bool has_jumps(const Batch& batch, const Batch::Step& step) {
     all_float &= real;
   }
   if (!any_float) return false;
-  return !is_float(batch.values[step.result].dtype) || (info(step.op).rules.fails && all_float);
+  return !is_float(batch.values[step.result].dtype) || (info(step.op).can_fail() && all_float);
 }
 
 // ---- Running.
@@ -359,7 +351,8 @@ class Check {
   }
   void compare_step(uint32_t number, const Tensor& got, const Tensor& wanted) {
     const bool one_backend = subject_.name() == judge_.name();
-    if (!one_backend && is_free(batch_.steps[number].op)) return compare_free(number, got, wanted);
+    if (!one_backend && info(batch_.steps[number].op).rules.ambiguous)
+      return compare_free(number, got, wanted);
     std::string off = difference(got, wanted);
     if (one_backend ? same_bits(got, wanted) : off.empty()) return;
     if (one_backend) off = "the last bits differ";

@@ -139,7 +139,7 @@ class Generator {
   const Fact& fact_of(uint32_t id) const { return *outline_.find(id); }
   uint32_t first_operand(const OpInfo& row) {
     // Rows that can fail need values that are rare among results: probabilities, class indices.
-    const bool picky = row.rules.fails && dice_.chance(0.6);
+    const bool picky = row.can_fail() && dice_.chance(0.6);
     if (!picky && !live_.empty() && dice_.chance(0.8)) return existing();
     const DType dtype = picky && dice_.chance(0.8) ? DType::F32 : random_dtype();
     return make(dtype, random_sizes(), 0, picky);
@@ -166,10 +166,10 @@ class Generator {
   uint32_t further_operand(const OpInfo& row, uint32_t first) {
     const double what = dice_.unit();
     if (what < 0.05) return first;
-    if (what < 0.4 && !live_.empty() && !row.rules.fails) return existing();
+    if (what < 0.4 && !live_.empty() && !row.can_fail()) return existing();
     const Fact& near = fact_of(first);
     const Shape& sizes = near.layout.sizes;
-    if (row.rules.fails && dice_.chance(0.6)) {
+    if (row.can_fail() && dice_.chance(0.6)) {
       // An index, mostly within the bounds of any dimension.
       int64_t bound = sizes.empty() ? 1 : sizes[static_cast<uint32_t>(dice_.below(sizes.size()))];
       if (dice_.chance(0.9))
@@ -178,7 +178,7 @@ class Generator {
       return make(dtype, related_sizes(sizes), std::max<int64_t>(bound, 1));
     }
     const DType dtype = dice_.chance(0.8) ? near.dtype : random_dtype();
-    return make(dtype, related_sizes(sizes), 0, row.rules.fails);
+    return make(dtype, related_sizes(sizes), 0, row.can_fail());
   }
   std::vector<uint32_t> draw_operands(const OpInfo& row) {
     const size_t count = row.variadic ? static_cast<size_t>(dice_.between(1, 4)) : row.tensors;

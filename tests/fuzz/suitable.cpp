@@ -252,7 +252,6 @@ std::optional<Suitable> draw_suitable(const OpInfo& row, const Shape& first, Dic
 }
 
 bool needs_suitable(Op op) { return op == Op::MaxPool2dBackward; }
-bool is_free(Op op) { return op == Op::Svd || op == Op::Eig || shares_nothing(op); }
 bool shares_nothing(Op op) { return op == Op::EigBackward; }
 
 Literal shared_part(Op op, const Literal& result) {

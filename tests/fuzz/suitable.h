@@ -32,12 +32,11 @@ std::optional<Suitable> draw_suitable(const OpInfo& row, const Shape& first, Dic
 
 /// True if libtorch does not check these operands' indices, so that only suitable ones are safe.
 bool needs_suitable(Op op);
-/// True if only shared_part agrees among backends: singular vectors have free signs, eigenvalues no
-/// order.
-bool is_free(Op op);
-/// True if not even shared_part agrees: an eigenvalue's gradient depends on their order.
+/// True where two right results of an ambiguous row have nothing in common: each eigenvalue's
+/// gradient is another one's where their order is another.
 bool shares_nothing(Op op);
-/// Products of each two singular vectors of a matrix; sums of eigenvalues.
+/// The part of an ambiguous row's result that all right results share. Singular vectors have free
+/// signs, so it is the products of each two of a matrix; eigenvalues have no order, so it is sums.
 Literal shared_part(Op op, const Literal& result);
 /// True if the row decomposes matrices: backends disagree about nearly singular ones.
 bool is_decomposing(Op op);

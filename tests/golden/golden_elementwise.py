@@ -329,10 +329,10 @@ def trigonometry(b):
 
 def activation(b):
     b.open("activation")
-    for name in ("relu", "sigmoid", "tanh", "gelu", "leaky_relu"):
+    for name in ("relu", "sigmoid", "tanh", "gelu", "leaky_relu", "softplus"):
         slope = (0.1,) if name == "leaky_relu" else ()
         for dtype in ALL:
-            fails = "call" if name in ("gelu", "leaky_relu") and dtype in INTS else None
+            fails = "call" if name in ("gelu", "leaky_relu", "softplus") and dtype in INTS else None
             for layout, x in layouts(wave, dtype).items():
                 if not (fails and layout.startswith("empty")):
                     b.case(TT + name, f"{dtype}.{layout}", x, *slope, fails=fails)

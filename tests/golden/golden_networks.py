@@ -309,6 +309,8 @@ def edges(n):
         n.relu(leaf(inf, -inf, 0.0)),
         n.leaky_relu(leaf(inf, -inf, 0.0), 0.25),
         n.gelu(leaf(30.0, -30.0, 0.0)),
+        n.softplus(leaf(30.0, -300.0, 0.0)),
+        n.cumsum(leaf(1.0, 2.0, -3.0), 0),
         n.sigmoid(leaf(200.0, -200.0, 0.0)),
         n.tanh(leaf(200.0, -200.0, 0.0)),
         n.exp(leaf(-inf, -200.0, 0.0)),

@@ -97,6 +97,20 @@ def reduction(b):
         else:
             b.case(symbol, "scalar_from_the_end", wave("f32"), -1, True)
             b.case(symbol, "no_such_dim_negative", wave("f32", 2, 3), -3, False, fails="call")
+    symbol = TT + "cumsum"
+    for dtype in ALL:
+        for layout, x in layouts(wave, dtype).items():
+            for dim in (0, -1) if len(x.torch().shape) > 1 else (0,):
+                b.case(symbol, f"{dtype}.{layout}.{dim}", x, dim)
+    for dtype in FLOATS:
+        x = T(dtype, [4, 3], [1, NAN, 3, NAN, 2, NAN, INF, -INF, INF, -INF, 5, -INF])
+        b.case(symbol, f"{dtype}.special", x, 1)
+        b.case(symbol, f"{dtype}.middle", wave(dtype, 3, 5, 2), 1)
+        b.case(symbol, f"{dtype}.cancels", vec(dtype, 1, 1e16, 1, -1e16, 1), 0)
+    b.case(symbol, "i64.wraps", T("i64", [2, 2], [I64_MAX, 1, I64_MIN, -1]), 1)
+    b.case(symbol, "i32.widens", T("i32", [2, 2], [I32_MAX, 1, I32_MIN, -1]), 1)
+    b.case(symbol, "scalar_no_such_dim", wave("f32"), 1, fails="call")
+    b.case(symbol, "no_such_dim", wave("f32", 2, 3), -3, fails="call")
     b.case(TT + "sum_dim", "i64.wraps", T("i64", [2, 2], [I64_MAX, 1, I64_MIN, -1]), 1, False)
     b.case(TT + "sum_dim", "i32.widens", T("i32", [2, 2], [I32_MAX, 1, I32_MIN, -1]), 1, False)
 

@@ -75,7 +75,7 @@ VARYING = [
     (re.compile(r"batch-\S*safet\S*(?=, which is not there)"), "batch-KEY.safetensors"),
     (re.compile(r"[0-9]+(\.[0-9]+)? (ns|us|ms|s)\b"), r"N \2"),
     (re.compile(r"(this machine has) [0-9]+"), r"\1 N"),
-    (re.compile(r"(that this processor has): .*"), r"\1: NAMES"),
+    (re.compile(r"(allowed is) .* (on this processor)"), r"\1 NAMES \2"),
     (re.compile(r"\[json\.exception.*"), "CAUSE"),  # the JSON library's words
 ]
 

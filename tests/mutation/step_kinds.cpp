@@ -168,7 +168,7 @@ std::vector<Variant> where_it_shows(const OpInfo&, const Seen&) {
 
 /// A gradient's row gets only operands for which its forward row did not fail.
 std::vector<Variant> where_it_can_fail(const OpInfo& row, const Seen&) {
-  if (!row.rules.fails) return {};
+  if (!row.can_fail()) return {};
   return {{.name = {}, .certain = given_by_clients(row)}};
 }
 

@@ -4,7 +4,6 @@
 #include <torch/csrc/jit/ir/ir.h>
 #include <torch/csrc/jit/runtime/interpreter.h>
 
-#include "executor/torchscript/checks.h"
 #include "executor/torchscript/lower.h"
 #include "executor/torchscript/operators.h"
 #include "executor/torchscript/plan.h"
@@ -82,13 +81,10 @@ TEST_P(PlanOfRow, LowersForCudaWithWhatCudaWouldNotSurviveChecked) {
   const std::string text = part.graph->toString(false);
   EXPECT_EQ(text.find("cpu"), std::string::npos) << text;
   const torch::jit::Code code(part.graph, "compiles");
-  // Rows that can fail and take integers use these as indices.
-  const bool indexes =
-      GetParam()->rules.fails && std::ranges::any_of(batch.values, [](const Batch::Item& item) {
-        return item.dtype == DType::I64;
-      });
+  // A row that takes probabilities has a range as well.
+  const bool has_range = GetParam()->rules.range != nullptr;
   const bool checked = text.find("rt_torch::check_range") != std::string::npos;
-  EXPECT_TRUE(checked || !indexes) << text;
+  EXPECT_EQ(checked, has_range) << text;
 }
 
 TEST(Dropout, DrawsWhatLibtorchDrawsWithoutMkl) {
@@ -161,8 +157,8 @@ TEST(CheckRange, KnowsTheRowsThatIndex) {
   const int64_t self[] = {5, 3}, index[] = {2};
   const TensorType operands[] = {{DType::F32, {}, false, self}, {DType::I64, {}, false, index}};
   const auto high = [&](Op op, std::vector<int64_t> attributes) {
-    const auto checks = range_checks(info(op), {info(op), attributes}, operands);
-    return checks.empty() ? -1 : checks[0].high;
+    const RangeRule range = info(op).rules.range;
+    return range ? range({info(op), attributes}, std::span(operands))[0].high : -1;
   };
   EXPECT_EQ(high(Op::IndexSelect, {0}), 4);
   EXPECT_EQ(high(Op::IndexSelect, {1}), 2);

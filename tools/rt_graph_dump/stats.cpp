@@ -33,6 +33,7 @@ double kernel_flops(const Batch& batch, const Batch::Step& step) {
     case Kernel::Linspace: return results;
     case Kernel::Reduce:
     case Kernel::ReduceDims:
+    case Kernel::Scan:
     case Kernel::ArgReduce: return first();
     case Kernel::Softmax: return kSoftmax * results;
     case Kernel::BatchNorm:
@@ -58,11 +59,21 @@ double kernel_flops(const Batch& batch, const Batch::Step& step) {
       constexpr double kSolve = 2, kSpectral = 20;
       const Sizes self = batch.sizes(operands[0]);
       const double n = self.empty() ? 1 : static_cast<double>(self.back());
-      const bool spectral = step.op == Op::Svd || step.op == Op::Eig || step.op == Op::EigBackward;
+      const bool spectral = info(step.op).rules.ambiguous;
       return (spectral ? kSpectral : kSolve) * first() * n;
     }
-    default: return 0;
+    case Kernel::View:
+    case Kernel::Copy:
+    case Kernel::Full:
+    case Kernel::Range:
+    case Kernel::Eye:
+    case Kernel::IndexSelect:
+    case Kernel::Gather:
+    case Kernel::Concat:
+    case Kernel::Embedding:
+    case Kernel::None: break;
   }
+  return 0;
 }
 
 /// Estimated floating-point operations of any row; one without a kernel is decomposed.
