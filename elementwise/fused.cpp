@@ -12,8 +12,6 @@ namespace {
 /// A run keeps up to so many scalars on the stack.
 constexpr uint32_t kFewScalars = 64;
 
-bool is_fold(Op op) { return op == Op::Sum || op == Op::Mean; }
-
 /// The size that a group's steps have in common.
 Sizes sizes_of(const Batch& group) {
   if (group.steps.empty()) return {};

@@ -1,35 +1,8 @@
-// fuse.h -- groups of elementwise steps that are computed together, block by block, so that
-// intermediate results stay in the processor's cache.
+// fuse.h -- a batch in which each group of elementwise steps is one step.
 #pragma once
-#include "graph/batch/batch.h"
+#include "graph/batch/fusion_groups.h"
 
 namespace rt {
-
-/// The reason that a step is in no group.
-enum class Unfused : uint8_t {
-  NotElementwise,  ///< and no sum or mean of a value that a group computes
-  Random,
-  OnCuda,
-  CanFail,       ///< its error must name it
-  DTypeRefused,  ///< f16 and bf16 are only converted
-  AnotherSize,   ///< the elementwise steps beside it have other sizes
-  Alone,         ///< no elementwise step is beside it, or none that could be computed with it
-};
-std::string_view words_for(Unfused reason);
-
-/// The steps of a batch that are computed together. The results of a group have one size, except
-/// for sums and means of all elements, which nothing in the group uses. No step of a group depends
-/// on another one of it through a step outside.
-struct Groups {
-  static constexpr uint32_t kNone = 0xffffffffu;
-  uint32_t count = 0;
-  std::vector<uint32_t> of_step;  ///< by step: index of its group, or kNone
-  std::vector<Unfused> reasons;   ///< by step: the reason that it has none
-};
-
-/// Registers that a group's program may have: for each input one per dtype that it is taken in, for
-/// results, and for intermediate results that are needed at the same time.
-inline constexpr uint32_t kMaxRegisters = 32;
 
 /// Bytes from which on a result should take the memory of an operand that is no longer needed.
 /// Smaller results fit the caches anyway.
@@ -39,20 +12,10 @@ inline constexpr int64_t kLargeResult = 256 << 10;
 bool fits_over_input(const Batch& batch, std::span<const uint32_t> results,
                      std::span<const uint32_t> operands);
 
-/// True where a group may hold the step.
-bool fusible(const Batch& batch, const Batch::Step& step);
-
-/// The groups of at least `least` steps, 1 or 2, of a batch that has no groups yet.
-Groups fusion_groups(const Batch& batch, size_t least = 2);
-
 /// The batch in which each group is one step. Steps may come in another order, and then the ids of
 /// roots do not ascend; random steps keep their order. Groups with large results that could lie
 /// over inputs come last, with all that depends on them, unless some of that is in no group: a
 /// batch that fails is run again from its inputs, and nothing after these groups can fail.
 Batch fuse(const Batch& batch, size_t least = 2);
-
-/// The dtype that an elementwise step takes an operand in: the one that it computes in, except for
-/// the condition of a choice.
-DType operand_dtype(const Batch& batch, const Batch::Step& step, uint32_t operand);
 
 }  // namespace rt
