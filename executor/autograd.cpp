@@ -1,4 +1,4 @@
-// autograd.cpp -- the calls about gradients: leaves, the backward pass, what has been added up.
+// autograd.cpp -- the calls about gradients: leaves, the backward pass, accumulated gradients.
 #include "executor/autograd.h"
 
 #include <algorithm>
@@ -10,7 +10,7 @@
 
 namespace rt {
 
-/// The same elements as a value that knows nothing of gradients.
+/// A new value with these elements and no gradient history.
 Value Autograd::detached(CallContext& context, Value value) {
   Args args;
   args.op = Op::Alias;
@@ -18,8 +18,8 @@ Value Autograd::detached(CallContext& context, Value value) {
   return engine_.recorder.append(context, args, false);
 }
 
-/// Makes what a handle stands for a leaf, which takes part in gradients. Who else holds the value
-/// wants nothing of that.
+/// Makes the value of a handle a leaf. Where other handles or nodes hold the value too, the handle
+/// gets a new one, because the others did not ask for gradients.
 Value Autograd::make_leaf(CallContext& context, int64_t handle) {
   Value value = engine_.recorder.here(context, handle);
   const Node& node = engine_.graph[value];
@@ -71,8 +71,8 @@ void Autograd::backward(CallContext& context, int64_t handle) {
   engine_.recorder.batch_boundary(context);
   Value value;
   std::vector<uint32_t> records;
-  const auto elsewhere = [&](uint32_t number) {
-    const GradRecord& record = engine_.graph.record(number);
+  const auto elsewhere = [&](uint32_t index) {
+    const GradRecord& record = engine_.graph.record(index);
     if (engine_.recorder.bring_here(context, record.result) ||
         engine_.recorder.bring_here(context, record.gradient))
       return true;
@@ -83,7 +83,7 @@ void Autograd::backward(CallContext& context, int64_t handle) {
   do {
     value = engine_.recorder.here(context, handle);
     const Node& node = engine_.graph[value];
-    // As if it had been recorded before that was known: its gradients fail, and nothing changes.
+    // The result is that of a pass recorded before the batch failed: its gradients fail.
     if (node.state == State::Poisoned) return engine_.graph.spoil(value);
     const std::string text = join("#", handle, " ", to_string(node.dtype, node.shape));
     if (!engine_.graph.takes_part(value))
@@ -102,7 +102,7 @@ void Autograd::backward(CallContext& context, int64_t handle) {
     engine_.scheduler.submit(context, context.thread.tape, Reason::Eager);
 }
 
-/// A leaf's gradient as a value, of zeros too; kNone when it has none.
+/// The gradient of a leaf; kNone where it has none. Records zeros where it was zeroed.
 Value Autograd::gradient_of(CallContext& context, Value leaf) {
   if (engine_.graph[leaf].grad == 0) return kNone;
   const GradRecord& record = engine_.graph.record_of(leaf);
@@ -122,7 +122,7 @@ int64_t Autograd::gradient(CallContext& context, int64_t handle) {
     gradient = gradient_of(context, leaf);
   } while (engine_.recorder.bring_here(context, gradient));
   if (gradient == kNone) return 0;
-  // As PyTorch's, which are row-major whatever made them; nobody else sees the difference.
+  // Row-major, as gradients in PyTorch.
   const Layout layout = engine_.graph.layout(gradient);
   if (!is_contiguous(layout.sizes, layout.strides)) {
     Args args;

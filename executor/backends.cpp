@@ -1,4 +1,4 @@
-// backends.cpp -- the backend that runs batches: chosen, loaded, changed; and the devices it has.
+// backends.cpp -- chooses, loads and replaces the backend that runs batches; finds its devices.
 #include "executor/backends.h"
 
 #include <cstdlib>
@@ -21,7 +21,7 @@ Backend& Backends::get() {
   return *backend_;
 }
 
-/// Makes a backend with the engine's lock let go: libtorch takes seconds. One thread does so at a
+/// Makes a backend with the lock released, because libtorch takes seconds. One thread loads at a
 /// time, see loading_.
 std::unique_ptr<Backend> Backends::load(std::string name) {
   struct Loading {
@@ -70,13 +70,13 @@ void Backends::set(CallContext&, std::string_view name) {
   check_no_tensors();
   std::string chosen(name);
   std::unique_ptr<Backend> made = load(chosen);
-  check_no_tensors();  // others had the one before meanwhile
+  check_no_tensors();  // other threads could use the old backend while the lock was released
   engine_.config.backend = std::move(chosen);
   std::unique_ptr<Backend> old = std::exchange(backend_, std::move(made));
   if (old) fallback_nodes_ += old->fallback_nodes();
   Cache::List programs = engine_.scheduler.take_programs();  // they belong to their backend
   const Unlocked unlocked(engine_);
-  engine_.reports.capture().forget();  // likewise the buffers that it holds
+  engine_.reports.capture().forget();  // its buffers belong to the old backend too
   programs.clear();
   old.reset();
 }
@@ -90,21 +90,21 @@ Device Backends::device(int64_t index) {
        " CUDA devices. RT_TORCH_CUDA_FALLBACK=cpu makes the CPU serve where there are none");
 }
 
-/// True where RT_TORCH_CUDA_FALLBACK has the CPU stand for a CUDA device; told once.
+/// True where RT_TORCH_CUDA_FALLBACK replaces a CUDA device by the CPU. Printed once.
 bool Backends::falls_back_to_cpu(const std::string& device) {
   if (!engine_.config.cuda_falls_back || get().device_count() > 0) return false;
   if (engine_.config.debug > 0 && !std::exchange(reported_fallback_, true)) {
-    const std::string told =
+    const std::string text =
         join("rt_torch: there is no CUDA device: the CPU is used for ", device, " and any other\n");
     const Unlocked unlocked(engine_);
-    std::cerr << told;
+    std::cerr << text;
   }
   return true;
 }
 
 Device Backends::default_device() {
   if (engine_.config.device == "cpu") return {};
-  const std::string wanted = engine_.config.device;  // the lock may be let go
+  const std::string wanted = engine_.config.device;  // a copy: the lock may be released below
   const size_t colon = wanted.find(':');
   const int64_t index = colon == std::string::npos ? 0 : std::atoll(wanted.c_str() + colon + 1);
   const int devices = get().device_count();
@@ -113,12 +113,12 @@ Device Backends::default_device() {
   if (engine_.config.device_is_order && !falls_back)
     fail("RT_TORCH_DEVICE=", wanted, " and this process has ", devices,
          " CUDA devices; set it to cpu or to one that is there");
-  const std::string told =
+  const std::string text =
       join("rt_torch: dl.config.sdn wishes for ", wanted, ", which is not there: cpu serves\n");
   engine_.config.device = "cpu";
   if (engine_.config.debug == 0 || falls_back) return {};
   const Unlocked unlocked(engine_);
-  std::cerr << told;
+  std::cerr << text;
   return {};
 }
 
@@ -130,7 +130,7 @@ void Backends::reset_fallback_nodes() {
   fallback_nodes_ = backend_ ? -backend_->fallback_nodes() : 0;
 }
 
-/// No thread is in the child to end the loading that it has begun.
+/// Waits for a load in progress, because its thread will not exist in the child.
 void Backends::before_fork() {
   engine_.wait([&] { return !loading_; });
 }

@@ -1,4 +1,4 @@
-// backends.h -- the backend that runs batches: chosen, loaded, changed; and the devices it has.
+// backends.h -- chooses, loads and replaces the backend that runs batches; finds its devices.
 #pragma once
 #include <memory>
 #include <string>
@@ -15,16 +15,20 @@ class Backends {
  public:
   explicit Backends(Engine& engine) : engine_(engine) {}
 
-  Backend& get();                                     ///< loaded at its first use without the lock
-  Backend* loaded() const { return backend_.get(); }  ///< null before that
-  /// Loads the backend of that name: auto, libtorch or reference. Throws when it is not available
-  /// or a tensor exists already.
+  /// The backend. The first use loads it with the lock released, which may take seconds. Throws
+  /// Error where the chosen one is not available.
+  Backend& get();
+  Backend* loaded() const { return backend_.get(); }  ///< null before the first use
+  /// Loads the backend called `name`: auto, libtorch or reference. Releases the lock. Throws Error
+  /// where it is not available or a tensor exists; then the backend stays as it was.
   void set(CallContext& context, std::string_view name);
-  Device default_device();  ///< throws when RT_TORCH_DEVICE names one that does not exist
-  /// The CPU for index < 0, else CUDA `index`; throws when that does not exist.
+  /// Loads the backend. Throws Error where RT_TORCH_DEVICE names a device that does not exist.
+  Device default_device();
+  /// The CPU for index < 0, else CUDA `index`, which loads the backend. Throws Error where that
+  /// device does not exist.
   Device device(int64_t index);
 
-  int64_t fallback_nodes() const;  ///< nodes of all backends that another backend ran
+  int64_t fallback_nodes() const;  ///< nodes that a backend could not run, so that another did
   void reset_fallback_nodes();
   void before_fork();
   void after_fork();  ///< in the child
@@ -36,9 +40,9 @@ class Backends {
 
   Engine& engine_;
   std::unique_ptr<Backend> backend_;
-  int64_t fallback_nodes_ = 0;      ///< of the backends before this one, less those before a reset
-  bool loading_ = false;            ///< some thread loads a backend
-  bool reported_fallback_ = false;  ///< that the CPU is used for CUDA devices
+  int64_t fallback_nodes_ = 0;      ///< of earlier backends, less those before a reset
+  bool loading_ = false;            ///< a thread loads a backend with the lock released
+  bool reported_fallback_ = false;  ///< the use of the CPU for CUDA devices was printed
 };
 
 }  // namespace rt

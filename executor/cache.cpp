@@ -1,4 +1,4 @@
-// cache.cpp -- finding, adding and dropping entries.
+// cache.cpp -- finds, adds and drops entries.
 #include "executor/cache.h"
 
 #include <iterator>
@@ -8,10 +8,10 @@
 namespace rt {
 namespace {
 
-// Beside the entry itself: its list node and its place in the map.
+// Bytes of an entry's nodes in the list and in the maps.
 constexpr int64_t kOverhead = 128;
 
-// Bounds the search for the nearest entry, which only debugging asks for.
+// Limits the search for the nearest entry, which only RT_TORCH_DEBUG asks for.
 constexpr size_t kMaxCompared = 64;
 
 }  // namespace
@@ -45,7 +45,7 @@ void Cache::use(Entry& entry, uint64_t path) {
     entries_.splice(entries_.begin(), entries_, known->second);
     return;
   }
-  // find_or_add() has put it in front.
+  // The entry is in front, where find_or_add() has put it.
   forget_path(entry);
   if (known != by_path_.end()) known->second->path = 0;
   entry.path = path;
@@ -76,7 +76,7 @@ void Cache::set_program(Entry& entry, std::shared_ptr<Program> program) {
   const auto size = [](const std::shared_ptr<Program>& of) {
     return of ? static_cast<int64_t>(of->bytes()) : 0;
   };
-  // The entry says what it was charged for the old program: a program's size may change as it runs.
+  // entry.bytes has the size that was counted. program->bytes() may have changed in a run since.
   const int64_t without = static_cast<int64_t>(sizeof(Entry) + entry.batch->bytes()) + kOverhead;
   bytes_ -= entry.bytes;
   entry.program = std::move(program);

@@ -1,4 +1,4 @@
-// config.cpp -- reading the environment and dl.config.sdn.
+// config.cpp -- reads the environment and dl.config.sdn.
 #include "executor/config.h"
 
 #include <algorithm>
@@ -16,7 +16,7 @@
 namespace rt {
 namespace {
 
-/// Takes a value into the settings; false when it is not allowed.
+/// Stores a value in the settings. Returns false where the value is not allowed.
 using Take = std::function<bool(Config&, const std::string&)>;
 struct Variable {
   const char* name;
@@ -32,7 +32,7 @@ bool read_number(std::string_view text, Number& value) {
   return error == std::errc() && stop == end;
 }
 
-/// A whole number from `least` to `most` into a member.
+/// A variable that stores a whole number from `least` to `most` in a member.
 template <class Number>
 Variable whole(const char* name, Number Config::*member, int64_t least,
                int64_t most = std::numeric_limits<Number>::max()) {
@@ -117,8 +117,7 @@ std::vector<Variable> variables() {
          return is_switch(text);
        }},
       {"RT_TORCH_SIMD", join("one of those that this processor has: ", simd_names()),
-       [](Config&,
-          const std::string& text) {  // whose reader is simd.cpp: the plugin has it as well
+       [](Config&, const std::string& text) {  // only checked: simd.cpp reads it, in the plugin too
          return std::ranges::any_of(cpu::simd_targets(),
                                     [&](const auto& target) { return target.name == text; });
        }},
@@ -167,7 +166,7 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
 }
 
-/// The value of `key: value`, which may be quoted and have a comment behind it.
+/// The value of a line `key: value`. It may be quoted, and a comment may follow.
 std::string_view config_value(std::string_view text) {
   text = trimmed(text);
   if (!text.empty() && (text[0] == '"' || text[0] == '\'')) {
@@ -179,10 +178,10 @@ std::string_view config_value(std::string_view text) {
 
 constexpr const char* kFile = "dl.config.sdn";
 
-/// The device that the file in the process's folder names. A file that cannot be read is none, and
-/// a note says why.
+/// The device that dl.config.sdn in the working directory names; "": none. Where the file cannot be
+/// read, `notes` gets the reason.
 std::string device_of_folder(std::vector<std::string>& notes) {
-  constexpr int64_t kMost = 64 << 10;  // bytes
+  constexpr int64_t kMaxBytes = 64 << 10;
   std::error_code ignored;
   if (!std::filesystem::exists(std::filesystem::symlink_status(kFile, ignored))) return {};
   if (has_raised_rights()) {
@@ -190,7 +189,7 @@ std::string device_of_folder(std::vector<std::string>& notes) {
     return {};
   }
   try {
-    return device_of_config_file(files::read_text(kFile, kMost));
+    return device_of_config_file(files::read_text(kFile, kMaxBytes));
   } catch (const Error& error) {
     notes.push_back(join(kFile, " is not read: it ", error.text()));
     return {};
@@ -221,7 +220,7 @@ Config read_config(std::string& complaint) {
 }
 
 std::string device_of_config_file(const std::string& text) {
-  // `device` counts at the outermost level and directly under `dl`; other sections have their own.
+  // `device` is read at the outermost level and directly under `dl`, not in other sections.
   std::string_view rest = text, section;
   if (rest.starts_with("\xef\xbb\xbf")) rest.remove_prefix(3);
   std::string found;

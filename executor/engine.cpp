@@ -1,4 +1,4 @@
-// engine.cpp -- the engine's life: its making, threads that come and go, forks, its end.
+// engine.cpp -- the life of the engine: construction, threads, forks, the end of the process.
 #include "executor/engine.h"
 
 #include <pthread.h>
@@ -16,11 +16,11 @@ namespace rt {
 std::atomic<Engine*> Engine::instance_{nullptr};
 constinit thread_local ThreadState* Engine::current_ = nullptr;
 
-/// Held while the engine is made, and by a thread that forks.
+/// Held while the engine is made, and during a fork.
 static std::mutex making;
 
-/// A child that is forked while another thread holds a lock, or makes the engine, would wait for it
-/// for ever. So forks are followed from the library's loading on.
+/// Registers handlers of forks when the library is loaded. Without them a child that is forked
+/// while another thread holds a lock, or makes the engine, would wait for ever.
 bool Engine::follow_forks() {
   const auto before = [] {
     making.lock();
@@ -47,7 +47,7 @@ Engine& Engine::make_instance() {
   return *made;
 }
 
-/// The batches that this thread has submitted are in the child as if they had run at once.
+/// Completes the worker's batches, so that the child has their results.
 void Engine::before_fork() {
   mutex_.lock();
   backends.before_fork();
@@ -57,13 +57,14 @@ void Engine::before_fork() {
 }
 
 void Engine::after_fork() {
-  mutex_.begin_anew();  // that was the fork itself, which copies the tables of all memory
+  mutex_.begin_anew();  // counts the fork apart, because it copies the page tables
   if (Trace* const trace = reports.trace()) trace->after_fork();
   reports.capture().after_fork();
   mutex_.unlock();
 }
 
-/// The locks are this thread's, the other threads are gone and with them their batches.
+/// This thread holds the locks. The other threads do not exist here, so that their batches never
+/// complete.
 void Engine::after_fork_in_child() {
   if (Trace* const trace = reports.trace()) trace->after_fork_in_child();
   reports.capture().after_fork();
@@ -80,7 +81,8 @@ void Engine::after_fork_in_child() {
   mutex_.unlock();
 }
 
-/// A thread that calls again at its very end, from a destructor of its client, is a new one.
+/// A thread that calls after it was unregistered, from a destructor of the client, is registered
+/// again as a new one.
 ThreadState& Engine::register_thread() {
   static const ThreadEnd end(
       [](void* ended) { instance().unregister_thread(static_cast<ThreadState*>(ended)); });
@@ -106,7 +108,7 @@ Engine::Engine()
   is_watched_ = reports.trace() || !config.holds.empty() || !environment_error_.empty();
   if (!config.holds.empty()) mutex_.watch();
   out_of_memory();
-  machine_memory();  // reads files, which is not to be done under the lock
+  machine_memory();  // reads files, which must not happen under the lock
 }
 
 void Engine::unlock_and_end_dead() {
@@ -124,8 +126,8 @@ void Engine::begin_watched(CallContext& context) {
   if (!environment_error_.empty()) throw Error(std::exchange(environment_error_, {}));
 }
 
-/// Runs nothing: what a kernel needs of this thread may be gone. What it leaves pending waits for
-/// whoever reads it.
+/// Submits nothing, because thread-local objects that a kernel needs may be destroyed already.
+/// Pending nodes stay until another thread reads them.
 void Engine::unregister_thread(ThreadState* thread) noexcept {
   {
     const std::lock_guard lock(mutex_);
@@ -151,7 +153,7 @@ void CallContext::take_back() noexcept {
 void Engine::finish() {
   if (Trace* const trace = reports.trace()) trace->finish();
   if (!config.holds.empty()) reports.report_holds();
-  if (config.debug < 1) return;  // a signal's handler that exits may have interrupted a call
+  if (config.debug < 1) return;  // no lock: a signal handler that exits may interrupt its holder
   const std::lock_guard lock(mutex_);
   reports.report_leaks();
 }

@@ -24,7 +24,7 @@
 
 namespace rt {
 
-/// The state of one calling thread. Errors and text results are its own.
+/// The state of one calling thread.
 struct ThreadState {
   explicit ThreadState(Graph& graph) : tape(graph.open_tape()) {}
   Tape& tape;
@@ -32,34 +32,36 @@ struct ThreadState {
   std::string text;             ///< the newest text result
   uint64_t ticket = 0;          ///< of the newest batch that it has submitted
   uint32_t location = 0;        ///< source location of the nodes recorded next
-  int64_t no_grad = 0;          ///< calls of no_grad_begin that wait for their end
+  int64_t no_grad = 0;          ///< calls of no_grad_begin without their no_grad_end
   int64_t in_flight = 0;        ///< batches that it submitted and that have not completed
-  bool ended = false;           ///< its last batch deletes it
-  std::vector<BufferRef> dead;  ///< memory for those that it ends, empty while it holds the lock
-  /// The newest backward pass of the thread that was given handle 0; 0: none since a gradient was
-  /// cleared. Optimizers refuse the step after such a pass.
+  bool ended = false;           ///< the thread is gone; its last batch deletes this
+  std::vector<BufferRef> dead;  ///< list for unlock_and_end_dead(), kept for its capacity
+  /// Id of the thread's newest backward pass that got handle 0. 0: none since a gradient was
+  /// cleared. Optimizers refuse the next step after such a pass.
   uint64_t lost_pass = 0;
 };
 
-/// One engine a process. Its members are its state, guarded by its lock; each part works on one
-/// side of it and has a header of its own.
+/// One engine a process and library. The lock guards its state: the public data members, and those
+/// of its parts, from Reports on.
 class Engine {
  public:
-  /// Made at the first use, never destroyed: static destructors of the client may call.
+  /// Made at the first use. Never destroyed, because static destructors of the client may call.
   static Engine& instance() {
     Engine* const engine = instance_.load(std::memory_order_acquire);
     return engine ? *engine : make_instance();
   }
   static ThreadState* this_thread() { return current_; }  ///< null before its first call
 
-  // As std::lock_guard wants it. Buffers that died under the lock are freed behind it.
+  // For std::lock_guard. Buffers that died under the lock are freed after its release, because
+  // that takes long.
   void lock() { mutex_.lock(); }
   void unlock() {
     if (graph.has_dead()) [[unlikely]]
       return unlock_and_end_dead();
     mutex_.unlock();
   }
-  /// Waits until `done()` is true, which is looked at under the lock after each notify().
+  /// Waits with the lock released until `done()` is true. It is called under the lock, first at
+  /// once, then after each notify().
   template <class Done>
   void wait(Done done) {
     wait(changed_, done);
@@ -69,11 +71,11 @@ class Engine {
     changed.wait(mutex_, done);
   }
   void notify() { changed_.notify_all(); }
-  /// The time that the lock was held so far is not counted: it went into building a batch.
+  /// Counts the hold of the lock until now as the build of a batch, see EngineLock::begin_anew().
   void begin_new_hold() { mutex_.begin_anew(); }
   const EngineLock::Holds& longest_holds() const { return mutex_.longest_holds(); }
 
-  /// Every call begins here. The first one throws if the environment has a wrong value.
+  /// Begins every call. The first one throws Error where the environment has a wrong value.
   void begin(CallContext& context) {
     if (is_watched_) [[unlikely]]
       begin_watched(context);
@@ -84,15 +86,15 @@ class Engine {
   std::string environment_error_;  ///< the first call reports it
 
  public:
-  Config config;  ///< reading it fills in environment_error_
+  Config config;  ///< its initializer fills in environment_error_, which is declared before it
   Policy policy;
   MemoryCount memory;
   Graph graph;
   Handles handles;
   SourceLocations locations;
   CounterValues counters{};
-  int64_t unlocked = 0;  ///< calls that use the backend while the lock is released
-  bool forked = false;   ///< this process was forked from one that had an engine
+  int64_t unlocked = 0;  ///< Unlocked scopes, in which the backend may be in use
+  bool forked = false;   ///< this process was forked from one with an engine
 
   Reports reports;
   Backends backends;
@@ -118,35 +120,36 @@ class Engine {
   void finish();
 
   static std::atomic<Engine*> instance_;
-  static const bool follows_forks_;  ///< from the library's loading on
-  // The library is linked to its clients or loaded early; one pointer finds room in the memory that
-  // such variables are kept in.
+  static const bool follows_forks_;  ///< its initializer registers the handlers of forks
+  // initial-exec is the fastest model. The loader's reserve of static TLS has room for one pointer,
+  // even if the library is opened late.
   [[gnu::tls_model("initial-exec")]] static constinit thread_local ThreadState* current_;
 
   EngineLock mutex_;
   std::condition_variable_any changed_;  ///< a batch has completed, or a backend was loaded
-  bool is_watched_;  ///< calls have to look: at a wrong environment, or for a trace or holds
+  bool is_watched_;  ///< begin() has work: a wrong environment, a trace or RT_TORCH_HOLDS
 };
 
-/// One call: the engine, locked, and the calling thread. The lock guards the engine's state and
-/// nothing else: work that takes long releases it, see Unlocked.
+/// One call: the engine with its lock held, and the calling thread. Work that takes long releases
+/// the lock by Unlocked.
 struct CallContext {
   Engine& engine;
   const std::lock_guard<Engine> lock;
   ThreadState& thread;
-  const int64_t recorded;  ///< nodes by all calls before this one
+  const int64_t recorded;  ///< nodes that all calls before this one have recorded
   explicit CallContext(Engine& the_engine)
       : engine(the_engine),
         lock(the_engine),
         thread(Engine::current_ ? *Engine::current_ : the_engine.register_thread()),
         recorded(the_engine.graph.recorded_nodes) {}
-  /// After a failure in the middle of the call: takes back what it has recorded.
+  /// Removes the nodes that this call has recorded, after it failed. To be called from a handler of
+  /// the exception.
   void take_back() noexcept;
 };
 
-/// Releases the engine's lock for as long as it lives: around copies, files, long texts and waits.
-/// The backend stays meanwhile; handles and values that nobody holds may go. No thread is cancelled
-/// there.
+/// Releases the engine's lock in its scope: around copies, files, long texts and waits. The backend
+/// is not replaced meanwhile, but handles and values may be freed unless the caller holds them. The
+/// thread cannot be cancelled in the scope.
 class Unlocked {
  public:
   explicit Unlocked(Engine& engine) : engine_(engine) {

@@ -1,4 +1,4 @@
-// engine_lock.cpp -- the slow way into the lock, and how the fast way changes hands.
+// engine_lock.cpp -- the slow path of the lock, and the change of the fast path's owner.
 #include "executor/engine_lock.h"
 
 #include <sys/resource.h>
@@ -17,31 +17,30 @@
 #endif
 
 #if defined(__SANITIZE_THREAD__)
-#define RT_FAST_WAY 0
+#define RT_FAST_PATH 0
 #elif defined(__has_feature)
 #if __has_feature(thread_sanitizer)
-#define RT_FAST_WAY 0
+#define RT_FAST_PATH 0
 #endif
 #endif
-#if !defined(RT_FAST_WAY) && defined(__linux__)
-#define RT_FAST_WAY 1
+#if !defined(RT_FAST_PATH) && defined(__linux__)
+#define RT_FAST_PATH 1
 #endif
 
 namespace rt {
 namespace {
 
-/// Lockings in a row after which a thread gets the fast way. Taking it away again costs about as
-/// much as a hundred lockings.
+/// Lockings in a row after which a thread gets the fast path. Taking the path away again costs as
+/// much as about a hundred lockings.
 constexpr uint32_t kOften = 256;
 
-#if RT_FAST_WAY
+#if RT_FAST_PATH
 bool membarrier(int command) { return syscall(SYS_membarrier, command, 0, 0) == 0; }
 bool announce_barriers() { return membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED); }
-/// Every thread of the process passes a memory barrier before it returns. False where the kernel
-/// refuses.
+/// Runs a memory barrier on every thread of the process. False where the kernel refuses.
 bool barrier_everywhere() {
   if (membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED)) return true;
-  // A kernel that forgets the announcement in a forked child is told again.
+  // Some kernels forget the registration in a forked child.
   return announce_barriers() && membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
 }
 #else
@@ -59,8 +58,8 @@ void note(EngineLock::Hold& longest, int64_t ns, uint16_t call) {
   if (ns > longest.ns) longest = {ns, call};
 }
 
-/// Longer than a processor keeps a store to itself, and than a thread that was about to look goes
-/// without an interrupt.
+/// The wait where there is no barrier: longer than a store stays in a processor's buffer, and than
+/// a thread between its two loads of owner_ runs without an interrupt.
 constexpr std::chrono::milliseconds kSurelySeen{50};
 
 }  // namespace
@@ -70,7 +69,7 @@ EngineLock::EngineLock() : barriers_(announce_barriers()) {}
 void EngineLock::lock_slowly(const void* self) {
   const Uncancelled uncancelled;
   mutex_.lock();
-  take_fast_way();
+  take_fast_path();
   in_a_row_ = last_ == self ? in_a_row_ + 1 : 0;
   last_ = self;
   if (watched_) began_ = now();
@@ -97,15 +96,15 @@ void EngineLock::note_apart() {
   began_ = now();
 }
 
-/// With mutex_ held: nobody is in by the fast way after this, nor comes in by it.
-void EngineLock::take_fast_way() {
+/// With mutex_ held: waits until no thread holds the lock by the fast path, and lets none take it.
+void EngineLock::take_fast_path() {
   if (!owner_.load(std::memory_order_relaxed)) return;
   owner_.store(nullptr, std::memory_order_relaxed);
   if (!barrier_everywhere()) {
     barriers_ = false;
     std::this_thread::sleep_for(kSurelySeen);
   }
-  // It records a call, or hands a batch over: microseconds.
+  // The owner holds the lock for microseconds: it records a call or takes a batch off.
   for (int tries = 0; inside_.load(std::memory_order_acquire); ++tries) {
     if (tries < 100) std::this_thread::yield();
     else std::this_thread::sleep_for(std::chrono::microseconds(50));

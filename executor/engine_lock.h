@@ -1,4 +1,4 @@
-// engine_lock.h -- the engine's lock: nearly free for the one thread that takes it again and again.
+// engine_lock.h -- the engine's lock, which costs little for a thread that takes it repeatedly.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -7,16 +7,16 @@
 
 namespace rt {
 
-/// A mutex that leans towards a thread. Programs record from one thread, at a cost per call that
-/// two atomic read-modify-writes would be a good part of. So a thread that has taken the lock often
-/// enough in a row owns its fast way: it says that it is inside, looks whether the fast way is
-/// still its own, and that is all. Another thread that wants in first takes the fast way away, and
-/// has the kernel run a memory barrier on all threads of the process (membarrier), after which
-/// either the owner has seen that, or is seen to be inside and is waited for. It pays for both.
-/// (Biased locking, with the asymmetric form of Dekker's algorithm.)
-/// Where the kernel has no such barrier, and under the thread sanitizer, it is a mutex; from the
-/// first time on that a kernel refuses it, as a sandbox makes it do that closes later.
-/// A thread must not take it twice. For std::unique_lock and std::condition_variable_any.
+/// A mutex with biased locking, by the asymmetric form of Dekker's algorithm. Programs record from
+/// one thread, and the two atomic read-modify-writes of a mutex would be a large part of a call's
+/// cost. A thread that takes the lock often enough in a row becomes the owner of the fast path. The
+/// owner stores that it is inside, and checks that it still is the owner. Another thread first
+/// takes the fast path away and lets the kernel run a memory barrier on all threads of the process
+/// (membarrier). After it the owner has seen the change, or is seen inside and is waited for, so
+/// that the other thread pays for both.
+/// It is a plain mutex under the thread sanitizer, without membarrier, and from the first time on
+/// that the kernel refuses membarrier, as in a sandbox that was closed later.
+/// Not recursive. For std::unique_lock and std::condition_variable_any.
 class EngineLock {
  public:
   EngineLock();
@@ -24,7 +24,7 @@ class EngineLock {
     const void* const self = this_thread();
     if (owner_.load(std::memory_order_relaxed) == self) [[likely]] {
       inside_.store(true, std::memory_order_relaxed);
-      std::atomic_signal_fence(std::memory_order_seq_cst);  // on processors: the taker's barrier
+      std::atomic_signal_fence(std::memory_order_seq_cst);  // membarrier orders the processors
       if (owner_.load(std::memory_order_acquire) == self) [[likely]] {
         held_fast_ = true;
         return;
@@ -43,30 +43,31 @@ class EngineLock {
       mutex_.unlock();
     }
   }
-  /// From here on nobody gets the fast way, and the longest holds are noted. For tests; not while
-  /// another thread holds the lock.
+  /// Turns the fast path off and starts to measure holds. For tests. No other thread may hold the
+  /// lock.
   void watch() { watched_ = true; }
   struct Hold {
     int64_t ns = 0;
     uint16_t call = 0;
   };
   struct Holds {
-    Hold computed;  ///< of its thread's own time: waiting for a processor does not count
-    Hold waited;    ///< by the clock, of those in which it waited for something
-    Hold apart;     ///< of its thread's own time, up to a begin_anew()
+    Hold computed;  ///< processor time of the thread
+    Hold waited;    ///< time on the clock, of holds in which the thread waited for something
+    Hold apart;     ///< processor time of a part that ended with begin_anew()
   };
   const Holds& longest_holds() const { return longest_; }
-  /// The calling thread's holds are this call's from here on.
+  /// Attributes later holds of the calling thread to this call.
   static void name_holds(uint16_t call) { mark() = call; }
-  /// The holder's hold so far counts apart: what it did has to be done under the lock.
+  /// Counts the hold until now apart, because its work has to be done under the lock, and begins a
+  /// new one. The caller holds the lock.
   void begin_anew() {
     if (watched_) [[unlikely]]
       note_apart();
   }
-  /// The calling thread, which does not hold the lock, ends: its fast way ends, too.
+  /// Takes the fast path from the calling thread, which ends. It must not hold the lock.
   void forget_this_thread();
-  /// In a forked child, with the lock held: other threads are gone, also one that held the mutex
-  /// while it waited for the fast way to become free.
+  /// In a forked child, with the lock held. Another thread, which is gone here, may have held the
+  /// mutex while it waited for the owner of the fast path.
   void after_fork() {
     inside_.store(held_fast_, std::memory_order_relaxed);
     if (held_fast_) new (&mutex_) std::mutex;
@@ -79,21 +80,21 @@ class EngineLock {
   }
   static const void* this_thread() { return &mark(); }
   void lock_slowly(const void* self);
-  void take_fast_way();
+  void take_fast_path();
   void note_hold();
   void note_apart();
 
   std::mutex mutex_;
-  bool barriers_;  ///< without them nobody gets the fast way; with mutex_ held
-  std::atomic<const void*> owner_{nullptr};  ///< of the fast way; changed with mutex_ held
-  std::atomic<bool> inside_{false};          ///< the owner holds the lock or is about to look
-  bool held_fast_ = false;                   ///< these are the holder's
-  const void* last_ = nullptr;
+  bool barriers_;                            ///< membarrier works; guarded by mutex_
+  std::atomic<const void*> owner_{nullptr};  ///< of the fast path; changed with mutex_ held
+  std::atomic<bool> inside_{false};          ///< the owner holds the lock or checks owner_
+  bool held_fast_ = false;                   ///< guarded by the lock, as all below
+  const void* last_ = nullptr;               ///< the thread that took mutex_ last
   uint32_t in_a_row_ = 0;
   bool watched_ = false;
   struct Moment {
     int64_t ns = 0, computed_ns = 0;
-    int64_t waits = 0;  ///< of the thread: how often it has given its processor up by itself
+    int64_t waits = 0;  ///< voluntary context switches of the thread
   };
   static Moment now();
   Moment began_;

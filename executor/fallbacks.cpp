@@ -1,4 +1,4 @@
-// fallbacks.cpp -- how far back a batch's changes in place go.
+// fallbacks.cpp -- finds the values that failed changes in place of a batch go back to.
 #include "executor/fallbacks.h"
 
 #include <algorithm>
@@ -11,7 +11,8 @@ std::span<const Submission::Back> backs_of(const Submission& submission, uint32_
   return {found.begin(), found.end()};
 }
 
-/// The change of the same place that gave what `back` goes back to; null when that is older.
+/// The change of this batch that made the value which `back` goes back to; null where an earlier
+/// batch made it.
 const Submission::Back* earlier(const Submission& submission, const Submission::Back& back) {
   if (back.before == kNone.id) return nullptr;
   for (const Submission::Back& one : backs_of(submission, back.before))
@@ -73,7 +74,7 @@ BufferRef Fallbacks::view(uint32_t value, std::span<const BufferRef> values,
   Layout layout = base->layout();
   for (auto at = views.rbegin(); at != views.rend(); ++at) {
     const Batch::Step& step = **at;
-    // The scalars' places in the words hold their numbers here.
+    // In a batch the first attributes are indices of scalars.
     Small<int64_t, 10> attributes(std::span<const int64_t>(batch.attributes_of(step).attributes));
     for (uint32_t i = 0; i < info(step.op).scalars; ++i)
       attributes[i] = submission_.scalars[static_cast<size_t>(attributes[i])];

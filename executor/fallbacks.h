@@ -1,4 +1,4 @@
-// fallbacks.h -- what the changes in place of a batch go back to where they fail.
+// fallbacks.h -- the values that failed changes in place of a batch go back to.
 #pragma once
 #include <span>
 #include <vector>
@@ -7,21 +7,21 @@
 
 namespace rt {
 
-/// Follows a batch that runs step by step: keeps what a change may have to go back to, for as long
-/// as that may be, and knows at the end how far back each went. Only the constructor and view() ask
-/// for memory.
+/// Follows a batch that runs step by step. It keeps the values that a change in place may go back
+/// to as long as that can happen, and knows at the end how far back each change went. Only the
+/// constructor and view() allocate memory, and may throw std::bad_alloc.
 class Fallbacks {
  public:
   explicit Fallbacks(const Submission& submission);
 
-  /// No step needs the value any more: whether it can go.
+  /// Called when no later step reads the value. True: it can be dropped. False: note() drops it.
   bool end(uint32_t value) {
     if (kept_.empty() || kept_[value] == 0) return true;
     kept_[value] |= kEnded;
     return false;
   }
-  /// The step that gives `value` is over; `failure` is null where it has not failed. Calls
-  /// drop(value) for what has waited for that to go.
+  /// Called when the step that computes `value` is over; `failure` is null where it succeeded.
+  /// Calls drop(value) for each ended value that no change can go back to any more.
   template <class Drop>
   void note(uint32_t value, const Message& failure, const Drop& drop) {
     for (const Submission::Back& back : of(value)) {
@@ -35,37 +35,37 @@ class Fallbacks {
     }
   }
 
-  /// The changes in place that a value is.
+  /// The changes in place whose result is `value`.
   std::span<const Submission::Back> of(uint32_t value) const;
 
   struct Way {
-    Message failure{};           ///< why it has to go back; null where it has not
-    const Undo* undo = nullptr;  ///< the change that goes back last
-    BufferRef buffer{};          ///< null where the place was empty, or that has failed as well
+    Message failure{};           ///< the reason to go back; null: the change stays
+    const Undo* undo = nullptr;  ///< the oldest change that is undone
+    BufferRef buffer{};          ///< null: there was no value before, or it has failed too
   };
-  /// How far a change goes back when all steps are over.
+  /// The way back of a change. To be called when all steps are over.
   Way way(const Submission::Back& back, std::span<const BufferRef> values,
           std::span<const Message> failures) const;
-  /// Of a value that failed: if it views one that goes back, the same view of what that goes back
-  /// to.
+  /// For a failed value that is a view of a value that goes back: the view of the buffer that this
+  /// goes back to. Null otherwise.
   BufferRef view(uint32_t value, std::span<const BufferRef> values,
                  std::span<const Message> failures) const;
 
  private:
   static constexpr uint32_t kEnded = uint32_t{1} << 31;
   struct Unit {
-    uint32_t begin = 0;  ///< of its changes in by_unit_
+    uint32_t begin = 0;  ///< index in by_unit_ of its first change
     uint32_t open = 0;   ///< changes whose steps are not over
     Message failure{};
   };
 
   const Submission& submission_;
-  std::vector<Unit> units_;  ///< one more than there are
-  std::vector<uint32_t> by_unit_;
-  std::vector<uint32_t> kept_;  ///< by value: changes that may go back to it, and kEnded
+  std::vector<Unit> units_;        ///< and one past the end, for its `begin`
+  std::vector<uint32_t> by_unit_;  ///< indices of the submission's backs, unit by unit
+  std::vector<uint32_t> kept_;     ///< by value: changes that may go back to it, and kEnded
 };
 
-/// The same for a root of a batch of which nothing could run.
+/// The buffer that a root goes back to where no step of its batch could run; null: none.
 BufferRef before_batch(const Submission& submission, uint32_t root) noexcept;
 
 }  // namespace rt

@@ -1,4 +1,4 @@
-// in_place.cpp -- calls in place: which handles see what is written, and what they stand for then.
+// in_place.cpp -- calls in place: finds the handles to written memory, and their new values.
 #include "executor/in_place.h"
 
 #include <algorithm>
@@ -11,7 +11,7 @@
 namespace rt {
 namespace {
 
-/// Whether `part` lies within the memory of `whole`, which has no gaps.
+/// True where all elements of `part` lie among those of `whole`, and `whole` has no gaps.
 bool within(const Layout& part, const Layout& whole) {
   if (!is_contiguous(whole.sizes, whole.strides)) return false;
   if (numel(part.sizes) == 0) return true;
@@ -24,8 +24,7 @@ bool same_layout(const Layout& a, const Layout& b) {
   return a.offset == b.offset && a.sizes == b.sizes && a.strides == b.strides;
 }
 
-/// The sizes and strides without dimensions of one element; those that lie evenly behind each other
-/// are one.
+/// The layout without dimensions of one element, and with dimensions merged that can be one.
 Layout even(const Layout& layout) {
   Layout out;
   out.offset = layout.offset;
@@ -49,7 +48,7 @@ int64_t Recorder::record_updating(CallContext& context, Call& call, InPlaceUpdat
   engine_.count(Counter::calls);
   check_limits(context);
   for (const int64_t handle : update.handles) here(context, handle);
-  complete(context, update.subject);  // waits, if anything does, so that nothing below has to
+  complete(context, update.subject);  // does all waits, so that the lock is held from here on
   Held held(engine_.graph);
   const Value result = held.add(append(context, call, true));
   TapeBuilder build(context, false);
@@ -73,19 +72,19 @@ int64_t Recorder::record_updating(CallContext& context, Call& call, InPlaceUpdat
   return handle;
 }
 
-/// Lets a handle stand for another value. What it stood for is not waited for, nor submitted.
+/// Binds a handle to another value. Neither submits nor waits.
 void Recorder::put(int64_t handle, Value now) {
   Handles::Entry& entry = engine_.handles.at(handle, HandleKind::Tensor);
   const uint32_t slot = Handles::slot_of(handle);
   engine_.graph.make_room_for_handle(now);
-  engine_.graph.hold(now);  // it may be a view of what it takes the place of
+  engine_.graph.hold(now);  // its only holder may be the value that is replaced
   engine_.graph.remove_handle(entry.value, engine_.handles, slot);
   engine_.graph.add_handle(now, engine_.handles, slot);
   engine_.graph.release(now);
   entry.value = now;
 }
 
-/// The same for a call in place, which leaves the handle's part in gradients as it is.
+/// As put(), for a call in place: the handle keeps its leaf and its gradient.
 void Recorder::replace(int64_t handle, Value now) {
   engine_.graph.carry_gradient(engine_.handles.at(handle, HandleKind::Tensor).value, now);
   put(handle, now);
@@ -120,8 +119,8 @@ Rewriting::Rewriting(CallContext& context, std::span<const int64_t> handles)
   }
 }
 
-/// Rows as long as the parts' largest stride: columns of a matrix are seen to be apart then, as its
-/// rows are.
+/// The largest stride of the parts, so that neither rows nor columns of a matrix overlap in the
+/// grid.
 int64_t Rewriting::width_of(const Memory& memory) const {
   int64_t width = 1;
   for (const size_t i : memory.parts)
@@ -139,7 +138,7 @@ Rewriting::Block Rewriting::block_of(const Layout& layout, int64_t width) {
     else along += steps * stride;
   }
   const int64_t row = dims.offset / width, begin = dims.offset % width;
-  // As many elements as that has, and behind each other.
+  // True where the block has as many elements as the layout, and the layout goes through in order.
   const auto exact = [&](int64_t high, int64_t wide) {
     const auto falls = [&] { return std::ranges::is_sorted(dims.strides, std::greater()); };
     return high * wide == numel(layout.sizes) && falls();
@@ -150,7 +149,7 @@ Rewriting::Block Rewriting::block_of(const Layout& layout, int64_t width) {
   return {row, last + 1, 0, width, begin == 0 && exact(last + 1 - row, width)};
 }
 
-/// A sweep over the rows, with the blocks that reach over the row it is at.
+/// Sweeps over the rows; `open` has the columns of the blocks that contain the current row.
 bool Rewriting::are_apart(std::span<const size_t> parts) const {
   struct Event {
     int64_t row;
@@ -184,7 +183,7 @@ Value Rewriting::append(Args& args) {
   return held_.add(engine_.recorder.append(context_, args, false));
 }
 
-/// The elements of `layout` in a new value whose first element is at `offset` of the old memory.
+/// The elements of `layout` out of `base`, whose first element is at `offset` of the memory.
 Value Rewriting::as_strided(Value base, const Layout& layout, int64_t offset) {
   Args args;
   args.op = Op::AsStrided;
@@ -204,7 +203,7 @@ Value Rewriting::reshaped(Value value, const Shape& sizes) {
   return append(args);
 }
 
-/// All of a memory as one dimension, with what has been put together before.
+/// The whole memory as a value of one dimension, with the writes that are recorded already.
 Value Rewriting::whole(const Memory& memory) {
   if (memory.base != kNone) return memory.base;
   Graph& graph = engine_.graph;
@@ -222,7 +221,7 @@ Value Rewriting::whole(const Memory& memory) {
   return append(args);
 }
 
-/// A copy with one part in its place, wherever its elements lie.
+/// A copy of `base` with one part written. The part may have any strides.
 Value Rewriting::scattered(Value base, const Write& write) {
   const Layout& layout = parts_[write.part].layout;
   Args args;
@@ -235,8 +234,8 @@ Value Rewriting::scattered(Value base, const Write& write) {
   return append(args);
 }
 
-/// Records the writes as made. Blocks that are apart are joined, with what is between them, by one
-/// copy; others are put into a copy each, in their order.
+/// Moves the writes into memory.base. Blocks that do not overlap are joined by one copy, together
+/// with the elements between them. Other writes need a copy each, in order.
 void Rewriting::put_together(Memory& memory) {
   memory.base = whole(memory);
   std::vector<size_t> parts;
@@ -255,7 +254,7 @@ void Rewriting::put_together(Memory& memory) {
   for (const Write& write : others) memory.base = scattered(memory.base, write);
 }
 
-/// The whole rows of a memory, and its elements beyond them.
+/// Appends the elements of a memory beyond its whole rows to the `done` elements of `grid`.
 Value Rewriting::with_rest(const Memory& memory, Value grid, int64_t done) {
   const int64_t count = numel(engine_.graph[memory.base].shape);
   const Value rows = reshaped(grid, {done});
@@ -267,8 +266,8 @@ Value Rewriting::with_rest(const Memory& memory, Value grid, int64_t done) {
   return append(args);
 }
 
-/// A region of the grid, cut between the blocks that lie there, across the rows or along them.
-/// kNone where that is not possible.
+/// Joins a region of the grid from pieces, cut between its blocks, first between rows, else between
+/// columns. kNone where no cut is possible.
 Value Rewriting::joined(const Memory& memory, const Block& region, std::span<const Write> writes,
                         int depth) {
   constexpr int kDeepest = 8;
@@ -343,7 +342,7 @@ void Rewriting::write(size_t i, Value now) {
     return;
   }
   std::vector<Write>& writes = part.memory->writes;
-  if (!part.memory->apart)  // what was written to all of the same elements before is seen no more
+  if (!part.memory->apart)  // this write hides earlier ones to exactly these elements
     std::erase_if(writes, [&](const Write& before) {
       return same_layout(parts_[before.part].layout, part.layout);
     });
@@ -374,8 +373,8 @@ void Rewriting::go_over(int64_t handle, Value now, uint32_t unit) {
   replacements_.emplace_back(handle, now);
 }
 
-/// Relatives may have memories of their own, as copies that reshape makes of a pending value do:
-/// their handles are gone through once for all memories.
+/// Finds the handles to written memory. A family may have several memories, because reshape of a
+/// pending value can make a copy, so that one walk over its handles serves all of them.
 void Rewriting::find_aliases() {
   Graph& graph = engine_.graph;
   std::unordered_set<uint32_t> families;
@@ -392,7 +391,7 @@ void Rewriting::find_aliases() {
   }
 }
 
-/// The values that all handles to a memory are to stand for.
+/// Records the new values of all handles to a memory.
 void Rewriting::prepare(Memory& memory) {
   Graph& graph = engine_.graph;
   const Write only = memory.writes.empty() ? Write{} : memory.writes[0];
@@ -400,7 +399,7 @@ void Rewriting::prepare(Memory& memory) {
                       std::ranges::all_of(memory.aliases, [&](const Alias& alias) {
                         return within(alias.layout, parts_[only.part].layout);
                       });
-  // Handles to one value stay that.
+  // Handles that shared one value share the new one.
   std::unordered_map<uint32_t, Value> now;
   int64_t offset = 0;
   if (inside) {

@@ -1,4 +1,4 @@
-// in_place.h -- calls in place: values stay as they are, and handles go over to new ones.
+// in_place.h -- calls in place: values never change, handles are bound to new values.
 #pragma once
 #include <map>
 #include <utility>
@@ -8,7 +8,7 @@
 
 namespace rt {
 
-/// Values that a call keeps until its end.
+/// Keeps values alive until the end of its scope.
 class Held {
  public:
   explicit Held(Graph& graph) : graph_(graph) {}
@@ -29,28 +29,28 @@ class Held {
   std::vector<Value> values_;
 };
 
-/// One call that writes into the memory that some handles stand for, one after the other. Nothing
-/// changes before finish(), which lets all handles to that memory go over to new values. However
-/// many parts of one memory are written, it is put together once.
+/// One call that writes to the memory of some handles, in order. Handles change only in finish(),
+/// which binds all handles to that memory to new values. The new contents of a memory are recorded
+/// once, however many of its parts are written. Never releases the lock.
 class Rewriting {
  public:
-  /// The handles that will be written to, which have values that are here.
+  /// The handles that will be written to. Their values must be brought here (Recorder::here).
   Rewriting(CallContext& context, std::span<const int64_t> handles);
-  Value read(size_t i);             ///< what handle i stands for, after the writes so far
-  void write(size_t i, Value now);  ///< of the same type as read(i)
-  /// All changes go back together where one of them fails; else those of each memory do.
+  Value read(size_t i);             ///< the value of handle i after the writes so far
+  void write(size_t i, Value now);  ///< `now` has the type of read(i)
+  /// Lets all changes go back together where one fails. Otherwise those of each memory do.
   void change_together() { unit_ = Graph::begin_unit(context_.thread.tape); }
-  uint32_t unit(size_t i);  ///< of what handle i stands for, see Undo
-  /// Records all that is to be recorded.
+  uint32_t unit(size_t i);  ///< the group of the change of handle i, see Undo
+  /// Records all nodes. May throw; then no handle has changed.
   void prepare();
-  /// The handles go over. After prepare().
+  /// Binds the handles to their new values. After prepare().
   void finish();
 
  private:
-  /// A memory is seen as a grid of rows of some width. Of a layout the elements there, or more.
+  /// A rectangle of a memory, which is seen as a grid of rows. It has all elements of a layout.
   struct Block {
     int64_t first_row, end_row, begin, end;
-    bool exact;  ///< it is these elements, in their order
+    bool exact;  ///< it has no other elements, and in the layout's order
     bool meets(const Block& other) const {
       return first_row < other.end_row && other.first_row < end_row && begin < other.end &&
              other.begin < end;
@@ -69,21 +69,21 @@ class Rewriting {
     Value member;         ///< a value that lies there
     MemoryRegion region;  ///< of that value
     std::vector<size_t> parts;
-    int64_t width = 1;          ///< of the grid
-    bool apart = true;          ///< no two of the parts meet
-    Value base = kNone;         ///< all of it, with the writes before; kNone: nothing was put there
-    std::vector<Write> writes;  ///< that are not in `base`
-    uint32_t unit = 0;          ///< 0: not numbered yet
-    std::vector<Alias> aliases;  ///< the handles that see it
+    int64_t width = 1;           ///< of the grid's rows, in elements
+    bool apart = true;           ///< no two of the parts overlap
+    Value base = kNone;          ///< the whole memory after earlier writes; kNone: not recorded yet
+    std::vector<Write> writes;   ///< that are not in `base`
+    uint32_t unit = 0;           ///< 0: not assigned yet
+    std::vector<Alias> aliases;  ///< all handles to values that lie there
     bool is_written() const { return base != kNone || !writes.empty(); }
   };
   struct Part {
     int64_t handle;
-    Memory* memory = nullptr;  ///< null: no other value shares it
+    Memory* memory = nullptr;  ///< null: no other handle shares it
     Layout layout;
     Block block{};
-    Value now = kNone;  ///< without a memory
-    uint32_t unit = 0;  ///< likewise; 0: not numbered yet
+    Value now = kNone;  ///< the newest write; used where `memory` is null
+    uint32_t unit = 0;  ///< as Memory::unit; used where `memory` is null
   };
   using Key = std::pair<uint32_t, const Storage*>;
   static Key key_of(const MemoryRegion& region) { return {region.origin.id, region.storage}; }
@@ -109,7 +109,7 @@ class Rewriting {
   std::vector<Part> parts_;
   std::map<Key, Memory> memories_;
   std::vector<std::pair<int64_t, Value>> replacements_;
-  uint32_t unit_ = 0;  ///< of all changes, 0: they have several
+  uint32_t unit_ = 0;  ///< of all changes; 0: each memory has its own
 };
 
 }  // namespace rt

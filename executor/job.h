@@ -1,4 +1,4 @@
-// job.h -- a batch between its tape and its completion.
+// job.h -- a batch from the moment it leaves its tape until it has completed.
 #pragma once
 #include <memory>
 #include <vector>
@@ -13,22 +13,22 @@ struct ThreadState;
 struct Job;
 using JobRef = std::unique_ptr<Job>;
 
-struct Job {                                     ///< a batch taken off its tape, to be run
-  ThreadState* thread = nullptr;                 ///< that submitted it
-  std::shared_ptr<std::vector<Message>> untold;  ///< where its failures are kept
+struct Job {
+  ThreadState* thread = nullptr;                     ///< that submitted it
+  std::shared_ptr<std::vector<Message>> unreported;  ///< the list for its failures
   Submission submission;
   std::shared_ptr<Program> program;  ///< null: step by step
-  Key key;                           ///< where the cache has it
-  bool compiles = false;             ///< its program is to be made first
-  bool random = false;               ///< it draws numbers
-  bool is_lost = false;              ///< it could not even begin
-  Cache::Sighted nearest;            ///< of those in the cache, where a miss is to be explained
-  int64_t noted = 0;                 ///< its number in capture_
+  Key key;                           ///< of its cache entry
+  bool compiles = false;             ///< it is compiled before it runs
+  bool random = false;               ///< it draws random numbers
+  bool is_lost = false;              ///< memory was short, so that no step has run
+  Cache::Sighted nearest;            ///< the nearest cache entry, where a miss is explained
+  int64_t capture_id = 0;            ///< its id in Reports::capture()
   int64_t compile_ns = 0, run_ns = 0;
   std::vector<BufferRef> results;  ///< of the roots, once it has run
-  std::vector<Message> failures;   ///< null where a root has a result
-  std::vector<Message> causes;     ///< of the steps that failed themselves
-  /// A root whose place is not all that holds it, or is an optimizer's, and what it goes back to.
+  std::vector<Message> failures;   ///< by root; null where it has a result
+  std::vector<Message> causes;     ///< of steps that failed themselves, not by an operand
+  /// A failed change of a gradient or of an optimizer's state, which Scheduler::put_back() undoes.
   struct Reversal {
     uint32_t root;
     Undo undo;
@@ -37,11 +37,11 @@ struct Job {                                     ///< a batch taken off its tape
   std::vector<Reversal> reversals;
   uint64_t ticket = 0;    ///< grows from batch to batch
   Job* before = nullptr;  ///< the batch in flight with the next smaller ticket
-  Job* after = nullptr;   ///< likewise
-  JobRef next;            ///< in a queue, or of those to be used again
+  Job* after = nullptr;   ///< the batch in flight with the next larger ticket
+  JobRef next;            ///< in a queue, or in the list of spare jobs
 };
 
-/// Jobs in a row, without an allocation.
+/// A queue of jobs that needs no allocation.
 struct JobQueue {
   JobRef first;
   Job* last = nullptr;

@@ -18,9 +18,9 @@ OpenFile OpenFiles::at(CallContext&, int64_t handle) {
 
 void OpenFiles::close(CallContext&, int64_t handle) {
   engine_.count(Counter::calls);
-  const Value number = engine_.handles.at(handle, HandleKind::File).value;
-  OpenFile closed = files_[number];
-  files_.remove(number);
+  const Value index = engine_.handles.at(handle, HandleKind::File).value;
+  OpenFile closed = files_[index];
+  files_.remove(index);
   engine_.handles.remove(handle);
   const Unlocked unlocked(engine_);
   closed.reset();

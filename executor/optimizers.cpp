@@ -14,8 +14,8 @@
 namespace rt {
 namespace {
 
-/// Bytes of a step's results from which on it is submitted at once. Were it in one batch with the
-/// pass that follows, old and new parameters would be held until that is through, for it may fail.
+/// A step whose results have this many bytes is submitted at once. In one batch with the next pass
+/// it would keep old and new parameters until that batch ends, because the batch may fail.
 constexpr int64_t kLargeStep = int64_t{4} << 20;
 
 }  // namespace
@@ -26,7 +26,7 @@ int64_t Optimizers::add(CallContext& context, OptimizerRule rule, Sizes handles)
   Optimizer optimizer;
   optimizer.rule = rule;
   if (handles.empty()) fail("parameters is empty; give at least one");
-  std::unordered_map<int64_t, size_t> numbers;
+  std::unordered_map<int64_t, size_t> indices;
   for (size_t i = 0; i < handles.size(); ++i) {
     const Value value = engine_.recorder.value_of(context, handles[i]);
     const Node& node = engine_.graph[value];
@@ -38,14 +38,14 @@ int64_t Optimizers::add(CallContext& context, OptimizerRule rule, Sizes handles)
            " was computed from other tensors and would not be trained; make it a leaf with "
            "rt_torch_autograd_set_requires_grad");
     if (!is_float(node.dtype)) fail(text(), " has no gradients, only floating point tensors have");
-    // A leaf may have several handles. What takes part in nothing yet is another tensor by each.
+    // Several handles may name one leaf. Before it is a leaf, each handle is a tensor of its own.
     const int64_t known_by = node.grad != 0 ? int64_t{node.grad} : -handles[i];
-    if (const auto [first, fresh] = numbers.try_emplace(known_by, i); !fresh)
+    if (const auto [first, fresh] = indices.try_emplace(known_by, i); !fresh)
       fail(text(), " is also parameter ", first->second, "; name it once");
     optimizer.parameters.push_back({.leaf = {}, .handle = handles[i]});
   }
   for (Optimizer::Parameter& parameter : optimizer.parameters) {
-    // One that takes no part yet may be told to later.
+    // The client may ask for the gradient of a tensor later.
     if (engine_.graph[engine_.recorder.value_of(context, parameter.handle)].grad == 0)
       engine_.graph.record_of(engine_.autograd.make_leaf(context, parameter.handle)).wanted = false;
     parameter.leaf = engine_.graph.leaf_of(engine_.recorder.value_of(context, parameter.handle));
@@ -80,11 +80,11 @@ void Optimizers::remove(CallContext& context, int64_t handle) {
   engine_.handles.remove(handle);
 }
 
-/// Lets each parameter name a handle that is there, where its own was freed and its value has
-/// others. Relatives' handles are gone through once for all parameters among them.
+/// Gives each parameter whose handle was freed another handle to its value, if there is one. Walks
+/// once over the handles of a family, for all parameters in it.
 void Optimizers::find_handles(Optimizer& optimizer) {
   struct Stale {
-    uint32_t first;  ///< slot of the handles among which one may be
+    uint32_t first;  ///< first slot of the family's handles
     uint32_t value;
     Optimizer::Parameter* parameter;
   };
@@ -107,15 +107,15 @@ void Optimizers::find_handles(Optimizer& optimizer) {
   }
 }
 
-/// The value of a parameter; kNone where its handle does not stand for it. After find_handles() no
-/// handle does then, so that nobody could look at it.
+/// The value of a parameter; kNone where its handle has another value. After find_handles() kNone
+/// means that the parameter has no handle, so that no client can see it.
 Value Optimizers::current(const Optimizer::Parameter& parameter) {
   const Value value = engine_.graph.leaf(parameter.leaf);
   const Handles::Entry* const entry = engine_.handles.find(parameter.handle, HandleKind::Tensor);
   return entry && entry->value == value ? value : kNone;
 }
 
-/// Calls `visit(parameter, value)` for those that are still there.
+/// Calls `visit(parameter, value)` for all parameters that still have a handle.
 template <class Visit>
 void Optimizers::for_each_parameter(CallContext& context, int64_t handle, const Visit& visit) {
   for (Optimizer::Parameter& parameter : at(context, handle).parameters)
@@ -170,7 +170,7 @@ void Optimizers::step(CallContext& context, int64_t handle) {
       if (value != kNone && engine_.graph[value].state == State::Poisoned)
         throw LaterError(*engine_.graph.poison_of(value), true, Failure::FailedValue);
 
-  // One after the other, since they may share memory. Nothing changes unless all could be recorded.
+  // In order, because parameters may share memory. Nothing changes unless all can be recorded.
   TapeBuilder build(context, false);
   const int64_t bytes = context.thread.tape.bytes;
   Held held(engine_.graph);
@@ -210,11 +210,11 @@ void Optimizers::step(CallContext& context, int64_t handle) {
     if (engine_.policy == Policy::Eager)
       engine_.scheduler.submit(context, context.thread.tape, Reason::Eager);
     else if (is_large) engine_.scheduler.submit(context, context.thread.tape, Reason::Flush);
-  } catch (const std::bad_alloc&) {  // all is recorded, and the next call submits it
+  } catch (const std::bad_alloc&) {  // the step is recorded, and a later call submits it
   }
 }
 
-/// Puts a held value, or kNone, in the place of another.
+/// Replaces the value of a slot that holds it, or kNone.
 void Optimizers::renew(Value& slot, Value now) {
   if (now != kNone) engine_.graph.hold(now);
   if (slot != kNone) engine_.graph.release(slot);

@@ -17,28 +17,33 @@ struct CallContext;
 struct Optimizer {
   struct Parameter {
     Leaf leaf;
-    int64_t handle = 0;               ///< one of those to the leaf, as long as that is there
-    Value state[2] = {kNone, kNone};  ///< held; see OptimizerRule::Update
+    int64_t handle = 0;               ///< a handle to the leaf; it may have been freed
+    Value state[2] = {kNone, kNone};  ///< holders of values; see OptimizerRule::Update
     int64_t steps = 0;
   };
   OptimizerRule rule;
   std::vector<Parameter> parameters;
-  /// The newest lost pass that it has heeded: of those before, no step is refused any more.
+  /// The newest ThreadState::lost_pass for which a step was refused or gradients were zeroed.
   uint64_t lost_pass = 0;
 };
 
+/// Functions with a handle throw Error where that is no optimizer.
 class Optimizers {
  public:
   explicit Optimizers(Engine& engine) : engine_(engine) {}
 
+  /// A handle to a new optimizer. Makes leaves of the tensors `handles`. Throws Error for a
+  /// hyperparameter out of range, and for a computed or repeated tensor or one without gradients.
   int64_t add(CallContext& context, OptimizerRule rule, Sizes handles);
+  /// Records a step for all parameters with a gradient. May release the lock and wait for values
+  /// that other threads compute. After an Error the parameters are unchanged.
   void step(CallContext& context, int64_t handle);
   void zero_gradients(CallContext& context, int64_t handle);
   double learning_rate(CallContext& context, int64_t handle);
   void set_learning_rate(CallContext& context, int64_t handle, double rate);
   void remove(CallContext& context, int64_t handle);
 
-  /// Calls visit(optimizer) for every one.
+  /// Calls visit(optimizer) for every optimizer.
   template <class Visit>
   void for_each(Visit visit) {
     optimizers_.for_each(visit);

@@ -1,4 +1,4 @@
-// overlap.cpp -- batches that run on a thread of their own while their client records on.
+// overlap.cpp -- the worker, a thread that runs batches while the client's threads record.
 #include <pthread.h>
 #include <signal.h>
 
@@ -10,24 +10,25 @@
 namespace rt {
 namespace {
 
-// A batch that takes less than this is not worth the two threads' changing over.
+/// The shortest run that is worth a change of threads.
 constexpr int64_t kWorthNs = 100'000;
-/// The same of a batch that has not run as a program before, by its results' bytes.
+/// The limit for a batch that has not run as a program before, in bytes of its results.
 constexpr int64_t kWorthBytes = int64_t{1} << 20;
-/// Batches that wait keep their inputs alive.
+/// Few, because batches that wait keep their inputs alive.
 constexpr size_t kMaxJobs = 8;
 
 }  // namespace
 
-/// Whether a batch is to be handed over. Behind one that is not down yet all of these wait, to keep
-/// their order.
+/// True where the worker should run the batch. While the worker has another one it gets every batch
+/// that no call waits for, to keep their order.
 bool Scheduler::is_worth_a_thread(Reason reason, int64_t last_ns, int64_t bytes) const {
   if (!overlaps_ || reason == Reason::Read || reason == Reason::Eager) return false;
   if (jobs_handed_ != jobs_completed_) return true;
   return last_ns >= 0 ? last_ns >= kWorthNs : bytes >= kWorthBytes;
 }
 
-/// Takes the batch for the worker; false when there is none to be had.
+/// Gives the batch to the worker, and releases the lock to wait while its queue is full. False
+/// where no thread can be started.
 bool Scheduler::hand_over(JobRef& job) {
   if (!start_worker()) return false;
   engine_.wait([&] { return jobs_handed_ - jobs_completed_ < kMaxJobs; });
@@ -39,7 +40,7 @@ bool Scheduler::hand_over(JobRef& job) {
 
 bool Scheduler::start_worker() {
   if (has_worker_) return true;
-  // The client's signals are for the client's threads.
+  // The worker blocks all signals, because their handlers belong on the client's threads.
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -66,14 +67,14 @@ void Scheduler::work() {
   }
 }
 
-/// Until all that has been handed over so far is down.
+/// Waits with the lock released for all batches that were given to the worker so far.
 void Scheduler::complete_jobs() {
   const Uncancelled uncancelled;
   const uint64_t handed = jobs_handed_;
   engine_.wait([&] { return jobs_completed_ >= handed; });
 }
 
-/// In a forked child, which has no worker, nor a thread that would land what is in flight.
+/// In a forked child: no thread is left to complete the batches in flight.
 void Scheduler::forget_jobs() {
   new (&job_there_) std::condition_variable_any;
   while (jobs_.first) jobs_.take();

@@ -1,4 +1,4 @@
-// policy.h -- what submits pending work.
+// policy.h -- the policy that decides which calls submit pending work.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -6,7 +6,8 @@
 
 namespace rt {
 
-/// Observe: shape questions, frees and data reads. Data: data reads only. Eager: every node.
+/// The calls that submit. Observe: shape queries, frees and data reads. Data: data reads only.
+/// Eager: every call that records.
 enum class Policy : uint8_t { Observe, Data, Eager };
 
 constexpr std::string_view name(Policy policy) {

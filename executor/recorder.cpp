@@ -1,4 +1,4 @@
-// recorder.cpp -- the way of one recorded call: handles to values, inference, a node, a handle.
+// recorder.cpp -- records calls: looks handles up, infers the result, appends a node.
 #include "executor/recorder.h"
 
 #include <bit>
@@ -11,11 +11,11 @@
 namespace rt {
 namespace {
 
-/// In soft limits of pending work: how far to wait for the place where a tape began, and from where
-/// on to trust in a loop that has gone round.
+/// Multiples of the soft limits of pending work. Up to kPatience a tape waits for the position in
+/// the loop at which it began; from kCertainty on a detected round of the loop is trusted.
 constexpr double kPatience = 1.25, kCertainty = 1.5;
 
-/// "symbol(self=#12 f32[2,3], dim=1)", for the error of a call that was not recorded.
+/// "symbol(self=#12 f32[2,3], dim=1)", for the error of a call that could not be recorded.
 std::string describe(const Call& call, std::span<const TensorType> types) {
   const OpInfo& row = info(call.args.op);
   const AttributesView attributes{row, call.args.attributes};
@@ -56,8 +56,8 @@ std::string describe(const Call& call, std::span<const TensorType> types) {
   return text + ")";
 }
 
-/// True when the result of an inferred call is its first operand's very value: a leaf that goes
-/// through such a call is the same leaf, as in PyTorch.
+/// True where an inferred call returns its first operand itself. As in PyTorch, the result of such
+/// a call on a leaf is that leaf.
 bool is_identity(const Args& args, Graph& graph) {
   const IdentityRule rule = info(args.op).rules.identity;
   if (!rule) return false;
@@ -71,7 +71,7 @@ Value Recorder::value_of(CallContext&, int64_t handle) {
   return engine_.handles.at(handle, HandleKind::Tensor).value;
 }
 
-/// The kind of a row's tensor parameter by its place among them.
+/// The kind of the row's tensor parameter with the index `at` among these.
 static Kind kind_of_tensor(const OpInfo& row, uint32_t at) {
   for (const Param& param : row.params) {
     const bool tensor = param.kind == Kind::Tensor || param.kind == Kind::OptTensor;
@@ -80,8 +80,8 @@ static Kind kind_of_tensor(const OpInfo& row, uint32_t at) {
   return Kind::TensorList;
 }
 
-/// Looks the handles up. A value that is pending on another thread's tape submits that tape, and
-/// since others may free handles while it runs, all are looked up again then.
+/// Looks the handles up. Submits the tape of another thread on which an operand is pending, and
+/// then begins anew, because other threads may have freed handles while it ran.
 void Recorder::resolve(CallContext& context, Call& call) {
   const OpInfo& row = info(call.args.op);
   const uint32_t mine = context.thread.tape.id;
@@ -97,7 +97,8 @@ void Recorder::resolve(CallContext& context, Call& call) {
         at = 0;
         continue;
       }
-      // What is recorded is not to depend on whether a batch is down already.
+      // Views and calls without a vjp are recorded in another way for concrete operands. They wait,
+      // so that the recording does not depend on the time at which a batch completes.
       if (node.state == State::InFlight && (row.rules.view || !row.rules.vjp)) [[unlikely]] {
         engine_.scheduler.wait_for(context, value);
         call.args.operands.clear();
@@ -112,7 +113,7 @@ void Recorder::resolve(CallContext& context, Call& call) {
   }
 }
 
-/// What a handle stands for, brought here.
+/// The value of a handle, brought here. Releases the lock to wait.
 Value Recorder::here(CallContext& context, int64_t handle) {
   for (;;) {
     const Value value = value_of(context, handle);
@@ -120,9 +121,9 @@ Value Recorder::here(CallContext& context, int64_t handle) {
   }
 }
 
-/// Submits the tape of another thread on which a value is pending, if it is on one, and waits for a
-/// value in flight, lest what is recorded depend on how far its batch is. Then other calls may have
-/// come in between: what the caller knows has to be looked up again.
+/// Submits the tape of another thread on which a value is pending. Waits for a value in flight, so
+/// that the recording does not depend on the time at which its batch completes. Returns true where
+/// the lock was released, so that the caller must look everything up again.
 bool Recorder::bring_here(CallContext& context, Value value) {
   if (value == kNone) return false;
   const Node& node = engine_.graph[value];
@@ -135,8 +136,8 @@ bool Recorder::bring_here(CallContext& context, Value value) {
   return true;
 }
 
-/// View rows over a concrete value are a matter of strides: their result is concrete at once. kNone
-/// where a node has to be recorded.
+/// The result of a view of a concrete value, which is another layout over its memory. kNone where a
+/// node has to be recorded.
 Value Recorder::at_once(CallContext& context, const Args& args) {
   const OpInfo& row = info(args.op);
   const Node& source = engine_.graph[args.operands[0]];
@@ -154,7 +155,7 @@ Small<TensorType, 6> Recorder::types(const Args& args) const {
   return types;
 }
 
-/// Fills in the operands and what inference makes of the call. Throws what is wrong with the call.
+/// Fills in the operands and the inferred type. Throws Error for a wrong call, with its arguments.
 void Recorder::complete(CallContext& context, Call& call) {
   try {
     resolve(context, call);
@@ -174,14 +175,13 @@ Value Recorder::append(CallContext& context, Call& call, bool graded) {
   return append_inferred(context, call.args, graded && context.thread.no_grad == 0);
 }
 
-/// An op of the engine's own over values that are there.
 Value Recorder::append(CallContext& context, Args& args, bool graded) {
   if (!engine_.graph.infer_alike(args)) infer(args, types(args));
   return append_inferred(context, args, graded);
 }
 
-/// With `graded`, so that a backward pass can go through the result where one of the operands wants
-/// it: rows without a rule of their own are recorded as what they are made of.
+/// With `graded` a backward pass can go through the result where an operand wants a gradient. Rows
+/// without a vjp are then recorded as the ops that they consist of.
 Value Recorder::append_inferred(CallContext& context, const Args& args, bool graded) {
   const Rules& rules = info(args.op).rules;
   graded = graded && engine_.graph.wants_gradient(args);
@@ -250,7 +250,7 @@ void Recorder::free(CallContext& context, int64_t handle) {
   if (!forced) return;
   try {
     engine_.scheduler.submit(context, *forced, Reason::Free);
-  } catch (const std::bad_alloc&) {  // the handle is gone, and the work stays pending
+  } catch (const std::bad_alloc&) {  // the handle is freed, and the nodes stay pending
   }
 }
 
@@ -280,7 +280,7 @@ void Recorder::set_location(CallContext& context, std::string_view file, int64_t
   context.thread.location = engine_.locations.exchange(file, line, context.thread.location);
 }
 
-/// Those that nothing names any more.
+/// Drops the source locations that nothing refers to.
 void Recorder::drop_locations() {
   std::vector<bool> used(engine_.locations.end());
   engine_.graph.mark_locations(used);
@@ -288,9 +288,9 @@ void Recorder::drop_locations() {
   engine_.locations.keep(used);
 }
 
-/// Over its soft limit a tape is cut where the loop that records it comes by the place where the
-/// tape began, so that the batches between cuts are alike. One that does not come by there is cut
-/// where it is seen to go round, and at the hard limit wherever it stands.
+/// Submits a tape over its soft limit when the loop that records it is back at the position where
+/// the tape began, so that all batches of the loop are equal. A tape that does not come back is cut
+/// where a round of the loop is detected, and at the hard limit in any case.
 void Recorder::cut_where_it_repeats(CallContext& context) {
   constexpr int64_t kHardNodes = 2'000'000, kHardBytes = int64_t{4} << 30;
   Tape& tape = context.thread.tape;
@@ -300,7 +300,7 @@ void Recorder::cut_where_it_repeats(CallContext& context) {
     tape.round = 0;
     engine_.scheduler.submit(context, tape, Reason::Limit);
   } else if (over_soft_limit(tape, kPatience)) {
-    // Layers that are alike go round within the loop; it takes a while to tell them from it.
+    // Equal layers look like short rounds, and more nodes are needed to tell these from the loop's.
     const uint64_t round = tape.rhythm.add(tape.trail, tape.recorded);
     if (round == 0 || !over_soft_limit(tape, kCertainty)) return;
     tape.round = round;
@@ -309,8 +309,8 @@ void Recorder::cut_where_it_repeats(CallContext& context) {
 }
 
 void Recorder::batch_boundary(CallContext& context) {
-  // A loop has several seams: one that is cut at another than it began at waits for that, but not
-  // for long, since it may not come by there again.
+  // A loop has several batch boundaries. A tape that began at a position of the loop waits for that
+  // one, but only up to kPatience, because the loop may not come back there.
   Tape& tape = context.thread.tape;
   check_limits(context);
   if (!over_soft_limit(tape, tape.began == 0 ? 1 : kPatience)) return;

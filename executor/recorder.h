@@ -1,4 +1,4 @@
-// recorder.h -- calls become nodes: handles to values, inference, a node, a handle.
+// recorder.h -- records calls as nodes, and the calls about handles to tensors.
 #pragma once
 #include <functional>
 #include <string>
@@ -15,38 +15,41 @@ struct CallContext;
 
 /// A call that records an op, unpacked from the ABI.
 struct Call {
-  std::string_view symbol;    ///< as the client called it
+  std::string_view symbol;    ///< name of the function that the client called
   Args args;                  ///< operands not filled in yet
-  Small<int64_t, 6> handles;  ///< of the tensor parameters, in order; 0 may stand for an OptTensor
+  Small<int64_t, 6> handles;  ///< of the tensor parameters, in order; 0: no OptTensor
 };
 
 /// Tensors that a call changes in place besides its result: their handles are bound to new values.
 struct InPlaceUpdate {
-  Call subject;  ///< of the operands that the values are computed of; checked and not recorded
+  Call subject;  ///< has the operands of the new values; checked but not recorded
   Small<int64_t, 4> handles;
   std::function<Small<Value, 4>(Builder&, const Args& subject)> values;  ///< one for each handle
 };
 
-/// Records calls on the calling thread's tape. All throw Error; handles are those of tensors.
+/// Records calls on the calling thread's tape. Functions with a handle throw Error where that is no
+/// live tensor; those that record also throw for wrong arguments. Submitting a batch and waiting
+/// for one release the lock, and so other calls may free handles meanwhile.
 class Recorder {
  public:
   explicit Recorder(Engine& engine) : engine_(engine) {}
 
   int64_t record(CallContext& context, Call& call);  ///< a handle to the result
-  /// Records the call and the update, which is computed from the values before the call. The call's
-  /// operands are among those of the update's subject.
+  /// Records the call and the update, whose values are computed from those before the call. Returns
+  /// a handle to the result. The call's operands are among those of the update's subject.
   int64_t record_updating(CallContext& context, Call& call, InPlaceUpdate& update);
-  double record_and_read(CallContext& context, Call& call);    ///< the one number of the result
+  double record_and_read(CallContext& context, Call& call);    ///< the element of the result; waits
   int64_t add_tensor(CallContext& context, BufferRef buffer);  ///< a handle to data from outside
   int64_t alias(CallContext& context, int64_t handle);         ///< one more handle to the value
-  void free(CallContext& context, int64_t handle);             ///< a force point
-  TensorType type(CallContext& context, int64_t handle);       ///< of pending values, too; no force
-  void observe_shape(CallContext& context, int64_t handle);    ///< the force point of shape calls
-  BufferRef read(CallContext& context, int64_t handle);        ///< a force point; waits
+  void free(CallContext& context, int64_t handle);             ///< submits under policy observe
+  TensorType type(CallContext& context, int64_t handle);       ///< never submits
+  void observe_shape(CallContext& context, int64_t handle);    ///< submits under policy observe
+  BufferRef read(CallContext& context, int64_t handle);        ///< submits and waits
   void set_label(CallContext& context, int64_t handle, std::string label);
-  /// The source location of the nodes that this thread records next; no file clears it.
+  /// Sets the source location of the nodes that this thread records next. An empty file clears it.
   void set_location(CallContext& context, std::string_view file, int64_t line);
-  /// Before data from outside, a backward pass and a step: where a tape over its soft limit is cut.
+  /// Submits a tape over its soft limit. Called before data from outside, a backward pass and a
+  /// step, where a loop's tapes are cut best.
   void batch_boundary(CallContext& context);
   int64_t pending(CallContext& context) const;  ///< nodes of the calling thread
 
@@ -54,8 +57,8 @@ class Recorder {
   Value value_of(CallContext& context, int64_t handle);
   Value here(CallContext& context, int64_t handle);
   bool bring_here(CallContext& context, Value value);
-  /// Infers an op over values that are there, and records it. With `graded` a backward pass can go
-  /// through the result.
+  /// Infers and records an op over values that were brought here. With `graded` a backward pass can
+  /// go through the result.
   Value append(CallContext& context, Args& args, bool graded);
   void check_limits(CallContext& context);
   int64_t handle_to(Value value);

@@ -1,4 +1,4 @@
-// reports.cpp -- what the user asked to be told: errors, batches, dumps, leaks, holds of the lock.
+// reports.cpp -- output for users: errors, batches, dumps, leaks, counters, holds of the lock.
 #include "executor/reports.h"
 
 #include <cstdlib>
@@ -37,7 +37,7 @@ void Reports::report(CallContext& context, std::string message, std::string_view
   const bool is_late = failure == Failure::ZeroHandle || failure == Failure::FailedValue;
   const bool follows = is_late && !thread.last_error.empty();
   const bool ran = failure == Failure::Batch || failure == Failure::FailedValue;
-  const bool is_cause = !follows && !ran;  // what ran was announced when it failed
+  const bool is_cause = !follows && !ran;  // a step that failed was announced when it ran
   if (wants_errors(is_cause)) try {
       const bool names_call = message.starts_with(call.substr(0, call.find('(') + 1));
       const std::string location =
@@ -45,10 +45,10 @@ void Reports::report(CallContext& context, std::string message, std::string_view
       const std::string text = names_call ? message : join(call, ": ", message);
       const Unlocked unlocked(engine_);
       announce_error(location, text, is_cause);
-    } catch (const std::exception&) {  // no memory: it is told by last_error alone
+    } catch (const std::exception&) {  // no memory: only last_error gets it
     }
   if (follows) return;
-  std::erase_if(*thread.tape.untold, [&](const Message& one) { return *one == message; });
+  std::erase_if(*thread.tape.unreported, [&](const Message& one) { return *one == message; });
   thread.last_error = std::move(message);
 }
 
@@ -57,11 +57,10 @@ bool Reports::wants_errors(bool is_cause) const {
   return engine_.config.debug > 0 || (is_cause && engine_.config.on_error != OnError::Nothing);
 }
 
-/// Prints an error to those who want it. The process ends where RT_TORCH_ON_ERROR says so.
 void Reports::announce_error(std::string_view location, std::string_view text,
                              bool is_cause) const noexcept {
   if (!wants_errors(is_cause)) return;
-  try {  // one write, so that the lines of several threads do not mix
+  try {  // one write, so that lines of several threads do not mix
     std::cerr << join("rt_torch: error", location, ": ", text, '\n');
   } catch (const std::exception&) {  // no memory
   }
@@ -79,14 +78,14 @@ std::string Reports::dump(CallContext& context, std::string_view format) {
       engine_.scheduler.wait_for(context, waited);
   }
   std::vector<std::string> texts = locations_of(shown);
-  engine_.begin_new_hold();  // that was building a batch
+  engine_.begin_new_hold();  // the hold until here has built a batch
   const Unlocked unlocked(engine_);
   const std::vector<std::string> locations = std::move(texts);
   const Submission dumped = std::move(shown);
   return dump(dumped, locations, format);
 }
 
-/// The texts of the places that its steps come from.
+/// The source locations of the steps as text.
 std::vector<std::string> Reports::locations_of(const Submission& submission) const {
   std::vector<std::string> locations;
   locations.reserve(submission.locations.size());
@@ -114,7 +113,7 @@ std::string Reports::dump(const Submission& submission, std::span<const std::str
        "\" is no such format; there are text, json, dot, html and torchscript");
 }
 
-/// Why a batch has no program yet: what sets it apart from the most like of those seen before.
+/// Explains why the cache has no program for a new batch: the differences to the most similar one.
 std::string Reports::miss_of(const Job& job, const DumpNotes& notes) {
   if (!job.nearest.batch) return "";
   return join("rt_torch: batch ", to_string(job.key),
@@ -124,30 +123,28 @@ std::string Reports::miss_of(const Job& job, const DumpNotes& notes) {
               explain_difference(*job.nearest.batch, job.submission.batch(), nullptr, &notes, 1));
 }
 
-/// What RT_TORCH_DEBUG and RT_TORCH_DUMP ask to be told of a batch.
 void Reports::announce(Job& job, Reason reason) noexcept try {
   const Submission& submission = job.submission;
   std::vector<std::string> texts = locations_of(submission);
   const Unlocked unlocked(engine_);
   const std::vector<std::string> locations = std::move(texts);
-  // One write, or the lines of several threads mix.
-  std::string told = miss_of(job, {.locations = locations, .labels = submission.labels});
+  // One write, so that lines of several threads do not mix.
+  std::string text = miss_of(job, {.locations = locations, .labels = submission.labels});
   if (engine_.config.debug > 0)
-    told += join("rt_torch: batch ", to_string(key_of(submission.batch())), ", ", submission.nodes,
+    text += join("rt_torch: batch ", to_string(key_of(submission.batch())), ", ", submission.nodes,
                  " nodes, ", submission.roots.size(), " roots, ", name(forced_by(reason)),
                  job.program || job.compiles ? ", compiled\n" : ", step by step\n");
-  if (engine_.config.debug > 1) told += dump(submission, locations, "text");
+  if (engine_.config.debug > 1) text += dump(submission, locations, "text");
   if (engine_.config.debug > 2 && engine_.backends.loaded()->name() == "libtorch")
-    told += dump(submission, locations, "torchscript");
-  std::cerr << told;
+    text += dump(submission, locations, "torchscript");
+  std::cerr << text;
   if (!capture_.wanted()) return;
-  job.noted = capture_.note(submission, locations, *engine_.backends.loaded());
+  job.capture_id = capture_.note(submission, locations, *engine_.backends.loaded());
   report_capture();
-} catch (const std::exception&) {  // no memory for it
+} catch (const std::exception&) {  // no memory: the batch runs without a report
 }
 
-/// Why something that RT_TORCH_DUMP asks for could not be written: once, and each time to those who
-/// debug.
+/// Prints why a dump could not be written: the first failure, and with RT_TORCH_DEBUG each one.
 void Reports::report_capture() {
   const std::string complaint = capture_.take_complaint();
   if (complaint.empty() || (std::exchange(dump_has_failed_, true) && engine_.config.debug == 0))
@@ -155,7 +152,7 @@ void Reports::report_capture() {
   std::cerr << join("rt_torch: RT_TORCH_DUMP: ", complaint, '\n');
 }
 
-/// How long the lock was held: other threads may have waited for as long.
+/// Writes the longest holds of the lock, which are the longest waits of other threads.
 void Reports::report_holds() const {
   const EngineLock::Holds& longest = engine_.longest_holds();
   const auto text = [](std::string_view kind, const EngineLock::Hold& hold) {
@@ -166,14 +163,14 @@ void Reports::report_holds() const {
                                                             text("apart", longest.apart);
 }
 
-/// When RT_TORCH_DEBUG asks: what was never freed.
+/// Prints the handles that were never freed, at the end of the process.
 void Reports::report_leaks() const {
   if (engine_.handles.live() == 0) return;
-  constexpr int64_t kMost = 20;
+  constexpr int64_t kMaxLines = 20;
   std::cerr << "rt_torch: " << engine_.handles.live() << " handles were never freed\n";
-  int64_t told = 0;
+  int64_t count = 0;
   engine_.handles.for_each([&](const Handles::Entry& entry, HandleKind kind) {
-    if (told++ >= kMost) return;
+    if (count++ >= kMaxLines) return;
     if (kind == HandleKind::File)
       std::cerr << "rt_torch:   #" << entry.handle << " the file "
                 << printable(engine_.files[entry.value]->path()) << '\n';
@@ -186,7 +183,7 @@ void Reports::report_leaks() const {
       std::cerr << " made at " << printable(engine_.locations.text(node.location));
     std::cerr << '\n';
   });
-  if (told > kMost) std::cerr << "rt_torch:   and " << told - kMost << " more\n";
+  if (count > kMaxLines) std::cerr << "rt_torch:   and " << count - kMaxLines << " more\n";
 }
 
 CounterValues Reports::counters() const {
@@ -206,7 +203,7 @@ CounterValues Reports::counters() const {
 
 void Reports::reset_counters() {
   engine_.counters = {};
-  // Pending nodes and those in flight count as recorded since: the counters keep their balance,
+  // Pending nodes and nodes in flight count as recorded after the reset, to keep the equation
   // nodes = batch_nodes + dead_nodes + pending_nodes + nodes in flight.
   engine_.graph.recorded_nodes = engine_.graph.pending_nodes + engine_.scheduler.in_flight_nodes();
   engine_.graph.dead_nodes = 0;

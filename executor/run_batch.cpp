@@ -1,4 +1,4 @@
-// run_batch.cpp -- running a batch while the lock is released: its program, or step by step.
+// run_batch.cpp -- compiles a batch and runs it, as a program or step by step.
 #include <iostream>
 
 #include "executor/engine.h"
@@ -12,9 +12,9 @@
 
 namespace rt {
 
-/// "rt_torch_x(self: f32[3,4], dim=0) at train.c:12", and the cause, for a step that failed when
-/// it ran. A step that its call recorded among others has no names for its operands that the client
-/// knows.
+/// "rt_torch_x(self: f32[3,4], dim=0) at train.c:12: cause", for a step that failed at run time.
+/// Where the client's call recorded several steps, the operands get no names, because the client
+/// does not know those of the step.
 Message Scheduler::failure(const Submission& submission, uint32_t step,
                            std::string_view cause) noexcept try {
   const Batch& batch = submission.batch();
@@ -27,8 +27,7 @@ Message Scheduler::failure(const Submission& submission, uint32_t step,
   {
     const std::lock_guard lock(engine_);
     if (const uint16_t call = submission.calls[step]) symbol = symbol_text(call);
-    if (const uint32_t number = submission.locations[step])
-      location = engine_.locations.text(number);
+    if (const uint32_t index = submission.locations[step]) location = engine_.locations.text(index);
   }
   const bool named = symbol == row.symbol;
   std::string text = std::string(symbol) + "(";
@@ -62,8 +61,8 @@ Message Scheduler::failure(const Submission& submission, uint32_t step,
   return out_of_memory();
 }
 
-/// One step after the other; a step that fails poisons what depends on it and nothing else, and
-/// what it was to put in the place of something goes back to that.
+/// Runs one step after the other. A step that fails poisons only the values that depend on it, and
+/// its changes in place go back.
 void Scheduler::run_steps(Job& job) {
   Submission& submission = job.submission;
   const Batch& batch = submission.batch();
@@ -76,7 +75,7 @@ void Scheduler::run_steps(Job& job) {
   const bool timed = engine_.reports.trace() || engine_.config.debug >= kDebugSteps;
   std::vector<int64_t> times;
   if (timed) times.reserve(batch.steps.size() + 1);
-  // From here on only steps may fail: else what has run would be lost.
+  // From here on only steps may throw, because the results of steps that have run must be kept.
   for (uint32_t value = 0, input = 0; value < batch.values.size(); ++value) {
     if (!batch.is_input(value)) continue;
     if (!submission.poison.empty()) poison[value] = submission.poison[input];
@@ -86,7 +85,7 @@ void Scheduler::run_steps(Job& job) {
   Frame frame{values, submission.scalars};
   if (timed) times.push_back(now_ns());
   auto pass = submission.passes.begin();
-  Message lost;  // why there is nothing to go back through, in the backward pass that a step is of
+  Message lost;  // the failure of the value from which the current step's backward pass started
   for (uint32_t step = 0; step < batch.steps.size(); ++step) {
     const Batch::Step& at = batch.steps[step];
     Message& outcome = poison[at.result];
@@ -95,7 +94,7 @@ void Scheduler::run_steps(Job& job) {
         outcome = poison[operand];
         break;
       }
-    // Of what has failed there are no gradients, though they may be computed of other things.
+    // A failed value gives no gradients, even where these are computed from other values.
     const bool begins = pass != submission.passes.end() && pass->gradient == at.result;
     if (begins) lost = pass->from == kNone.id ? nullptr : poison[pass->from];
     else if (step == 0 || submission.calls[step] != submission.calls[step - 1]) lost = nullptr;
@@ -113,10 +112,10 @@ void Scheduler::run_steps(Job& job) {
       if (outcome) job.causes.push_back(outcome);
     }
     if (engine_.config.debug >= kDebugSteps) {
-      // One write, lest the lines of several threads mix.
-      const std::string told =
+      // One write, so that lines of several threads do not mix.
+      const std::string text =
           outcome ? join("failed: ", *outcome) : join(now_ns() - times.back(), " ns");
-      std::cerr << join("rt_torch: ", step_text(batch, step), "  ", told, '\n');
+      std::cerr << join("rt_torch: ", step_text(batch, step), "  ", text, '\n');
     }
     fallbacks.note(at.result, outcome, drop);
     for (uint32_t value : last.after(step))
@@ -127,7 +126,7 @@ void Scheduler::run_steps(Job& job) {
   settle_roots(job, fallbacks, values, poison);
 }
 
-/// Gives each root its result, what it goes back to, or why it failed.
+/// Gives each root its result, the buffer that it goes back to, or its failure.
 void Scheduler::settle_roots(Job& job, const Fallbacks& fallbacks,
                              std::span<const BufferRef> values,
                              std::span<const Message> failures) noexcept {
@@ -155,7 +154,7 @@ void Scheduler::settle_roots(Job& job, const Fallbacks& fallbacks,
       try {
         result = fallbacks.view(roots[i], values, failures);
         went_back = static_cast<bool>(result);
-      } catch (const std::bad_alloc&) {  // it stays a failure
+      } catch (const std::bad_alloc&) {  // the root keeps its failure
       }
     }
     if (went_back) failure = nullptr;
@@ -172,11 +171,11 @@ void Scheduler::trace_steps(const Submission& submission, std::span<const int64_
   }
   engine_.reports.trace()->ran_steps(submission.batch(), times,
                                      {.locations = locations, .labels = submission.labels});
-} catch (const std::exception&) {  // no memory: the batch goes on without
+} catch (const std::exception&) {  // no memory: the batch goes on without these events
 }
 
-/// The whole batch through its program; step by step where there is none, where an input is
-/// poisoned, where each step is to be told, or when the program failed.
+/// Runs the program of a batch. The batch runs step by step without a program, with a poisoned
+/// input, where each step is printed, and after a failure of the program.
 void Scheduler::run(Job& job) {
   Submission& submission = job.submission;
   if (!job.program || !submission.poison.empty() || engine_.config.debug >= kDebugSteps)
@@ -194,7 +193,7 @@ void Scheduler::run(Job& job) {
   }
 }
 
-/// A root without a result and without a failure is one for which there was no memory.
+/// Compiles and runs a job. A root that has neither result nor failure afterwards had no memory.
 void Scheduler::execute(Job& job) {
   try {
     if (job.compiles) compile(job);
@@ -203,7 +202,7 @@ void Scheduler::execute(Job& job) {
     const int64_t end = engine_.reports.trace() ? engine_.reports.trace()->end_of_run() : now_ns();
     job.run_ns = end - start;
     if (engine_.reports.trace()) trace_batch(job, start, end);
-  } catch (const std::exception&) {  // no memory even to begin: nothing has run
+  } catch (const std::exception&) {  // no memory to begin: no step has run
     for (size_t i = 0; i < job.results.size(); ++i) {
       job.results[i] = before_batch(job.submission, job.submission.batch().roots[i]);
       job.failures[i] = nullptr;
@@ -213,7 +212,7 @@ void Scheduler::execute(Job& job) {
   job.submission.inputs.clear();
   job.submission.backs.clear();
   if (!engine_.reports.capture().wanted() || job.causes.empty()) return;
-  engine_.reports.capture().failed(job.noted, *job.causes.front(), *engine_.backends.loaded());
+  engine_.reports.capture().failed(job.capture_id, *job.causes.front(), *engine_.backends.loaded());
   engine_.reports.report_capture();
 }
 
@@ -237,7 +236,7 @@ void Scheduler::trace_batch(const Job& job, int64_t start, int64_t end) noexcept
                                   {"nodes", job.submission.nodes},
                                   {"roots", static_cast<int64_t>(job.submission.roots.size())}});
   engine_.reports.trace()->flush();
-} catch (const std::exception&) {  // no memory: the batch goes on without
+} catch (const std::exception&) {  // no memory: the batch goes on without this event
 }
 
 }  // namespace rt

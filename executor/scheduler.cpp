@@ -1,6 +1,5 @@
-// scheduler.cpp -- the way of one batch: tape, key, cache, a run without the lock, delivery.
-// Whatever can fail comes before the batch is taken off its tape, or ends in values that are
-// poisoned: a batch that was taken off lands, always.
+// scheduler.cpp -- submits and completes batches. All work that can throw comes before the batch is
+// taken off its tape. Later failures poison values, so that a batch that was taken off completes.
 #include "executor/scheduler.h"
 
 #include <algorithm>
@@ -45,8 +44,8 @@ bool draws_numbers(const Batch& batch) {
 }
 
 #ifndef NDEBUG
-/// What every batch keeps to: it is well formed, and its dumps read back to it. The second is
-/// looked at once for equal batches, under the engine's lock.
+/// Checks that a batch is well formed and that its dumps are read back as an equal batch. The
+/// dumps of equal batches are checked once. Needs the engine's lock.
 void check(const Batch& batch) {
   static auto& known = *new std::unordered_set<uint64_t>;
   verify(batch, true);
@@ -75,7 +74,7 @@ JobRef JobQueue::take() noexcept {
   return job;
 }
 
-/// With the memory of one that has landed.
+/// A job, if possible one that has completed, for its memory.
 JobRef Scheduler::new_job() {
   if (!spare_) return std::make_unique<Job>();
   JobRef job = std::move(spare_);
@@ -97,7 +96,7 @@ int64_t Scheduler::submit(CallContext& context, Tape& tape, Reason reason) {
     prepared = new_job();
     if (!prepare(context, tape, *prepared, entry)) return 0;
   } catch (const std::bad_alloc&) {
-    // The call has recorded all that it changes, and nobody waits for it: the next call submits it.
+    // The call is recorded, and no call waits for its batch: the next call submits it.
     if (reason == Reason::Eager) return 0;
     throw;
   }
@@ -108,7 +107,7 @@ int64_t Scheduler::submit(CallContext& context, Tape& tape, Reason reason) {
          " allows no further batch before the next flush, and ", text_of(reason),
          " asks for one of ", tape.nodes,
          " nodes; move it behind the flush, or raise the variable");
-  // A loop cut at the place where it was cut before comes by here again with the same work.
+  // A loop that is cut at the position of its previous cut will repeat this batch.
   const bool repeats = reason == Reason::Limit && tape.is_round();
   const int64_t bytes = tape.bytes, nodes = job.submission.nodes;
   take_off(tape, job, reason);
@@ -116,7 +115,7 @@ int64_t Scheduler::submit(CallContext& context, Tape& tape, Reason reason) {
   ++context.thread.in_flight;
   context.thread.ticket = job.ticket;
   Flight flight{*this, std::move(prepared)};
-  engine_.begin_new_hold();  // that was building a batch
+  engine_.begin_new_hold();  // the hold until here has built a batch
   int64_t last_ns = -1;
   if (entry) {
     last_ns = entry->run_ns;
@@ -132,14 +131,14 @@ int64_t Scheduler::submit(CallContext& context, Tape& tape, Reason reason) {
   if (engine_.config.debug > 0 || engine_.reports.capture().wanted())
     engine_.reports.announce(job, reason);
   if (is_worth_a_thread(reason, last_ns, bytes) && hand_over(flight.job)) return nodes;
-  // Numbers are drawn in the order of the batches.
+  // Random numbers are drawn in the order of the batches.
   if (jobs_handed_ != jobs_completed_ && job.random) complete_jobs();
   run_and_deliver(flight);
   return nodes;
 }
 
-/// Makes all that a batch of what is on the tape needs until it lands. False when another thread
-/// has submitted the tape meanwhile.
+/// Builds the batch of a tape and allocates all that it needs until it completes. Releases the lock
+/// where it has to wait. False where another thread has submitted the tape meanwhile.
 bool Scheduler::prepare(CallContext& context, Tape& tape, Job& job, Cache::Entry*& entry) {
   Submission& submission = job.submission;
   if (tape.nodes == 0) return false;
@@ -149,7 +148,7 @@ bool Scheduler::prepare(CallContext& context, Tape& tape, Job& job, Cache::Entry
   } else {
     entry = nullptr;
     for (Value waited; (waited = engine_.graph.build(tape, submission)) != kNone;) {
-      submission.clear();  // another thread may run it meanwhile, and its inputs end then
+      submission.clear();  // another thread may submit the tape during the wait and free its values
       wait_for(context, waited);
       if (tape.nodes == 0) return false;
     }
@@ -161,14 +160,14 @@ bool Scheduler::prepare(CallContext& context, Tape& tape, Job& job, Cache::Entry
   job.failures.assign(submission.roots.size(), nullptr);
   job.causes.clear();
   job.reversals.clear();
-  job.untold = tape.open ? tape.untold : context.thread.tape.untold;
-  // One failure of each batch that shares it finds room.
-  job.untold->reserve(job.untold->size() + static_cast<size_t>(job.untold.use_count()));
+  job.unreported = tape.open ? tape.unreported : context.thread.tape.unreported;
+  // Room for one failure of each batch that shares the list.
+  job.unreported->reserve(job.unreported->size() + static_cast<size_t>(job.unreported.use_count()));
   job.nearest = {};
   job.compiles = job.is_lost = false;
   job.compile_ns = job.run_ns = 0;
   job.random = entry ? entry->random : draws_numbers(submission.built);
-  if (submission.nodes == 1) return true;  // not worth a program: run_step is one
+  if (submission.nodes == 1) return true;  // a program would not be faster than run_step
   if (!entry) {
     entry = &cache_.find_or_add(key_of(submission.built), submission.built);
     entry->random = job.random;
@@ -194,7 +193,7 @@ void Scheduler::take_off(Tape& tape, Job& job, Reason reason) noexcept {
   youngest_ = &job;
 }
 
-/// Takes what the cache has room for no more out of it; it ends when the lock is let go.
+/// Moves cache entries beyond the bounds to dropped_, to be destroyed with the lock released.
 void Scheduler::drop_beyond_bounds() noexcept {
   Cache::List dropped = cache_.shrink();
   for (const Cache::Entry& entry : dropped)
@@ -202,8 +201,7 @@ void Scheduler::drop_beyond_bounds() noexcept {
   dropped_.splice(dropped_.end(), dropped);
 }
 
-/// Runs a batch that was taken off with the lock let go, and hands the results to whoever holds the
-/// roots.
+/// Runs a batch that was taken off, with the lock released, and completes it.
 void Scheduler::run_and_deliver(Flight& flight) {
   {
     Cache::List dropped = std::exchange(dropped_, {});
@@ -220,10 +218,10 @@ void Scheduler::run_and_deliver(Flight& flight) {
   program.reset();
 }
 
-/// Gives each root its result or its failure. Returns whether something failed.
+/// Gives each root its result or its failure. Returns true where something failed.
 bool Scheduler::deliver(Job& job) noexcept {
-  // Of a large batch so many at once that no other thread waits for long. Where some go back, all
-  // is to be seen together.
+  // Releases the lock after each kAtOnce roots, so that no thread waits long. With reversals it is
+  // kept, because other threads must see all changes at once.
   constexpr size_t kAtOnce = 512;
   const std::vector<Value>& roots = job.submission.roots;
   bool failed = job.is_lost || !job.causes.empty();
@@ -239,12 +237,13 @@ bool Scheduler::deliver(Job& job) noexcept {
     engine_.graph.poison(roots[i], job.failures[i] ? job.failures[i] : out_of_memory());
     failed = true;
   }
-  // Buffers that nobody wanted end first: a thread that waits for the batch reads live_bytes next.
+  // Frees buffers without a holder now, before a thread that waits for the batch reads live_bytes.
   if (engine_.graph.has_dead() && job.reversals.empty()) const Unlocked unlocked(engine_);
   return failed;
 }
 
-/// Gives back the program that it has run, which may have been dropped from the cache meanwhile.
+/// Delivers the results and ends the flight of the job. Returns its program, which the cache may
+/// have dropped, so that the caller destroys it with the lock released.
 std::shared_ptr<Program> Scheduler::complete_job(JobRef job) noexcept {
   Submission& submission = job->submission;
   const bool failed = deliver(*job);
@@ -270,7 +269,7 @@ std::shared_ptr<Program> Scheduler::complete_job(JobRef job) noexcept {
     if (reversal.before) engine_.graph.end(std::move(reversal.before));
   job->reversals.clear();
   if (failed) engine_.count(Counter::errors);
-  keep_untold(*job);
+  keep_unreported(*job);
   if (--job->thread->in_flight == 0 && job->thread->ended) delete job->thread;
   std::shared_ptr<Program> program = std::move(job->program);
   std::swap(newest_, job);
@@ -282,8 +281,8 @@ std::shared_ptr<Program> Scheduler::complete_job(JobRef job) noexcept {
   return program;
 }
 
-/// Takes back what stands in places that not all holders of a root share. Optimizers are gone
-/// through once for all roots, which are put in order where they lie, so that it needs no memory.
+/// Undoes failed changes of gradients and of optimizers' states. Sorts the reversals in place, so
+/// that one walk over all optimizers suffices and no memory is needed.
 void Scheduler::put_back(Job& job) noexcept {
   const auto root_of = [&](const Job::Reversal& reversal) {
     return job.submission.roots[reversal.root].id;
@@ -307,19 +306,19 @@ void Scheduler::put_back(Job& job) noexcept {
   });
 }
 
-/// Keeps the failures of a batch until a call of the thread that recorded it has told them.
-void Scheduler::keep_untold(const Job& job) {
+/// Keeps the failures of a batch until a call of the thread that recorded it reports them.
+void Scheduler::keep_unreported(const Job& job) {
   if (!job.is_lost && job.causes.empty()) return;
-  std::vector<Message>& untold = *job.untold;
+  std::vector<Message>& unreported = *job.unreported;
   const Message& first = job.is_lost ? out_of_memory() : job.causes.front();
-  if (std::ranges::none_of(untold, [&](const Message& one) { return *one == *first; }))
-    untold.push_back(first);
+  if (std::ranges::none_of(unreported, [&](const Message& one) { return *one == *first; }))
+    unreported.push_back(first);
   try {
     std::unordered_set<std::string_view> known;
-    for (const Message& one : untold) known.insert(*one);
+    for (const Message& one : unreported) known.insert(*one);
     for (const Message& cause : job.causes)
-      if (known.insert(*cause).second) untold.push_back(cause);
-  } catch (const std::bad_alloc&) {  // there was room for one
+      if (known.insert(*cause).second) unreported.push_back(cause);
+  } catch (const std::bad_alloc&) {  // prepare() has reserved room for the first
   }
 }
 
@@ -331,7 +330,6 @@ void Scheduler::wait_for(CallContext&, Value value) {
   engine_.graph.release(value);
 }
 
-/// The buffer of a value, submitting and waiting as needed; the value is kept alive meanwhile.
 BufferRef Scheduler::settle(CallContext& context, Value value) {
   engine_.graph.hold(value);
   const bool had_failed = engine_.graph[value].state == State::Poisoned;
@@ -359,8 +357,8 @@ int64_t Scheduler::flush(CallContext& context) {
   return nodes;
 }
 
-/// Until all batches with tickets up to this one are down, whatever is submitted meanwhile. What
-/// they left to do on CUDA devices goes on.
+/// Waits with the lock released for all batches with tickets up to this one, but neither for later
+/// ones nor for work that they have enqueued on CUDA devices.
 void Scheduler::wait_until_completed(uint64_t ticket) {
   const Uncancelled uncancelled;
   engine_.wait([&] { return has_completed(ticket); });
@@ -374,17 +372,17 @@ bool Scheduler::sync(CallContext& context) {
     for (int i = 0; i < engine_.backends.loaded()->device_count(); ++i)
       engine_.backends.loaded()->synchronize(Device{static_cast<int8_t>(i)});
   }
-  const std::vector<Message>& untold = *context.thread.tape.untold;
-  if (untold.empty()) return true;
-  // Telling it takes it off the list.
-  throw LaterError(*untold.front(), true, Failure::Batch);
+  const std::vector<Message>& unreported = *context.thread.tape.unreported;
+  if (unreported.empty()) return true;
+  // Reports::report() removes it from the list.
+  throw LaterError(*unreported.front(), true, Failure::Batch);
 }
 
 void Scheduler::seed(CallContext& context, uint64_t seed) {
   flush(context);
   complete_jobs();
   Backend& drawing = engine_.backends.get();
-  const Unlocked unlocked(engine_);  // another thread may be drawing, which is waited for
+  const Unlocked unlocked(engine_);  // seed() waits for a thread that draws
   drawing.seed(seed);
 }
 

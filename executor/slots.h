@@ -1,4 +1,4 @@
-// slots.h -- things that handles other than those of tensors stand for, by number.
+// slots.h -- storage for the objects of handles that are no tensors, by index.
 #pragma once
 #include <deque>
 #include <optional>
@@ -8,6 +8,7 @@
 
 namespace rt {
 
+/// References to objects stay valid until remove().
 template <class T>
 class Slots {
  public:
@@ -17,14 +18,14 @@ class Slots {
       things_.emplace_back();
       free_.push_back(static_cast<uint32_t>(things_.size() - 1));
     }
-    const uint32_t number = free_.back();
-    things_[number].emplace(std::move(thing));
+    const uint32_t index = free_.back();
+    things_[index].emplace(std::move(thing));
     free_.pop_back();
-    return {number};
+    return {index};
   }
   T& operator[](Value value) { return *things_[value.id]; }
   const T& operator[](Value value) const { return *things_[value.id]; }
-  /// Calls f(thing) for every one.
+  /// Calls f(thing) for every object.
   template <class F>
   void for_each(F f) {
     for (std::optional<T>& thing : things_)
@@ -32,11 +33,11 @@ class Slots {
   }
   void remove(Value value) noexcept {
     things_[value.id].reset();
-    free_.push_back(value.id);  // there is room for all numbers
+    free_.push_back(value.id);  // add() has reserved room for every index
   }
 
  private:
-  std::deque<std::optional<T>> things_;  ///< they stay where they are
+  std::deque<std::optional<T>> things_;  ///< a deque never moves its elements
   std::vector<uint32_t> free_;
 };
 

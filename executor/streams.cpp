@@ -29,8 +29,8 @@ void Streams::sync(CallContext& context, int64_t handle) {
   engine_.backends.loaded()->synchronize(waited);
 }
 
-/// Asked again and again, it is about what had been submitted when it was first asked, and what the
-/// asking thread has submitted since: other threads at work do not keep it from ever being true.
+/// Repeated queries regard the batches submitted before the first of them, and later ones of the
+/// asking thread. Otherwise other threads that keep submitting could keep it false for ever.
 bool Streams::is_idle(CallContext& context, int64_t handle) {
   engine_.count(Counter::calls);
   device(context, handle);

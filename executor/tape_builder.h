@@ -1,4 +1,4 @@
-// tape_builder.h -- the builder that records: on the calling thread's tape.
+// tape_builder.h -- the builder that records on the calling thread's tape.
 #pragma once
 #include <bit>
 
@@ -9,7 +9,7 @@ namespace rt {
 
 class TapeBuilder final : public Builder {
  public:
-  /// With `graded` what it appends can be differentiated again.
+  /// With `graded` a backward pass can go through the appended values.
   TapeBuilder(CallContext& context, bool graded) : context_(context), graded_(graded) {}
   Value append(Args& args) override {
     return context_.engine.recorder.append(context_, args, graded_);

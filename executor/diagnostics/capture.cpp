@@ -20,22 +20,22 @@ Range range_of(const Buffer& buffer, Backend& backend) {
   return {least, most};
 }
 
-std::vector<uint32_t> input_numbers(const Batch& batch) {
-  std::vector<uint32_t> numbers;
+std::vector<uint32_t> input_ids(const Batch& batch) {
+  std::vector<uint32_t> ids;
   for (uint32_t value = 0; value < batch.values.size(); ++value)
-    if (batch.is_input(value)) numbers.push_back(value);
-  return numbers;
+    if (batch.is_input(value)) ids.push_back(value);
+  return ids;
 }
 
-/// The inputs that are there, row-major, under the names that their values have in dumps.
+/// Writes the inputs that are not null, row-major, under their values' names in dumps.
 void write_inputs(const std::string& path, const Batch& batch, std::span<const BufferRef> inputs,
                   Backend& backend) {
   std::vector<files::Stored> tensors;
   std::vector<const Buffer*> buffers;
-  const std::vector<uint32_t> numbers = input_numbers(batch);
+  const std::vector<uint32_t> ids = input_ids(batch);
   for (size_t i = 0; i < inputs.size(); ++i) {
     if (!inputs[i]) continue;
-    tensors.push_back({join('%', numbers[i]), inputs[i]->dtype(), Shape(inputs[i]->sizes())});
+    tensors.push_back({join('%', ids[i]), inputs[i]->dtype(), Shape(inputs[i]->sizes())});
     buffers.push_back(inputs[i].get());
   }
   std::vector<char> bytes;
@@ -49,7 +49,7 @@ void write_inputs(const std::string& path, const Batch& batch, std::span<const B
 
 }  // namespace
 
-/// A range can only be told of integers.
+/// Integer inputs are kept even without RT_TORCH_DUMP_INPUTS, for the range in the dump.
 bool Capture::wants(const BufferRef& input) const {
   return input && (inputs_ || !is_float(input->dtype()));
 }
@@ -60,7 +60,7 @@ void Capture::write(const std::string& stem, const Noted& noted, const std::stri
   for (size_t i = 0; i < ranges.size(); ++i)
     if (noted.inputs[i] && !is_float(noted.inputs[i]->dtype()))
       ranges[i] = range_of(*noted.inputs[i], backend);
-  // Before the dump that names them.
+  // The inputs come before the dump that names them, so that no dump names a missing file.
   std::string inputs;
   if (inputs_) {
     write_inputs(stem + ".safetensors", noted.batch, noted.inputs, backend);
@@ -96,12 +96,12 @@ int64_t Capture::note(const Submission& submission, std::span<const std::string>
     fs::create_directories(folder_);
     write(stem.string(), last_.back(), "", backend);
   } catch (const std::exception& error) {
-    environment_error_ = error.what();
+    complaint_ = error.what();
   }
   return noted_;
 }
 
-/// Made here, so that no two processes write into one.
+/// Makes the folder at once, so that no two processes write to the same one.
 std::string Capture::new_folder() {
   for (int number = 1;; ++number) {
     const fs::path folder = fs::path(folder_) / join("failure-", number);
@@ -124,7 +124,7 @@ void Capture::failed(int64_t id, const std::string& error, Backend& backend) {
       write((fs::path(folder) / name).string(), noted, it ? error : "", backend);
     }
   } catch (const std::exception& problem) {
-    environment_error_ = problem.what();
+    complaint_ = problem.what();
   }
 }
 

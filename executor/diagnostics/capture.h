@@ -1,4 +1,4 @@
-// capture.h -- what RT_TORCH_DUMP writes: every new batch, and the last ones when a batch fails.
+// capture.h -- the files of RT_TORCH_DUMP: every new batch, and the last ones when a batch fails.
 #pragma once
 #include <deque>
 #include <mutex>
@@ -13,12 +13,12 @@
 namespace rt {
 
 /// In the folder:
-///     batch-KEY.json             a batch, when it is first seen; KEY is its key
-///     batch-KEY.safetensors      its inputs, where they are wanted, by their values' names: "%0"
-///     failure-1/1-KEY.json       the batches that ran last, the oldest first ...
-///     failure-1/8-KEY-failed.json   ... up to the one that failed, which says why
-/// Failures are numbered on from what the folder has; a process writes at most kMaxFailures.
-/// Nothing here throws: what cannot be written is told by take_complaint(). For several threads.
+///     batch-KEY.json                a batch, when it is first seen; KEY is its key
+///     batch-KEY.safetensors         its inputs, if asked for, by their values' names: "%0"
+///     failure-1/1-KEY.json          the batches that ran last, the oldest first ...
+///     failure-1/8-KEY-failed.json   ... up to the one that failed, with its error
+/// Failures are numbered on from those in the folder; a process writes at most kMaxFailures.
+/// Failures to write do not throw, but are kept for take_complaint(). Several threads may call.
 class Capture {
  public:
   static constexpr size_t kLast = 8;
@@ -27,28 +27,30 @@ class Capture {
   Capture(std::string folder, bool inputs) : folder_(std::move(folder)), inputs_(inputs) {}
   bool wanted() const { return !folder_.empty(); }
 
-  /// A batch that is about to run, with the texts of its steps' places; its number.
+  /// Keeps a batch that is about to run, with its inputs and the source locations of its steps, and
+  /// writes it if it is new. Returns an id for failed().
   int64_t note(const Submission& submission, std::span<const std::string> locations,
                Backend& backend);
-  /// The batch of that number has failed.
+  /// Writes the last batches, because the one with this id has failed.
   void failed(int64_t id, const std::string& error, Backend& backend);
-  /// Lets go of what it keeps of batches, and of their inputs.
+  /// Releases the kept batches and their inputs.
   void forget() {
     const std::lock_guard lock(mutex_);
     last_.clear();
   }
+  /// The newest failure to write since the previous call; "": none.
   std::string take_complaint() {
     const std::lock_guard lock(mutex_);
-    return std::exchange(environment_error_, {});
+    return std::exchange(complaint_, {});
   }
 
-  // Around a fork, so that the child finds everything whole.
+  // Around a fork, so that the child finds a consistent state.
   void before_fork() { mutex_.lock(); }
   void after_fork() { mutex_.unlock(); }
 
  private:
-  /// Inputs are kept as they are, since nothing writes over what somebody holds; those that nobody
-  /// will want are null.
+  /// Inputs are shared and not copied, because buffers with several holders are never overwritten.
+  /// Those that no dump needs are null.
   struct Noted {
     int64_t id;
     Key key;
@@ -65,12 +67,13 @@ class Capture {
 
   const std::string folder_;
   const bool inputs_;
-  /// Files are written with it held, and with the engine's lock let go: of two batches one waits.
+  /// Held while files are written, with the engine's lock released, so that of two batches one
+  /// waits.
   std::mutex mutex_;
   std::deque<Noted> last_;
   int64_t noted_ = 0;
   int failures_ = 0;
-  std::string environment_error_;
+  std::string complaint_;
 };
 
 }  // namespace rt

@@ -4,7 +4,7 @@
 namespace rt {
 namespace {
 
-// In the order of Counter; the compiler counts them.
+// In the order of Counter; the assertions below check the count.
 constexpr auto kNames = std::to_array<std::string_view>({
     "calls",           "nodes",          "batches",        "batch_nodes",     "dead_nodes",
     "forced_by_shape", "forced_by_free", "forced_by_read", "forced_by_flush", "forced_by_limit",

@@ -1,4 +1,4 @@
-// counters.h -- what rt_torch_stat counts, one row each.
+// counters.h -- the counters of rt_torch_stat, and the reasons why batches were submitted.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -8,10 +8,10 @@
 
 namespace rt {
 
-/// Why a batch was submitted; in the order of the forced_by_ counters below.
+/// The reason why a batch was submitted, in the order of the forced_by_ counters.
 enum class Reason : uint8_t { Shape, Free, Read, Flush, Limit, Eager };
 
-/// Counts first, then levels, which a reset leaves but for peak_bytes.
+/// Counts come first, then levels from live_handles on. A reset keeps the levels except peak_bytes.
 enum class Counter : uint8_t {
   calls,
   nodes,

@@ -1,4 +1,4 @@
-// trace.cpp -- events as JSON, and the file that they go to.
+// trace.cpp -- writes events as JSON to the trace file.
 #include "executor/diagnostics/trace.h"
 
 #include <errno.h>
@@ -17,19 +17,19 @@ namespace rt {
 namespace {
 
 constexpr size_t kBuffer = 64 * 1024;
-/// A kill may cut a write short, at the end of a page of the file.
+/// A kill may cut a write short at a page boundary of the file, so that no event crosses one.
 constexpr int64_t kPage = 4096;
-/// Of a text; a step may have a million operands.
+/// The longest text, because a step may have a million operands.
 constexpr size_t kMaxText = 1000;
 
-constexpr uint32_t kTracks = 8;  ///< numbers that a thread's tracks have between them
+constexpr uint32_t kTracks = 8;  ///< ids reserved for the tracks of one thread
 constexpr std::string_view kTrackNames[] = {"recording", "forces", "batches", "compile", "nodes"};
 
 void put_text(std::string& out, std::string_view text) {
   put_quoted(out, text.substr(0, kMaxText));
 }
 
-/// Microseconds, as the format wants them.
+/// Writes a time in microseconds, the unit of the format.
 void put_time(std::string& out, int64_t ns) {
   const std::string digits = std::to_string(1000 + ns % 1000);
   out += std::to_string(ns / 1000) + '.' + digits.substr(1);
@@ -37,14 +37,14 @@ void put_time(std::string& out, int64_t ns) {
 
 }  // namespace
 
-/// What a thread has of its own.
+/// The state of one thread.
 struct Trace::Mine {
   uint32_t id;
-  uint32_t file = 0;      ///< in which of the files its tracks have names
-  uint32_t named = 0;     ///< the tracks that have, a bit each
-  int64_t calls = 0;      ///< of the run of recording
-  int64_t began = 0;      ///< its first call
-  int64_t run_ended = 0;  ///< see end_of_run(), 0: not told about
+  uint32_t file = 0;      ///< the count of files when `named` was valid
+  uint32_t named = 0;     ///< the tracks that have names in that file, a bit each
+  int64_t calls = 0;      ///< in the current slice of recording
+  int64_t began = 0;      ///< the time of its first call
+  int64_t run_ended = 0;  ///< see end_of_run(); 0: no run was reported
   int64_t track(Track track) const { return kTracks * id + static_cast<uint32_t>(track); }
 };
 
@@ -65,7 +65,7 @@ Trace::~Trace() { finish(); }
 
 // ---- The file.
 
-/// Begins what is to be the text of a file.
+/// Begins the text of a file.
 void Trace::begin() {
   process_ = getpid();
   ++files_;
@@ -77,7 +77,7 @@ void Trace::begin() {
   put_ = 0;
 }
 
-/// Opens the file, or the first beside it that is not in use. Throws when there is none.
+/// Opens the file, or the first one beside it that is not in use. Throws where that fails.
 void Trace::open(bool beside) {
   is_due_ = false;
   std::filesystem::path file = file_;
@@ -90,11 +90,11 @@ void Trace::open(bool beside) {
   written_ = 0;
 }
 
-/// False when it is in use by another trace.
+/// Opens `file` and locks it. False where another trace uses it.
 bool Trace::take(const std::string& file) {
   const int opened = ::open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
   if (opened < 0) fail(file, " cannot be opened: ", static_cast<const char*>(std::strerror(errno)));
-  // Of the open file, not of the process, and gone when the process is.
+  // flock(): the lock belongs to the open file, not to the process, and ends with the process.
   if (flock(opened, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
     ::close(opened);
     return false;
@@ -109,7 +109,8 @@ void Trace::close() {
   descriptor_ = -1;
 }
 
-/// Writes whole events. On an error, with errno set, the trace ends behind the last one before.
+/// Writes whole events. On an error returns false with errno set, and cuts the file behind the last
+/// event of earlier calls.
 bool Trace::write_out(std::string_view events) {
   std::string_view rest = events;
   while (!rest.empty()) {
@@ -141,12 +142,12 @@ void Trace::flush() {
     if (is_due_) open(true);
     if (write_out(events)) return;
     give_up(file_.string() + " cannot be written: " + std::strerror(errno));
-  } catch (const Error& error) {  // no file for a child
+  } catch (const Error& error) {  // no file for a forked child
     give_up(error.text());
   }
 }
 
-/// Who asked for the trace is told that it ends; the work goes on without.
+/// Prints that the trace ends. The program's work goes on.
 void Trace::give_up(const std::string& why) {
   std::cerr << "rt_torch: RT_TORCH_TRACE: " + printable(why) + "; the trace ends there\n";
   const std::lock_guard lock(mutex_);
@@ -166,7 +167,7 @@ void Trace::finish() {
   close();
 }
 
-/// The file is the parent's, and the threads that the locks were for are gone.
+/// Leaves the file to the parent, and renews the locks. The child opens a file at its first flush.
 void Trace::after_fork_in_child() {
   new (&mutex_) std::mutex;
   new (&file_mutex_) std::mutex;
@@ -181,7 +182,7 @@ void Trace::after_fork_in_child() {
 void Trace::put(std::string_view event) {
   const int64_t at = (put_ + static_cast<int64_t>(buffer_.size())) % kPage;
   const auto size = static_cast<int64_t>(event.size()) + 2;
-  buffer_.reserve(buffer_.size() + kPage + event.size());  // no event is left half put
+  buffer_.reserve(buffer_.size() + kPage + event.size());  // so that nothing below throws
   if (at + size > kPage && size <= kPage) buffer_.append(static_cast<size_t>(kPage - at), ' ');
   buffer_ += ",\n";
   buffer_ += event;
@@ -232,9 +233,9 @@ void Trace::slice(Track track, std::string_view name, int64_t start, int64_t end
     put(join(event, process_, '}'));
     full = buffer_.size() >= kBuffer;
   }
-  // Nodes are told of without the engine's lock; of all else there is little in a batch.
+  // Nodes are reported without the engine's lock. Other tracks have few events in a batch.
   if (full && track == Track::Nodes) flush();
-} catch (const std::exception&) {  // no memory: work goes on without
+} catch (const std::exception&) {  // no memory: the event is lost
 }
 
 void Trace::call() {
@@ -258,7 +259,7 @@ void Trace::ran_steps(const Batch& batch, std::span<const int64_t> times,
   for (size_t step = 0; step + 1 < times.size(); ++step)
     slice(Track::Nodes, info(batch.steps[step].op).name, times[step], times[step + 1],
           {{"step", step_text(batch, step, &notes)}});
-} catch (const std::exception&) {  // likewise
+} catch (const std::exception&) {  // no memory: the events are lost
 }
 
 void Trace::ran(std::string_view name, std::string_view about, int64_t start,
@@ -268,8 +269,8 @@ void Trace::ran(std::string_view name, std::string_view about, int64_t start,
 }
 
 int64_t Trace::end_of_run() {
-  const int64_t told = std::exchange(mine().run_ended, 0);
-  return told != 0 ? told : now_ns();
+  const int64_t reported = std::exchange(mine().run_ended, 0);
+  return reported != 0 ? reported : now_ns();
 }
 
 }  // namespace rt

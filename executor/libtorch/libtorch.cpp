@@ -1,4 +1,4 @@
-// libtorch.cpp -- the backend that hands its work to the plugin.
+// libtorch.cpp -- the libtorch backend: calls the plugin, and the reference backend for the rest.
 #include "executor/libtorch/libtorch.h"
 
 #include <bit>
@@ -12,14 +12,14 @@
 namespace rt {
 namespace {
 
-/// Takes a plugin's words in.
-class Words {
+/// Receives a text from the plugin.
+class Received {
  public:
   plugin::Text sink() {
     return {this, [](void* self, const char* text, size_t size) {
               try {
-                static_cast<Words*>(self)->text_.append(text, size);
-              } catch (const std::exception&) {  // no memory for the words: do without
+                static_cast<Received*>(self)->text_.append(text, size);
+              } catch (const std::exception&) {  // no memory: the text is lost
               }
             }};
   }
@@ -48,7 +48,7 @@ class LibtorchProgram final : public Program {
            std::span<BufferRef> roots) override {
     LibtorchVisit visit;
     if (!visit) fail(kClosed);
-    Words error;
+    Received error;
     const bool done = compiled_->run(inputs.data(), scalars.data(), roots.data(), error.sink());
     visit.ran(ops_);
     if (!done) throw Error(error.text());
@@ -80,7 +80,7 @@ class LibtorchBackend final : public Backend {
   LibtorchBackend(plugin::Entry open, MemoryCount& memory, int threads, Optimizations use)
       : host_(make_reference_backend(memory, threads, use)), fuse_(use.fuse) {
     const plugin::Host host{plugin::kInterface, RT_TORCH_BUILD, threads, &memory, use};
-    Words error;
+    Received error;
     executor_ = open(&host, error.sink());
     if (!executor_) throw Error(error.text());
     LibtorchVisit::opened();
@@ -95,7 +95,7 @@ class LibtorchBackend final : public Backend {
   std::unique_ptr<Program> compile(const Batch& batch) override {
     const LibtorchVisit visit;
     if (!visit) return host_->compile(batch);
-    Words error;
+    Received error;
     plugin::PluginProgram* compiled = executor_->compile(lists_of(batch), error.sink());
     if (!compiled) throw Error(error.text());
     return std::make_unique<LibtorchProgram>(compiled, ops_of(batch));
@@ -122,7 +122,7 @@ class LibtorchBackend final : public Backend {
   }
 
   void seed(uint64_t seed) override {
-    Words error;
+    Received error;
     if (const LibtorchVisit visit; visit && !executor_->seed(seed, error.sink()))
       throw Error(error.text());
     host_->seed(seed);
@@ -135,12 +135,12 @@ class LibtorchBackend final : public Backend {
   }
 
   void synchronize(Device device) override {
-    Words error;
+    Received error;
     if (const LibtorchVisit visit; visit && !executor_->synchronize(device, error.sink()))
       throw Error(error.text());
   }
   bool idle(Device device) override {
-    Words error;
+    Received error;
     bool answer = true;
     if (const LibtorchVisit visit; visit && !executor_->idle(device, &answer, error.sink()))
       throw Error(error.text());
@@ -157,7 +157,7 @@ class LibtorchBackend final : public Backend {
   std::string script(const Batch& batch, ScriptForm form) override {
     const LibtorchVisit visit;
     if (!visit) return Backend::script(batch, form);
-    Words text, error;
+    Received text, error;
     if (!executor_->script(lists_of(batch), form, text.sink(), error.sink()))
       throw Error(error.text());
     return text.text();
@@ -174,13 +174,13 @@ class LibtorchBackend final : public Backend {
   std::string refusal(const Batch& batch, uint32_t step, const Frame& frame,
                       const std::string& otherwise);
 
-  std::unique_ptr<Backend> host_;  ///< what concerns the CPU's memory, and rows libtorch lacks
+  std::unique_ptr<Backend> host_;  ///< the reference backend: CPU memory, rows that libtorch lacks
   const bool fuse_;
   plugin::Executor* executor_ = nullptr;
   std::atomic<int64_t> fallback_nodes_{0};
 };
 
-/// A copy on another device; waits for it where that is the CPU.
+/// A copy on another device. Waits for a copy to the CPU.
 BufferRef LibtorchBackend::moved(const Buffer& buffer, Device device) {
   LibtorchVisit visit;
   if (!visit) fail(kClosed);
@@ -192,15 +192,15 @@ BufferRef LibtorchBackend::moved(const Buffer& buffer, Device device) {
                               .attributes = {},
                               .sizes = buffer.sizes()};
   BufferRef result;
-  Words error;
+  Received error;
   const plugin::Outcome outcome = executor_->run_step(call, &result, error.sink());
   visit.ran(Op::Move);
   if (outcome != plugin::Outcome::Done) throw Error(error.text());
   return result;
 }
 
-/// The reference executor's words for what it refuses as well: they name cause and remedy, and are
-/// the same on every machine.
+/// The reference backend's message where it refuses the step too, else `otherwise`. Its messages
+/// have cause and remedy, and are equal on every machine.
 std::string LibtorchBackend::refusal(const Batch& batch, uint32_t step, const Frame& frame,
                                      const std::string& otherwise) {
   const OpInfo& row = info(batch.steps[step].op);
@@ -218,7 +218,7 @@ std::string LibtorchBackend::refusal(const Batch& batch, uint32_t step, const Fr
   return otherwise;
 }
 
-/// By the reference executor, which has no CUDA devices: `why` it is not done by libtorch.
+/// Runs a step on the reference backend. Throws `why` where the step needs a CUDA device.
 void LibtorchBackend::run_on_host(const Batch& batch, uint32_t step, Frame& frame,
                                   const std::string& why) {
   const Batch::Step& at = batch.steps[step];
@@ -232,7 +232,8 @@ void LibtorchBackend::run_on_host(const Batch& batch, uint32_t step, Frame& fram
 
 void LibtorchBackend::run_step(const Batch& batch, uint32_t step, Frame& frame) {
   const Batch::Step& at = batch.steps[step];
-  // By the same code as in groups, so with the same bits. Groups come only from tools.
+  // Elementwise steps run by the code of groups, which gives equal bits. Op::Fused comes only from
+  // tools.
   if (at.op == Op::Fused || (fuse_ && fusible(batch, at)))
     return host_->run_step(batch, step, frame);
   LibtorchVisit visit;
@@ -251,7 +252,7 @@ void LibtorchBackend::run_step(const Batch& batch, uint32_t step, Frame& frame) 
                               .operands = operands,
                               .attributes = attributes,
                               .sizes = batch.sizes(at.result)};
-  Words error;
+  Received error;
   const auto outcome = executor_->run_step(call, &frame.values[at.result], error.sink());
   visit.ran(at.op);
   switch (outcome) {

@@ -1,4 +1,4 @@
-// libtorch.h -- the libtorch backend, as far as the core knows it: where it is and how to call it.
+// libtorch.h -- loads the plugin for libtorch, and makes a backend of it.
 #pragma once
 #include <memory>
 #include <string>
@@ -7,13 +7,13 @@
 
 namespace rt {
 
-/// Loads libtorch and the plugin beside our own library, once a process; later calls give the same
-/// answer. `folder` is where RT_TORCH_LIBTORCH says libtorch is, or empty. Throws Error with what
-/// is missing, damaged or of another version.
+/// Loads libtorch and the plugin beside our own library. After a success later calls return the
+/// same function. `folder` is the value of RT_TORCH_LIBTORCH, or empty. Throws Error where a file
+/// is missing, damaged or of another version. Not for several threads at once.
 plugin::Entry load_libtorch(const std::string& folder);
 
-/// The libtorch backend; throws as load_libtorch does. `memory` outlives every buffer.
-/// `threads` <= 0: as libtorch chooses.
+/// Makes the libtorch backend. Throws as load_libtorch does, or where the plugin refuses. `memory`
+/// outlives every buffer. `threads` <= 0: libtorch chooses.
 std::unique_ptr<Backend> make_libtorch_backend(MemoryCount& memory, int threads,
                                                const std::string& folder, Optimizations use = {});
 

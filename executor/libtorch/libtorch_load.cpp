@@ -1,4 +1,4 @@
-// libtorch_load.cpp -- finding libtorch and our plugin for it, and opening both.
+// libtorch_load.cpp -- finds libtorch and the plugin for it, and opens both.
 #include <dlfcn.h>
 #include <link.h>
 
@@ -18,30 +18,31 @@ namespace fs = std::filesystem;
 
 constexpr const char* kPluginName = "librt_torch_torchscript.so";
 constexpr const char* kLibtorchName = "libtorch_cpu.so";
-/// What the plugin of this build was compiled against; empty in a build without one.
+/// The libtorch version of this build's plugin; empty in a build without a plugin.
 constexpr std::string_view kVersion = RT_LIBTORCH_VERSION;
 
-/// The folder of the library, or of the program, that holds this function. Taken when that is
-/// loaded, while a relative path still leads there.
+/// The folder of the library or program that contains this function. Found when that is loaded,
+/// because a relative path is invalid after a change of the working directory.
 const fs::path& own_folder = *[] {
   Dl_info info{};
   void* found = nullptr;
   std::error_code ignored;
   if (!dladdr1(reinterpret_cast<void*>(&load_libtorch), &info, &found, RTLD_DL_LINKMAP))
     return new fs::path;
-  // A program has no name there, and what it was called by need not lead to it.
+  // The link map has no name for a program, and argv[0] need not lead to its file.
   const std::string_view name = static_cast<const link_map*>(found)->l_name;
   return new fs::path(fs::canonical(name.empty() ? "/proc/self/exe" : name, ignored).parent_path());
 }();
 
-/// A path that cannot even be looked at is not there: the variables may hold anything.
+/// False also on errors, because the variables may hold anything.
 bool there(const fs::path& file) {
   std::error_code ignored;
   return fs::exists(file, ignored);
 }
 
-/// Beside our library; for a program that holds the library itself, in the folder of libraries
-/// beside its bin, of a build or of an installation. A lib beside any other folder is not ours.
+/// Finds the plugin beside our library. For a program that contains the library it may also lie in
+/// the library folder beside the program's folder, if that is called bin, as in a build or an
+/// installation.
 fs::path find_plugin() {
   if (own_folder.empty()) return {};
   if (const fs::path file = own_folder / kPluginName; there(file)) return file;
@@ -52,11 +53,12 @@ fs::path find_plugin() {
   return {};
 }
 
-/// The loader maps what the headers promise and is killed where the file ends before that.
+/// Throws where the file is shorter than its headers say. The loader would map the missing part,
+/// and the process would be killed when it touches that.
 void check_whole(const fs::path& file) {
   std::ifstream in(file, std::ios::binary);
   ElfW(Ehdr) header{};
-  if (!in.read(reinterpret_cast<char*>(&header), sizeof header)) return;  // the loader will tell
+  if (!in.read(reinterpret_cast<char*>(&header), sizeof header)) return;  // dlopen() reports it
   if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) return;
   std::vector<ElfW(Phdr)> segments(header.e_phnum);
   in.seekg(static_cast<std::streamoff>(header.e_phoff));
@@ -68,7 +70,7 @@ void check_whole(const fs::path& file) {
       fail(file.string(), " is cut short; install it anew");
 }
 
-/// nullptr, with `error` said, when it does not load.
+/// Opens a library. Returns null and describes the reason in `error` where it does not load.
 void* try_library(const fs::path& file, std::string& error) {
   check_whole(file);
   void* const library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
@@ -76,7 +78,7 @@ void* try_library(const fs::path& file, std::string& error) {
   return library;
 }
 
-/// The path of a libtorch that is in the process already.
+/// The path of a libtorch that the process has already loaded; "": none.
 std::string loaded_libtorch() {
   std::string found;
   dl_iterate_phdr(
@@ -90,26 +92,27 @@ std::string loaded_libtorch() {
 }
 
 std::string text_of(const fs::path& file) {
-  constexpr std::streamsize kMost = 64 << 10;
-  std::string text(kMost, '\0');
+  constexpr std::streamsize kMaxBytes = 64 << 10;
+  std::string text(kMaxBytes, '\0');
   std::error_code ignored;
   if (!fs::is_regular_file(file, ignored)) return "";
   std::ifstream in(file, std::ios::binary);
-  in.read(text.data(), kMost);
+  in.read(text.data(), kMaxBytes);
   text.resize(static_cast<size_t>(in.gcount()));
   return text;
 }
 
-/// The digits and points behind the word, or nothing.
-std::string number_behind(std::string_view text, std::string_view attr) {
-  const size_t at = text.find(attr);
+/// The digits and points that follow `key` in the text, or "".
+std::string number_behind(std::string_view text, std::string_view key) {
+  const size_t at = text.find(key);
   if (at == std::string_view::npos) return "";
-  text.remove_prefix(at + attr.size());
+  text.remove_prefix(at + key.size());
   return std::string(text.substr(0, text.find_first_not_of("0123456789.")));
 }
 
-/// "2.11.0", or "an unknown version", of a libtorch that is not loaded: as the headers, or Python's
-/// version file, tell it that lie beside the folder of the library. None of its code runs for that.
+/// "2.11.0", or "an unknown version", for a libtorch that is not loaded. Read from the headers,
+/// version.py or build-version beside the library's folder, because code of a wrong version must
+/// not run.
 std::string version_beside(const fs::path& libtorch) {
   std::error_code ignored;
   const fs::path folder = fs::canonical(libtorch, ignored).parent_path().parent_path();
@@ -127,7 +130,7 @@ std::string version_beside(const fs::path& libtorch) {
   return version.empty() ? "an unknown version" : version;
 }
 
-/// The same of one that is loaded; it has the function since 2.9.
+/// The version of a loaded libtorch. Its function exists since 2.9.
 std::string version_of(void* libtorch, const fs::path& file) {
   const auto version = reinterpret_cast<uint64_t (*)()>(dlsym(libtorch, "aoti_torch_abi_version"));
   if (!version) return version_beside(file);
@@ -135,7 +138,7 @@ std::string version_of(void* libtorch, const fs::path& file) {
   return join(packed >> 56, '.', packed >> 48 & 0xff, '.', packed >> 40 & 0xff);
 }
 
-/// Major and minor are what the C++ interface depends on.
+/// Major and minor version, on which libtorch's C++ interface depends.
 std::string_view release(std::string_view version) {
   return version.substr(0, version.find('.', version.find('.') + 1));
 }
@@ -146,7 +149,7 @@ void check_version(const std::string& version, std::string_view path) {
        "; use that version");
 }
 
-/// Opens the libtorch of a folder that has lib/libtorch_cpu.so, or has the file itself.
+/// Opens lib/libtorch_cpu.so or libtorch_cpu.so in a folder. False where the folder has neither.
 bool open_in(const fs::path& folder) {
   for (const fs::path& file : {folder / "lib" / kLibtorchName, folder / kLibtorchName}) {
     if (!there(file)) continue;
@@ -164,9 +167,8 @@ bool open_named(const char* variable) {
   return folder && open_in(folder);
 }
 
-/// Brings the libtorch into the process that the plugin is to find there: one that is loaded
-/// already, the one of `folder`, one that LIBTORCH names, or else that of the plugin's own run
-/// path.
+/// Loads the libtorch for the plugin: one that is loaded already, else the one in `folder`, else
+/// the one in LIBTORCH. Without these the plugin's run path decides.
 void open_libtorch(const std::string& folder) {
   if (const std::string path = loaded_libtorch(); !path.empty()) {
     void* const libtorch = dlopen(path.c_str(), RTLD_NOW | RTLD_NOLOAD | RTLD_LOCAL);
@@ -181,8 +183,8 @@ void open_libtorch(const std::string& folder) {
   open_named("LIBTORCH");
 }
 
-/// Where the plugin's run path leads nowhere, TORCH_HOME may: PyTorch's cache of downloads, in
-/// which a libtorch lies where somebody put it there.
+/// Opens the plugin. Where its run path has no libtorch, tries TORCH_HOME. That is PyTorch's folder
+/// for downloads, which has a libtorch only if the user put one there.
 void* open_plugin_library(const fs::path& file) {
   std::string error;
   const auto lacks_libtorch = [&] {

@@ -1,4 +1,4 @@
-// libtorch_visit.cpp -- counting stays, and destructors of our own that come before libtorch's.
+// libtorch_visit.cpp -- counts visits, and registers destructors that run before libtorch's.
 #include "executor/libtorch/libtorch_visit.h"
 
 #include <cxxabi.h>
@@ -13,9 +13,9 @@ extern "C" void* __dso_handle;
 namespace rt {
 namespace {
 
-/// What this thread knows of its stays. Nothing destroys it.
+/// The visits of a thread. Trivially destructible, so that it can be read at the thread's end.
 struct Mine {
-  int stays = 0;  ///< one in another, where a signal's handler calls in
+  int stays = 0;  ///< more than one where a signal handler calls during a visit
   bool closed = false;
   OpSet ran;
 };
@@ -30,13 +30,14 @@ void close_process() {
   while (stays != mine.stays) std::this_thread::sleep_for(std::chrono::microseconds(100));
 }
 
-/// Handlers are called in the reverse order of their registration.
+/// Registers handlers after those of libtorch's new objects, so that they run before: handlers run
+/// in reverse order.
 void register_ends(const OpSet& ops) {
   __cxxabiv1::__cxa_thread_atexit([](void*) { mine.closed = true; }, nullptr, &__dso_handle);
   bool is_new = false;
   for (size_t i = 0; i < OpSet::kWords; ++i) {
-    mine.ran.attr(i) |= ops.attr(i);
-    is_new = (ops.attr(i) & ~ran_anywhere[i].fetch_or(ops.attr(i))) != 0 || is_new;
+    mine.ran.word(i) |= ops.word(i);
+    is_new = (ops.word(i) & ~ran_anywhere[i].fetch_or(ops.word(i))) != 0 || is_new;
   }
   if (is_new) std::atexit(close_process);
 }
@@ -75,7 +76,7 @@ void LibtorchVisit::ran(Op op) {
 
 void LibtorchVisit::ran(const OpSet& ops) {
   for (size_t i = 0; i < OpSet::kWords; ++i)
-    if (ops.attr(i) & ~mine.ran.attr(i)) return register_ends(ops);
+    if (ops.word(i) & ~mine.ran.word(i)) return register_ends(ops);
 }
 
 void LibtorchVisit::after_fork() { stays = mine.stays; }

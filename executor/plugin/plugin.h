@@ -1,11 +1,11 @@
-// plugin.h -- the boundary between the core and librt_torch_torchscript.so, which runs batches on
-// libtorch. No exception, no type of the standard library and no global crosses it.
+// plugin.h -- the interface between the core and librt_torch_torchscript.so, which runs batches on
+// libtorch. No exception, no type of the standard library and no global variable crosses it.
 #pragma once
 #include "graph/batch/backend.h"
 
 namespace rt::plugin {
 
-/// Both sides are built from the same sources: a plugin of another build is refused.
+/// Version of this interface. Both sides come from one build: a plugin of another one is refused.
 inline constexpr uint32_t kInterface = 2;
 
 /// A list that the caller owns and that lasts for the call.
@@ -19,13 +19,13 @@ struct List {
   operator std::span<const T>() const { return {data, size}; }
 };
 
-/// Where a callee puts text for its caller.
+/// Receives text from a callee, in pieces. Must not throw.
 struct Text {
   void* to;
   void (*append)(void* to, const char* text, size_t size);
 };
 
-/// A batch in its arrays; see Batch.
+/// The arrays of a batch; see Batch.
 struct BatchLists {
   List<Batch::Item> values;
   List<Batch::Step> steps;
@@ -41,21 +41,21 @@ struct StepCall {
   Op op;
   DType dtype;  ///< of the result
   Device device;
-  List<const Buffer*> operands;  ///< nullptr for an optional tensor that is not there
-  List<int64_t> attributes;      ///< as in Args, the scalars' bits in their places
+  List<const Buffer*> operands;  ///< null: an optional tensor that is absent
+  List<int64_t> attributes;      ///< as in Args, with the bits of the scalars
   List<int64_t> sizes;           ///< of the result
 };
 
-/// Whom to tell after a run what ran when; see RunObserver.
+/// Receives a report after each run; see RunObserver. Times are those of now_ns().
 struct Observer {
   void* to = nullptr;
   void (*ran)(void* to, const char* name, const char* about, int64_t start, int64_t end) = nullptr;
 };
 
-/// A batch compiled. Runs of one program may overlap.
+/// A compiled batch. Several threads may run it at the same time.
 class PluginProgram {
  public:
-  /// As rt::Program::run; false with `error` said.
+  /// As rt::Program::run. On an error returns false and describes it in `error`.
   virtual bool run(const BufferRef* inputs, const int64_t* scalars, BufferRef* roots,
                    Text error) noexcept = 0;
   virtual size_t bytes() const noexcept = 0;
@@ -72,7 +72,8 @@ enum class Outcome : uint8_t {
   Missing,  ///< this libtorch has no such operator
 };
 
-/// What the plugin does for one host. See rt::Backend for calls without a comment.
+/// A backend for one host. See rt::Backend for functions without a comment. A function with `error`
+/// describes a failure there, and returns false, null or an Outcome other than Done.
 class Executor {
  public:
   virtual const char* version() const noexcept = 0;  ///< of libtorch
@@ -91,25 +92,26 @@ class Executor {
   virtual void empty_cache() noexcept = 0;
   /// In a forked child: one thread, and no CUDA, which a fork leaves unusable.
   virtual void after_fork() noexcept = 0;
-  virtual void close() noexcept = 0;  ///< after the last of its programs
+  virtual void close() noexcept = 0;  ///< destroys it, after the last of its programs
 
  protected:
   ~Executor() = default;
 };
 
-/// What the plugin needs of its host.
+/// The host's part of the interface, and its settings.
 struct Host {
-  uint32_t interface;
+  uint32_t interface;   ///< kInterface
   const char* build;    ///< see RT_TORCH_BUILD in CMakeLists.txt
-  int threads;          ///< 0: as libtorch chooses
-  MemoryCount* memory;  ///< lasts as long as any buffer
+  int threads;          ///< <= 0: libtorch chooses
+  MemoryCount* memory;  ///< outlives every buffer
   Optimizations use;
 };
 
 }  // namespace rt::plugin
 
 extern "C" {
-/// The plugin's one function. NULL, with `error` said, when it cannot serve this host.
+/// The plugin's only exported function. Returns null and describes the reason in `error` where it
+/// refuses this host. The caller releases the result by close().
 rt::plugin::Executor* rt_torch_open_torchscript(const rt::plugin::Host* host,
                                                 rt::plugin::Text error);
 }

@@ -1,4 +1,4 @@
-// allocator.cpp -- the allocator that stands before libtorch's own.
+// allocator.cpp -- the allocator of recycled blocks, which falls back to libtorch's.
 #include "executor/torchscript/allocator.h"
 
 #include <c10/core/Allocator.h>
@@ -18,16 +18,16 @@ namespace {
 constexpr size_t kMaxPooled = size_t{1} << 40;
 constexpr int kSizes = size_class(int64_t{1} << 40).id + 1;
 
-/// A block is given back by a function that knows its size, so that no list of blocks has to be
-/// kept, nor a lock that a forked child could find taken.
-template <int number>
+/// One deleter for each size class, so that no list of blocks is needed, nor a lock for it that a
+/// forked child could find taken.
+template <int id>
 void give_back(void* block) {
-  give_block(block, class_bytes(number));
+  give_block(block, class_bytes(id));
 }
-template <int... number>
-constexpr auto deleters(std::integer_sequence<int, number...>) {
-  static_assert(((size_class(class_bytes(number)).id == number) && ...));
-  return std::array<c10::DeleterFnPtr, sizeof...(number)>{give_back<number>...};
+template <int... id>
+constexpr auto deleters(std::integer_sequence<int, id...>) {
+  static_assert(((size_class(class_bytes(id)).id == id) && ...));
+  return std::array<c10::DeleterFnPtr, sizeof...(id)>{give_back<id>...};
 }
 constexpr auto kGiveBack = deleters(std::make_integer_sequence<int, kSizes>());
 
@@ -36,7 +36,7 @@ thread_local int scopes = 0;
 class Pooling final : public c10::Allocator {
  public:
   static Pooling& instance() {
-    // Stays for good: libtorch may hold tensors until the process ends.
+    // Never destroyed, because libtorch may hold tensors until the process ends.
     static Pooling* const pooling = new Pooling;
     return *pooling;
   }
@@ -46,10 +46,10 @@ class Pooling final : public c10::Allocator {
     void* const block = take_block(size.bytes);
     if (!block && size.bytes > machine_memory())
       fail(bytes, " bytes are needed and this machine has ", machine_memory(), " for this process");
-    if (!block) return before_->allocate(bytes);  // its error is the one that users know
+    if (!block) return before_->allocate(bytes);  // throws libtorch's error, which users know
     return {block, block, kGiveBack[static_cast<size_t>(size.id)], c10::Device(c10::kCPU)};
   }
-  /// Where libtorch keeps no DataPtr: our blocks are malloc's, which before_ takes.
+  /// For memory without a DataPtr. Our blocks come from malloc, so that before_ can free them.
   c10::DeleterFnPtr raw_deleter() const override { return before_->raw_deleter(); }
   void copy_data(void* to, const void* from, size_t count) const override {
     std::memcpy(to, from, count);

@@ -1,12 +1,12 @@
-// allocator.h -- results of libtorch on the host from recycled blocks, while a batch runs.
+// allocator.h -- gives libtorch recycled memory for results on the CPU, while a batch runs.
 #pragma once
 
 namespace rt::torchscript {
 
-/// While one lives, this thread's tensors on the host come from recycled blocks: a training loop's
-/// results are of the same sizes at every step, fresh memory costs a page fault for each 4 kB, and
-/// the system's allocator costs a small operator half its time. Other users of libtorch in the
-/// process get what they got before.
+/// In its scope this thread's CPU tensors come from recycled blocks. The results of a training loop
+/// have the same sizes in every step; fresh memory costs a page fault for each 4 kB, and the
+/// system's allocator half the time of a small operator. Other users of libtorch in the process
+/// keep the allocator that they had.
 class PooledMemory {
  public:
   PooledMemory();

@@ -1,4 +1,4 @@
-// backward.cpp -- gradients that aten has no operator for, or not the one we need.
+// backward.cpp -- operators for gradients that aten lacks or computes in another way.
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/diag_embed.h>
 #include <ATen/ops/embedding_dense_backward.h>
@@ -19,8 +19,8 @@
 
 namespace rt::torchscript {
 
-// Cofactors of U S V^T: det(U) det(V) U C V^T, where C has the products of all singular values but
-// one.
+// The cofactors of A = U S V^T are det(U) det(V) U C V^T. C is diagonal, and each element is the
+// product of the other singular values.
 at::Tensor det_backward(const at::Tensor& grad_output, const at::Tensor& self) {
   if (self.numel() == 0) return at::zeros_like(self);
   const auto [u, values, v] = at::linalg_svd(self, /*full_matrices=*/false);
@@ -30,7 +30,7 @@ at::Tensor det_backward(const at::Tensor& grad_output, const at::Tensor& self) {
   return at::matmul(u * (others * sign), v);
 }
 
-// V^-T D V^T of a matrix V D V^-1, D replaced by the gradient.
+// For A = V D V^-1 the gradient is V^-T G V^T, where G is diagonal with grad_output.
 at::Tensor eig_backward(const at::Tensor& grad_output, const at::Tensor& self) {
   if (self.numel() == 0) return at::zeros_like(self);
   const at::Tensor turned = std::get<1>(at::linalg_eig(self)).mT();

@@ -1,4 +1,4 @@
-// buffer.cpp -- tensors over storages, and storages over what libtorch allocated.
+// buffer.cpp -- makes tensors over storages, and storages over memory of libtorch.
 #include "executor/torchscript/buffer.h"
 
 #include <algorithm>
@@ -13,7 +13,7 @@ c10::DataPtr data_of(Storage* held) {
   return {held->data(), held, drop_storage, device_of(device)};
 }
 
-/// Memory that libtorch made, as a storage of the core's.
+/// A storage over memory that libtorch has allocated.
 class LibtorchStorage final : public Storage {
  public:
   LibtorchStorage(c10::DataPtr owned, int64_t bytes, Device device, MemoryCount& memory)
@@ -74,8 +74,8 @@ Buffer* buffer_of(const at::Tensor& tensor, DType dtype, Device device, Sizes si
          to_string(Sizes(tensor.sizes().data(), tensor.sizes().size())), " on ",
          tensor.device().str(), " where ", to_string(dtype, sizes), " on ", name(device),
          " was inferred");
-  // Memory that libtorch made becomes a storage of the core's when it first leaves; later tensors
-  // over the same memory find that one.
+  // Memory of libtorch gets its storage when a tensor over it is converted for the first time.
+  // Later tensors over that memory find this storage.
   c10::StorageImpl* const data = tensor.storage().unsafeGetStorageImpl();
   if (data->data_ptr().get_deleter() != drop_storage) {
     c10::DataPtr owned = data->set_data_ptr(c10::DataPtr());
@@ -85,7 +85,7 @@ Buffer* buffer_of(const at::Tensor& tensor, DType dtype, Device device, Sizes si
   }
   auto* const storage = static_cast<Storage*>(data->data_ptr().get_context());
   storage->retain();
-  Ref<Storage> kept(storage);  // also where there is no memory for what follows
+  Ref<Storage> kept(storage);  // releases the storage if the code below throws
   Layout layout{Shape(sizes), Strides(Sizes(tensor.strides().data(), tensor.strides().size())),
                 tensor.storage_offset()};
   return new Buffer(std::move(kept), dtype, std::move(layout));

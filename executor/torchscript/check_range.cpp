@@ -12,11 +12,11 @@
 
 namespace rt::torchscript {
 
-/// CUDA kernels assert their ranges on the device, and after a failed assertion no CUDA call of the
-/// process works any more. So ranges are checked before such a kernel.
+/// Checks before a CUDA kernel, because the kernels assert their ranges on the device, and after a
+/// failed assertion no CUDA call of the process works.
 at::Tensor check_range(const at::Tensor& self, double low, double high, double ignored) {
   if (self.numel() == 0) return self;
-  // A double would have integers compared as f32.
+  // Bounds of type double would make aten compare integers as f32.
   const bool integral = at::isIntegralType(self.scalar_type(), /*includeBool=*/true);
   const auto number = [&](double value) {
     return integral ? at::Scalar(static_cast<int64_t>(value)) : at::Scalar(value);

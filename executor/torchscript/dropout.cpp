@@ -1,4 +1,4 @@
-// dropout.cpp -- what draws numbers: from our own generators, the same on every processor.
+// dropout.cpp -- the operators that draw random numbers, equal ones on every processor.
 #include <ATen/ops/_fused_dropout.h>
 #include <ATen/ops/dropout.h>
 #include <ATen/ops/empty_like.h>
@@ -33,7 +33,7 @@ at::Tensor dropout(const at::Tensor& input, double p, bool train) {
   const double kept = 1 - p;
   const Generators::Draw draw(input.device());
   if (!input.is_cpu()) return std::get<0>(at::_fused_dropout(input, kept, draw.generator()));
-  // In the order of the operand's memory, a double each, as at::bernoulli_ without MKL.
+  // One double for each element, in the order of the memory, as at::bernoulli_ draws without MKL.
   const at::Tensor uniform =
       at::empty_like(input, input.options().dtype(at::kDouble)).uniform_(0, 1, draw.generator());
   return at::mul(input, at::lt(uniform, kept).to(input.scalar_type()).div_(kept));

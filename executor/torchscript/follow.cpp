@@ -1,4 +1,4 @@
-// follow.cpp -- libtorch's own callbacks around operators, for one thread and one run.
+// follow.cpp -- reports operators by libtorch's callbacks, for one thread and one run.
 #include "executor/torchscript/follow.h"
 
 #include <ATen/record_function.h>
@@ -20,7 +20,7 @@ struct Followed {
   std::vector<Operator> operators;
   int depth = 0;
 };
-/// Of the run that this thread is in.
+/// The operators of this thread's current run.
 thread_local Followed* followed = nullptr;
 
 /// The sizes of the tensors among the inputs: "[64,128] [128,32]".

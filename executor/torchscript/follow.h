@@ -1,4 +1,4 @@
-// follow.h -- which operators libtorch calls while a program runs, and how long each takes.
+// follow.h -- reports the operators that libtorch calls while a program runs, and their times.
 #pragma once
 #include <functional>
 
@@ -6,8 +6,8 @@
 
 namespace rt::torchscript {
 
-/// Runs `body` as it is, and then tells the observer of every operator that it called on this
-/// thread, less those that operators called in their turn.
+/// Runs `body`, then reports to the observer every operator that it called on this thread, except
+/// those that other operators called. Exceptions of `body` pass through, without a report.
 void follow(const plugin::Observer& observer, const std::function<void()>& body);
 
 }  // namespace rt::torchscript

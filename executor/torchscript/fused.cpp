@@ -1,4 +1,4 @@
-// fused.cpp -- rt_torch::fused: any number of tensors in, one or several out.
+// fused.cpp -- registers and runs the operator rt_torch::fused.
 #include "executor/torchscript/fused.h"
 
 #include <ATen/EmptyTensor.h>
@@ -24,9 +24,9 @@ void each_piece(int64_t pieces, int, void (*body)(void*, int64_t), void* context
   });
 }
 
-/// Makes the operator known to libtorch.
+/// Registers the operator with libtorch.
 bool register_fused() {
-  if (!jit::getAllOperatorsFor(name()).empty()) return true;  // by another copy of this plugin
+  if (!jit::getAllOperatorsFor(name()).empty()) return true;  // another copy of this plugin did
   jit::registerOperator(jit::Operator(
       name(),
       [](const jit::Node* node) -> jit::Operation {
@@ -46,8 +46,8 @@ FusedOperator::FusedOperator(const Batch& batch, const Batch::Step& step, bool r
   [[maybe_unused]] static const bool registered = register_fused();
   for (const uint32_t operand : batch.operands_of(step))
     inputs_.push_back({scalar_type(batch.values[operand].dtype), Shape(batch.sizes(operand))});
-  for (const int64_t number : batch.attributes_of(step).list(0))
-    scalars_.push_back(static_cast<uint32_t>(number));
+  for (const int64_t index : batch.attributes_of(step).list(0))
+    scalars_.push_back(static_cast<uint32_t>(index));
 }
 
 jit::Node* FusedOperator::node(jit::Graph& graph, at::ArrayRef<jit::Value*> inputs) const {
@@ -71,11 +71,11 @@ void FusedOperator::run(jit::Stack& stack) const {
     if (cpu::crosswise(sizes, sizes_of(tensor.strides()))) tensor = tensor.contiguous();
     inputs.push_back(
         {static_cast<const char*>(tensor.const_data_ptr()), sizes_of(tensor.strides())});
-    // The interpreter moves a value here where it is used for the last time.
+    // The interpreter moves a value to its last user, so that `tensor` can be the only reference.
     if (reuse_ && group_.large()) free.push_back(is_alone(tensor));
   }
   Small<int64_t, 64> scalars;
-  for (const uint32_t number : scalars_) scalars.push_back(bound[number]);
+  for (const uint32_t index : scalars_) scalars.push_back(bound[index]);
   const Small<int32_t, 8> reused_inputs =
       free.empty() ? Small<int32_t, 8>() : group_.reused_inputs(std::span<const bool>(free));
   jit::Stack results;

@@ -1,4 +1,4 @@
-// fused.h -- groups of elementwise steps as one operator of a graph, rt_torch::fused.
+// fused.h -- the operator rt_torch::fused, which computes a group of elementwise steps.
 #pragma once
 #include <torch/csrc/jit/ir/ir.h>
 
@@ -8,7 +8,7 @@
 
 namespace rt::torchscript {
 
-/// A group, and the batch's scalars that it takes. Nodes name it by its address.
+/// A group, and its scalars of the batch. Nodes refer to it by its address.
 class FusedOperator {
  public:
   FusedOperator(const Batch& batch, const Batch::Step& step, bool reuse);
@@ -16,10 +16,11 @@ class FusedOperator {
   FusedOperator& operator=(const FusedOperator&) = delete;
   virtual ~FusedOperator() = default;
 
-  /// A node that computes it of these values; it lives as long as what is compiled of the graph.
+  /// Appends a node that computes the group of `inputs`. This object must outlive all code compiled
+  /// from the graph.
   torch::jit::Node* node(torch::jit::Graph& graph, at::ArrayRef<torch::jit::Value*> inputs) const;
-  /// Takes its operands off the stack and leaves its results. Virtual, so that each copy of this
-  /// plugin in the process runs its own: the operator is registered once.
+  /// Pops the operands off the stack and pushes the results. Virtual, because the first copy of the
+  /// plugin in the process registers the operator, but each copy must run its own code.
   virtual void run(torch::jit::Stack& stack) const;
   size_t bytes() const { return sizeof *this + group_.bytes(); }
 
@@ -34,10 +35,10 @@ class FusedOperator {
   const bool reuse_;  ///< results may take the memory of operands
 };
 
-/// libtorch's own threads, of which another team would only be in the way.
+/// libtorch's threads: a second team would compete with them for the processors.
 cpu::Team own_team();
 
-/// While one lives, the operators that this thread runs take these scalars.
+/// In its scope the groups that this thread runs read these scalars. Does not own them.
 class BoundScalars {
  public:
   explicit BoundScalars(const int64_t* scalars);

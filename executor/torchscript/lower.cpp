@@ -1,4 +1,4 @@
-// lower.cpp -- steps to nodes by the plans of their rows; graphs to text and modules.
+// lower.cpp -- turns steps into nodes by the plans of their rows, and graphs into text and modules.
 #include "executor/torchscript/lower.h"
 
 #include <torch/csrc/jit/api/module.h>
@@ -23,7 +23,7 @@ namespace {
 namespace jit = torch::jit;
 using From = ArgumentSource::From;
 
-/// For every value the first step past all that use it; past the end for roots.
+/// For every value the index of its last user plus one; UINT32_MAX for roots.
 std::vector<uint32_t> ends_of_use(const Batch& batch) {
   std::vector<uint32_t> ends(batch.values.size(), 0);
   for (uint32_t step = 0; step < batch.steps.size(); ++step)
@@ -33,10 +33,10 @@ std::vector<uint32_t> ends_of_use(const Batch& batch) {
   return ends;
 }
 
-/// Bytes up to which to ask for memory takes as long as what is computed there.
+/// The largest planned result in bytes. For a larger one the time of an allocation does not matter.
 constexpr int64_t kMaxPlanned = 64 << 10;
 
-/// A step whose result never shares memory with its operands.
+/// True where the result of the op never shares memory with its operands.
 bool makes_its_own(Op op) { return op == Op::Fused || info(op).has(kFresh); }
 
 class Lowering {
@@ -86,7 +86,7 @@ class Lowering {
   }
 
   jit::Value* constant(const c10::IValue& value) {
-    // Defaults are few and come back in every node.
+    // Defaults are few and occur in every node, so that each gets one constant.
     if (value.isNone()) return once(none_, value);
     if (value.isBool()) return once(flags_[value.toBool()], value);
     if (value.isInt()) return once(integers_[value.toInt()], value);
@@ -98,8 +98,8 @@ class Lowering {
     return constant;
   }
 
-  jit::Value* scalar(uint32_t number, const ArgumentSource& source, DType result) {
-    Part::Further input{number, source.floating ? Part::Input::Number : Part::Input::Integer,
+  jit::Value* scalar(uint32_t index, const ArgumentSource& source, DType result) {
+    Part::Further input{index, source.floating ? Part::Input::Number : Part::Input::Integer,
                         result};
     if (source.from == From::ScalarTensor && purpose_ == Purpose::Running)
       input.form = Part::Input::NumberTensor;
@@ -114,8 +114,8 @@ class Lowering {
                      size_t result = 0) {
     const auto symbol = c10::Symbol::fromQualString(operator_name(aten).name);
     if (results > 1) {
-      // Rows that stand for different results of one operator share its node: max_pool2d and its
-      // indices. None of these draws numbers.
+      // Rows for different results of one operator share its node, as max_pool2d and its indices.
+      // Operators with several results draw no random numbers.
       for (jit::Node* node : several_)
         if (node->kind() == symbol && node->inputs() == inputs) return node->output(result);
     }
@@ -128,21 +128,21 @@ class Lowering {
     return append("aten::contiguous", {value, constant(0)});
   }
 
-  /// The operand, in the result's dtype where the row asks for that, checked where CUDA would not
-  /// survive what it may hold.
+  /// The operand, converted to the result's dtype where the row asks for that, and with a check of
+  /// its range where the row needs one on CUDA.
   jit::Value* operand(const Batch::Step& step, uint32_t at) {
-    const uint32_t number = batch_.operands_of(step)[at];
-    if (number == kNone.id) return constant({});
+    const uint32_t id = batch_.operands_of(step)[at];
+    if (id == kNone.id) return constant({});
     const OpInfo& row = info(step.op);
-    jit::Value* value = values_[number];
-    // It picks from the elements in row-major order, aten::as_strided from the memory.
-    if (row.op == Op::AsStrided && purpose_ == Purpose::Running && has_strides(number))
+    jit::Value* value = values_[id];
+    // Op::AsStrided counts elements in row-major order, aten::as_strided those in memory.
+    if (row.op == Op::AsStrided && purpose_ == Purpose::Running && has_strides(id))
       value = contiguous(value);
     if (row.op == Op::DropoutMask && purpose_ == Purpose::Reading)
       value = append("aten::ones_like",
                      {value, constant({}), constant({}), constant({}), constant({}), constant({})});
     const DType wanted = batch_.values[step.result].dtype;
-    if (row.rules.promote && batch_.values[number].dtype != wanted)
+    if (row.rules.promote && batch_.values[id].dtype != wanted)
       value = append("aten::to.dtype", {value, constant(static_cast<int64_t>(scalar_type(wanted))),
                                         constant(false), constant(false), constant({})});
     for (const AllowedRange& check : checks_)
@@ -152,22 +152,22 @@ class Lowering {
     return value;
   }
 
-  /// Whether the value may not lie in row-major order.
+  /// True where the value may have another order than row-major.
   bool has_strides(uint32_t value) const {
     if (batch_.is_input(value)) return batch_.values[value].flags & Batch::kStrided;
     return info(batch_.producer(value).op).rules.view != nullptr;
   }
 
-  /// Whether the step's operator may leave its result in another order than inference says, as a
-  /// step run by itself has it. What a view of it is, and how what comes after rounds, depends on
-  /// that.
+  /// True where the operator may leave its result in another order than inference says. It must be
+  /// made contiguous, as in a step by itself, because views of the result and the rounding of later
+  /// steps depend on the order.
   bool leaves_strides(const Batch::Step& step) const {
     const Rules& rules = info(step.op).rules;
     if (rules.view || purpose_ != Purpose::Running) return false;
-    if (rules.kernel == Kernel::Linalg) return true;  // columns side by side
+    if (rules.kernel == Kernel::Linalg) return true;  // LAPACK's matrices are column-major
     if (product_of(step)) return false;
     if (rules.kernel == Kernel::Matmul && batch_.sizes(step.result).size() > 2) return true;
-    for (const uint32_t operand : batch_.operands_of(step))  // elementwise operators keep theirs
+    for (const uint32_t operand : batch_.operands_of(step))  // elementwise operators keep strides
       if (operand != kNone.id && has_strides(operand)) return true;
     return false;
   }
@@ -193,7 +193,7 @@ class Lowering {
     }
   }
 
-  /// What aten::matmul comes to for operands of these dimensions.
+  /// The operator that aten::matmul calls for operands of these dimensions.
   struct Product {
     const char* aten;
     bool has_out;
@@ -211,8 +211,8 @@ class Lowering {
     return a.size() == 3 && b.size() == 3 && a[0] == b[0] ? &stacks : nullptr;
   }
 
-  /// Marks the results that may lie in planned memory: no other value shares it, and none of them
-  /// leaves the part.
+  /// Marks the results that may lie in planned memory: small ones that do not leave the part, and
+  /// with whose memory no other value can share.
   void find_planned(uint32_t begin, uint32_t end, const std::vector<uint32_t>& ends) {
     plannable_.resize(batch_.values.size());
     for (uint32_t step = begin; step < end; ++step) {
@@ -229,7 +229,7 @@ class Lowering {
           if (operand != kNone.id) plannable_[operand] = false;
   }
 
-  /// Planned memory of the value's type that nobody uses at this step.
+  /// Planned memory of the value's type that no live value uses.
   jit::Value* planned(uint32_t value) {
     const at::ScalarType type = scalar_type(batch_.values[value].dtype);
     const Sizes sizes = batch_.sizes(value);
@@ -241,10 +241,10 @@ class Lowering {
       memory.value = value;
       return memory.input;
     }
-    const auto number = static_cast<uint32_t>(part_.planned.size());
+    const auto index = static_cast<uint32_t>(part_.planned.size());
     part_.planned.push_back({type, Shape(sizes)});
-    part_.further.push_back({number, Part::Input::Memory, {}});
-    memory_.push_back({number, value, part_.graph->addInput(join("m", number))});
+    part_.further.push_back({index, Part::Input::Memory, {}});
+    memory_.push_back({index, value, part_.graph->addInput(join("m", index))});
     return memory_.back().input;
   }
   void give_back(uint32_t value) {
@@ -266,7 +266,7 @@ class Lowering {
     checks_ = {};
     if (batch_.values[step.result].device >= 0) {
       Small<TensorType, 6> types;
-      for (uint32_t number : batch_.operands_of(step)) types.push_back(batch_.type(number));
+      for (uint32_t operand : batch_.operands_of(step)) types.push_back(batch_.type(operand));
       if (const RangeRule range = plan.row->rules.range)
         checks_ = range(batch_.attributes_of(step), types);
     }
@@ -286,9 +286,9 @@ class Lowering {
     values_[step.result] = leaves_strides(step) ? contiguous(result) : result;
   }
 
-  /// Planned memory, and the value that lies there now.
+  /// Planned memory, and the live value that lies there, or kNone.id.
   struct Memory {
-    uint32_t id, value;
+    uint32_t id, value;  ///< `id`: index in Part::planned
     jit::Value* input;
   };
 
@@ -330,14 +330,13 @@ c10::FunctionSchema schema_of(const Batch& batch, const Part& part, const jit::G
   return {"forward", "", std::move(arguments), {c10::Argument("", graph.outputs()[0]->type())}};
 }
 
-/// While one lives, streams write numbers as C does. libtorch writes through streams of its own,
-/// which begin with the locale of the process; where that is another one, it has to be set aside,
-/// and streams that other threads make meanwhile go without it as well.
+/// In its scope new streams write numbers in the classic locale. libtorch makes streams with the
+/// global C++ locale, so that another one must be replaced meanwhile, for all threads.
 class ClassicNumbers {
  public:
   ClassicNumbers() : lock_(mutex()) {
     if (host_ == std::locale::classic()) return;
-    // Of no name: the host's C functions keep their locale.
+    // A locale without a name, so that the C functions keep theirs.
     std::locale::global(std::locale(std::locale::classic(), new std::numpunct<char>));
   }
   ClassicNumbers(const ClassicNumbers&) = delete;
@@ -345,7 +344,7 @@ class ClassicNumbers {
   ~ClassicNumbers() {
     if (host_ == std::locale::classic()) return;
     const std::string of_c = std::setlocale(LC_ALL, nullptr);
-    std::locale::global(host_);  // sets that of the C functions where it has a name
+    std::locale::global(host_);  // also sets the C functions' locale if host_ has a name
     std::setlocale(LC_ALL, of_c.c_str());
   }
 
@@ -372,7 +371,7 @@ std::string ir_text(const Batch& batch) {
 std::string module_archive(const Batch& batch) {
   const Part part = lower_for_people(batch);
   jit::Graph& graph = *part.graph;
-  // The graph's outputs are in step order, as the roots are.
+  // The outputs are in the order of the steps, as the roots are.
   if (graph.outputs().size() > 1) {
     jit::Node* tuple = graph.appendNode(graph.createTuple(graph.outputs()));
     while (!graph.outputs().empty()) graph.eraseOutput(graph.outputs().size() - 1);

@@ -1,4 +1,4 @@
-// lower.h -- batches as TorchScript graphs.
+// lower.h -- turns batches into TorchScript graphs.
 #pragma once
 #include <torch/csrc/jit/ir/ir.h>
 
@@ -8,10 +8,10 @@
 
 namespace rt::torchscript {
 
-/// What a graph is for.
+/// The use of a graph.
 enum class Purpose : uint8_t {
-  Running,  ///< scalars are 0-d tensors where the operator takes tensors; layouts are kept to
-  Reading,  ///< by people and torch.jit.load: scalars are numbers, and nothing is added
+  Running,  ///< scalars are 0-d tensors where operators take tensors; layouts are as inferred
+  Reading,  ///< by people and torch.jit.load: scalars are numbers, and no node is added
 };
 
 /// Consecutive steps of a batch as a graph.
@@ -19,31 +19,30 @@ struct Part {
   enum class Input : uint8_t { Tensor, Number, Integer, NumberTensor, Memory };
   /// An input that is no value of the batch.
   struct Further {
-    uint32_t id;  ///< of the batch's scalars; of a Memory: in `planned`
+    uint32_t id;  ///< index of a scalar of the batch; of a Memory: index in `planned`
     Input form;
-    DType dtype;  ///< of a NumberTensor; f16 and bf16 take f64, as PyTorch's own numbers do
+    DType dtype;  ///< for a NumberTensor: the dtype of the step's result
   };
   std::shared_ptr<torch::jit::Graph> graph;
-  /// Memory that small results are written to in every run, one after the other.
+  /// Memory that every run uses again for small results, one after the other.
   struct Planned {
     at::ScalarType type;
     Shape sizes;
   };
-  std::vector<uint32_t> inputs;  ///< value numbers, the graph's first inputs
-  std::vector<Further> further;  ///< those behind them
+  std::vector<uint32_t> inputs;  ///< ids of values, the graph's first inputs
+  std::vector<Further> further;  ///< the inputs after them
   std::vector<Planned> planned;
-  /// Value numbers of its outputs: roots, and what comes later uses.
-  std::vector<uint32_t> results;
-  std::vector<std::unique_ptr<FusedOperator>> groups;  ///< that the graph names
+  std::vector<uint32_t> results;  ///< ids of its outputs: roots, and values that later steps read
+  std::vector<std::unique_ptr<FusedOperator>> groups;  ///< that the graph refers to
 };
 
-/// Steps [begin, end) of the batch. Throws Error when this libtorch lacks an operator.
+/// Steps [begin, end) of the batch as a graph. Throws Error where this libtorch lacks an operator.
 Part lower(const Batch& batch, uint32_t begin, uint32_t end, Purpose purpose,
            Optimizations use = {});
 
-/// The whole batch as text (Ir) or as an archive that torch.jit.load opens. Its inputs are the
-/// tensors in the order of their numbers, then the scalars with their recorded values as defaults;
-/// it gives the roots, as a tuple when there are several.
+/// The whole batch as text, and as an archive that torch.jit.load opens. Its inputs are the tensors
+/// by their ids, then the scalars with their recorded values as defaults. It returns the root, or a
+/// tuple of several. Both throw Error where this libtorch lacks an operator.
 std::string ir_text(const Batch& batch);
 std::string module_archive(const Batch& batch);
 

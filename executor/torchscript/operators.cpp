@@ -1,4 +1,4 @@
-// operators.cpp -- the schemas of our own operators.
+// operators.cpp -- registers our operators with their schemas.
 #include "executor/torchscript/operators.h"
 
 #include <torch/library.h>
@@ -10,7 +10,7 @@ namespace {
 
 template <class Function>
 void define(const std::string& schema, Function function) {
-  // A second copy of this plugin in the process finds the operator there already.
+  // Another copy of this plugin in the process may have defined the operator.
   const std::string name = schema.substr(0, schema.find('('));
   if (c10::Dispatcher::singleton().findSchema({name, ""})) return;
   static auto* const library =

@@ -1,4 +1,4 @@
-// plan.cpp -- matches the parameters of rows to aten's schemas, by name.
+// plan.cpp -- makes plans: matches the parameters of rows to aten's schemas by name.
 #include "executor/torchscript/plan.h"
 
 #include <torch/csrc/jit/runtime/operator.h>
@@ -22,7 +22,7 @@ bool is_integer_list(const c10::Type& type) {
                   list->getElementType()->kind() == c10::TypeKind::SymIntType);
 }
 
-/// How a parameter of kind Int is given to an argument of this type.
+/// The source for an argument of this type from a parameter of kind Int.
 From integer_source(const c10::Type& type) {
   if (const auto* optional = type.castRaw<c10::OptionalType>())
     return is_integer_list(*optional->getElementType()) ? From::OneInteger : From::OptInteger;
@@ -49,7 +49,8 @@ ArgumentSource source_of(Kind kind, uint32_t at, const c10::Type& type) {
   }
 }
 
-/// The source of the parameter called `name`; none when the row has no such parameter.
+/// The row's parameter with the argument's name as its source; none where the row has no such
+/// parameter.
 std::optional<ArgumentSource> parameter_source(const OpInfo& row, const c10::Argument& argument) {
   uint32_t tensor = 0, scalar = 0, integer = 0, list = 0;
   for (const Param& param : row.params) {
@@ -70,7 +71,7 @@ std::optional<ArgumentSource> parameter_source(const OpInfo& row, const c10::Arg
   return std::nullopt;
 }
 
-/// A constant of a row as what the argument takes; a list is one number for height and width.
+/// A constant of a row in the argument's type. For a list it is both height and width.
 c10::IValue constant_of(const Extra& extra, const c10::Type& type) {
   const auto integer = static_cast<int64_t>(extra.value);
   if (is_integer_list(type)) return c10::List<int64_t>({integer, integer});
@@ -81,7 +82,7 @@ c10::IValue constant_of(const Extra& extra, const c10::Type& type) {
   }
 }
 
-/// A list of flags says which of its results the operator is to compute: the one that is wanted.
+/// True for a list of flags, which selects the results that the operator computes.
 bool is_mask(const c10::Type& type) {
   const auto* list = type.castRaw<c10::ListType>();
   return list && list->getElementType()->kind() == c10::TypeKind::BoolType;
@@ -147,8 +148,8 @@ bool has_out(const c10::FunctionSchema& schema) {
   for (const auto& overload : torch::jit::getAllOperatorsFor(symbol)) {
     const c10::FunctionSchema& other = overload->schema();
     if (!takes(other.arguments())) continue;
-    // A graph tells overloads by the types of their arguments: max(self, other) would be taken
-    // where the second tensor is for the result.
+    // A graph distinguishes overloads by the types of their arguments: max(self, other) would be
+    // taken for max(self) with a tensor for the result.
     if (!other.arguments().back().is_out()) return false;
     const auto handle = c10::Dispatcher::singleton().findSchema(other.operator_name());
     found = handle && handle->hasKernelForDispatchKey(c10::DispatchKey::CPU);

@@ -1,4 +1,4 @@
-// plan.h -- how a row of the op table becomes a call of its aten operator.
+// plan.h -- plans, which turn a row of the op table into a call of its aten operator.
 #pragma once
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/core/ivalue.h>
@@ -7,17 +7,17 @@
 
 namespace rt::torchscript {
 
-/// Where an argument of the aten operator comes from.
+/// The source of an argument of the aten operator.
 struct ArgumentSource {
   enum class From : uint8_t {
-    Constant,  ///< a default of the schema, or what the row says beyond its parameters
+    Constant,  ///< a default of the schema, or an extra constant of the row
     Operand,
     Operands,      ///< all of them, as a list
     ScalarTensor,  ///< a scalar as a 0-d tensor, which costs a third of a Scalar on the CPU
     Scalar,
     Integer,
-    OptInteger,  ///< none when negative: the dims of a row are normalised
-    OneInteger,  ///< as a list of one
+    OptInteger,  ///< None when negative, because the dims of a row are normalised
+    OneInteger,  ///< an integer as a list of one
     Flag,
     Integers,
     Sizes,
@@ -25,35 +25,34 @@ struct ArgumentSource {
     Device,
   };
   From from = From::Constant;
-  uint32_t at = 0;         ///< which operand, scalar, integer or list of the row
-  bool floating = true;    ///< of a scalar: its kind is Float, not Index
-  c10::IValue constant{};  ///< of a constant
+  uint32_t at = 0;         ///< index of the row's operand, scalar, integer or list
+  bool floating = true;    ///< for a scalar: its kind is Float, not Index
+  c10::IValue constant{};  ///< for From::Constant
 };
 
-/// One row, ready to be called: its operator and a source for every argument, in their order.
+/// The operator of a row, and a source for each of its arguments, in order.
 struct Plan {
   const OpInfo* row = nullptr;
-  std::string name;  ///< of the operator: the row's .aten, or our own in its place
+  std::string name;  ///< of the operator: the row's .aten, or ours that replaces it
   std::optional<c10::OperatorHandle> aten;
-  std::optional<c10::OperatorHandle> then;  ///< what the result goes through, see Rules
-  bool has_out =
-      false;  ///< it has an overload that writes its result to memory given behind the rest
+  std::optional<c10::OperatorHandle> then;  ///< takes the result, see Rules
+  bool has_out = false;                     ///< see has_out()
   std::vector<ArgumentSource> sources;
   std::string problem;  ///< why this libtorch cannot run the row; empty when it can
 
   const c10::FunctionSchema& schema() const { return aten->schema(); }
 };
 
-/// Made for all rows at the first call.
+/// The plan of a row. The first call makes all plans.
 const Plan& plan_of(Op op);
 
-/// The value of an argument that is neither operand nor scalar, for a call with these words and
-/// this result.
+/// The value of an argument that is neither operand nor scalar, for a call with these attributes
+/// and this result.
 c10::IValue attribute(const ArgumentSource& source, const AttributesView& attributes, DType dtype,
                       Device device, Sizes sizes);
 
-/// Whether an operator that takes these arguments has an overload with one more, the tensor for its
-/// result, and a kernel for that on the CPU: else it would copy there what it computes elsewhere.
+/// True where the operator has an overload with one more argument, the tensor for its result, and
+/// that has a CPU kernel. Without a kernel of its own it would compute elsewhere and copy.
 bool has_out(const c10::FunctionSchema& schema);
 
 /// "aten::add.Tensor" as name and overload.

@@ -1,4 +1,4 @@
-// random.cpp -- seeding, drawing from and restoring the generators.
+// random.cpp -- seeds the generators, draws from them, saves and restores their states.
 #include "executor/torchscript/random.h"
 
 #include <ATen/CPUGeneratorImpl.h>
@@ -25,8 +25,8 @@ Generators& Generators::instance() {
   return *generators;
 }
 
-/// A generator of its own kind for each device, since what a default one is a copy of does not
-/// change with it.
+/// The generator of a device. It begins as a clone of PyTorch's default generator, to get its type,
+/// and does not share state with that.
 const at::Generator& Generators::of(at::Device device) {
   const size_t index = device.is_cpu() ? 0 : static_cast<size_t>(device.index()) + 1;
   if (index >= all_.size()) all_.resize(index + 1);

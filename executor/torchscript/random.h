@@ -1,4 +1,4 @@
-// random.h -- generators of our own: PyTorch in the same process keeps its random numbers.
+// random.h -- our random generators, so that PyTorch in the same process keeps its numbers.
 #pragma once
 #include <ATen/core/Generator.h>
 
@@ -9,18 +9,19 @@
 
 namespace rt::torchscript {
 
-/// The generators of all devices, the CPU's first. Each draw of one tensor is a whole.
+/// The generators of all devices, the CPU's first. Several threads may call; the draws of one
+/// tensor stay together.
 class Generators {
  public:
-  /// Those that the operators draw from: one for all copies of this plugin in the process. Never
-  /// destroyed.
+  /// The generators that the operators draw from, shared by all copies of this plugin in the
+  /// process. Never destroyed.
   static Generators& instance();
-  /// For that: the address of this copy's.
+  /// The address of this copy's generators. instance() takes those of the first copy.
   static int64_t own();
 
   void seed(uint64_t seed);
 
-  /// A draw by the calling thread: others wait.
+  /// In its scope the calling thread draws, and other threads wait.
   class Draw {
    public:
     explicit Draw(at::Device device);
@@ -36,10 +37,10 @@ class Generators {
     uint64_t turns;
   };
   State state();
-  /// Unless another thread has drawn since: its numbers must not come again.
+  /// Does nothing where another thread has drawn since state(), because its numbers would repeat.
   void restore(const State& state);
 
-  /// In a forked child: a thread that is not here may have been drawing.
+  /// In a forked child: renews the locks, because a thread that is gone may have held them.
   void after_fork();
 
  private:

@@ -1,4 +1,4 @@
-// run.cpp -- calling operators step by step, and interpreting compiled graphs.
+// run.cpp -- calls operators for single steps, and runs compiled graphs.
 #include "executor/torchscript/run.h"
 
 #include <ATen/EmptyTensor.h>
@@ -24,13 +24,13 @@ using From = ArgumentSource::From;
 /// 21,000 nodes at 8 MiB; clients have threads of 1 MiB.
 constexpr uint32_t kMaxSteps = 2048;
 
-/// Takes libtorch's warnings, which would go to the client's stderr.
+/// Drops libtorch's warnings, which would go to the client's stderr.
 class Silence final : public c10::WarningHandler {
  public:
   void process(const c10::Warning&) override {}
 };
 
-/// No autograd, no output, recycled memory, and as many threads as were asked for.
+/// A run's settings of libtorch: no autograd, no warnings, recycled memory, our number of threads.
 class RunScope {
   static Silence& silence() {
     static auto* const handler = new Silence;
@@ -42,8 +42,8 @@ class RunScope {
   const c10::WarningUtils::WarningHandlerGuard quiet_{&silence()};
 };
 
-/// What a scalar tensor beside a result of this dtype holds. A plain f64 would make an f16 result
-/// f64, and a number of f16 would be rounded before it is used.
+/// True where the scalar tensor for a result of this dtype is a wrapped f64, as PyTorch's numbers.
+/// A plain f64 would make an f16 result f64, and an f16 would be rounded before its use.
 bool is_wrapped(DType dtype) { return dtype != DType::F32 && dtype != DType::F64; }
 
 at::Tensor make_number(DType dtype) {
@@ -59,7 +59,7 @@ void set_number(const at::Tensor& number, double value) {
   else *static_cast<double*>(to) = value;
 }
 
-/// The operands of a step as tensors, converted and checked as its row wants.
+/// The operands of a step as tensors, converted and checked as its row asks.
 class Operands {
  public:
   Operands(const Plan& plan, const plugin::StepCall& call) : call_(call) {
@@ -67,7 +67,7 @@ class Operands {
       tensors_.push_back(buffer ? tensor_over(*buffer) : at::Tensor());
     if (plan.row->rules.promote)
       for (at::Tensor& tensor : tensors_) tensor = tensor.to(scalar_type(call.dtype));
-    // It picks from the elements in row-major order, aten::as_strided from the memory.
+    // Op::AsStrided counts elements in row-major order, aten::as_strided those in memory.
     if (plan.row->op == Op::AsStrided) tensors_[0] = tensors_[0].contiguous();
     if (call.device.is_cuda()) check(*plan.row);
   }
@@ -105,8 +105,8 @@ c10::IValue scalar_of(const ArgumentSource& source, const plugin::StepCall& call
   return number;
 }
 
-/// Only views leave with strides of their own, as inference says: elementwise operators keep those
-/// of their operands.
+/// Only views may have other strides than row-major, as inference says. Elementwise operators keep
+/// the strides of their operands, so that other results are made contiguous.
 at::Tensor laid_out(const at::Tensor& result, const OpInfo& row) {
   return row.rules.view ? result : result.contiguous();
 }
@@ -138,7 +138,7 @@ Buffer* run_step(const plugin::Host& host, const Plan& plan, const plugin::StepC
 struct CompiledBatch::Piece {
   struct Input {
     uint32_t slot;
-    bool last;  ///< no later piece and no root uses it
+    bool last;  ///< no later piece, no root and not the tail uses it
   };
   jit::Code code;
   std::vector<Input> inputs;
@@ -150,7 +150,7 @@ struct CompiledBatch::Piece {
 
 struct CompiledBatch::Kept {
   std::vector<at::Tensor> numbers;  ///< one for every NumberTensor, in the order of the pieces
-  std::vector<at::Tensor> planned;  ///< likewise
+  std::vector<at::Tensor> planned;  ///< all planned memory, in the order of the pieces
 };
 
 constexpr uint32_t kNoSlot = UINT32_MAX;
@@ -297,12 +297,12 @@ class Means final : public cpu::Tail::Means {
 
 }  // namespace
 
-/// Nothing may fail behind the tail's run.
+/// Nothing may throw after the tail's run, because the tail overwrites inputs.
 void CompiledBatch::run_tail(const BufferRef* inputs, const int64_t* scalars, BufferRef* roots,
                              std::vector<c10::IValue>& slots) const {
   std::vector<BufferRef> values(values_);
   for (const Leaving& needed : needed_) values[needed.value] = buffer(needed, slots);
-  slots.clear();  // which hold memory that could be reused
+  slots.clear();  // frees references, so that the tail can reuse memory
   Means means(*host_.memory);
   tail_->run({inputs, inputs_}, values, {scalars, scalars_}, means, nullptr);
   for (size_t i = 0; i < roots_.size(); ++i)
@@ -310,7 +310,7 @@ void CompiledBatch::run_tail(const BufferRef* inputs, const int64_t* scalars, Bu
 }
 
 size_t CompiledBatch::bytes() const {
-  // Measured over cached chains of 1000 and 10,000 adds, as growth of resident memory.
+  // Bytes, measured as growth of resident memory with cached chains of 1000 and 10,000 adds.
   constexpr size_t kPerStep = 850;
   size_t bytes = sizeof *this + steps_ * kPerStep + (tail_ ? tail_->bytes() : 0);
   for (const Piece& piece : pieces_) {

@@ -1,4 +1,4 @@
-// threads.cpp -- the numbers of threads that OpenMP and MKL keep.
+// threads.cpp -- sets and restores the numbers of threads in OpenMP and MKL.
 #include "executor/torchscript/threads.h"
 
 #include <ATen/Parallel.h>
@@ -7,7 +7,7 @@
 
 #include "graph/spare_threads.h"
 
-// Of the OpenMP that libtorch brings, and of the MKL inside of it, where it has one.
+// Functions of libtorch's OpenMP, and of its MKL. Weak, because either may be missing.
 extern "C" {
 [[gnu::weak]] int omp_get_max_threads() noexcept;
 [[gnu::weak]] void omp_set_num_threads(int) noexcept;
@@ -19,10 +19,10 @@ namespace {
 
 std::atomic<int> wanted{1};
 
-/// libtorch sets both when a thread asks for the first time.
+/// Makes libtorch set its numbers now: it does so when a thread asks for the first time.
 void let_libtorch_begin() { [[maybe_unused]] thread_local const int asked = at::get_num_threads(); }
 
-/// OpenMP keeps the threads of a first loop for the next ones.
+/// Runs an empty loop, because OpenMP keeps its threads for later loops.
 void start(int threads) {
   omp_set_num_threads(threads);
   at::parallel_for(0, threads, 1, [](int64_t, int64_t) {});

@@ -1,13 +1,13 @@
-// threads.h -- as many threads as the engine was told, and PyTorch's own number back behind it.
+// threads.h -- sets the engine's number of threads for batches, and restores PyTorch's.
 #pragma once
 
 namespace rt::torchscript {
 
-/// From here on, for all batches. 0: as many as libtorch has now.
+/// Sets the number of threads of all later batches. <= 0: the number that libtorch has now.
 void use_threads(int count);
 
-/// OpenMP and MKL keep a number of threads for each thread that calls them, which libtorch and
-/// PyTorch set as well: in this scope it is ours, and 1 where the system gives no more threads.
+/// OpenMP and MKL keep a number of threads for each calling thread, and PyTorch sets it too. In
+/// this scope it is ours, or 1 where the system starts no more threads.
 class OwnThreads {
  public:
   OwnThreads();

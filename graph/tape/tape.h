@@ -101,7 +101,7 @@ struct Tape {
   uint16_t call = 0;   ///< the call that records now, see symbols.h
   /// Failures of its batches that no call of its thread has reported. Running
   /// batches share the list.
-  std::shared_ptr<std::vector<Message>> untold = std::make_shared<std::vector<Message>>();
+  std::shared_ptr<std::vector<Message>> unreported = std::make_shared<std::vector<Message>>();
 };
 
 /// A batch taken off a tape, with the data that are not part of its key.

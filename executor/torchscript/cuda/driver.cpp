@@ -1,4 +1,4 @@
-// driver.cpp -- loads libtorch_cuda.so; devices and their memory by libtorch's device-generic API.
+// driver.cpp -- loads libtorch_cuda.so, and uses devices through libtorch's generic interface.
 #include "executor/torchscript/cuda/driver.h"
 
 #include <c10/core/CachingDeviceAllocator.h>
@@ -12,8 +12,8 @@
 namespace rt::torchscript {
 namespace {
 
-/// The devices that the driver reports, without a CUDA toolkit: cuInit and cuDeviceGetCount of
-/// the driver API, both of which return 0 for success.
+/// The number of devices by the driver's cuInit and cuDeviceGetCount, which return 0 for success.
+/// Needs no CUDA toolkit. For 0 devices `reason` gets the cause.
 int driver_devices(std::string& reason) {
   void* const driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
   if (!driver) {
@@ -36,7 +36,7 @@ const c10::impl::DeviceGuardImplInterface* guard() {
              : nullptr;
 }
 
-/// None before the first tensor on CUDA.
+/// Null before the first tensor on CUDA.
 c10::DeviceAllocator* allocator() {
   if (cuda_devices() == 0) return nullptr;
   auto* const found = dynamic_cast<c10::DeviceAllocator*>(c10::GetAllocator(c10::DeviceType::CUDA));
@@ -72,7 +72,7 @@ void synchronize_cuda(Device device) {
   if (allocator()) guard()->synchronizeDevice(device.index);
 }
 
-/// All that we run on a device goes to libtorch's current stream there.
+/// Asks the current stream, because all our work on a device goes there.
 bool cuda_is_idle(Device device) {
   if (!allocator()) return true;
   return guard()->queryStream(guard()->getStream({c10::DeviceType::CUDA, device.index}));

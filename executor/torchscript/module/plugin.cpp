@@ -1,4 +1,4 @@
-// plugin.cpp -- the one exported function, and the executor behind it: no exception leaves.
+// plugin.cpp -- the plugin's exported function, and its backend. Exceptions become texts here.
 #include "executor/plugin/plugin.h"
 
 #include <torch/version.h>
@@ -21,18 +21,15 @@ namespace {
 
 using plugin::Text;
 
-void put(Text text, std::string_view attributes) {
-  text.append(text.to, attributes.data(), attributes.size());
-}
+void put(Text out, std::string_view text) { out.append(out.to, text.data(), text.size()); }
 
-/// The first line of libtorch's message: the rest is its own stack and advice about its own
-/// variables.
+/// The first line of a message of libtorch. The rest is its stack and advice on its variables.
 std::string_view first_line(std::string_view message) {
   message.remove_prefix(std::min(message.find_first_not_of('\n'), message.size()));
   return message.substr(0, message.find('\n'));
 }
 
-/// Runs `body`; false, with the cause in `error`, when it throws.
+/// Runs `body`. Returns false and describes the cause in `error` where it throws.
 template <class Body>
 bool guarded(Text error, const Body& body) noexcept {
   try {
@@ -65,7 +62,8 @@ Batch batch_of(const plugin::BatchLists& lists) {
 
 bool forked = false;
 
-/// A CUDA context does not survive a fork, and touching it there hangs or kills the process.
+/// Throws in a forked process. A CUDA context does not survive a fork, and its use would hang or
+/// kill the process.
 void check_device(bool cuda) {
   if (cuda && forked)
     fail(
@@ -121,7 +119,7 @@ class Torchscript final : public plugin::Executor {
     plugin::PluginProgram* made = nullptr;
     guarded(error, [&] {
       const Batch merged = merge_common(batch_of(lists));
-      // Alone, too, a step is computed by the code of groups: the same bits, and it costs less.
+      // Single steps become groups too: run_step uses the code of groups, and so bits are equal.
       made = new Compiled(host_, host_.use.fuse ? fuse(merged, 1) : merged, observer_);
     });
     return made;
@@ -181,7 +179,7 @@ class Torchscript final : public plugin::Executor {
   }
   plugin::Host host_;
   plugin::Observer observer_;
-  const int devices_ = cuda_devices();  ///< asked once: a forked process cannot
+  const int devices_ = cuda_devices();  ///< read once, because a forked process cannot ask
 };
 
 }  // namespace
