@@ -44,12 +44,12 @@ void Autograd::set_requires_grad(CallContext& context, int64_t handle, bool want
   const std::string text = join("#", handle, " ", to_string(node.dtype, node.shape));
   if (!wanted)
     fail(text,
-         " was computed from tensors that take part in gradients, and only a leaf can stop "
-         "to; use rt_torch_autograd_detach, or compute it under no_grad_begin");
+         " was computed from tensors that require a gradient, and only a leaf can stop requiring "
+         "one; use rt_torch_autograd_detach, or compute it after rt_torch_autograd_no_grad_begin");
   if (!is_float(node.dtype))
     fail(text,
-         " has no gradients, only floating point tensors have; convert it with to_float32 "
-         "or to_float first");
+         " can have no gradient, only floating point tensors can; convert it with to_float32 or "
+         "to_float first");
   make_leaf(context, handle);
 }
 
@@ -88,12 +88,11 @@ void Autograd::backward(CallContext& context, int64_t handle) {
     const std::string text = join("#", handle, " ", to_string(node.dtype, node.shape));
     if (!engine_.graph.takes_part(value))
       fail(text,
-           " takes no part in gradients; mark what it is computed from with "
-           "rt_torch_autograd_set_requires_grad, outside of no_grad_begin and no_grad_end");
+           " requires no gradient; call rt_torch_autograd_set_requires_grad on tensors that it is "
+           "computed from, and compute it outside of no_grad_begin and no_grad_end");
     if (numel(node.shape) != 1)
       fail(text, " has ", numel(node.shape),
-           " elements and a gradient is of one; take its sum or "
-           "mean as a tensor first");
+           " elements, but backward needs a tensor of one; take its sum or mean as a tensor first");
     records = engine_.graph.reach(value);
   } while (std::ranges::any_of(records, elsewhere));
   TapeBuilder build(context, false);

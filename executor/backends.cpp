@@ -42,9 +42,9 @@ std::unique_ptr<Backend> Backends::load(std::string name) {
       made = make_libtorch_backend(engine_.memory, engine_.config.threads, engine_.config.libtorch,
                                    engine_.config.use);
     } catch (const Error& error) {
-      if (name == "libtorch") fail("the libtorch backend is not to be had: ", error.text());
+      if (name == "libtorch") fail("the libtorch backend is not available: ", error.text());
       if (engine_.config.debug > 0)
-        std::cerr << "rt_torch: the reference executor serves: " << error.text() << '\n';
+        std::cerr << "rt_torch: using the reference backend: " << error.text() << '\n';
     }
   }
   if (!made)
@@ -64,7 +64,7 @@ void Backends::check_no_tensors() const {
 void Backends::set(CallContext&, std::string_view name) {
   const Uncancelled uncancelled;
   if (name != "auto" && name != "libtorch" && name != "reference")
-    fail("\"", printable(name), "\" is no backend; use auto, libtorch or reference");
+    fail("backend \"", printable(name), "\" is unknown; use auto, libtorch or reference");
   engine_.scheduler.complete_jobs();
   engine_.wait([&] { return !loading_; });
   check_no_tensors();
@@ -81,13 +81,20 @@ void Backends::set(CallContext&, std::string_view name) {
   old.reset();
 }
 
+/// The end of a message about a CUDA device that does not exist: the devices that do.
+static std::string existing(int devices) {
+  if (devices == 0) return "this process has no CUDA device";
+  if (devices == 1) return "the only CUDA device is cuda:0";
+  return join("the CUDA devices are cuda:0 to cuda:", devices - 1);
+}
+
 Device Backends::device(int64_t index) {
   if (index < 0) return {};
   const int devices = get().device_count();
   if (index < devices) return {static_cast<int8_t>(index)};
   if (falls_back_to_cpu(join("cuda:", index))) return {};
-  fail("there is no device cuda:", index, "; this process has ", devices,
-       " CUDA devices. RT_TORCH_CUDA_FALLBACK=cpu makes the CPU serve where there are none");
+  fail("device cuda:", index, " does not exist; ", existing(devices),
+       devices == 0 ? "; set RT_TORCH_CUDA_FALLBACK=cpu to use the CPU instead" : "");
 }
 
 /// True where RT_TORCH_CUDA_FALLBACK replaces a CUDA device by the CPU. Printed once.
@@ -95,7 +102,7 @@ bool Backends::falls_back_to_cpu(const std::string& device) {
   if (!engine_.config.cuda_falls_back || get().device_count() > 0) return false;
   if (engine_.config.debug > 0 && !std::exchange(reported_fallback_, true)) {
     const std::string text =
-        join("rt_torch: there is no CUDA device: the CPU is used for ", device, " and any other\n");
+        join("rt_torch: there is no CUDA device; using the CPU for ", device, " and all others\n");
     const Unlocked unlocked(engine_);
     std::cerr << text;
   }
@@ -111,10 +118,10 @@ Device Backends::default_device() {
   if (index < devices) return {static_cast<int8_t>(index)};
   const bool falls_back = falls_back_to_cpu(wanted);
   if (engine_.config.device_is_order && !falls_back)
-    fail("RT_TORCH_DEVICE=", wanted, " and this process has ", devices,
-         " CUDA devices; set it to cpu or to one that is there");
-  const std::string text =
-      join("rt_torch: dl.config.sdn wishes for ", wanted, ", which is not there: cpu serves\n");
+    fail("RT_TORCH_DEVICE is '", wanted, "', which does not exist here; ", existing(devices),
+         devices == 0 ? "; set it to cpu" : "; set it to cpu or to a device that exists");
+  const std::string text = join("rt_torch: dl.config.sdn asks for device ", wanted,
+                                ", which does not exist here; ", "using cpu\n");
   engine_.config.device = "cpu";
   if (engine_.config.debug == 0 || falls_back) return {};
   const Unlocked unlocked(engine_);

@@ -55,10 +55,12 @@ bool is_device(std::string_view text) {
   return text.starts_with("cuda:") && read_number(text.substr(5), index) && index <= INT8_MAX;
 }
 
+/// "avx2, sse4 or baseline", as far as this processor has them.
 std::string simd_names() {
   std::string names;
-  for (const cpu::SimdTarget& target : cpu::simd_targets())
-    names += join(names.empty() ? "" : ", ", target.name);
+  const auto targets = cpu::simd_targets();
+  for (const cpu::SimdTarget& target : targets)
+    names += join(names.empty() ? "" : &target == &targets.back() ? " or " : ", ", target.name);
   return names;
 }
 
@@ -116,7 +118,7 @@ std::vector<Variable> variables() {
          config.use.reuse = text == "1";
          return is_switch(text);
        }},
-      {"RT_TORCH_SIMD", join("one of those that this processor has: ", simd_names()),
+      {"RT_TORCH_SIMD", simd_names() + " on this processor",
        [](Config&, const std::string& text) {  // only checked: simd.cpp reads it, in the plugin too
          return std::ranges::any_of(cpu::simd_targets(),
                                     [&](const auto& target) { return target.name == text; });

@@ -37,7 +37,10 @@ int64_t Optimizers::add(CallContext& context, OptimizerRule rule, Sizes handles)
       fail(text(),
            " was computed from other tensors and would not be trained; make it a leaf with "
            "rt_torch_autograd_set_requires_grad");
-    if (!is_float(node.dtype)) fail(text(), " has no gradients, only floating point tensors have");
+    if (!is_float(node.dtype))
+      fail(text(),
+           " can have no gradient, only floating point tensors can; convert it with to_float32 or "
+           "to_float first");
     // Several handles may name one leaf. Before it is a leaf, each handle is a tensor of its own.
     const int64_t known_by = node.grad != 0 ? int64_t{node.grad} : -handles[i];
     if (const auto [first, fresh] = indices.try_emplace(known_by, i); !fresh)
@@ -138,8 +141,8 @@ void Optimizers::step(CallContext& context, int64_t handle) {
   if (at(context, handle).lost_pass < context.thread.lost_pass) {
     at(context, handle).lost_pass = context.thread.lost_pass;
     fail(
-        "the backward pass before it was given handle 0, so that its gradients are not known; the "
-        "parameters stay as they are, and the call that gave the 0 has failed");
+        "the backward pass before this step got handle 0, so that the gradients are unknown and no "
+        "parameter was changed; check the call that returned the 0, which has failed");
   }
   struct Due {
     Optimizer::Parameter* parameter;

@@ -109,16 +109,14 @@ std::string Reports::dump(const Submission& submission, std::span<const std::str
     const Groups groups = engine_.config.use.fuse ? fusion_groups(batch) : Groups{};
     return to_html(batch, {.notes = notes, .groups = groups.of_step, .title = title});
   }
-  fail("\"", printable(format),
-       "\" is no such format; there are text, json, dot, html and torchscript");
+  fail("format \"", printable(format), "\" is unknown; use text, json, dot, html or torchscript");
 }
 
 /// Explains why the cache has no program for a new batch: the differences to the most similar one.
 std::string Reports::miss_of(const Job& job, const DumpNotes& notes) {
   if (!job.nearest.batch) return "";
-  return join("rt_torch: batch ", to_string(job.key),
-              " (B) is new; nearest of those in the cache is ", to_string(job.nearest.key),
-              " (A), seen ", job.nearest.sightings,
+  return join("rt_torch: batch ", to_string(job.key), " (B) is new; the nearest in the cache is ",
+              to_string(job.nearest.key), " (A), seen ", job.nearest.sightings,
               job.nearest.sightings == 1 ? " time\n" : " times\n",
               explain_difference(*job.nearest.batch, job.submission.batch(), nullptr, &notes, 1));
 }
@@ -149,7 +147,7 @@ void Reports::report_capture() {
   const std::string complaint = capture_.take_complaint();
   if (complaint.empty() || (std::exchange(dump_has_failed_, true) && engine_.config.debug == 0))
     return;
-  std::cerr << join("rt_torch: RT_TORCH_DUMP: ", complaint, '\n');
+  std::cerr << join("rt_torch: ", complaint, '\n');
 }
 
 /// Writes the longest holds of the lock, which are the longest waits of other threads.

@@ -185,8 +185,8 @@ void Scheduler::run(Job& job) {
     job.program->run(submission.inputs, submission.scalars, job.results);
   } catch (const std::exception& error) {
     if (engine_.config.debug > 0)
-      std::cerr << join("rt_torch: step by step from here, the program failed: ", error.what(),
-                        '\n');
+      std::cerr << join("rt_torch: the compiled batch ", to_string(job.key),
+                        " failed, running it step by step: ", error.what(), '\n');
     if (before) engine_.backends.loaded()->restore(*before);
     job.results.assign(submission.roots.size(), {});
     run_steps(job);
@@ -223,8 +223,8 @@ void Scheduler::compile(Job& job) {
     job.program = engine_.backends.loaded()->compile(job.submission.batch());
   } catch (const std::exception& error) {
     if (engine_.config.debug > 0)
-      std::cerr << join("rt_torch: batch ", to_string(job.key), " does not compile: ", error.what(),
-                        '\n');
+      std::cerr << join("rt_torch: batch ", to_string(job.key),
+                        " cannot be compiled, running it step by step: ", error.what(), '\n');
   }
   job.compile_ns = now_ns() - start;
 }

@@ -27,7 +27,7 @@ namespace {
 
 std::string_view text_of(Reason reason) {
   switch (reason) {
-    case Reason::Shape: return "a shape question";
+    case Reason::Shape: return "a shape query";
     case Reason::Free: return "a free";
     case Reason::Read: return "a data read";
     case Reason::Flush: return "a flush";
@@ -103,10 +103,9 @@ int64_t Scheduler::submit(CallContext& context, Tape& tape, Reason reason) {
   Job& job = *prepared;
   if (engine_.config.forbid > 0 && batches_since_flush_ >= engine_.config.forbid &&
       reason != Reason::Flush)
-    fail("RT_TORCH_FORBID=", engine_.config.forbid,
-         " allows no further batch before the next flush, and ", text_of(reason),
-         " asks for one of ", tape.nodes,
-         " nodes; move it behind the flush, or raise the variable");
+    fail("RT_TORCH_FORBID is ", engine_.config.forbid, ", and ", text_of(reason),
+         " would run one more batch, of ", tape.nodes,
+         " nodes, before the next flush; move it after the flush, or raise the variable");
   // A loop that is cut at the position of its previous cut will repeat this batch.
   const bool repeats = reason == Reason::Limit && tape.is_round();
   const int64_t bytes = tape.bytes, nodes = job.submission.nodes;

@@ -7,6 +7,7 @@
 
 #include "frontend_abi/calls.h"
 #include "graph/error.h"
+#include "graph/printable.h"
 
 namespace rt::call {
 
@@ -32,7 +33,7 @@ std::string rt_torch_policy(CallContext& context) {
 }
 bool rt_torch_set_policy(CallContext& context, std::string_view name) {
   const auto policy = parse_policy(name);
-  if (!policy) fail("there is no such policy; there are observe, data, eager");
+  if (!policy) fail("policy \"", printable(name), "\" is unknown; use observe, data or eager");
   context.engine.scheduler.set_policy(context, *policy);
   return true;
 }

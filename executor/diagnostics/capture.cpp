@@ -6,6 +6,7 @@
 
 #include "files/safetensors.h"
 #include "graph/error.h"
+#include "graph/printable.h"
 
 namespace rt {
 namespace {
@@ -48,6 +49,17 @@ void write_inputs(const std::string& path, const Batch& batch, std::span<const B
 }
 
 }  // namespace
+
+void Capture::complain(const std::exception& error) {
+  std::string reason = error.what();
+  // The text of a filesystem_error has the names of C++ functions.
+  if (const auto* const failed = dynamic_cast<const fs::filesystem_error*>(&error))
+    reason = printable(failed->code().message());
+  if (dynamic_cast<const std::bad_alloc*>(&error)) reason = "out of memory";
+  complaint_ =
+      join("RT_TORCH_DUMP is '", printable(folder_), "', where a dump cannot be written: ", reason,
+           "; name a folder that can be written");
+}
 
 /// Integer inputs are kept even without RT_TORCH_DUMP_INPUTS, for the range in the dump.
 bool Capture::wants(const BufferRef& input) const {
@@ -96,7 +108,7 @@ int64_t Capture::note(const Submission& submission, std::span<const std::string>
     fs::create_directories(folder_);
     write(stem.string(), last_.back(), "", backend);
   } catch (const std::exception& error) {
-    complaint_ = error.what();
+    complain(error);
   }
   return noted_;
 }
@@ -124,7 +136,7 @@ void Capture::failed(int64_t id, const std::string& error, Backend& backend) {
       write((fs::path(folder) / name).string(), noted, it ? error : "", backend);
     }
   } catch (const std::exception& problem) {
-    complaint_ = problem.what();
+    complain(problem);
   }
 }
 

@@ -38,7 +38,7 @@ class Capture {
     const std::lock_guard lock(mutex_);
     last_.clear();
   }
-  /// The newest failure to write since the previous call; "": none.
+  /// The newest failure to write since the previous call, for the user; "": none.
   std::string take_complaint() {
     const std::lock_guard lock(mutex_);
     return std::exchange(complaint_, {});
@@ -60,6 +60,7 @@ class Capture {
     std::vector<BufferRef> inputs;
   };
 
+  void complain(const std::exception& error);
   bool wants(const BufferRef& input) const;
   void write(const std::string& stem, const Noted& noted, const std::string& error,
              Backend& backend) const;

@@ -149,7 +149,7 @@ void Trace::flush() {
 
 /// Prints that the trace ends. The program's work goes on.
 void Trace::give_up(const std::string& why) {
-  std::cerr << "rt_torch: RT_TORCH_TRACE: " + printable(why) + "; the trace ends there\n";
+  std::cerr << "rt_torch: RT_TORCH_TRACE: " + printable(why) + "; the trace ends here\n";
   const std::lock_guard lock(mutex_);
   begun_ = false;
 }

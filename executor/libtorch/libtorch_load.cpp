@@ -172,12 +172,15 @@ bool open_named(const char* variable) {
 void open_libtorch(const std::string& folder) {
   if (const std::string path = loaded_libtorch(); !path.empty()) {
     void* const libtorch = dlopen(path.c_str(), RTLD_NOW | RTLD_NOLOAD | RTLD_LOCAL);
-    if (!libtorch) fail("the libtorch at ", path, " is loaded already and cannot be opened");
+    if (!libtorch)
+      fail("the libtorch at ", path, ", loaded already by this process, cannot be opened: ",
+           static_cast<const char*>(dlerror()));
     return check_version(version_of(libtorch, path), path + ", loaded already by this process,");
   }
   if (!folder.empty()) {
     if (!open_in(folder))
-      fail("RT_TORCH_LIBTORCH is ", folder, ", which has no lib/", kLibtorchName);
+      fail("RT_TORCH_LIBTORCH is ", folder, ", which has no lib/", kLibtorchName,
+           "; name the folder of a libtorch, version ", kVersion);
     return;
   }
   open_named("LIBTORCH");
@@ -194,8 +197,9 @@ void* open_plugin_library(const fs::path& file) {
   if (!plugin && lacks_libtorch() && open_named("TORCH_HOME")) plugin = try_library(file, error);
   if (plugin) return plugin;
   fail("the libtorch backend does not load: ", error,
-       lacks_libtorch() ? join("; RT_TORCH_LIBTORCH names the folder of one, version ", kVersion)
-                        : "");
+       lacks_libtorch()
+           ? join("; set RT_TORCH_LIBTORCH to the folder of a libtorch, version ", kVersion)
+           : "");
 }
 
 plugin::Entry open_plugin(const std::string& folder) {
@@ -208,7 +212,8 @@ plugin::Entry open_plugin(const std::string& folder) {
   open_libtorch(folder);
   void* const plugin = open_plugin_library(file);
   const auto entry = reinterpret_cast<plugin::Entry>(dlsym(plugin, plugin::kEntry));
-  if (!entry) fail(file.string(), " has no function ", plugin::kEntry);
+  if (!entry)
+    fail(file.string(), " has no function ", plugin::kEntry, "; install the plugin of this build");
   return entry;
 }
 

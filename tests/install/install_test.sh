@@ -153,7 +153,7 @@ works_anywhere() {
     run_on_all_backends RT_TORCH_LIBTORCH="$libtorch"
     run auto
   done
-  [ -z "$libtorch" ] || refused "RT_TORCH_LIBTORCH names the folder of one"
+  [ -z "$libtorch" ] || refused "set RT_TORCH_LIBTORCH to the folder of a libtorch"
   tool_works
 }
 

@@ -23,14 +23,14 @@ class Loading : public Stage {
     const Outcome ordered = host(steps, environment);
     EXPECT_EQ(ordered.code, 0);
     EXPECT_THAT(ordered.out, AllOf(HasSubstr("refused: "), HasSubstr(reason)));
-    EXPECT_THAT(ordered.out, HasSubstr("the libtorch backend is not to be had: "));
+    EXPECT_THAT(ordered.out, HasSubstr("the libtorch backend is not available: "));
     EXPECT_EQ(std::count(ordered.out.begin(), ordered.out.end(), '\n'), 1) << ordered.out;
     EXPECT_EQ(ordered.err, "");
     environment["RT_TORCH_BACKEND"] = "auto";
     expect_quiet(host(steps, environment), "reference\n");
     environment["RT_TORCH_DEBUG"] = "1";
     EXPECT_THAT(host(steps, environment).err,
-                AllOf(HasSubstr("rt_torch: the reference executor serves: "), HasSubstr(reason)));
+                AllOf(HasSubstr("rt_torch: using the reference backend: "), HasSubstr(reason)));
   }
 
   void expect_deep(const std::string& backend) const {

@@ -271,7 +271,7 @@ TEST_F(DumpTool, WithoutLibtorchWhatNeedsItSaysSo) {
   client("work");
   const Outcome outcome = run(RT_TEST_TOOL, {"check", dump()}, {{"RT_TORCH_LIBTORCH", "/nowhere"}});
   EXPECT_EQ(outcome.code, 2);
-  EXPECT_THAT(outcome.err, HasSubstr("the libtorch backend is not to be had: "));
+  EXPECT_THAT(outcome.err, HasSubstr("the libtorch backend is not available: "));
 }
 
 TEST_F(DumpTool, LibtorchPrintsTorchScript) {

@@ -143,7 +143,7 @@ std::unique_ptr<Backend> open_backend(const std::string& name, const Setup& setu
     try {
       return make_libtorch_backend(memory, setup.threads, setup.libtorch);
     } catch (const Error& error) {
-      if (name == "libtorch") fail("the libtorch backend is not to be had: ", error.text());
+      if (name == "libtorch") fail("the libtorch backend is not available: ", error.text());
     }
   }
   return make_reference_backend(memory, setup.threads);

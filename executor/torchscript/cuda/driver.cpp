@@ -24,8 +24,8 @@ int driver_devices(std::string& reason) {
   const auto count = reinterpret_cast<int (*)(int*)>(dlsym(driver, "cuDeviceGetCount"));
   int devices = 0;
   if (!init || !count) reason = "the CUDA driver lacks cuInit or cuDeviceGetCount";
-  else if (const int code = init(0)) reason = join("cuInit gives error ", code);
-  else if (const int bad = count(&devices)) reason = join("cuDeviceGetCount gives error ", bad);
+  else if (const int code = init(0)) reason = join("cuInit returns error ", code);
+  else if (const int bad = count(&devices)) reason = join("cuDeviceGetCount returns error ", bad);
   else if (devices == 0) reason = "the CUDA driver reports no device";
   return devices;
 }

@@ -42,7 +42,7 @@ bool guarded(Text error, const Body& body) noexcept {
   } catch (const std::exception& thrown) {
     put(error, first_line(thrown.what()));
   } catch (...) {
-    put(error, "libtorch failed without saying why");
+    put(error, "libtorch failed without a message");
   }
   return false;
 }
