@@ -99,7 +99,7 @@ DType held(const Element& element) {
   if (element.held) return *element.held;
   fail("its elements are of the type ",
        element.safetensors.empty() ? element.storage : element.safetensors,
-       ", which this library does not have; save it as another type");
+       ", which is not supported; convert the tensor before it is saved");
 }
 
 void read_elements(const Element& element, int64_t elements, void* out,

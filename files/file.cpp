@@ -24,7 +24,7 @@ void check_regular(mode_t mode) {
 
 struct stat status_of(int descriptor) {
   struct stat status;
-  if (::fstat(descriptor, &status) != 0) fail_errno("its size cannot be told");
+  if (::fstat(descriptor, &status) != 0) fail_errno("its size cannot be read");
   return status;
 }
 
@@ -77,7 +77,7 @@ Temporary make_temporary(const std::filesystem::path& folder, mode_t mode) {
     const std::string name = folder / join(kTemporary, ::getpid(), '-', count++, kTemporaryEnd);
     Descriptor file(::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
     if (file.get() < 0 && errno == EEXIST) continue;
-    if (file.get() < 0) fail_errno("no file can be made beside it");
+    if (file.get() < 0) fail_errno("no file can be created in its folder");
     // Errors are ignored: some file systems have no locks, and writing needs none. Before the lock,
     // another process may have removed the file as an abandoned one; then another is made.
     while (::flock(file.get(), LOCK_EX) != 0 && errno == EINTR) {
@@ -129,7 +129,8 @@ File::~File() {
 void File::check_size() const {
   const int64_t now = status_of(descriptor_).st_size;
   if (now != size_)
-    fail("has changed since it was opened: it had ", size_, " bytes and has ", now, " now");
+    fail("has changed since it was opened: it had ", size_, " bytes and has ", now,
+         " now; open it again");
 }
 
 void File::read(int64_t offset, void* out, int64_t bytes) const {
@@ -137,7 +138,8 @@ void File::read(int64_t offset, void* out, int64_t bytes) const {
     const ssize_t got = ::pread(descriptor_, to, static_cast<size_t>(bytes), offset);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) fail_errno("cannot be read");
-    if (got == 0) fail("ends at byte ", offset, ", where ", bytes, " more are needed");
+    if (got == 0)
+      fail("ends at byte ", offset, ", and ", bytes, " more bytes are needed; it is cut off");
     to += got;
     offset += got;
     bytes -= got;
@@ -146,8 +148,7 @@ void File::read(int64_t offset, void* out, int64_t bytes) const {
 
 std::string read_text(const std::string& path, int64_t most) {
   const File file(path);
-  if (file.size() > most)
-    fail("has ", file.size(), " bytes, more than the ", most, " that are read of it");
+  if (file.size() > most) fail("has ", file.size(), " bytes; at most ", most, " are allowed");
   std::string text(static_cast<size_t>(file.size()), '\0');
   file.read(0, text.data(), file.size());
   return text;
@@ -163,7 +164,7 @@ void Replacement::take_permissions(const struct stat& old) {
   mode_t mode = old.st_mode & kAll;
   const bool listed = ::getxattr(path_.c_str(), "system.posix_acl_access", nullptr, 0) > 0;
   if (listed || ::fchown(file, static_cast<uid_t>(-1), old.st_gid) != 0) mode &= ~mode_t{S_IRWXG};
-  if (::fchmod(file, mode) != 0) fail_errno("the new file cannot get its permissions");
+  if (::fchmod(file, mode) != 0) fail_errno("its permissions cannot be set");
 }
 
 Replacement::Replacement(std::string path) : path_(std::move(path)) {
@@ -171,7 +172,7 @@ Replacement::Replacement(std::string path) : path_(std::move(path)) {
   std::error_code ignored;
   if (std::filesystem::is_symlink(path_, ignored)) {
     const auto target = std::filesystem::canonical(path_, ignored);
-    if (ignored) fail("is a link that leads nowhere");
+    if (ignored) fail("is a link to a file that does not exist");
     path_ = target;
   }
   struct stat old;

@@ -212,7 +212,8 @@ Number Machine::number() {
 
 void Machine::push(Object object) {
   if (objects_.size() == kMaxObjects)
-    fail("has more than ", kMaxObjects, " objects, more than one tensor's; save tensor.detach()",
+    fail("has more than ", kMaxObjects,
+         " objects, more than one tensor needs; save tensor.detach()",
          ".clone(), which has no attributes");
   objects_.push_back(std::move(object));
   stack_.push_back(static_cast<Id>(objects_.size() - 1));
@@ -228,14 +229,14 @@ Id Machine::pop() { return pop(1)[0]; }
 
 std::vector<Id> Machine::pop(size_t count) {
   const size_t bottom = marks_.empty() ? 0 : marks_.back();
-  if (stack_.size() - bottom < count) fail("takes more from the stack than is there");
+  if (stack_.size() - bottom < count) fail("takes more from the stack than it has");
   std::vector<Id> items(stack_.end() - static_cast<std::ptrdiff_t>(count), stack_.end());
   stack_.resize(stack_.size() - count);
   return items;
 }
 
 std::vector<Id> Machine::pop_to_mark() {
-  if (marks_.empty()) fail("wants a mark on the stack where there is none");
+  if (marks_.empty()) fail("needs a mark on the stack, which has none");
   std::vector<Id> items = pop(stack_.size() - marks_.back());
   marks_.pop_back();
   return items;
@@ -243,7 +244,7 @@ std::vector<Id> Machine::pop_to_mark() {
 
 const Object& Machine::wanted(Id id, What what, const char* use) const {
   const Object& object = objects_[id];
-  if (object.what != what) fail("has ", name(object.what), " for ", use);
+  if (object.what != what) fail("has ", name(object.what), " in place of ", use);
   return object;
 }
 
@@ -270,10 +271,8 @@ void Machine::push_global(std::string_view module, std::string_view name) {
   for (const Foreign& foreign : kForeign)
     if (foreign.maker == name && module == "torch._utils")
       fail("holds what ", module, '.', name, " makes: ", foreign.what);
-  fail(
-      "names ", printable(module), '.', printable(name),
-      ", which the file of one tensor has no use for; nothing is called, and only what tensors are",
-      " made of is read");
+  fail("names ", printable(module), '.', printable(name),
+       ", which is no part of a tensor; nothing is called; save the tensor alone");
 }
 
 void Machine::push_stack_global() {
@@ -297,7 +296,7 @@ void Machine::push_long(std::string_view bytes) {
 void Machine::push_storage() {
   const std::vector<Id>& parts = wanted(pop(), What::Tuple, "the name of a storage").items;
   if (parts.size() != 5 || wanted(parts[0], What::Text, "a sort of object").text != "storage")
-    fail("names an object outside that is no storage");
+    fail("refers to an external object that is not a storage");
   Object storage{.what = What::Storage};
   storage.element = wanted(parts[1], What::StorageClass, "the class of a storage").element;
   storage.text = wanted(parts[2], What::Text, "the key of a storage").text;
@@ -311,7 +310,8 @@ void Machine::reduce() {
   // The call that rebuilds a tensor of a subclass contains the call that rebuilds its values.
   while (objects_[callable].what == What::RebuildFromType) {  // (function, class, arguments, state)
     const std::vector<Id>& parts = wanted(arguments, What::Tuple, "arguments").items;
-    if (parts.size() != 4) fail("makes a tensor of a class from ", parts.size(), " things, not 4");
+    if (parts.size() != 4)
+      fail("makes a tensor of a class from ", parts.size(), " arguments, not 4");
     wanted(parts[1], What::TensorClass, "the class of a tensor");
     check_attributes(parts[3]);
     callable = parts[0];
@@ -324,7 +324,7 @@ void Machine::reduce() {
     case What::RebuildTensor3: return push(rebuilt_tensor(how, parts));
     case What::RebuildParameter:  // (tensor, requires_grad, hooks), perhaps with a state
       if (parts.size() != 3 && parts.size() != 4)
-        fail("makes a parameter from ", parts.size(), " things where 3 are needed");
+        fail("makes a parameter from ", parts.size(), " arguments where 3 are needed");
       wanted(parts[0], What::Tensor, "the data of a parameter");
       if (parts.size() == 4) check_attributes(parts[3]);
       return stack_.push_back(parts[0]);
@@ -332,11 +332,11 @@ void Machine::reduce() {
       if (!parts.empty()) fail("makes an OrderedDict in a way that tensors do not need");
       return push(What::Dict);
     case What::Size:
-      if (parts.size() != 1) fail("makes a torch.Size from ", parts.size(), " things, not 1");
+      if (parts.size() != 1) fail("makes a torch.Size from ", parts.size(), " arguments, not 1");
       wanted(parts[0], What::Tuple, "sizes");
       return stack_.push_back(parts[0]);
     case What::MakePlain: return push(What::Plain);
-    default: fail("calls ", name(objects_[callable].what), ", which is not to be called");
+    default: fail("calls ", name(objects_[callable].what), ", which cannot be called");
   }
 }
 
@@ -355,13 +355,13 @@ void Machine::build() {
 }
 
 void Machine::put(uint64_t index) {
-  if (memo_.size() == kMaxObjects) fail("numbers more than ", kMaxObjects, " objects");
+  if (memo_.size() == kMaxObjects) fail("stores more than ", kMaxObjects, " objects");
   memo_[index] = top();
 }
 
 void Machine::get(uint32_t index) {
   const auto found = memo_.find(index);
-  if (found == memo_.end()) fail("asks for object ", index, " before it is there");
+  if (found == memo_.end()) fail("uses object ", index, " before it is stored");
   stack_.push_back(found->second);
 }
 
@@ -432,7 +432,7 @@ bool Machine::step() {
     case Opcode::LongGet: get(number<uint32_t>()); break;
     default:
       fail("has the opcode ", static_cast<int>(static_cast<uint8_t>(opcode)), " at byte ", at_ - 1,
-           ", which the pickles of tensors do not have");
+           ", which pickles of tensors do not use");
   }
   return true;
 }
@@ -457,21 +457,21 @@ void check(const Layout& layout, int64_t elements) {
          to_string(layout.strides), " from element ", layout.offset, " of a storage of ", elements,
          " elements: ", why);
   };
-  if (layout.sizes.size() != layout.strides.size()) refuse("a stride for each size is needed");
+  if (layout.sizes.size() != layout.strides.size()) refuse("there must be a stride for each size");
   const auto count = checked_numel(layout.sizes);
   int64_t bytes;
   if (!count || __builtin_mul_overflow(*count, kWidest, &bytes)) refuse("no tensor has such sizes");
-  if (layout.offset < 0 || layout.offset > elements) refuse("it begins outside");
+  if (layout.offset < 0 || layout.offset > elements) refuse("it begins outside of the storage");
   int64_t last = layout.offset;
   for (uint32_t d = 0; d < layout.sizes.size(); ++d) {
     int64_t steps;
-    if (layout.strides[d] < 0) refuse("strides are not negative");
+    if (layout.strides[d] < 0) refuse("strides must not be negative");
     if (*count == 0) continue;
     if (__builtin_mul_overflow(layout.sizes[d] - 1, layout.strides[d], &steps) ||
         __builtin_add_overflow(last, steps, &last))
-      refuse("it ends outside");
+      refuse("it ends outside of the storage");
   }
-  if (*count > 0 && last >= elements) refuse("it ends outside");
+  if (*count > 0 && last >= elements) refuse("it ends outside of the storage");
 }
 
 /// `metadata` lists the operations that PyTorch has put off and that the stored elements lack.
@@ -485,7 +485,7 @@ bool Machine::is_negated(Id metadata, const Element& element) const {
     if (key != "neg" || element.held == DType::Bool ||
         !wanted(items[i + 1], What::Flag, "the metadata neg").number)
       fail("has a tensor with the metadata ", printable(key),
-           ", which is not known of its type; save tensor.resolve_conj().resolve_neg().clone()");
+           ", which its type does not have; save tensor.resolve_conj().resolve_neg().clone()");
     negated = true;
   }
   return negated;
@@ -512,7 +512,7 @@ Object Machine::rebuilt_tensor(What how, const std::vector<Id>& parts) const {
   const size_t needed = how == What::RebuildTensor1 ? 4 : how == What::RebuildTensor2 ? 6 : 7;
   const bool more = how != What::RebuildTensor1 && parts.size() == needed + 1;
   if (parts.size() != needed && !more)
-    fail("makes a tensor from ", parts.size(), " things where ", needed, " are needed");
+    fail("makes a tensor from ", parts.size(), " arguments where ", needed, " are needed");
   const Object& storage = wanted(parts[0], What::Storage, "the storage of a tensor");
   Object object{.what = What::Tensor, .element = storage.element};
   object.number = wanted(parts[1], What::Number, "the offset of a tensor").number;
@@ -536,8 +536,8 @@ PickledTensor Machine::tensor(const Object& object) const {
     int64_t bits;
     if (__builtin_mul_overflow(storage.number, storage.element->bits, &bits) ||
         bits % object.element->bits != 0)
-      fail("has a storage of ", storage.number, " times ", storage.element->bits,
-           " bits for elements of ", object.element->bits);
+      fail("has a storage of ", storage.number, " elements of ", storage.element->bits,
+           " bits for a tensor of ", object.element->bits, "-bit elements");
     tensor.elements = bits / object.element->bits;
   }
   tensor.layout = {shape(object.items[1]), shape(object.items[2]), object.number};
@@ -560,7 +560,7 @@ PickledTensor Machine::result() {
   const bool counted = keyed || top->what == What::List || top->what == What::Tuple;
   fail("holds ", name(top->what),
        counted ? join(" of ", items.size() / (keyed ? 2 : 1)) : std::string(),
-       " where one tensor is wanted; save each tensor to a file of its own");
+       " where one tensor is needed; save each tensor to a file of its own");
 }
 
 PickledTensor Machine::run() {

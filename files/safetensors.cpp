@@ -99,16 +99,16 @@ void Header::check_kind(Kind kind) const {
       }
       break;
     case In::Metadata:
-      if (kind != Kind::Text) fail("its header's ", kMetadata, " holds something else than texts");
+      if (kind != Kind::Text) fail("its header's ", kMetadata, " has a value that is not a string");
       break;
     case In::Entry:
-      if (field_ == kDType && kind != Kind::Text) refuse("has a dtype that is no text");
-      if (field_ == kShape && kind != Kind::List) refuse("has a shape that is no list");
+      if (field_ == kDType && kind != Kind::Text) refuse("has a dtype that is not a string");
+      if (field_ == kShape && kind != Kind::List) refuse("has a shape that is not a list");
       if (field_ == kOffsets && kind != Kind::List)
         refuse("has data_offsets that are not two numbers");
       break;
     case In::Shape:
-      if (kind != Kind::Number) refuse("has a size that is no number a size can be");
+      if (kind != Kind::Number) refuse("has a size that is not an integer from 0 to 2^63-1");
       break;
     case In::Offsets:
       if (kind != Kind::Number) refuse("has data_offsets that are not two numbers");
@@ -126,7 +126,7 @@ bool Header::value(Kind kind, uint64_t number, std::string_view text) {
     offsets_.push_back(number);
   }
   if (in_ == In::Shape) {
-    if (number > INT64_MAX) refuse("has a size that is no number a size can be");
+    if (number > INT64_MAX) refuse("has a size that is not an integer from 0 to 2^63-1");
     if (sizes_.size() == kMaxDims) refuse("has more than ", kMaxDims, " sizes");
     sizes_.push_back(static_cast<int64_t>(number));
   }
@@ -207,8 +207,8 @@ void Safetensors::read_header() {
   file_.read(0, &length, kLengthSize);
   const int64_t most = std::min(kMaxHeader, file_.size() - kLengthSize);
   if (length > static_cast<uint64_t>(most))
-    fail("says that its header has ", length, " bytes, where at most ", most,
-         " can be; it is cut off, damaged or no safetensors file");
+    fail("says that its header has ", length, " bytes, and at most ", most,
+         " are possible; it is cut off, damaged or not a safetensors file");
   std::string text(length, '\0');
   file_.read(kLengthSize, text.data(), static_cast<int64_t>(length));
   data_at_ = kLengthSize + static_cast<int64_t>(length);
@@ -235,7 +235,7 @@ void Safetensors::check_ranges() const {
     covered = tensor.end;
   }
   if (const int64_t size = file_.size() - data_at_; covered != size)
-    fail("has ", size, " bytes of data, of which its tensors take ", covered);
+    fail("has ", size, " bytes of data, and its tensors have ", covered, "; they must be equal");
 }
 
 std::string Safetensors::names() const {
@@ -254,8 +254,10 @@ std::string Safetensors::names() const {
 const Tensor& Safetensors::at(std::string_view name) const {
   const auto found = by_name_.find(name);
   if (found == by_name_.end())
-    naming(path_,
-           [&] { fail("has no tensor \"", printable(name), "\" among its ", tensors_.size()); });
+    naming(path_, [&] {
+      fail("has no tensor \"", printable(name), "\"; rt_torch_safetensors_list_names lists its ",
+           tensors_.size());
+    });
   return *found->second;
 }
 

@@ -25,7 +25,7 @@ void refuse_other_formats(const File& file) {
     fail(
         "is in the format of PyTorch before 1.6, or a pickle of another program; load it in Python "
         "and torch.save it again");
-  fail("is not what torch.save writes, which is a zip archive");
+  fail("is not a file of torch.save, which is a zip archive");
 }
 
 /// The folder inside the archive in which all entries lie.
@@ -33,10 +33,12 @@ std::string folder_in(const ZipReader& zip) {
   const std::string* found = nullptr;
   for (const auto& [name, entry] : zip.entries()) {
     if (!name.ends_with(kPickle) || name.find('/') != name.size() - kPickle.size()) continue;
-    if (found) fail("has the two pickles ", printable(*found), " and ", printable(name));
+    if (found)
+      fail("has the two pickles ", printable(*found), " and ", printable(name),
+           "; it must have one");
     found = &name;
   }
-  if (!found) fail("is a zip archive without data.pkl: not what torch.save writes");
+  if (!found) fail("is a zip archive without data.pkl, so that torch.save did not write it");
   return found->substr(0, found->size() - kPickle.size());
 }
 
@@ -54,14 +56,13 @@ bool big_endian(const ZipReader& zip, const std::string& folder) {
   const std::string version = text(kVersion);
   const int number = std::atoi(version.c_str());
   if (number < 1 || number > kNewest)
-    fail("has the version \"", printable(version), "\" of the format; those up to ", kNewest,
-         " are known");
+    fail("has the version \"", printable(version), "\" of the format; it must be a number up to ",
+         kNewest);
   // Files without this entry are older than big-endian ones.
   if (!zip.entries().contains(folder + std::string(kByteOrder))) return false;
   const std::string order = text(kByteOrder);
   if (order != kLittle && order != kBig)
-    fail("has numbers in the byte order \"", printable(order), "\"; ", kLittle, " and ", kBig,
-         " are known");
+    fail("has the byte order \"", printable(order), "\"; it must be ", kLittle, " or ", kBig);
   return order == kBig;
 }
 
@@ -69,9 +70,10 @@ PickledTensor tensor_in(const ZipReader& zip, const std::string& folder) {
   const std::string path = folder + std::string(kPickle);
   if (const int64_t size = zip.at(path).size; size > kMaxPickle)
     fail("has a pickle of ", size,
-         " bytes, more than one tensor's; save each tensor to a file of its own");
+         " bytes, more than one tensor needs; save each tensor to a file of its own");
+  const std::string pickle = zip.text(path);
   try {
-    return read_pickle(zip.text(path));
+    return read_pickle(pickle);
   } catch (const Error& error) {
     fail("its pickle ", error.text());
   }
@@ -92,8 +94,8 @@ Layout load(const std::string& path,
   // a product could overflow.
   const int64_t element_size = tensor.element->bits / 8;
   if (size % element_size != 0 || size / element_size != tensor.elements)
-    fail("the entry ", printable(data), " has ", size, " bytes, not the ", tensor.elements,
-         " elements of ", element_size, " bytes that its pickle says");
+    fail("the entry ", printable(data), " has ", size, " bytes, and the pickle asks for ",
+         tensor.elements, " elements of ", element_size, " bytes");
   read_elements(*tensor.element, tensor.elements, room(dtype, tensor.elements),
                 [&](void* to, int64_t) { zip.read(data, to); },
                 {.big_endian = swapped, .negated = tensor.negated});

@@ -161,14 +161,15 @@ void ZipReader::add_entries(int64_t count, std::string_view directory) {
     const bool stored = method == kStore && !(flags & kEncrypted);
     const auto file_size = static_cast<uint64_t>(file_.size());
     if (stored && (size > file_size || packed != size))
-      fail("the zip archive says that its entry ", printable(name), " has ", size,
-           " bytes, which lie in ", packed, " bytes of a file of ", file_size);
+      fail("the zip archive is damaged: its entry ", printable(name), " of ", size, " bytes takes ",
+           packed, " bytes in a file of ", file_size);
     const Entry entry{static_cast<int64_t>(std::min(header, file_size)),
                       static_cast<int64_t>(std::min(size, file_size)), checksum, stored};
     if (!entries_.emplace(std::move(name), entry).second)
       fail("the zip archive has the entry ", printable(name), " twice");
   }
-  if (fields.size() > 0) fail("the directory of the zip archive has more than its entries");
+  if (fields.size() > 0)
+    fail("the directory of the zip archive is damaged: bytes follow its entries");
 }
 
 const ZipReader::Entry& ZipReader::at(std::string_view name) const {
@@ -176,7 +177,7 @@ const ZipReader::Entry& ZipReader::at(std::string_view name) const {
   if (found == entries_.end()) fail("the zip archive has no entry ", printable(name));
   if (!found->second.stored)
     fail("the entry ", printable(name),
-         " of the zip archive is compressed or encrypted, as no tensors are");
+         " of the zip archive is compressed or encrypted, which torch.save never does");
   return found->second;
 }
 
@@ -224,7 +225,7 @@ void ZipReader::read(std::string_view name, void* out) const {
   }
   // PyTorch can be set to write no checksums, and writes 0 then.
   if (entry.checksum != 0 && checksum != entry.checksum)
-    fail("the entry ", printable(name), " of the zip archive is damaged: its checksum is another");
+    fail("the entry ", printable(name), " of the zip archive is damaged: its checksum differs");
 }
 
 std::string ZipReader::text(std::string_view name) const {

@@ -33,7 +33,7 @@ void rt_torch_autograd_no_grad_begin(CallContext& context) { ++context.thread.no
 
 void rt_torch_autograd_no_grad_end(CallContext& context) {
   if (context.thread.no_grad == 0)
-    fail("no rt_torch_autograd_no_grad_begin of this thread waits for its end; pair them");
+    fail("this thread is in no rt_torch_autograd_no_grad_begin; call begin and end in pairs");
   --context.thread.no_grad;
 }
 

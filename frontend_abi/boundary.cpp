@@ -29,7 +29,7 @@ void Real::show(std::string& text) const { open(text, name) += to_string(value);
 void RealBits::show(std::string& text) const { open(text, name) += to_string(get()); }
 
 std::string_view CString::get() const {
-  if (!value) fail(name, " is NULL; pass a text, \"\" for none");
+  if (!value) fail(name, " is NULL; pass a text, or \"\" for none");
   return value;
 }
 void CString::show(std::string& text) const {
@@ -52,8 +52,9 @@ bool is_unmapped(int64_t address) {
 }
 
 void check_list(const char* name, const void* pointer, int64_t length, int64_t most) {
-  if (length < 0) fail(name, " has the negative length ", length);
-  if (!pointer && length > 0) fail(name, " is NULL but has the length ", length);
+  if (length < 0) fail(name, " has the length ", length, "; it must be at least 0");
+  if (!pointer && length > 0)
+    fail(name, " is NULL but has the length ", length, "; pass the address of a list");
   if (length > 0 && is_number(pointer))
     fail(name, " is the number ", reinterpret_cast<int64_t>(pointer),
          "; pass the address of a list");
@@ -77,13 +78,11 @@ std::span<const int64_t> sizes_one_by_one(std::span<const int64_t, 5> words) {
   constexpr int64_t kMost = 4;
   const int64_t ndim = words[kMost];
   const auto refuse = [&](const std::string& cause) {
-    fail(cause,
-         "; pass a list of sizes, or d0, d1, d2, d3 and ndim: as many sizes from 0 up as "
-         "ndim says, which is from 1 to ",
-         kMost);
+    fail(cause, "; pass a list of sizes, or d0, d1, d2, d3 and ndim: ndim is from 1 to ", kMost,
+         ", and as many sizes are at least 0");
   };
   if (ndim < 1 || ndim > kMost)
-    refuse(join("the first argument is the number ", words[0], " and no list, and ndim is ", ndim));
+    refuse(join("the first argument is the number ", words[0], ", not a list, and ndim is ", ndim));
   const auto sizes = words.first(static_cast<size_t>(ndim));
   for (size_t at = 0; at < sizes.size(); ++at)
     if (sizes[at] < 0) refuse(join("d", at, " is ", sizes[at]));

@@ -5,11 +5,11 @@
 namespace rt::call {
 
 Device loader_device(int64_t code) {
-  if (code < 0) fail("device ", code, " is not known; 0 is the CPU, N is CUDA N-1");
+  if (code < 0) fail("device ", code, " is unknown; use 0 for the CPU, N for CUDA device N-1");
   return Engine::instance().backends.device(code - 1);
 }
 Device cuda_device(int64_t index) {
-  if (index < 0) fail("device_id ", index, " names no CUDA device; they count from 0");
+  if (index < 0) fail("device_id is ", index, "; it must be at least 0");
   return Engine::instance().backends.device(index);
 }
 

@@ -52,7 +52,7 @@ void rt_torch_manual_seed(CallContext& context, int64_t seed) {
 
 int64_t rt_torch_stat(CallContext& context, std::string_view name) {
   const auto counter = find_counter(name);
-  if (!counter) fail("there is no such counter; rt_torch_stats_json names them all");
+  if (!counter) fail("counter \"", printable(name), "\" is unknown; rt_torch_stats_json lists all");
   return context.engine.reports.counters()[static_cast<size_t>(*counter)];
 }
 std::string rt_torch_stats_json(CallContext& context) {
@@ -69,7 +69,7 @@ std::string rt_torch_graph_text(CallContext& context) {
 bool rt_torch_graph_dump(CallContext& context, std::string_view path, std::string_view format) {
   if (format == "torchscript" && path.ends_with(".pt")) format = "torchscript module";
   else if (format == "torchscript" && !path.ends_with(".txt"))
-    fail("torchscript is text in a .txt file or a module in a .pt file; the path has neither end");
+    fail("format torchscript needs a path that ends in .txt, for text, or in .pt, for a module");
   std::string dumped = context.engine.reports.dump(context, format);
   const Unlocked unlocked(context.engine);
   const std::string text = std::move(dumped);

@@ -13,8 +13,8 @@ int64_t checked_size(Sizes sizes) {
   const auto count = checked_numel(sizes);
   if (count) return *count;
   for (const int64_t size : sizes)
-    if (size < 0) fail("the size ", size, " is negative");
-  fail("the sizes ", to_string(sizes), " multiply to more than any tensor can hold");
+    if (size < 0) fail("the size ", size, " is negative; it must be at least 0");
+  fail("the product of the sizes ", to_string(sizes), " overflows 64 bits; use smaller sizes");
 }
 
 /// A handle to a tensor of `dtype` made of host data of the dtype `given`.
@@ -45,18 +45,22 @@ int64_t add(CallContext& context, const void* data, DType dtype, Sizes sizes, De
 /// Throws unless `given` elements fill a tensor of `sizes`.
 void check_count(int64_t given, Sizes sizes) {
   const int64_t wanted = checked_size(sizes);
-  if (given != wanted) fail("data has ", given, " elements, ", to_string(sizes), " takes ", wanted);
+  if (given != wanted)
+    fail("data has ", given, " elements and ", to_string(sizes), " has ", wanted,
+         "; they must be equal");
 }
 
 void check_pointer(const char* name, const void* pointer, int64_t count) {
-  if (!pointer && count > 0) fail(name, " is NULL, ", count, " elements are needed there");
+  if (!pointer && count > 0) fail(name, " is NULL; pass the address of ", count, " elements");
 }
 
 /// Copies all elements, converted to `dtype`, to `out` of `capacity` elements. Returns the count.
 int64_t copy(CallContext& context, int64_t handle, void* out, int64_t capacity, DType dtype) {
   Engine& engine = context.engine;
   const int64_t count = numel(engine.recorder.type(context, handle).sizes);
-  if (capacity < count) fail("capacity is ", capacity, ", the tensor has ", count, " elements");
+  if (capacity < count)
+    fail("capacity is ", capacity, " and the tensor has ", count,
+         " elements; it must be at least as large");
   check_pointer("buffer", out, count);
   BufferRef read = engine.recorder.read(context, handle);
   if (count == 0) return 0;
@@ -92,7 +96,7 @@ DType dtype_of_code(int64_t code, int64_t codes) {
   std::string known;
   for (int64_t i = 0; i < codes; ++i)
     known += join(i > 0 ? ", " : "", i, " ", name(static_cast<DType>(i)));
-  fail("dtype ", code, " is not known; there are ", known);
+  fail("dtype ", code, " is unknown; use ", known);
 }
 DType loader_dtype(int64_t code) { return dtype_of_code(code, 4); }
 
@@ -155,8 +159,8 @@ int64_t rt_torch_tensor_shape(CallContext& context, int64_t handle, int64_t* dim
 int64_t rt_torch_torchtensor_shape_dim(CallContext& context, int64_t handle, int64_t dim_idx) {
   const Shape shape = observed_shape(context, handle);
   if (dim_idx < 0 || dim_idx >= shape.size())
-    fail("dim_idx is out of range for ", to_string(shape), ", which has ", shape.size(),
-         " dimensions");
+    fail("dim_idx ", dim_idx, " is out of range for ", to_string(shape), ", which has ",
+         shape.size(), " dimensions");
   return shape[static_cast<uint32_t>(dim_idx)];
 }
 
@@ -165,15 +169,16 @@ int64_t rt_torch_torchtensor_chunk(CallContext& context, int64_t handle, int64_t
   const Shape shape(query(context, handle).sizes);
   const int64_t ndim = shape.size();
   if (ndim == 0) fail("a tensor without dimensions cannot be cut into chunks");
-  if (chunks <= 0) fail("chunks must be at least 1");
+  if (chunks <= 0) fail("chunks is ", chunks, "; it must be at least 1");
   if (dim < -ndim || dim >= ndim)
-    fail("dim must be from ", -ndim, " to ", ndim - 1, " for ", to_string(shape));
+    fail("dim is ", dim, "; for ", to_string(shape), " it must be from ", -ndim, " to ", ndim - 1);
   const int64_t size = shape[static_cast<uint32_t>(dim < 0 ? dim + ndim : dim)];
   // As in PyTorch, an empty dimension gives `chunks` empty pieces.
   const int64_t piece = size / chunks + (size % chunks != 0);
   const int64_t pieces = size == 0 ? chunks : size / piece + (size % piece != 0);
   if (pieces > abi::kMaxTensors)
-    fail("that makes ", pieces, " pieces; at most ", abi::kMaxTensors, " are possible");
+    fail("the call makes ", pieces, " pieces; at most ", abi::kMaxTensors,
+         " are possible; use fewer chunks");
   try {
     for (int64_t at = 0; at < pieces && !out.full(); ++at) {
       Call call;
@@ -197,7 +202,7 @@ int64_t rt_torch_torchtensor_chunk(CallContext& context, int64_t handle, int64_t
 int64_t rt_dyn_torch_tensor_binary_op(CallContext& context, int64_t a, int64_t b, int64_t op) {
   constexpr std::array kOps = {Op::Add, Op::Sub, Op::Mul, Op::Div};
   if (op < 0 || op >= static_cast<int64_t>(kOps.size()))
-    fail("op ", op, " is not known; there are 0 add, 1 sub, 2 mul, 3 div");
+    fail("op ", op, " is unknown; use 0 add, 1 sub, 2 mul or 3 div");
   Call call;
   call.symbol = "rt_dyn_torch_tensor_binary_op";
   call.args.op = kOps[static_cast<size_t>(op)];
@@ -209,7 +214,7 @@ int64_t rt_dyn_torch_tensor_binary_op(CallContext& context, int64_t a, int64_t b
 
 double rt_torch_torchtensor_item(CallContext& context, int64_t handle) {
   const Shape shape(context.engine.recorder.type(context, handle).sizes);
-  if (numel(shape) != 1) fail("one element is wanted, the tensor has the sizes ", to_string(shape));
+  if (numel(shape) != 1) fail("the tensor is ", to_string(shape), "; it must have one element");
   double value = 0;
   copy(context, handle, &value, 1, DType::F64);
   return value;

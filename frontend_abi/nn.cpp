@@ -31,8 +31,8 @@ struct BatchNorm {
 void check_statistic(CallContext& context, const char* name, int64_t handle) {
   if (context.thread.no_grad == 0 && context.engine.autograd.requires_grad(context, handle))
     fail(name, " is #", handle,
-         ", which takes part in gradients, and batch_norm has none for it; give what "
-         "rt_torch_autograd_detach makes of it");
+         ", which takes part in gradients, and batch_norm computes none for it; pass "
+         "the result of rt_torch_autograd_detach");
 }
 
 int64_t batch_norm(CallContext& context, const BatchNorm& norm, bool training) {

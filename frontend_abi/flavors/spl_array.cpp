@@ -43,8 +43,7 @@ uint32_t tag_of(const SplValue& value) {
 [[noreturn, gnu::cold]] void refuse(const char* name, size_t at, uint32_t tag) {
   constexpr const char* kTags[] = {"nil",    "a bool",   "an integer", "a float",
                                    "a text", "an array", "a dict"};
-  if (tag >= std::size(kTags))
-    fail(name, "[", at, "] has the tag ", tag, ", which there is not; pass numbers");
+  if (tag >= std::size(kTags)) fail(name, "[", at, "] has the unknown tag ", tag, "; pass numbers");
   fail(name, "[", at, "] is ", kTags[tag], "; pass numbers");
 }
 
@@ -94,14 +93,14 @@ SplValue untagged(const char* name, size_t at, int64_t word) {
       break;
     default: break;
   }
-  fail(name, "[", at, "] is no number; pass numbers");
+  fail(name, "[", at, "] is not a number; pass numbers");
 }
 
 int64_t integer_of(const char* name, size_t at, double number) {
   constexpr double kBound = 9223372036854775808.0;  // 2^63
   if (number >= -kBound && number < kBound && number == std::trunc(number))
     return static_cast<int64_t>(number);
-  fail(name, "[", at, "] is ", to_string(number), ", which is no integer; pass one");
+  fail(name, "[", at, "] is ", to_string(number), "; it must be an integer");
 }
 
 /// A list of nils from malloc. Its capacity is never 0, since a host that pushes may double it.
@@ -160,7 +159,7 @@ List::List(const char* name, const SplArray* array, int64_t most) : name_(name),
            " is a tagged word, and the program exports no rt_array_len and rt_array_get to "
            "read it with; pass an SplArray*");
     length = rt_array_len(word_of(array));
-    if (length < 0) fail(name, " is no list; pass one");
+    if (length < 0) fail(name, " is not a list; pass one");
     abi::check_list(name, this, length, most);
   }
   length_ = static_cast<size_t>(length);

@@ -114,7 +114,7 @@ class Backend {
   virtual int64_t fallback_nodes() const { return 0; }
   /// The batch as TorchScript. Throws where there is no libtorch.
   virtual std::string script(const Batch&, ScriptForm) {
-    fail("TorchScript comes from the libtorch backend; the ", name(), " backend runs here");
+    fail("TorchScript needs the libtorch backend; this process uses the ", name(), " backend");
   }
   /// Called in a forked child, which lacks the other threads.
   virtual void after_fork() = 0;

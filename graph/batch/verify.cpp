@@ -34,12 +34,12 @@ class Verifier {
     }
     // Each group is computed by one step.
     if (groups_ != batch_.groups.size())
-      fail(batch_.groups.size(), " groups are there, and ", groups_, " are computed");
+      fail(batch_.groups.size(), " groups exist, and steps compute ", groups_);
     if (step_ != batch_.steps.size()) fail("step ", step_, " computes no value of the batch");
     // The arrays end where the last value and the last step do.
     full("dims", dims_, batch_.dims.size());
     full("operands", operands_, batch_.operands.size());
-    full("words", attributes_, batch_.attributes.size());
+    full("attributes", attributes_, batch_.attributes.size());
     roots();
     if (canonical_) ends();
   }
@@ -68,8 +68,9 @@ class Verifier {
     const Batch::Item& item = batch_.values[value_];
     // Dtype, device, rank and flags are known ones.
     if (static_cast<int>(item.dtype) >= kDTypes)
-      fail("%", value_, " has no dtype: ", static_cast<int>(item.dtype));
-    if (item.device < -1) fail("%", value_, " has no device: ", static_cast<int>(item.device));
+      fail("%", value_, " has the unknown dtype ", static_cast<int>(item.dtype));
+    if (item.device < -1)
+      fail("%", value_, " has the unknown device ", static_cast<int>(item.device));
     if (item.rank > kMaxRank)
       fail("%", value_, " has ", static_cast<int>(item.rank), " dimensions; at most ", kMaxRank);
     if (item.flags & ~(Batch::kInput | Batch::kStrided))
@@ -81,7 +82,7 @@ class Verifier {
     if (item.dims != dims_)
       fail("the sizes of %", value_, " start at ", item.dims, " of dims, not at ", dims_);
     dims_ += size_t{item.rank} * (strided ? 2 : 1);
-    if (dims_ > batch_.dims.size()) fail("the sizes of %", value_, " are not all there");
+    if (dims_ > batch_.dims.size()) fail("the sizes of %", value_, " end after those of the batch");
     // Sizes are not negative, and the bytes of a value can be counted.
     int64_t bytes = 0;
     const auto count = checked_numel(batch_.sizes(value_));
@@ -94,7 +95,8 @@ class Verifier {
 
   void step(const Batch::Step& step) {
     // The op is a row of the table, or stands for a group of them.
-    if (step.op > Op::Fused) fail("step ", step_, " has no op: ", static_cast<int>(step.op));
+    if (step.op > Op::Fused)
+      fail("step ", step_, " has the unknown op ", static_cast<int>(step.op));
     const OpInfo& row = info(step.op);
     operands(step, row);
     attributes(step, row);
@@ -115,7 +117,7 @@ class Verifier {
     try {
       Verifier(group, false, true).run();
     } catch (const Error& error) {
-      bad_step("its group is none: ", error.text());
+      bad_step("its group cannot run as one step: ", error.text());
     }
     // The group's inputs are the operands.
     uint32_t operand = 0;
@@ -163,7 +165,7 @@ class Verifier {
     if (step.operands != operands_)
       bad_step("its operands start at ", step.operands, ", not at ", operands_);
     operands_ += step.operand_count;
-    if (operands_ > batch_.operands.size()) bad_step("its operands are not all there");
+    if (operands_ > batch_.operands.size()) bad_step("its operands end after those of the batch");
     // There are as many operands as the row has tensors; a list has at least one.
     if (row.variadic ? step.operand_count <= row.tensors : step.operand_count != row.tensors)
       bad_step("it has ", step.operand_count, " operands and takes ", static_cast<int>(row.tensors),
@@ -202,21 +204,22 @@ class Verifier {
   void attributes(const Batch::Step& step, const OpInfo& row) {
     // Attributes lie one step after the other, without gaps.
     if (step.attributes != attributes_)
-      bad_step("its words start at ", step.attributes, ", not at ", attributes_);
+      bad_step("its attributes start at ", step.attributes, ", not at ", attributes_);
     attributes_ += step.attribute_count;
-    if (attributes_ > batch_.attributes.size()) bad_step("its words are not all there");
+    if (attributes_ > batch_.attributes.size())
+      bad_step("its attributes end after those of the batch");
     // The attributes are the row's scalars, integers and lists, and no more.
     const std::span<const int64_t> all = batch_.attributes_of(step).attributes;
     size_t at = size_t{row.scalars} + row.integers;
-    if (all.size() < at) bad_step("it has ", all.size(), " words and needs ", at);
+    if (all.size() < at) bad_step("it has ", all.size(), " attributes and needs ", at);
     for (int list = 0; list < row.lists; ++list) {
       if (at >= all.size()) bad_step("list ", list, " is not there");
       if (all[at] < 0 || static_cast<uint64_t>(all[at]) > all.size() - at - 1)
         bad_step("list ", list, " has length ", all[at], " and there are ", all.size() - at - 1,
-                 " words");
+                 " attributes");
       at += 1 + static_cast<size_t>(all[at]);
     }
-    if (at != all.size()) bad_step("it has ", all.size(), " words and needs ", at);
+    if (at != all.size()) bad_step("it has ", all.size(), " attributes and needs ", at);
     // The attribute of a scalar is its index.
     for (size_t i = 0; i < row.scalars; ++i) {
       if (all[i] < 0 || static_cast<uint64_t>(all[i]) >= batch_.scalars.size())
@@ -259,7 +262,7 @@ class Verifier {
     }
     // Dims and lists are as inference leaves them: in range and not negative.
     if (!std::ranges::equal(all.subspan(row.scalars), std::span(attributes).subspan(row.scalars)))
-      bad_step("its words are not normalised");
+      bad_step("its attributes are not normalised");
     // The result's type is what inference says.
     if (dtype != type.dtype || !fits(row, attributes, shape, type.sizes))
       bad_step("its type is ", to_string(type.dtype, type.sizes), " and inference gives ",

@@ -99,7 +99,7 @@ class JsonParser {
     try {
       verify(batch_);
     } catch (const Error& error) {
-      fail("$: the JSON reads well, but is no batch: ", error.text());
+      fail("$: the JSON is well-formed, but describes no valid batch: ", error.text());
     }
     const At key = root_.member("key");
     const std::string wanted = to_string(key_of(batch_));
@@ -251,7 +251,7 @@ Dump read_json(std::string_view text) {
   try {
     json = Json::parse(text);
   } catch (const Json::exception& error) {
-    fail("$: this is no JSON: ", printable(error.what()));
+    fail("$: this is not JSON: ", printable(error.what()));
   }
   const At root{json};
   return JsonParser(root).run();

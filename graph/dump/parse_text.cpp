@@ -56,7 +56,7 @@ class TextParser {
       if (!at_end()) expected("the end of the line");
       if (defines) note();
     }
-    if (!returned) fail("line ", line_number_, ": the text ends without a return");
+    if (!returned) fail("line ", line_number_, ": expected 'return' before the end of the text");
     number_constants();
     if (!dump_.locations.empty()) dump_.locations.resize(batch_.steps.size());
     if (!dump_.labels.empty()) dump_.labels.resize(batch_.steps.size());
@@ -64,7 +64,7 @@ class TextParser {
     try {
       verify(batch_);
     } catch (const Error& error) {
-      fail("the text reads well, but is no batch: ", error.text());
+      fail("the text is well-formed, but describes no valid batch: ", error.text());
     }
     return std::move(dump_);
   }
@@ -185,7 +185,7 @@ class TextParser {
   }
 
   void scalars() {
-    if (numbered_ || !batch_.values.empty()) expected("one scalars line, ahead of all values");
+    if (numbered_ || !batch_.values.empty()) expected("one scalars line, before all values");
     numbered_ = true;
     need("free=");
     batch_.free_scalars = static_cast<uint32_t>(integer(0, kNone.id - 1));
@@ -249,7 +249,7 @@ class TextParser {
   void fused() {
     skip();
     if (!at_end()) expected("the end of the line");
-    if (inside_) fail("line ", line_number_, ": a group holds no groups");
+    if (inside_) fail("line ", line_number_, ": a group cannot contain a group");
     const std::string_view after = text_;
     const size_t before = line_number_;
     do
@@ -263,7 +263,7 @@ class TextParser {
       results.push_back({type.dtype, type.device, {type.sizes.begin(), type.sizes.end()}});
     }
     if (results.empty() || results != definitions_)
-      fail("line ", before, ": expected ahead of the group the types of what it returns");
+      fail("line ", before, ": expected the types of the group's results before it");
     if (attributes_[0] != static_cast<int64_t>(batch_.groups.size()))
       fail("line ", before, ": expected group=", batch_.groups.size());
     batch_.add_fused(std::move(group), operands_, std::span(attributes_).subspan(2));
@@ -276,7 +276,7 @@ class TextParser {
       list(attributes_, kMaxRank);
       need(")");
       if (attributes_.size() != sizes.size() || attributes_.empty())
-        expected("before it one stride for each size");
+        expected("one stride for each size before this");
     }
     batch_.add_input(dtype, device, sizes, attributes_);
     ++inputs_;
@@ -367,7 +367,7 @@ class TextParser {
       need("at");
       number = integer(0, static_cast<int64_t>(batch_.scalars.size()) - 1);
       if (batch_.scalars[static_cast<size_t>(number)] != bits)
-        expected(join("before it the value of scalar ", number, " as the scalars line has it"));
+        expected(join("the value that the scalars line has for scalar ", number, " before this"));
       if ((number < batch_.free_scalars) != free)
         expected("angle brackets around free scalars and none around constants");
     } else if (free) {

@@ -21,7 +21,7 @@ void check_devices(Inference& call) {
     if (!first) first = &type;
     if (!(first->device == type.device))
       fail("operands are on ", name(first->device), " and on ", name(type.device),
-           "; bring them to one device first");
+           "; move them to one device first");
   }
   if (first) call.device = first->device;
 }
@@ -33,7 +33,8 @@ void check_size(const Inference& call) {
   int64_t bytes = 0;
   const auto count = checked_numel(call.shape);
   if (!count || __builtin_mul_overflow(*count, item_size(call.dtype), &bytes))
-    fail("the size of ", to_string(call.dtype, call.shape), " overflows 64 bits");
+    fail("the bytes of ", to_string(call.dtype, call.shape),
+         " overflow 64 bits; use smaller sizes");
   if (!call.device.is_cuda() && bytes > machine_memory() && !call.row.rules.view)
     fail(to_string(call.dtype, call.shape), " needs ", bytes, " bytes and this machine has ",
          machine_memory(), " for this process; use a smaller size");
@@ -209,7 +210,7 @@ void filled_float(Inference& call) {
 
 void given_float(Inference& call) { need_float(call.dtype); }
 void given_number(Inference& call) {
-  if (call.dtype == DType::Bool) fail("makes no bool tensor; convert from i64");
+  if (call.dtype == DType::Bool) fail("makes no bool tensor; make one of i64 and convert it");
 }
 void cast(Inference&) {}
 

@@ -80,8 +80,8 @@ void linalg_solve(Inference& call) {
   if (!vectors) need_matrix(call, 1);
   const Sizes batch_b = b.first(b.size() - (vectors ? 1 : 2));
   if (b[batch_b.size()] != a.back())
-    fail("A is ", to_string(a), " and B ", to_string(b), ", which has ", b[batch_b.size()],
-         " rows and not ", a.back());
+    fail("A is ", to_string(a), " and B is ", to_string(b), "; B must have ", a.back(),
+         " rows, not ", b[batch_b.size()]);
   TensorType both[2];
   both[0].sizes = a.first(a.size() - 2);
   both[1].sizes = batch_b;

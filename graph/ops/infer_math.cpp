@@ -15,7 +15,7 @@ TensorType of_sizes(Sizes sizes) {
 
 void need_elements(const Inference& call) {
   if (numel(call.operand(0).sizes) == 0)
-    fail("self has no elements and there is no answer; check numel first");
+    fail("self has no elements; it must have at least one; check numel first");
 }
 
 /// Removes the dimension of integer 0 from the shape, or makes it 1 where
@@ -29,23 +29,24 @@ void reduce_at(Inference& call, int64_t dim) {
 
 void need_class_target(const TensorType& target) {
   if (target.dtype != DType::I64)
-    fail("target is ", name(target.dtype), "; class numbers must be i64");
+    fail("target is ", name(target.dtype), "; class indices must be i64; convert with to_int");
 }
 
 /// Checks class numbers for input [C], [N,C] or [N,C,d...]: target has these sizes without C.
 void check_classes(const TensorType& input, const TensorType& target) {
   if (input.sizes.size() == 1) {
     if (target.sizes.size() > 1 || numel(target.sizes) != 1)
-      fail("target is ", to_string(target.sizes), "; one sample takes one class number, [] or [1]");
+      fail("target is ", to_string(target.sizes), "; for one sample it must be [] or [1]");
     return;
   }
   if (target.sizes.empty() || target.sizes[0] != input.sizes[0])
     fail("input has a batch of ", input.sizes[0], " and target is ", to_string(target.sizes),
-         "; give one class number per sample");
+         "; give one class index for each sample");
   Shape wanted(input.sizes);
   wanted.erase(1);
   if (!std::ranges::equal(wanted, target.sizes))
-    fail("target is ", to_string(target.sizes), " and input calls for ", to_string(wanted));
+    fail("target is ", to_string(target.sizes), "; for input ", to_string(input.sizes),
+         " it must be ", to_string(wanted));
 }
 
 /// Checks class numbers for [N,C], the one form in which gradients of nll_loss are computed.
@@ -75,7 +76,8 @@ void reduce_some(Inference& call) {
   const auto dim = static_cast<size_t>(call.attr().integer(0));
   const Sizes from = call.operand(0).sizes;
   if (!from.empty() && from[dim] == 0)
-    fail("dimension ", dim, " of ", to_string(from), " is empty and there is no answer");
+    fail("dimension ", dim, " of ", to_string(from),
+         " is empty; it must have at least one element");
 }
 
 void arg_reduce(Inference& call) {
@@ -109,7 +111,8 @@ void dot(Inference& call) {
   const Sizes a = call.operand(0).sizes, b = call.operand(1).sizes;
   if (a.size() != 1 || b.size() != 1)
     fail("dot takes two 1-D tensors, not ", to_string(a), " and ", to_string(b), "; use matmul");
-  if (a[0] != b[0]) fail("sizes differ: ", a[0], " and ", b[0]);
+  if (a[0] != b[0])
+    fail("the operands have ", a[0], " and ", b[0], " elements; they must have as many");
   call.shape.clear();
 }
 
@@ -120,8 +123,8 @@ void linear(Inference& call) {
     fail("weight is ", to_string(weight), "; it must be [out_features,in_features]");
   if (input.empty()) fail("input is 0-d; its last dimension must be in_features, ", weight.back());
   if (input.back() != weight.back())
-    fail("input ends in ", input.back(), " features and weight ", to_string(weight), " takes ",
-         weight.back());
+    fail("input ", to_string(input), " has ", input.back(), " features and weight ",
+         to_string(weight), " takes ", weight.back(), "; they must be equal");
   call.shape.assign(input.first(input.size() - 1));
   if (weight.size() == 2) call.shape.push_back(weight[0]);
   if (bias.none) return;
@@ -143,7 +146,8 @@ void embedding(Inference& call) {
   if (indices.dtype != DType::I64 && indices.dtype != DType::I32)
     fail("indices are ", name(indices.dtype), "; they must be i64 or i32");
   if (weight.sizes[0] == 0 && numel(indices.sizes) > 0)
-    fail("weight is ", to_string(weight.sizes), " and has no row to pick");
+    fail("weight is ", to_string(weight.sizes),
+         "; it must have at least one row, because indices has elements");
   call.shape.assign(indices.sizes);
   call.shape.push_back(weight.sizes[1]);
 }
@@ -189,7 +193,7 @@ void nll_loss_backward(Inference& call) {
 void loss_backward(Inference& call) {
   const Sizes grad = call.operand(0).sizes, self = call.operand(1).sizes;
   if (!std::ranges::equal(self, call.operand(2).sizes))
-    fail("target is ", to_string(call.operand(2).sizes), " and self ", to_string(self),
+    fail("target is ", to_string(call.operand(2).sizes), " and self is ", to_string(self),
          "; they must be equal");
   if (!grad.empty() && !std::ranges::equal(grad, self))
     fail("grad_output is ", to_string(grad), "; it must be 0-d or like self, ", to_string(self));
@@ -211,7 +215,7 @@ void cross_entropy(Inference& call) {
 
 void binary_cross_entropy_terms(Inference& call) {
   if (!std::ranges::equal(call.operand(0).sizes, call.operand(1).sizes))
-    fail("target is ", to_string(call.operand(1).sizes), " and self ",
+    fail("target is ", to_string(call.operand(1).sizes), " and self is ",
          to_string(call.operand(0).sizes), "; they must be equal");
   same(call);
 }

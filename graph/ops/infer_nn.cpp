@@ -55,7 +55,8 @@ void need_images(const TensorType& type, std::string_view name) {
 int64_t convolved_size(int64_t size, int64_t kernel, int64_t stride, int64_t padding,
                        int64_t dilation) {
   const Wide padded = Wide{size} + 2 * Wide{padding}, reach = Wide{dilation} * (kernel - 1) + 1;
-  if (kernel < 1) fail("weight has an empty window; its last two sizes must be at least 1");
+  if (kernel < 1)
+    fail("weight has a window of size ", kernel, "; its last two sizes must be at least 1");
   if (padded < reach)
     fail("the window reaches over ", reach > INT64_MAX ? INT64_MAX : static_cast<int64_t>(reach),
          " elements and the padded input has ", static_cast<int64_t>(padded),
@@ -99,7 +100,7 @@ void check_batch_norm(const Inference& call) {
     const Sizes sizes = call.operand(i).sizes;
     if (call.operand(i).none && numel(input) == 0) continue;
     if (call.operand(i).none)
-      fail("without training there must be a running_mean and a running_var to normalize by");
+      fail("running_mean and running_var are not given; without training both must be");
     if (sizes.size() != 1 || sizes[0] != channels)
       fail(i == 3 ? "running_mean" : "running_var", " is ", to_string(sizes), "; it must be [",
            channels, "], the channels of input ", to_string(input));
@@ -125,11 +126,12 @@ void conv2d(Inference& call) {
   const int64_t channels = input.sizes[at], out = weight.sizes[0];
   if (Wide{weight.sizes[1]} * groups != channels)
     fail("input has ", channels, " channels and weight ", to_string(weight.sizes),
-         " with groups=", groups, " takes ", weight.sizes[1], " for each group");
+         " with groups=", groups, " takes ", weight.sizes[1], " for each group; they must agree");
   if (out < groups || out % groups != 0)
-    fail("weight makes ", out, " channels, which do not divide into ", groups, " groups");
+    fail("weight makes ", out, " channels; they must be a positive multiple of groups, ", groups);
   if (!bias.none && (bias.sizes.size() != 1 || bias.sizes[0] != out))
-    fail("bias is ", to_string(bias.sizes), "; it must be [", out, "], one for each channel made");
+    fail("bias is ", to_string(bias.sizes), "; it must be [", out,
+         "], one for each output channel");
   const int64_t height = convolved_size(input.sizes[at + 1], weight.sizes[2], stride.height,
                                         padding.height, dilation.height);
   const int64_t width = convolved_size(input.sizes[at + 2], weight.sizes[3], stride.width,
@@ -205,8 +207,8 @@ void layer_norm(Inference& call) {
   const auto shape = call.attr().list(0);
   if (shape.empty()) fail("normalized_shape is empty; it must have at least one dimension");
   if (shape.size() > input.size() || !std::ranges::equal(shape, input.last(shape.size())))
-    fail("normalized_shape is ", to_string(shape), "; it must be what input ", to_string(input),
-         " ends in");
+    fail("normalized_shape is ", to_string(shape), "; it must be the last sizes of input ",
+         to_string(input));
   for (uint32_t i = 1; i < 3; ++i)
     if (const TensorType& type = call.operand(i);
         !type.none && !std::ranges::equal(type.sizes, shape))
@@ -237,11 +239,11 @@ void batch_norm_training(Inference& call) {
   batch_norm(call);
   const Sizes input = call.operand(0).sizes;
   if (numel(input) == 0)
-    fail("input is ", to_string(input), ", which has no elements; training needs some");
+    fail("input is ", to_string(input), ", which has no elements; training needs at least one");
   const auto is_one = [](int64_t size) { return size == 1; };
   if (input[0] == 1 && std::ranges::all_of(input.subspan(2), is_one))
     fail("input is ", to_string(input),
-         ", one value for each channel, which has no variance; training needs more");
+         ", one value for each channel; training needs at least two");
 }
 
 void reduce_dims(Inference& call) {

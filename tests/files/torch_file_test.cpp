@@ -158,7 +158,7 @@ TEST_F(TorchFile, OtherThingsThanATensorAreNamed) {
   expect("conjugated.pt", "metadata conj");
   expect("complex.pt", "C64");
   expect("legacy.pt", "before 1.6");
-  expect("all.safetensors", "not what torch.save writes");
+  expect("all.safetensors", "not a file of torch.save");
 }
 
 TEST_F(TorchFile, OfTypesWithoutAStorage) {
@@ -349,7 +349,8 @@ TEST_F(TorchFile, SizesThatDoNotAgree) {
                       HasSubstr("2 elements")));
   const std::string huge =
       write_pickle({&element_of(DType::F64), "0", INT64_MAX, {{INT64_MAX / 8}, {1}, 0}});
-  EXPECT_THAT(refused(file_with({{"archive/data.pkl", huge}})), HasSubstr("8 bytes, not the 9223"));
+  EXPECT_THAT(refused(file_with({{"archive/data.pkl", huge}})),
+              HasSubstr("8 bytes, and the pickle asks for 9223"));
 }
 
 TEST_F(TorchFile, NoRoomIsMadeForWhatIsPackedSmall) {
@@ -395,13 +396,13 @@ TEST_F(TorchFile, PicklesThatAreNoTensors) {
   EXPECT_THAT(refused(file_with({{"archive/data.pkl", "cos\nsystem\n."}})),
               HasSubstr("its pickle names os.system"));
   EXPECT_THAT(refused(file_with({{"archive/data.pkl", std::string(kMaxPickle + 1, 'N')}})),
-              HasSubstr("1048577 bytes, more than one tensor's"));
+              HasSubstr("1048577 bytes, more than one tensor needs"));
 }
 
 TEST_F(TorchFile, WhatIsNoFileOfTensors) {
   EXPECT_THAT(refused(path("none.pt")), HasSubstr("No such file"));
   EXPECT_THAT(refused(write("a.pt", "")), HasSubstr("is empty"));
-  EXPECT_THAT(refused(write("a.pt", "P")), HasSubstr("not what torch.save writes"));
+  EXPECT_THAT(refused(write("a.pt", "P")), HasSubstr("not a file of torch.save"));
   EXPECT_THAT(refused(write("a.pt", "PK\3\4 and so on")), HasSubstr("no zip archive"));
   EXPECT_THAT(refused("/dev/null"), HasSubstr("not a regular file"));
 }

@@ -108,7 +108,7 @@ TEST_F(Zip, RecordsOf64BitsThatLie) {
   }
   const size_t extra = bytes.find("times") + 5 + 4;
   EXPECT_THAT(with(extra, uint64_t{1} << 40), HasSubstr("1099511627776 bytes"));
-  EXPECT_THAT(with(extra + 8, uint64_t{1} << 40), HasSubstr("in 1099511627776 bytes"));
+  EXPECT_THAT(with(extra + 8, uint64_t{1} << 40), HasSubstr("takes 1099511627776 bytes"));
   EXPECT_THAT(with(extra + 16, UINT64_MAX), HasSubstr("a/b of the zip archive is damaged"));
 }
 
@@ -160,7 +160,7 @@ TEST_F(Zip, SizesThatLie) {
   };
   EXPECT_THAT(refused(with_sizes(0xfffffff0, 0xfffffff0)), HasSubstr("4294967280 bytes"));
   EXPECT_THAT(refused(with_sizes(9, 1'000'000'000)), HasSubstr("1000000000 bytes"));
-  EXPECT_THAT(refused(with_sizes(9, 8)), HasSubstr("8 bytes, which lie in 9"));
+  EXPECT_THAT(refused(with_sizes(9, 8)), HasSubstr("of 8 bytes takes 9 bytes"));
   // The local header has another size.
   EXPECT_THAT(refused(with_sizes(5, 5)), HasSubstr("header is not what the directory says"));
 }

@@ -183,7 +183,7 @@ TEST(Dump, MessagesSayWhereAndWhatIsExpected) {
             "'f33[2] = neg(%0)'");
   EXPECT_NE(text_error("%0: f32[2] = input\n%1: f32[2] = nope(%0)").find("line 2, column 14"),
             std::string::npos);
-  EXPECT_NE(text_error("%0: f32[2] = input\n").find("line 1: the text ends without a return"),
+  EXPECT_NE(text_error("%0: f32[2] = input\n").find("line 1: expected 'return'"),
             std::string::npos);
   EXPECT_NE(text_error("%0: f32[2] = input\n%1: f32[3] = neg(%0)\nreturn %1")
                 .find("step 0, %1 = neg: its type is f32[3] and inference gives f32[2]"),
@@ -195,7 +195,7 @@ TEST(Dump, MessagesSayWhereAndWhatIsExpected) {
   EXPECT_EQ(json_error(json), "$.steps[0].op: expected the name of an op, found string");
   json = to_json(small_batch());
   json.replace(json.find("[32,64]"), 7, "[32,6x]");
-  EXPECT_NE(json_error(json).find("this is no JSON"), std::string::npos);
+  EXPECT_NE(json_error(json).find("this is not JSON"), std::string::npos);
   json = to_json(small_batch());
   json.replace(json.find("\"key\": \"") + 8, 2, "zz");
   EXPECT_NE(json_error(json).find("$.key: expected the key of this batch"), std::string::npos);

@@ -322,10 +322,10 @@ TEST(Fuse, DamagedGroupsAreRefused) {
     EXPECT_NE(message.find(cause), std::string::npos) << "'" << message << "' for " << cause;
   };
   refused([](Batch& b) { b.groups.clear(); }, "its group is 0 of 0");
-  refused([](Batch& b) { b.groups.push_back(b.groups[0]); }, "2 groups are there");
+  refused([](Batch& b) { b.groups.push_back(b.groups[0]); }, "2 groups exist");
   refused([](Batch& b) { b.groups[0].roots.clear(); }, "1 results and its group 0 roots");
   refused([](Batch& b) { b.steps[0].results = 2; }, "2 results and its group 1 roots");
-  refused([](Batch& b) { b.groups[0].dims[0] = 5; }, "its group is none");
+  refused([](Batch& b) { b.groups[0].dims[0] = 5; }, "its group cannot run as one step");
   refused([](Batch& b) { b.values[0].dtype = DType::F64; }, "operand 0 is f64[4]");
   refused([](Batch& b) { b.values[1].dtype = DType::F64; }, "result 0 is f64[4]");
   refused([](Batch& b) { b.attributes[2] = 7; }, "there is no scalar 7");

@@ -95,9 +95,9 @@ TEST(Infer, Reshape) {
   expect_error(reshape({2, 3}, {-1, -1}), {"more than one -1"});
   expect_error(reshape({2, 3}, {-2}), {"-2", "negative"});
   expect_error(reshape({2, 3}, {4}), {"6 elements", "4"});
-  expect_error(reshape({2, 3}, {-1, 4}), {"6 elements do not divide"});
+  expect_error(reshape({2, 3}, {-1, 4}), {"6 elements", "[-1,4]"});
   expect_error(reshape({0}, {0, -1}), {"could be any size"});
-  expect_error(reshape({2}, {-1, 0}), {"do not divide"});
+  expect_error(reshape({2}, {-1, 0}), {"2 elements", "[-1,0]"});
   expect_error(reshape({2}, {INT64_MAX, 4}), {"overflow"});
 }
 
@@ -117,7 +117,7 @@ TEST(Infer, SliceClampsItsBounds) {
   EXPECT_EQ(slice(INT64_MIN, -1, 4, {0, 9}), "f32[3,2]");
   EXPECT_EQ(slice(8, 3, 1, {8, 8}), "f32[0,2]");
   EXPECT_EQ(slice(0, 10, INT64_MAX, {0, 10}), "f32[1,2]");
-  expect_error(slice(0, 5, 0, {}), {"step is 0", "positive"});
+  expect_error(slice(0, 5, 0, {}), {"step is 0", "at least 1"});
   expect_error(inferred(Op::Slice, {f32({})}, {0, 1, 0, 1}), {"0-d"});
 }
 
@@ -157,11 +157,11 @@ TEST(Infer, Creation) {
   EXPECT_EQ(arange(1, 1.3, .1), "f32[4]");
   EXPECT_EQ(arange(3, 3, -1), "f32[0]");
   expect_error(arange(0, 1, 0), {"step is 0"});
-  expect_error(arange(0, 1, -1), {"leads away"});
+  expect_error(arange(0, 1, -1), {"leads from start 0 away"});
   EXPECT_EQ(inferred(Op::ArangeInt, {}, {5, -2, -3}), "f32[3]");
   expect_error(inferred(Op::ArangeInt, {}, {INT64_MIN, INT64_MAX, 1}), {"2^63"});
   expect_error(inferred(Op::Full, {}, {0}, {2, -1}), {"-1", "negative"});
-  expect_error(inferred(Op::Full, {}, {0}, {INT64_MAX, 4}), {"overflows"});
+  expect_error(inferred(Op::Full, {}, {0}, {INT64_MAX, 4}), {"overflow"});
   expect_error(inferred(Op::Full, {}, {0}, {INT64_MAX / 8}), {"bytes and this machine has"});
 }
 
@@ -269,7 +269,7 @@ TEST(Infer, NormalizationsAndDropoutSayWhatTheyCannotTake) {
     return inferred(Op::LayerNorm, {x, weight, weight}, attributes);
   };
   EXPECT_EQ(layer(three, {3}), "f32[2,3]");
-  expect_error(layer(three, {2}), {"normalized_shape is [2]", "[2,3] ends in"});
+  expect_error(layer(three, {2}), {"normalized_shape is [2]", "last sizes of input [2,3]"});
   expect_error(layer(f32({1, 3}), {3}), {"weight is [1,3]", "normalized_shape, [3]"});
   const auto batch = [&](const Operand& input, const Operand& mean, double eps) {
     return inferred(Op::BatchNorm, {input, three, three, mean, three}, {bits(eps)});
@@ -277,7 +277,7 @@ TEST(Infer, NormalizationsAndDropoutSayWhatTheyCannotTake) {
   EXPECT_EQ(batch(x, three, 1e-5), "f32[2,3]");
   expect_error(batch(x, f32({2}), 1e-5), {"running_mean is [2]", "must be [3]", "[2,3]"});
   expect_error(inferred(Op::BatchNormOfBatch, {f32({1, 3}), three, three}, {bits(1e-5)}),
-               {"one value for each channel", "more"});
+               {"one value for each channel", "at least two"});
   expect_error(batch(x, three, 0), {"eps is 0", "positive"});
   for (const DType half : {DType::F16, DType::BF16}) {
     const Operand low{half, {2, 3}}, low_three{half, {3}};
@@ -306,7 +306,8 @@ TEST(Infer, Matrices) {
   expect_error(inferred(Op::Inverse, {f32({2, 3})}), {"self is [2,3]", "must be equal"});
   expect_error(inferred(Op::Eig, {f32({3})}), {"self is [3]", "matrix"});
   expect_error(inferred(Op::Det, {f32({4, 2, 2})}), {"[4,2,2]", "give one matrix"});
-  expect_error(inferred(Op::LinalgSolve, {f32({3, 3}), f32({2, 2})}), {"A is [3,3]", "2 rows"});
+  expect_error(inferred(Op::LinalgSolve, {f32({3, 3}), f32({2, 2})}),
+               {"A is [3,3]", "3 rows, not 2"});
 }
 
 TEST(Infer, GradientsFitWhatTheyAreGradientsOf) {

@@ -26,13 +26,13 @@ void expect_not_canonical(const std::function<void(Batch&)>& damage, std::string
 }
 
 TEST(Verify, Values) {
-  expect_refused([](Batch& b) { b.values[0].dtype = DType{9}; }, "%0 has no dtype: 9");
-  expect_refused([](Batch& b) { b.values[1].device = -2; }, "%1 has no device");
+  expect_refused([](Batch& b) { b.values[0].dtype = DType{9}; }, "%0 has the unknown dtype 9");
+  expect_refused([](Batch& b) { b.values[1].device = -2; }, "%1 has the unknown device -2");
   expect_refused([](Batch& b) { b.values[1].rank = 65; }, "%1 has 65 dimensions");
   expect_refused([](Batch& b) { b.values[1].flags |= 8; }, "unknown flag");
   expect_refused([](Batch& b) { b.values[2].flags = Batch::kStrided; }, "computed and has strides");
   expect_refused([](Batch& b) { ++b.values[1].dims; }, "the sizes of %1 start at 3");
-  expect_refused([](Batch& b) { b.dims.pop_back(); }, "the sizes of %3 are not all there");
+  expect_refused([](Batch& b) { b.dims.pop_back(); }, "the sizes of %3 end after");
   expect_refused([](Batch& b) { b.dims.push_back(1); }, "dims has 11 elements");
   expect_refused([](Batch& b) { b.dims[0] = -1; }, "%0 has impossible sizes");
   expect_refused([](Batch& b) { b.dims[0] = INT64_MAX; }, "%0 has impossible sizes");
@@ -50,9 +50,9 @@ TEST(Verify, Numbering) {
 }
 
 TEST(Verify, Steps) {
-  expect_refused([](Batch& b) { b.steps[1].op = Op{9999}; }, "step 1 has no op: 9999");
+  expect_refused([](Batch& b) { b.steps[1].op = Op{9999}; }, "step 1 has the unknown op 9999");
   expect_refused([](Batch& b) { b.steps[1].operands = 1; }, "its operands start at 1, not at 2");
-  expect_refused([](Batch& b) { b.operands.pop_back(); }, "its operands are not all there");
+  expect_refused([](Batch& b) { b.operands.pop_back(); }, "its operands end after");
   expect_refused([](Batch& b) { b.operands.push_back(0); }, "operands has 4 elements");
   expect_refused([](Batch& b) { b.steps[0].operand_count = 1; }, "it has 1 operands and takes 2");
   expect_refused([](Batch& b) { b.operands[1] = kNone.id; }, "other is absent");
@@ -61,12 +61,14 @@ TEST(Verify, Steps) {
 }
 
 TEST(Verify, Words) {
-  expect_refused([](Batch& b) { b.steps[1].attributes = 1; }, "its words start at 1, not at 0");
-  expect_refused([](Batch& b) { b.attributes.pop_back(); }, "its words are not all there");
-  expect_refused([](Batch& b) { b.attributes.push_back(0); }, "words has 2 elements");
-  expect_refused([](Batch& b) { b.steps[1].attribute_count = 0; }, "it has 0 words and needs 1");
+  expect_refused([](Batch& b) { b.steps[1].attributes = 1; },
+                 "its attributes start at 1, not at 0");
+  expect_refused([](Batch& b) { b.attributes.pop_back(); }, "its attributes end after");
+  expect_refused([](Batch& b) { b.attributes.push_back(0); }, "attributes has 2 elements");
+  expect_refused([](Batch& b) { b.steps[1].attribute_count = 0; },
+                 "it has 0 attributes and needs 1");
   expect_refused([](Batch& b) { b.attributes.push_back(0), b.steps[1].attribute_count = 2; },
-                 "it has 2 words and needs 1");
+                 "it has 2 attributes and needs 1");
   expect_refused([](Batch& b) { b.attributes[0] = 1; }, "there is no scalar 1");
   expect_refused([](Batch& b) { b.attributes[0] = -1; }, "there is no scalar -1");
   expect_refused([](Batch& b) { b.free_scalars = 2; }, "2 scalars are free and there are 1");
@@ -77,7 +79,7 @@ TEST(Verify, Words) {
   const Batch permute = sample(*find_op("permute"));
   expect_refused([](Batch& b) { b.attributes[0] = -1; }, "list 0 has length -1", permute);
   expect_refused([](Batch& b) { b.attributes[0] = 9; }, "list 0 has length 9", permute);
-  expect_refused([](Batch& b) { b.attributes[0] = 1; }, "it has 3 words and needs 2", permute);
+  expect_refused([](Batch& b) { b.attributes[0] = 1; }, "it has 3 attributes and needs 2", permute);
   expect_refused([](Batch& b) { b.attributes.clear(), b.steps[0].attribute_count = 0; },
                  "list 0 is not there", permute);
   expect_refused([](Batch& b) { b.attributes[1] = 0; }, "twice", permute);

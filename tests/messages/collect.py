@@ -72,7 +72,7 @@ VARYING = [
     (re.compile(r"-nan"), "nan"),  # the processor decides
     (re.compile(r"0x[0-9a-f]+"), "ADDRESS"),
     (re.compile(r"\b[0-9a-f]{32}\b"), "KEY"),
-    (re.compile(r"batch-\S*safet\S*(?=, which is not there)"), "batch-KEY.safetensors"),
+    (re.compile(r"batch-[^,]*(?=, which is not there)"), "batch-KEY.safetensors"),
     (re.compile(r"[0-9]+(\.[0-9]+)? (ns|us|ms|s)\b"), r"N \2"),
     (re.compile(r"(this machine has) [0-9]+"), r"\1 N"),
     (re.compile(r"(allowed is) .* (on this processor)"), r"\1 NAMES \2"),
@@ -84,8 +84,8 @@ SHAPES = [
     (re.compile(r"^(?:[\w-]+/)*[\w-]+(?:\.\w+)?: (?!error)"), "PATH: "),
     (re.compile(r"(its pickle names|entry|the metadata|the attribute) .*?(?=,|: | has| of| is|$)"),
      r"\1 NAME"),
-    (re.compile(r"(its pickle (?:has|calls|holds)) (?:None|an? [\w ]+?)(?= for |, which| where )"),
-     r"\1 WHAT"),
+    (re.compile(r"(its pickle (?:has|calls|holds)) (?:None|an? [\w ]+?)"
+                r"(?= in place of |, which| where )"), r"\1 WHAT"),
     (re.compile(r"expected (.*), found (.*?)(?=; )"), "expected WHAT, found WHAT"),
     (re.compile(r"\$[.\w\[\]]*"), "FIELD"),
     (re.compile(r"%[0-9]+ = \w+"), "NODE"),

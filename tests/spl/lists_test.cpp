@@ -43,12 +43,12 @@ TEST_F(Lists, OfAnythingElseAreErrorsThatNameTheElement) {
       {tagged(SPL_STRING), "dims[1] is a text"},
       {tagged(SPL_ARRAY), "dims[1] is an array"},
       {tagged(SPL_DICT), "dims[1] is a dict"},
-      {tagged(77), "dims[1] has the tag 77"},
-      {tagged(0xffffffff), "dims[1] has the tag 4294967295"},
-      {real(2.5), "dims[1] is 2.5, which is no integer"},
+      {tagged(77), "dims[1] has the unknown tag 77"},
+      {tagged(0xffffffff), "dims[1] has the unknown tag 4294967295"},
+      {real(2.5), "dims[1] is 2.5; it must be an integer"},
       {real(kNan), "dims[1] is nan"},
       {real(1e300), "dims[1] is 1e+300"},
-      {real(9223372036854775808.0), "which is no integer"},
+      {real(9223372036854775808.0), "it must be an integer"},
   };
   for (const auto& [value, attributes] : cases) {
     EXPECT_EQ(SPL(rt_torch_tensor_zeros)(List{integer(2), value}), 0);
@@ -63,8 +63,8 @@ TEST_F(Lists, ThatCannotBeAreErrors) {
   SplValue one = integer(1);
   const std::vector<std::pair<SplArray, std::string>> cases = {
       {{nullptr, 3, 3}, "shape is NULL but has the length 3"},
-      {{nullptr, -1, 0}, "shape has the negative length -1"},
-      {{&one, -5, 1}, "shape has the negative length -5"},
+      {{nullptr, -1, 0}, "shape has the length -1; it must be at least 0"},
+      {{&one, -5, 1}, "shape has the length -5; it must be at least 0"},
       {{&one, 65, 65}, "shape has the length 65; at most 64"},
       {{&one, INT64_MAX, INT64_MAX}, "shape has the length 9223372036854775807"},
   };

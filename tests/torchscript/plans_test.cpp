@@ -81,8 +81,11 @@ TEST_P(PlanOfRow, LowersForCudaWithWhatCudaWouldNotSurviveChecked) {
   const std::string text = part.graph->toString(false);
   EXPECT_EQ(text.find("cpu"), std::string::npos) << text;
   const torch::jit::Code code(part.graph, "compiles");
-  // A row that takes probabilities has a range as well.
-  const bool has_range = GetParam()->rules.range != nullptr;
+  const Batch::Step& step = batch.steps[0];
+  std::vector<TensorType> types;
+  for (const uint32_t operand : batch.operands_of(step)) types.push_back(batch.type(operand));
+  const RangeRule range = GetParam()->rules.range;
+  const bool has_range = range && !range(batch.attributes_of(step), types).empty();
   const bool checked = text.find("rt_torch::check_range") != std::string::npos;
   EXPECT_EQ(checked, has_range) << text;
 }

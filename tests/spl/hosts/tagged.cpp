@@ -128,11 +128,11 @@ TEST_F(Tagged, ListsWithoutTagsAreReadAsEver) {
 TEST_F(Tagged, WhatIsNoNumberIsAnErrorThatNamesTheElement) {
   const std::vector<std::pair<int64_t, std::string>> cases = {
       {kNil, "dims[1] is nil"},
-      {kError, "dims[1] is no number"},
-      {short_float(2.5), "dims[1] is 2.5, which is no integer"},
+      {kError, "dims[1] is not a number"},
+      {short_float(2.5), "dims[1] is 2.5; it must be an integer"},
       {long_float(NAN), "dims[1] is nan"},
-      {boxed({Thing::kList, {}}), "dims[1] is no number"},
-      {short_float(1) + 2, "dims[1] is no number"},
+      {boxed({Thing::kList, {}}), "dims[1] is not a number"},
+      {short_float(1) + 2, "dims[1] is not a number"},
   };
   for (const auto& [one, attributes] : cases) {
     EXPECT_EQ(SPL(rt_torch_tensor_zeros)(list({attr(2), one})), 0);
@@ -146,8 +146,8 @@ TEST_F(Tagged, WhatIsNoListIsAnError) {
     EXPECT_EQ(SPL(rt_torch_torchtensor_reshape)(x, reinterpret_cast<SplArray*>(one)), 0);
     expect_error("rt_torch_torchtensor_reshape(", attributes);
   };
-  refused(long_float(2), "shape is no list");
-  refused(short_float(2), "shape is no list");
+  refused(long_float(2), "shape is not a list");
+  refused(short_float(2), "shape is not a list");
   refused(attr(5), "shape is the number 40; pass a list");
   refused(kTrue, "shape is the number 11; pass a list");
   refused(reinterpret_cast<int64_t>(list(std::vector<int64_t>(65, attr(1)))),
