@@ -15,7 +15,7 @@ set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_PACKAGE_DESCRIPTION
     "Calls are recorded and run in batches, by libtorch where it is installed, else
-by an executor of its own. Libraries, headers, and files for CMake, pkg-config
+by a backend of its own. Libraries, headers, and files for CMake, pkg-config
 and the Simple language.")
 # Dependencies come from the linked libraries. No package has the plugin's libtorch: users bring it.
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)

@@ -21,7 +21,7 @@ constexpr const char* kExamples = R"(Examples:
   rt_graph_dump batch.json --html batch.html --time
                                                   a page to look around in, with times
   rt_graph_dump run batch.json --top 10           runs it; the ten slowest nodes
-  rt_graph_dump check batch.json                  libtorch against the reference executor
+  rt_graph_dump check batch.json                  libtorch against the reference backend
   rt_graph_dump nan failure-1/*-failed.json       where the first NaN or infinity was made
   rt_graph_dump diff one.json other.json          why the second was compiled as well
   rt_graph_dump stats batch.json                  work, memory, what is fused
