@@ -67,9 +67,9 @@ int64_t offset_of(int64_t i, Sizes sizes, const Stack& stack) {
 
 /// Cuts a big product into strips of rows. Their size depends on the shape alone, so
 /// that the bits of the result do too.
-struct Strips {
+struct ProductStrips {
   int64_t rows, count = 1;
-  Strips(int64_t m, int64_t n, int64_t k) : rows(m) {
+  ProductStrips(int64_t m, int64_t n, int64_t k) : rows(m) {
     constexpr int64_t kStrip = 128, kBig = int64_t{1} << 20;
     if (m < 2 * kStrip || m * n < kBig / k) return;
     rows = kStrip;
@@ -119,7 +119,7 @@ BufferRef matmul(const KernelCall& call) {
     if (size == 1) size = shorter[i];
   }
   const int64_t m = a.rows, n = b.columns, k = a.columns, count = numel(batch);
-  const Strips strips(m, n, k);
+  const ProductStrips strips(m, n, k);
   Gemm& gemm = gemm_here();
   for_ranges(count * strips.count, strips.rows * n * k, call.machine.threads,
              [&](int64_t begin, int64_t end) {

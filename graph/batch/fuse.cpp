@@ -11,8 +11,6 @@
 namespace rt {
 namespace {
 
-constexpr uint32_t kUnset = Groups::kNone;
-
 /// As the function below, for the group of these steps.
 bool fits_over_input(const Batch& batch, const Members& group, const std::vector<bool>& leaves) {
   std::vector<uint32_t> results, operands;
@@ -32,12 +30,12 @@ std::vector<uint32_t> order_of(const Batch& batch, const std::vector<Members>& m
                                const std::vector<bool>& leaves) {
   const std::vector<uint32_t> producer = producers(batch);
   const auto unit = [&](uint32_t step) {
-    return group_of[step] == kUnset ? step : members[group_of[step]].front();
+    return group_of[step] == Groups::kNone ? step : members[group_of[step]].front();
   };
   const auto steps = static_cast<uint32_t>(batch.steps.size());
   std::vector<std::vector<uint32_t>> users(steps);
   std::vector<uint32_t> waits(steps, 0), last(steps, 0);
-  uint32_t last_effect = kUnset;
+  uint32_t last_effect = Groups::kNone;
   const auto before = [&](uint32_t first, uint32_t second) {
     if (first == second) return;
     users[first].push_back(second);
@@ -46,10 +44,10 @@ std::vector<uint32_t> order_of(const Batch& batch, const std::vector<Members>& m
   for (uint32_t step = 0; step < steps; ++step) {
     last[unit(step)] = step;
     for (const uint32_t operand : batch.operands_of(batch.steps[step]))
-      if (operand != rt::kNone.id && producer[operand] != kUnset)
+      if (operand != rt::kNone.id && producer[operand] != Groups::kNone)
         before(unit(producer[operand]), unit(step));
     if (info(batch.steps[step].op).rules.effect == Effect::None) continue;
-    if (last_effect != kUnset) before(last_effect, step);
+    if (last_effect != Groups::kNone) before(last_effect, step);
     last_effect = step;
   }
   const auto later = [&last](uint32_t a, uint32_t b) { return last[a] > last[b]; };
@@ -66,7 +64,7 @@ std::vector<uint32_t> order_of(const Batch& batch, const std::vector<Members>& m
   std::vector<bool> cannot_fail(steps), is_late(steps);  // with all that waits for it
   for (size_t i = order.size(); i-- > 0;)
     cannot_fail[order[i]] =
-        group_of[order[i]] != kUnset &&
+        group_of[order[i]] != Groups::kNone &&
         std::ranges::all_of(users[order[i]], [&](uint32_t user) { return cannot_fail[user]; });
   for (const uint32_t at : order) {
     if (!cannot_fail[at]) continue;
@@ -85,14 +83,14 @@ class Fusing {
       : batch_(batch), leaves_(leaving(batch, groups.of_step)), number_(batch.values.size()) {
     std::vector<Members> members(groups.count);
     for (uint32_t step = 0; step < batch.steps.size(); ++step)
-      if (groups.of_step[step] != kUnset) members[groups.of_step[step]].push_back(step);
+      if (groups.of_step[step] != Groups::kNone) members[groups.of_step[step]].push_back(step);
     fused_.scalars = batch.scalars;
     fused_.free_scalars = batch.free_scalars;
     for (uint32_t value = 0; value < batch.values.size(); ++value)
       if (batch.is_input(value)) number_[value] = input(value);
     for (const uint32_t first : order_of(batch, members, groups.of_step, leaves_)) {
       const uint32_t group = groups.of_step[first];
-      if (group == kUnset) copy(batch.steps[first]);
+      if (group == Groups::kNone) copy(batch.steps[first]);
       else fuse(members[group]);
     }
     for (const uint32_t root : batch.roots) fused_.roots.push_back(number_[root]);

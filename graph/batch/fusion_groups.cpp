@@ -9,7 +9,6 @@
 namespace rt {
 namespace {
 
-constexpr uint32_t kUnset = Groups::kNone;
 constexpr uint32_t kConversions = 3;  ///< registers for the conversions of one step's operands
 
 /// The reason that keeps a step out of all groups, if there is one.
@@ -28,8 +27,8 @@ std::optional<Unfused> obstacle(const Batch& batch, const Batch::Step& step) {
 class Cutter {
  public:
   Cutter(const Batch& batch, const std::vector<Members>& groups)
-      : batch_(batch), part_of_(batch.values.size(), kUnset), last_(batch.values.size(), 0) {
-    std::vector<uint32_t> group_of(batch.steps.size(), kUnset);
+      : batch_(batch), part_of_(batch.values.size(), Groups::kNone), last_(batch.values.size(), 0) {
+    std::vector<uint32_t> group_of(batch.steps.size(), Groups::kNone);
     for (uint32_t group = 0; group < groups.size(); ++group)
       for (const uint32_t step : groups[group]) {
         group_of[step] = group;
@@ -102,8 +101,9 @@ class Cutter {
 bool meets_another_size(const Batch& batch, const std::vector<uint32_t>& producer,
                         const Batch::Step& step) {
   for (const uint32_t operand : batch.operands_of(step)) {
-    const uint32_t from = operand == rt::kNone.id ? kUnset : producer[operand];
-    if (from == kUnset || obstacle(batch, batch.steps[from]) || is_fold(batch.steps[from].op))
+    const uint32_t from = operand == rt::kNone.id ? Groups::kNone : producer[operand];
+    if (from == Groups::kNone || obstacle(batch, batch.steps[from]) ||
+        is_fold(batch.steps[from].op))
       continue;
     if (!std::ranges::equal(batch.sizes(operand), batch.sizes(step.result))) return true;
   }
@@ -112,9 +112,9 @@ bool meets_another_size(const Batch& batch, const std::vector<uint32_t>& produce
 
 }  // namespace
 
-/// By value, the step that computes it; kUnset for inputs.
+/// By value, the step that computes it; Groups::kNone for inputs.
 std::vector<uint32_t> producers(const Batch& batch) {
-  std::vector<uint32_t> made(batch.values.size(), kUnset);
+  std::vector<uint32_t> made(batch.values.size(), Groups::kNone);
   for (uint32_t i = 0; i < batch.steps.size(); ++i)
     for (uint32_t k = 0; k < batch.steps[i].results; ++k) made[batch.steps[i].result + k] = i;
   return made;
@@ -127,8 +127,8 @@ std::vector<bool> leaving(const Batch& batch, const std::vector<uint32_t>& group
   for (const uint32_t root : batch.roots) leaves[root] = true;
   for (uint32_t step = 0; step < batch.steps.size(); ++step)
     for (const uint32_t operand : batch.operands_of(batch.steps[step]))
-      if (operand != rt::kNone.id && producer[operand] != kUnset &&
-          (group_of[step] == kUnset || group_of[producer[operand]] != group_of[step]))
+      if (operand != rt::kNone.id && producer[operand] != Groups::kNone &&
+          (group_of[step] == Groups::kNone || group_of[producer[operand]] != group_of[step]))
         leaves[operand] = true;
   return leaves;
 }
@@ -179,7 +179,7 @@ Groups fusion_groups(const Batch& batch, size_t least) {
   std::ranges::sort(parts, {}, [](const Members& part) { return part.front(); });
   Groups groups;
   groups.count = static_cast<uint32_t>(parts.size());
-  groups.of_step.assign(steps, kUnset);
+  groups.of_step.assign(steps, Groups::kNone);
   for (uint32_t part = 0; part < parts.size(); ++part)
     for (const uint32_t step : parts[part]) groups.of_step[step] = part;
 
@@ -197,7 +197,7 @@ Groups fusion_groups(const Batch& batch, size_t least) {
     if (obstacle(batch, step) || is_fold(step.op)) continue;
     for (const uint32_t operand : batch.operands_of(step)) {
       const uint32_t from = producer[operand];
-      if (from != kUnset && groups.reasons[from] == Unfused::Alone &&
+      if (from != Groups::kNone && groups.reasons[from] == Unfused::Alone &&
           !std::ranges::equal(batch.sizes(operand), batch.sizes(step.result)))
         groups.reasons[from] = Unfused::AnotherSize;
     }

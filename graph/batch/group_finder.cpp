@@ -7,7 +7,6 @@
 namespace rt {
 namespace {
 
-constexpr uint32_t kUnset = Groups::kNone;
 constexpr uint32_t kMaxSteps = 512;  ///< of a group; a longer one runs hardly faster
 
 /// Finds groups in one walk. Groups that may still grow are open, and each has one of 64 slots. The
@@ -19,7 +18,7 @@ class Finder {
       : batch_(batch),
         steps_(batch.steps.size()),
         producer_(producers(batch)),
-        consumer_(batch.values.size(), kUnset) {}
+        consumer_(batch.values.size(), Groups::kNone) {}
 
   /// The members of each group in step order, groups of one included.
   std::vector<Members> run() {
@@ -33,24 +32,24 @@ class Finder {
   using Set = uint64_t;  ///< of slots
 
   struct StepState {
-    uint32_t slot = kUnset;  ///< of its open group
-    Set after = 0;           ///< without an open group: slots that it depends on
+    uint32_t slot = Groups::kNone;  ///< of its open group
+    Set after = 0;                  ///< without an open group: slots that it depends on
   };
   struct Slot {
-    uint32_t group = kUnset;
-    uint32_t into = kUnset;  ///< slot of the group that its group was merged into
-    Set names = 0;           ///< its own slot, and those merged into it
-    Set after = 0;           ///< slots that its group depends on
+    uint32_t group = Groups::kNone;
+    uint32_t into = Groups::kNone;  ///< slot of the group that its group was merged into
+    Set names = 0;                  ///< its own slot, and those merged into it
+    Set after = 0;                  ///< slots that its group depends on
     uint32_t folds = 0;
   };
 
   uint32_t resolved(uint32_t slot) const {
-    while (slot != kUnset && slots_[slot].into != kUnset) slot = slots_[slot].into;
+    while (slot != Groups::kNone && slots_[slot].into != Groups::kNone) slot = slots_[slot].into;
     return slot;
   }
   uint32_t slot_of(uint32_t step) const { return resolved(steps_[step].slot); }
   uint32_t producer(uint32_t value) const {
-    return value == rt::kNone.id ? kUnset : producer_[value];
+    return value == rt::kNone.id ? Groups::kNone : producer_[value];
   }
 
   /// A set, with all that its slots depend on.
@@ -61,21 +60,23 @@ class Finder {
   }
   Set after_step(uint32_t step) const {
     const uint32_t slot = slot_of(step);
-    return slot == kUnset ? closed(steps_[step].after) : slots_[slot].names | slots_[slot].after;
+    return slot == Groups::kNone ? closed(steps_[step].after)
+                                 : slots_[slot].names | slots_[slot].after;
   }
 
   /// True where the open group in `slot` computes `value` element by element.
   bool produces(uint32_t slot, uint32_t value) const {
     const uint32_t step = producer(value);
-    return step != kUnset && slot != kUnset && slot_of(step) == slot &&
+    return step != Groups::kNone && slot != Groups::kNone && slot_of(step) == slot &&
            !is_fold(batch_.steps[step].op);
   }
   /// The slots that a step depends on, except through values that the groups in `slot`
   /// and `other` compute.
-  Set after_operands(const Batch::Step& step, uint32_t slot, uint32_t other = kUnset) const {
+  Set after_operands(const Batch::Step& step, uint32_t slot, uint32_t other = Groups::kNone) const {
     Set all = 0;
     for (const uint32_t operand : batch_.operands_of(step))
-      if (producer(operand) != kUnset && !produces(slot, operand) && !produces(other, operand))
+      if (producer(operand) != Groups::kNone && !produces(slot, operand) &&
+          !produces(other, operand))
         all |= after_step(producer(operand));
     return all;
   }
@@ -95,23 +96,24 @@ class Finder {
     if (!fusible(batch_, step)) return outside(number);
     const bool fold = is_fold(step.op);
     const Sizes sizes = batch_.sizes(fold ? batch_.operands_of(step)[0] : step.result);
-    uint32_t home = kUnset;
+    uint32_t home = Groups::kNone;
     for (const uint32_t operand : batch_.operands_of(step)) {
-      const uint32_t slot = producer(operand) == kUnset ? kUnset : slot_of(producer(operand));
+      const uint32_t slot =
+          producer(operand) == Groups::kNone ? Groups::kNone : slot_of(producer(operand));
       if (slot == home || !produces(slot, operand) || !has_sizes(slot, sizes)) continue;
-      if (home != kUnset) merge(home, slot, step);
+      if (home != Groups::kNone) merge(home, slot, step);
       else if (fits(step, slot)) home = slot;
     }
-    if (fold) return home == kUnset ? outside(number) : join(number, home);
+    if (fold) return home == Groups::kNone ? outside(number) : join(number, home);
     // A step that reads what an open group reads joins it, so that the operand is read once.
     for (const uint32_t operand : batch_.operands_of(step)) {
-      if (home != kUnset || operand == rt::kNone.id) break;
+      if (home != Groups::kNone || operand == rt::kNone.id) break;
       const uint32_t slot = resolved(consumer_[operand]);
-      if (slot != kUnset && std::ranges::equal(batch_.sizes(operand), sizes) &&
+      if (slot != Groups::kNone && std::ranges::equal(batch_.sizes(operand), sizes) &&
           has_sizes(slot, sizes) && fits(step, slot))
         home = slot;
     }
-    join(number, home == kUnset ? open() : home);
+    join(number, home == Groups::kNone ? open() : home);
   }
 
   void join(uint32_t number, uint32_t slot) {
@@ -154,10 +156,10 @@ class Finder {
 
   void outside(uint32_t number) {
     const Batch::Step& step = batch_.steps[number];
-    Set after = after_operands(step, kUnset);
+    Set after = after_operands(step, Groups::kNone);
     if (info(step.op).rules.effect != Effect::None) {
       // Steps with an effect keep their order, as if each used the one before.
-      if (last_effect_ != kUnset) after |= after_step(last_effect_);
+      if (last_effect_ != Groups::kNone) after |= after_step(last_effect_);
       last_effect_ = number;
     }
     steps_[number].after = after;
@@ -176,22 +178,22 @@ class Finder {
   void close_half() {
     std::vector<uint32_t> open;
     for (const Slot& slot : slots_)
-      if (slot.group != kUnset) open.push_back(slot.group);
+      if (slot.group != Groups::kNone) open.push_back(slot.group);
     std::ranges::sort(open);
     const uint32_t newest = open[(open.size() - 1) / 2];
     Set closing = 0;
     for (const Slot& slot : slots_)
       if (slot.group <= newest) closing |= slot.names;
     const auto closes = [closing](uint32_t slot) {
-      return slot != kUnset && (closing >> slot & 1);
+      return slot != Groups::kNone && (closing >> slot & 1);
     };
     for (uint32_t step = 0; step < steps_.size(); ++step) {
       StepState& state = steps_[step];
-      if (closes(state.slot)) state = {kUnset, after_step(step)};
+      if (closes(state.slot)) state = {Groups::kNone, after_step(step)};
       state.after = closed(state.after) & ~closing;
     }
     for (uint32_t& consumer : consumer_)
-      if (closes(consumer)) consumer = kUnset;
+      if (closes(consumer)) consumer = Groups::kNone;
     for (uint32_t i = 0; i < kSlots; ++i) {
       if (closes(i)) slots_[i] = {};
       slots_[i].after &= ~closing;
@@ -206,7 +208,7 @@ class Finder {
   std::vector<Members> groups_;
   Slot slots_[kSlots];
   Set free_ = ~Set{0};
-  uint32_t last_effect_ = kUnset;
+  uint32_t last_effect_ = Groups::kNone;
 };
 
 }  // namespace

@@ -105,7 +105,7 @@ constexpr OpInfo kOps[] = {
 #include "graph/ops/ops.def"
     row(Op::Fused, "fused", "fused", Kind::Tensor, true, params::Fused,
         "What a group of the batch computes; the ids of its scalars.",
-        Rules{.family = "elementwise"}),
+        Rules{.aten = "", .family = "elementwise"}),
 };
 constexpr std::span<const OpInfo> kRows(kOps, std::size(kOps) - 1);
 

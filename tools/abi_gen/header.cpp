@@ -1,6 +1,5 @@
 // header.cpp -- prints the C header of a flavor, and the Simple externs.
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
 
 #include "graph/error.h"
@@ -9,10 +8,6 @@
 
 namespace rt::abi_gen {
 namespace {
-
-constexpr size_t kWidth = 100;
-
-void print(const std::string& line) { std::puts(line.c_str()); }
 
 /// A paragraph within a comment, which goes on.
 std::string in_comment(const std::string& text, std::string_view indent = " *  ") {

@@ -1,16 +1,10 @@
 // markdown.cpp -- prints OPS.md.
-#include <cstdio>
-
 #include "graph/error.h"
 #include "tools/abi_gen/guide.h"
 #include "tools/abi_gen/texts.h"
 
 namespace rt::abi_gen {
 namespace {
-
-constexpr size_t kWidth = 100;
-
-void print(const std::string& line) { std::puts(line.c_str()); }
 
 /// Text as it may stand in a cell of a table.
 std::string cell(std::string_view text) {

@@ -1,5 +1,6 @@
 // texts.h -- what the documents say of a symbol, made from the facts of the tables.
 #pragma once
+#include <cstdio>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -7,6 +8,10 @@
 #include "tools/abi_gen/rows.h"
 
 namespace rt::abi_gen {
+
+inline constexpr size_t kWidth = 100;  ///< columns of what is printed
+
+inline void print(const std::string& line) { std::puts(line.c_str()); }
 
 /// The shape, dtype, unit or codes of one of the symbol's parameters.
 std::string param_text(const Symbol& symbol, const Param& param);
