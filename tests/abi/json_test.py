@@ -35,7 +35,7 @@ def check(value, schema, root, at="$"):
 
 
 def check_meaning(calls):
-    """What a schema cannot say."""
+    """Checks facts that a schema cannot express."""
     names = {row["symbol"] for row in calls["symbols"]}
     sections = [row["section"] for row in calls["sections"]]
     assert [row["section"] for row in calls["symbols"]] == sorted(

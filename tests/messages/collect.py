@@ -66,7 +66,7 @@ DUMPS = {
 
 HANDLE = re.compile(r"#[1-9][0-9]*")
 
-# What differs between runs and machines. Left is a pattern, right what replaces it.
+# Texts that differ between runs and machines: a pattern, and its replacement.
 VARYING = [
     (HANDLE, "#N"),
     (re.compile(r"-nan"), "nan"),  # the processor decides
@@ -79,7 +79,7 @@ VARYING = [
     (re.compile(r"\[json\.exception.*"), "CAUSE"),  # the JSON library's words
 ]
 
-# What differs within a group.
+# Texts that may differ within a group.
 SHAPES = [
     (re.compile(r"^(?:[\w-]+/)*[\w-]+(?:\.\w+)?: (?!error)"), "PATH: "),
     (re.compile(r"(its pickle names|entry|the metadata|the attribute) .*?(?=,|: | has| of| is|$)"),

@@ -48,7 +48,7 @@ double element(const Contents& tensor, size_t i);
 struct Tolerance {
   double relative, absolute;
 };
-// That of torch.testing.assert_close.
+// The tolerance of torch.testing.assert_close.
 Tolerance default_tolerance(int64_t dtype);
 bool close(double got, double want, Tolerance tolerance);
 

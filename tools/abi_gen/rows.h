@@ -56,7 +56,7 @@ struct Symbol {
   const OpInfo* op = nullptr;  ///< that it records
   bool checked = false;        ///< a last parameter, double* out, takes the number
   Forces forces = Forces::Nothing;
-  std::string_view always = {};  ///< what it returns each time, where that is one value
+  std::string_view always = {};  ///< its result, where that is always one value
   /// The row whose meaning the parameters have: its own, or that of the call it is an alias of.
   struct Original {
     std::string_view name, section;

@@ -9,9 +9,9 @@
 namespace rt::abi_gen {
 namespace {
 
-/// What a shape rule asks of the tensors, in their order, the last text for all further ones, and
-/// the sizes that it gives. A text may end with "; " and dtypes, which count instead of the type
-/// rule's. $0 to $4 stand for the names of the tensors.
+/// The sizes that a shape rule wants of the tensors, in their order, the last text for all further
+/// ones, and the sizes that it gives. A text may end with "; " and dtypes, which count instead of
+/// those of the type rule. $0 to $4 stand for the names of the tensors.
 struct ShapeText {
   ShapeRule rule;
   std::vector<std::string_view> operands;
@@ -296,7 +296,7 @@ std::string operand_text(const Symbol& symbol, std::string_view name) {
   return filled_in(has_dtype ? sizes : join(sizes, "; ", type_of(*symbol.op).operands), symbol);
 }
 
-/// What a parameter of this kind is, where kParamTexts has no more.
+/// Describes a parameter of this kind, where kParamTexts has no text of its own.
 std::string_view default_text(Kind kind) {
   switch (kind) {
     case Kind::Float:

@@ -1,4 +1,4 @@
-// texts.h -- what the documents say of a symbol, made from the facts of the tables.
+// texts.h -- the sentences about a symbol in the documents, made from the facts of the tables.
 #pragma once
 #include <cstdio>
 #include <string>
@@ -22,7 +22,7 @@ std::string result_text(const Symbol& symbol);
 /// Notes that hold for a row because of its rules: force point, view, gradient, late errors.
 std::vector<std::string> notes(const Symbol& symbol);
 
-/// What a call returns when it has failed, in C: "0", "NaN"; "" for Void.
+/// The result of a call that has failed, in C: "0", "NaN"; "" for Void.
 std::string failure_text(const KindText& result);
 
 }  // namespace rt::abi_gen
