@@ -58,11 +58,26 @@ std::string describe(const Call& call, std::span<const TensorType> types) {
 
 /// True where an inferred call returns its first operand itself. As in PyTorch, the result of such
 /// a call on a leaf is that leaf.
-bool is_identity(const Args& args, Graph& graph) {
-  const IdentityRule rule = info(args.op).rules.identity;
-  if (!rule) return false;
+[[gnu::cold]] bool is_identity(const Args& args, Graph& graph) {
+  const OpInfo& row = info(args.op);
   const Value self = args.operands[0];
-  return rule(args, graph.type(self), graph.layout(self));
+  const Node& node = graph[self];
+  switch (row.rules.identity) {
+    case Identity::Never: break;
+    case Identity::EqualDType: return args.dtype == node.dtype;
+    case Identity::EqualDevice: return args.device == node.device;
+    case Identity::OneDimension: return node.shape.size() == 1;
+    case Identity::RowMajor: {
+      const Layout layout = graph.layout(self);
+      return is_contiguous(layout.sizes, layout.strides);
+    }
+    case Identity::DropsNothing: {
+      const AttributesView attributes{row, args.attributes};
+      return attributes.integer(0) == 0 || std::bit_cast<double>(attributes.scalar(0)) == 0 ||
+             numel(node.shape) == 0;
+    }
+  }
+  return false;
 }
 
 }  // namespace
@@ -171,7 +186,8 @@ void Recorder::complete(CallContext& context, Call& call) {
 
 Value Recorder::append(CallContext& context, Call& call, bool graded) {
   complete(context, call);
-  if (is_identity(call.args, engine_.graph)) return call.args.operands[0];
+  if (info(call.args.op).rules.identity != Identity::Never) [[unlikely]]
+    if (is_identity(call.args, engine_.graph)) return call.args.operands[0];
   return append_inferred(context, call.args, graded && context.thread.no_grad == 0);
 }
 

@@ -62,7 +62,7 @@ constexpr KernelInfo kKernels[] = {
 /// A row that may give its operand back shares memory with it.
 constexpr int facts_of(const Rules& rules) {
   int facts = kKernels[static_cast<size_t>(rules.kernel)].facts;
-  if (rules.identity) facts &= ~kFresh;
+  if (rules.identity != Identity::Never) facts &= ~kFresh;
   return facts;
 }
 

@@ -141,8 +141,15 @@ using AllowedRanges = Small<AllowedRange, 2>;
 using RangeRule = AllowedRanges (*)(const AttributesView& attributes,
                                     std::span<const TensorType> operands);
 
-/// True when the result of an inferred call is its first operand itself.
-using IdentityRule = bool (*)(const Args& args, const TensorType& self, const Layout& layout);
+/// When the result of a call is its first operand itself, as PyTorch gives the tensor back.
+enum class Identity : uint8_t {
+  Never,
+  EqualDType,
+  EqualDevice,
+  OneDimension,
+  RowMajor,
+  DropsNothing,  ///< not training, or p is 0, or there are no elements
+};
 
 /// A constant for an argument of the aten operator that no parameter of the row has the name of.
 struct Extra {
@@ -172,15 +179,15 @@ struct Rules {
   DecomposeRule decompose = nullptr;  ///< this is required
   ViewRule view = nullptr;            ///< the result is a view where strides allow
   Effect effect = Effect::None;
-  RangeRule range = nullptr;        ///< it fails where elements of operands are out of range
-  bool fails = false;               ///< it can fail for what operands hold, within ranges as well
-  IdentityRule identity = nullptr;  ///< the result may be the operand itself
-  bool takes_halves = false;        ///< the kernel takes 16-bit floats, for which others take f32
-  bool ambiguous = false;           ///< several results are right, as signs of singular vectors
-  std::string_view family = {};     ///< in the explorer; required of a row without a kernel
-  Extra extra[3] = {};              ///< constants for the aten operator's other arguments
-  uint8_t result = 0;               ///< index of the aten operator's result that the row stands for
-  std::string_view then = {};       ///< aten operator of one tensor that the result goes through
+  RangeRule range = nullptr;  ///< it fails where elements of operands are out of range
+  bool fails = false;         ///< it can fail for what operands hold, within ranges as well
+  Identity identity = Identity::Never;
+  bool takes_halves = false;     ///< the kernel takes 16-bit floats, for which others take f32
+  bool ambiguous = false;        ///< several results are right, as signs of singular vectors
+  std::string_view family = {};  ///< in the explorer; required of a row without a kernel
+  Extra extra[3] = {};           ///< constants for the aten operator's other arguments
+  uint8_t result = 0;            ///< index of the aten operator's result that the row stands for
+  std::string_view then = {};    ///< aten operator of one tensor that the result goes through
 };
 
 struct OpInfo {
