@@ -74,10 +74,7 @@ BufferRef Fallbacks::view(uint32_t value, std::span<const BufferRef> values,
   Layout layout = base->layout();
   for (auto at = views.rbegin(); at != views.rend(); ++at) {
     const Batch::Step& step = **at;
-    // In a batch the first attributes are indices of scalars.
-    Small<int64_t, 10> attributes(std::span<const int64_t>(batch.attributes_of(step).attributes));
-    for (uint32_t i = 0; i < info(step.op).scalars; ++i)
-      attributes[i] = submission_.scalars[static_cast<size_t>(attributes[i])];
+    Small<int64_t, 10> attributes = batch.bound_attributes(step, submission_.scalars);
     Layout next;
     if (!info(step.op).rules.view({info(step.op), attributes}, batch.sizes(step.result), layout,
                                   next))

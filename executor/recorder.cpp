@@ -7,6 +7,7 @@
 #include "executor/tape_builder.h"
 #include "graph/error.h"
 #include "graph/failure.h"
+#include "graph/ops/attributes.h"
 
 namespace rt {
 namespace {
@@ -15,45 +16,17 @@ namespace {
 /// the loop at which it began; from kCertainty on a detected round of the loop is trusted.
 constexpr double kPatience = 1.25, kCertainty = 1.5;
 
-/// "symbol(self=#12 f32[2,3], dim=1)", for the error of a call that could not be recorded.
+/// The call with its handles, for the error of one that could not be recorded.
 std::string describe(const Call& call, std::span<const TensorType> types) {
   const OpInfo& row = info(call.args.op);
-  const AttributesView attributes{row, call.args.attributes};
-  std::string text = std::string(call.symbol) + "(";
-  uint32_t tensor = 0, scalar = 0, integer = 0, list = 0;
-  const auto put_tensor = [&] {
-    text += "#" + std::to_string(call.handles[tensor]);
-    if (tensor < types.size() && !types[tensor].none)
-      text += " " + to_string(types[tensor].dtype, types[tensor].sizes);
-    ++tensor;
-  };
-  for (const Param& param : row.params) {
-    if (text.back() != '(') text += ", ";
-    text += std::string(param.name) + "=";
-    switch (param.kind) {
-      case Kind::Tensor:
-      case Kind::OptTensor: put_tensor(); break;
-      case Kind::TensorList:
-        text += "[";
-        while (tensor < call.handles.size()) {
-          if (tensor > 0) text += ", ";
-          put_tensor();
-        }
-        text += "]";
-        break;
-      case Kind::Float:
-        text += to_string(std::bit_cast<double>(attributes.scalar(scalar++)));
-        break;
-      case Kind::Index: text += std::to_string(attributes.scalar(scalar++)); break;
-      case Kind::Int:
-      case Kind::Flag: text += std::to_string(attributes.integer(integer++)); break;
-      case Kind::IntList: text += to_string(attributes.list(list++)); break;
-      case Kind::Sizes: text += to_string(call.args.shape); break;
-      case Kind::DType: text += name(call.args.dtype); break;
-      default: text += name(call.args.device); break;
-    }
-  }
-  return text + ")";
+  const TensorType result{call.args.dtype, call.args.device, false, call.args.shape};
+  return call_text(call.symbol, row, {row, call.args.attributes}, result,
+                   static_cast<uint32_t>(call.handles.size()), [&](uint32_t i) {
+                     std::string text = "#" + std::to_string(call.handles[i]);
+                     if (i < types.size() && !types[i].none)
+                       text += " " + to_string(types[i].dtype, types[i].sizes);
+                     return text;
+                   });
 }
 
 /// True where an inferred call returns its first operand itself. As in PyTorch, the result of such

@@ -7,20 +7,20 @@
 #include "graph/clock.h"
 #include "graph/error.h"
 #include "graph/failure.h"
+#include "graph/ops/attributes.h"
 #include "graph/printable.h"
 #include "graph/tape/symbols.h"
 
 namespace rt {
 
-/// "rt_torch_x(self: f32[3,4], dim=0) at train.c:12: cause", for a step that failed at run time.
-/// Where the client's call recorded several steps, the operands get no names, because the client
-/// does not know those of the step.
+/// "rt_torch_x(self=f32[3,4], dim=0) at train.c:12: cause", for a step that failed at run time.
+/// Where the client's call recorded several steps, only the operands are shown, without names,
+/// because the client does not know those of the step.
 Message Scheduler::failure(const Submission& submission, uint32_t step,
                            std::string_view cause) noexcept try {
   const Batch& batch = submission.batch();
   const Batch::Step& at = batch.steps[step];
   const OpInfo& row = info(at.op);
-  const AttributesView attributes = batch.attributes_of(at);
   const auto operands = batch.operands_of(at);
   std::string_view symbol = row.symbol;
   std::string location;
@@ -29,30 +29,21 @@ Message Scheduler::failure(const Submission& submission, uint32_t step,
     if (const uint16_t call = submission.calls[step]) symbol = symbol_text(call);
     if (const uint32_t index = submission.locations[step]) location = engine_.locations.text(index);
   }
-  const bool named = symbol == row.symbol;
-  std::string text = std::string(symbol) + "(";
-  const auto put = [&](const Param& param, std::string_view between, const std::string& value) {
-    if (text.back() != '(') text += ", ";
-    if (named) text += std::string(param.name) + std::string(between);
-    text += value;
+  const auto operand = [&](uint32_t i) {
+    const TensorType type = batch.type(operands[i]);
+    return type.none ? std::string() : to_string(type.dtype, type.sizes);
   };
-  uint32_t tensor = 0, integer = 0;
-  for (const Param& param : row.params) {
-    switch (param.kind) {
-      case Kind::Tensor:
-      case Kind::OptTensor:
-        if (const TensorType type = batch.type(operands[tensor++]); !type.none)
-          put(param, ": ", to_string(type.dtype, type.sizes));
-        break;
-      case Kind::TensorList: put(param, ": ", std::to_string(operands.size()) + " tensors"); break;
-      case Kind::Int:
-      case Kind::Flag:
-        if (named) put(param, "=", std::to_string(attributes.integer(integer++)));
-        break;
-      default: break;
-    }
+  std::string text;
+  if (symbol == row.symbol) {
+    const Small<int64_t, 10> attributes = batch.bound_attributes(at, submission.scalars);
+    text = call_text(symbol, row, {row, attributes}, batch.type(at.result),
+                     static_cast<uint32_t>(operands.size()), operand);
+  } else {
+    for (uint32_t i = 0; i < operands.size(); ++i)
+      if (const std::string type = operand(i); !type.empty())
+        text += (text.empty() ? "" : ", ") + type;
+    text = join(symbol, "(", text, ")");
   }
-  text += ")";
   if (!submission.labels.empty() && !submission.labels[step].empty())
     text += join(" \"", printable(submission.labels[step]), '"');
   if (!location.empty()) text += " at " + printable(location);

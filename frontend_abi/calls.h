@@ -3,10 +3,7 @@
 #include "frontend_abi/boundary.h"
 #include "frontend_abi/signatures.h"
 
-#define RT_BODY_A(kind, name) , abi::Param<Kind::kind> name RT_BODY_B
-#define RT_BODY_B(kind, name) , abi::Param<Kind::kind> name RT_BODY_A
-#define RT_BODY_A_END
-#define RT_BODY_B_END
+#define RT_BODY(kind, name) , abi::Param<Kind::kind> name
 
 /// A list result is the last parameter. The body returns the count of all elements.
 #define RT_BODY_OUTPUT(type) , abi::OutputList<type> out
@@ -14,7 +11,7 @@
 namespace rt::call {
 
 #define RT_CALL(symbol, result, params, forces, doc)                             \
-  abi::Result<Kind::result> symbol(CallContext& context RT_END(RT_BODY_A params) \
+  abi::Result<Kind::result> symbol(CallContext& context RT_EACH(RT_BODY, params) \
                                        RT_RETURNS_##result(RT_BODY));
 #define RT_CALL_PURE(...)
 #define RT_CALL_ALIAS(...)

@@ -75,18 +75,12 @@ void put(Call& call, const Arguments&... arguments) {
 
 /// One function per row of ops.def: fills an rt::Call from arguments of the row's kinds.
 namespace fill {
-#define RT_FILL_A(kind, name) , arg::kind name RT_FILL_B
-#define RT_FILL_B(kind, name) , arg::kind name RT_FILL_A
-#define RT_FILL_A_END
-#define RT_FILL_B_END
-#define RT_NAME_A(kind, name) , name RT_NAME_B
-#define RT_NAME_B(kind, name) , name RT_NAME_A
-#define RT_NAME_A_END
-#define RT_NAME_B_END
+#define RT_FILL(kind, name) , arg::kind name
+#define RT_NAME(kind, name) , name
 #define RT_INTERNAL(Id, params, ...)                    \
-  inline void Id(Call& call RT_END(RT_FILL_A params)) { \
+  inline void Id(Call& call RT_EACH(RT_FILL, params)) { \
     call.args.op = Op::Id;                              \
-    put(call RT_END(RT_NAME_A params));                 \
+    put(call RT_EACH(RT_NAME, params));                 \
   }
 #define RT_OP(Id, symbol, result, params, ...) RT_INTERNAL(Id, params)
 #include "graph/ops/ops.def"
@@ -119,31 +113,21 @@ constexpr std::array<int64_t, sizeof...(Items)> list(Items... items) {
 
 #define RT_DROP_(first, ...) __VA_ARGS__
 #define RT_DROP(...) RT_DROP_(__VA_ARGS__)
-#define RT_DECLARE_A(kind, name) , RT_AS_##kind(RT_DECLARE, name) RT_DECLARE_B
-#define RT_DECLARE_B(kind, name) , RT_AS_##kind(RT_DECLARE, name) RT_DECLARE_A
-#define RT_DECLARE_A_END
-#define RT_DECLARE_B_END
-#define RT_RAW_A(kind, name) \
-  , rt::abi::Flavor::Raw<rt::Kind::kind>{#name, RT_AS_##kind(RT_FIELDS, name)} RT_RAW_B
-#define RT_RAW_B(kind, name) \
-  , rt::abi::Flavor::Raw<rt::Kind::kind>{#name, RT_AS_##kind(RT_FIELDS, name)} RT_RAW_A
-#define RT_RAW_A_END
-#define RT_RAW_B_END
-#define RT_TAKE_A(kind, name) , [[maybe_unused]] rt::abi::Param<rt::Kind::kind> name RT_TAKE_B
-#define RT_TAKE_B(kind, name) , [[maybe_unused]] rt::abi::Param<rt::Kind::kind> name RT_TAKE_A
-#define RT_TAKE_A_END
-#define RT_TAKE_B_END
+#define RT_DECLARE(kind, name) , RT_AS_##kind(RT_DECLARE, name)
+#define RT_RAW(kind, name) \
+  , rt::abi::Flavor::Raw<rt::Kind::kind> { #name, RT_AS_##kind(RT_FIELDS, name) }
+#define RT_TAKE(kind, name) , [[maybe_unused]] rt::abi::Param<rt::Kind::kind> name
 
 // clang-format off
 #define RT_SIGNATURE(symbol, result, params)                                                    \
   extern "C" rt::abi::Flavor::CResult<rt::Kind::result> symbol(                                 \
-      RT_DROP(RT_END(RT_DECLARE_A params) RT_RETURNS_##result(RT_DECLARE)))
+      RT_DROP(RT_EACH(RT_DECLARE, params) RT_RETURNS_##result(RT_DECLARE)))
 #define RT_GUARDED(symbol, result, params)                                                      \
   return rt::abi::guarded<rt::Kind::result, rt::abi::Flavor>(                                   \
-      #symbol, std::tuple(RT_DROP(RT_END(RT_RAW_A params) RT_RETURNS_##result(RT_FIELDS))),
+      #symbol, std::tuple(RT_DROP(RT_EACH(RT_RAW, params) RT_RETURNS_##result(RT_FIELDS))),
 
 #define RT_RECORDING(symbol_, Id, result, params, ...)                                          \
-  [](rt::CallContext& context RT_END(RT_TAKE_A params)) {                                       \
+  [](rt::CallContext& context RT_EACH(RT_TAKE, params)) {                                       \
     using namespace rt;                                                                         \
     using namespace rt::abi;                                                                    \
     Call call;                                                                                  \
@@ -176,20 +160,20 @@ constexpr std::array<int64_t, sizeof...(Items)> list(Items... items) {
 // The header declares a list of sizes. The exported function takes five integers, because that
 // covers the registers of both kinds of callers; for a list it reads only those that carry it.
 #define RT_SIZED_PARAMS(more)                                                                   \
-  int64_t d0_, int64_t d1_, int64_t d2_, int64_t d3_, int64_t ndim_ RT_END(RT_DECLARE_A more)
+  int64_t d0_, int64_t d1_, int64_t d2_, int64_t d3_, int64_t ndim_ RT_EACH(RT_DECLARE, more)
 #define RT_SIZED(symbol_, Id, more, doc, ...)                                                   \
   static_assert(std::is_same_v<decltype(symbol_), int64_t(RT_DROP(                              \
-      RT_END(RT_DECLARE_A (Sizes, dims) more)))>);                                              \
+      RT_EACH(RT_DECLARE, (Sizes, dims) more)))>);                                              \
   extern "C" int64_t symbol_##_sized(RT_SIZED_PARAMS(more)) __asm__(#symbol_);                  \
   int64_t symbol_##_sized(RT_SIZED_PARAMS(more)) {                                              \
     return rt::abi::guarded<rt::Kind::Tensor, rt::abi::Flavor>(                                 \
         #symbol_,                                                                               \
         std::tuple(rt::abi::ListOrSizes<rt::abi::Flavor::Raw<rt::Kind::Sizes>>{                 \
-                       {d0_, d1_, d2_, d3_, ndim_}} RT_END(RT_RAW_A more)),                     \
+                       {d0_, d1_, d2_, d3_, ndim_}} RT_EACH(RT_RAW, more)),                     \
         RT_RECORDING(symbol_, Id, Tensor, (Sizes, dims) more, __VA_ARGS__));                    \
   }
 #define RT_OP(Id, symbol_, result, params, ...)                                                 \
-  RT_ALIAS(symbol_, Id, result, params, , RT_DROP(RT_END(RT_NAME_A params)))
+  RT_ALIAS(symbol_, Id, result, params, , RT_DROP(RT_EACH(RT_NAME, params)))
 #define RT_INTERNAL(...)
 #include "graph/ops/ops.def"
 #include "frontend_abi/aliases.def"

@@ -19,6 +19,13 @@ TensorType Batch::type(uint32_t value) const {
   return {.dtype = item.dtype, .device = {item.device}, .sizes = sizes(value)};
 }
 
+Small<int64_t, 10> Batch::bound_attributes(const Step& step, std::span<const int64_t> bits) const {
+  const AttributesView view = attributes_of(step);
+  Small<int64_t, 10> bound(view.attributes);
+  for (uint32_t i = 0; i < view.row.scalars; ++i) bound[i] = bits[static_cast<size_t>(bound[i])];
+  return bound;
+}
+
 void Batch::clear() {
   values.clear();
   steps.clear();

@@ -68,6 +68,8 @@ struct Batch {
   AttributesView attributes_of(const Step& step) const {
     return {info(step.op), {attributes.data() + step.attributes, step.attribute_count}};
   }
+  /// The step's attributes with the bits of its scalars, which `bits` has by index.
+  Small<int64_t, 10> bound_attributes(const Step& step, std::span<const int64_t> bits) const;
   void clear();
 
   uint32_t add_input(DType dtype, Device device, Sizes sizes, Sizes strides = {});

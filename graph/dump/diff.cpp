@@ -2,7 +2,6 @@
 #include "graph/dump/diff.h"
 
 #include <algorithm>
-#include <bit>
 #include <unordered_map>
 
 #include "graph/error.h"
@@ -169,17 +168,13 @@ std::string counted(size_t count, std::string_view what) {
   return join(count, " ", what, count == 1 ? "" : "s");
 }
 
-std::string word_text(const Batch& batch, const Param& param, std::span<const int64_t> attributes) {
-  switch (param.kind) {
-    case Kind::Flag: return attributes[0] ? "true" : "false";
-    case Kind::Int: return std::to_string(attributes[0]);
-    case Kind::IntList: return to_string(Sizes(attributes));
-    default: break;
-  }
-  if (attributes[0] < batch.free_scalars) return "a scalar that is set at every run";
-  const int64_t bits = batch.scalars[static_cast<size_t>(attributes[0])];
-  return param.kind == Kind::Index ? std::to_string(bits)
-                                   : rt::to_string(std::bit_cast<double>(bits));
+std::string attribute_text(const Batch& batch, const Param& param,
+                           std::span<const int64_t> attributes) {
+  std::string text;
+  if (!is_scalar(param.kind)) put_attribute(text, param.kind, attributes);
+  else if (attributes[0] < batch.free_scalars) text = "a scalar that is set at every run";
+  else put_scalar(text, param.kind, batch.scalars[static_cast<size_t>(attributes[0])]);
+  return text;
 }
 
 class Comparison {
@@ -265,13 +260,14 @@ class Comparison {
     std::vector<std::string> in_b;
     each_attribute(info(y.op), b_.attributes_of(y),
                    [&](const Param& param, std::span<const int64_t> attributes) {
-                     in_b.push_back(word_text(b_, param, attributes));
+                     in_b.push_back(attribute_text(b_, param, attributes));
                    });
     std::string text;
     size_t at = 0;
     each_attribute(info(x.op), a_.attributes_of(x),
                    [&](const Param& param, std::span<const int64_t> attributes) {
-                     const std::string in_a = word_text(a_, param, attributes), &other = in_b[at++];
+                     const std::string in_a = attribute_text(a_, param, attributes),
+                                       &other = in_b[at++];
                      if (in_a == other) return;
                      text += join(text.empty() ? "" : "; ", param.name, "=", in_a, " in A, ",
                                   param.name, "=", other, " in B");

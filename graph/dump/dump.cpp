@@ -6,7 +6,6 @@
 #include <bit>
 #include <charconv>
 #include <cmath>
-#include <limits>
 #include <unordered_map>
 
 #include "graph/error.h"
@@ -54,22 +53,6 @@ void put_list(std::string& out, std::span<const int64_t> list) {
     put(out, list[i]);
   }
   out += ']';
-}
-
-/// Appends a scalar as text. NaNs other than the usual one show their bits, so that all read back.
-void put_scalar(std::string& out, Kind kind, int64_t bits) {
-  if (kind == Kind::Index) return put(out, bits);
-  const auto value = std::bit_cast<double>(bits);
-  const double usual = std::numeric_limits<double>::quiet_NaN();
-  if (std::isnan(value) && bits != std::bit_cast<int64_t>(usual)) {
-    std::array<char, 16> text;
-    const auto end =
-        std::to_chars(text.data(), text.data() + text.size(), static_cast<uint64_t>(bits), 16).ptr;
-    out += "nan:";
-    out.append(text.data(), end);
-    return;
-  }
-  out += to_string(value);
 }
 
 void put_type(std::string& out, const Batch& batch, uint32_t value) {
@@ -258,12 +241,8 @@ class TextWriter {
                      out_ += param.name;
                      out_ += '=';
                      before = ", ";
-                     switch (param.kind) {
-                       case Kind::Flag: out_ += attributes[0] ? "true" : "false"; break;
-                       case Kind::IntList: put_list(out_, attributes); break;
-                       case Kind::Int: put(out_, attributes[0]); break;
-                       default: scalar(param.kind, attributes[0]);
-                     }
+                     if (is_scalar(param.kind)) scalar(param.kind, attributes[0]);
+                     else put_attribute(out_, param.kind, attributes);
                    });
     out_ += *before == '(' ? "()" : ")";
   }
@@ -342,17 +321,12 @@ void put_json_step(std::string& out, const Batch& batch, const Batch::Step& step
         out += '"';
         out += param.name;
         out += "\": ";
-        switch (param.kind) {
-          case Kind::Flag: out += attributes[0] ? "true" : "false"; break;
-          case Kind::IntList: put_list(out, attributes); break;
-          case Kind::Int: put(out, attributes[0]); break;
-          default:
-            out += "{\"scalar\": ";
-            put(out, attributes[0]);
-            out += ", \"value\": ";
-            put_json_scalar(out, param.kind, batch.scalars[static_cast<size_t>(attributes[0])]);
-            out += '}';
-        }
+        if (!is_scalar(param.kind)) return put_attribute(out, param.kind, attributes);
+        out += "{\"scalar\": ";
+        put(out, attributes[0]);
+        out += ", \"value\": ";
+        put_json_scalar(out, param.kind, batch.scalars[static_cast<size_t>(attributes[0])]);
+        out += '}';
       });
   out += "}}";
 }

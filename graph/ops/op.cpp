@@ -33,9 +33,9 @@ namespace names {
 
 namespace params {
 #define RT_OP(Id, symbol, result, params, ...) \
-  constexpr auto Id = std::to_array<Param>({RT_END(RT_PARAM_A params)});
+  constexpr auto Id = std::to_array<Param>({RT_EACH(RT_PARAM, params)});
 #define RT_INTERNAL(Id, params, ...) \
-  constexpr auto Id = std::to_array<Param>({RT_END(RT_PARAM_A params)});
+  constexpr auto Id = std::to_array<Param>({RT_EACH(RT_PARAM, params)});
 #include "graph/ops/ops.def"
 constexpr auto Fused = std::to_array<Param>(
     {{Kind::TensorList, "tensors"}, {Kind::Int, "group"}, {Kind::IntList, "scalars"}});
@@ -66,6 +66,14 @@ constexpr int facts_of(const Rules& rules) {
   return facts;
 }
 
+constexpr bool keeps_type(const Rules& rules, std::span<const Param> params) {
+  return params.back().kind != Kind::Device &&
+         is_one_of(rules.shape, shape::same, shape::broadcast, shape::equal) &&
+         is_one_of(rules.type, type::keep, type::numeric, type::floating, type::to_float,
+                   type::numeric_to_float, type::promote, type::promote_numeric,
+                   type::promote_float, type::equal, type::equal_stored, type::equal_floating);
+}
+
 constexpr OpInfo row(Op op, std::string_view name, std::string_view symbol, Kind result,
                      bool internal, std::span<const Param> params, std::string_view doc,
                      Rules rules) {
@@ -83,12 +91,7 @@ constexpr OpInfo row(Op op, std::string_view name, std::string_view symbol, Kind
           .lists = count(params, Kind::IntList),
           .variadic = count(params, Kind::TensorList) > 0,
           .placed = params.back().kind == Kind::Device,
-          .keeps_type =
-              params.back().kind != Kind::Device &&
-              is_one_of(rules.shape, shape::same, shape::broadcast, shape::equal) &&
-              is_one_of(rules.type, type::keep, type::numeric, type::floating, type::to_float,
-                        type::numeric_to_float, type::promote, type::promote_numeric,
-                        type::promote_float, type::equal, type::equal_stored, type::equal_floating),
+          .keeps_type = keeps_type(rules, params),
           .facts = facts_of(rules),
           .family = rules.family.empty() ? kKernels[static_cast<size_t>(rules.kernel)].family
                                          : rules.family};

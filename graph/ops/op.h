@@ -5,6 +5,7 @@
 #include <span>
 #include <string_view>
 
+#include "graph/ops/each.h"
 #include "graph/types.h"
 
 namespace rt {
@@ -232,12 +233,7 @@ std::span<Attribute> AttributesOf<Attribute>::list(uint32_t i) const {
   return attributes.subspan(at + 1, static_cast<size_t>(attributes[at]));
 }
 
-// Walk a parameter list written as (Kind, name)(Kind, name)...: each macro hands on to its twin.
-#define RT_END_(...) __VA_ARGS__##_END
-#define RT_END(...) RT_END_(__VA_ARGS__)
-#define RT_PARAM_A(kind, name) rt::Param{rt::Kind::kind, #name}, RT_PARAM_B
-#define RT_PARAM_B(kind, name) rt::Param{rt::Kind::kind, #name}, RT_PARAM_A
-#define RT_PARAM_A_END
-#define RT_PARAM_B_END
+/// For RT_EACH: the parameters of a call, as elements of an initializer list.
+#define RT_PARAM(kind, name) rt::Param{rt::Kind::kind, #name},
 
 }  // namespace rt

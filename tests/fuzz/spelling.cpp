@@ -43,8 +43,9 @@ bool is_call(std::string_view text, std::string_view function,
 /// batch_norm normalises by given statistics or by the batch's own, which are two ops. In training
 /// it also updates the given ones, which is no op: the function with scalars as bits covers that.
 void add_batch_norms(std::vector<Spelling>& all) {
-  const std::vector<Param> kTensors = {RT_END(RT_PARAM_A(Tensor, input)(OptTensor, running_mean)(
-      OptTensor, running_var)(OptTensor, weight)(OptTensor, bias))};
+  const std::vector<Param> kTensors = {
+      RT_EACH(RT_PARAM, (Tensor, input)(OptTensor, running_mean)(OptTensor, running_var)(
+                            OptTensor, weight)(OptTensor, bias))};
   for (const bool bits : {false, true}) {
     const std::string_view symbol = bits ? "rt_torch_nn_batch_norm_bits" : "rt_torch_nn_batch_norm";
     const Kind kind = bits ? Kind::Bits : Kind::Float;
@@ -72,7 +73,7 @@ std::vector<Spelling> read_tables() {
     for (const Param& param : row.params) spelling.arguments.push_back(param.name);
   }
 #define RT_ALIAS(symbol, op, result, params, doc, ...) \
-  all.push_back({#symbol, Op::op, Kind::result, {RT_END(RT_PARAM_A params)}, split(#__VA_ARGS__)});
+  all.push_back({#symbol, Op::op, Kind::result, {RT_EACH(RT_PARAM, params)}, split(#__VA_ARGS__)});
 #include "frontend_abi/aliases.def"
   add_batch_norms(all);
   return all;

@@ -5,6 +5,7 @@
 // error, and nothing is left when all handles are freed.
 #include <dlfcn.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -274,14 +275,14 @@ class Caller {
 };
 
 /// Frees everything, then expects that nothing is left.
-int look_at_the_end(Shared& shared) {
+int look(Shared& shared) {
   rt_torch_set_policy("data");
-  for (const auto& attr : shared.handles) Held::of(attr).free();
+  for (auto& attr : shared.handles) Held::of(attr.exchange(0)).free();
   for (int i = 0; i < 1000 && rt_torch_sync() == 0; ++i) {  // unreported failures
   }
   const auto expect = [&](const char* what, int64_t is, int64_t should) {
     if (is == should) return;
-    std::cerr << what << " is " << is << " at the end and not " << should << '\n';
+    std::cerr << what << " is " << is << " without handles and not " << should << '\n';
     ++shared.wrong;
   };
   // A leak may come from a rare path of a call, such as a list of handles beyond its capacity.
@@ -301,7 +302,16 @@ void limit_memory() {
   setrlimit(RLIMIT_AS, &room);
 }
 
-int run(int64_t calls, int threads, uint64_t seed) {
+/// Looks in a fork, so that the calls after it are those of a run that does not look.
+bool is_clean(Shared& shared) {
+  const pid_t child = fork();
+  if (child == 0) _exit(look(shared));
+  int status = 1;
+  waitpid(child, &status, 0);
+  return status == 0;
+}
+
+int run(int64_t calls, int threads, uint64_t seed, int64_t look_from, int64_t look_after) {
   Shared shared;
   shared.rows = read_rows();
   shared.folder =
@@ -334,11 +344,16 @@ int run(int64_t calls, int threads, uint64_t seed) {
   for (int i = 0; i < threads; ++i)
     callers.emplace_back([&, i] {
       Caller caller(shared, seed * 1000 + static_cast<uint64_t>(i));
-      for (int64_t n = 0; n < calls / threads; ++n) caller.call();
+      for (int64_t n = 1; n <= calls / threads; ++n) {
+        caller.call();
+        if (look_after == 0 || n < look_from || n % look_after != 0 || is_clean(shared)) continue;
+        std::cerr << "after call " << n << '\n';
+        break;
+      }
     });
   for (std::thread& caller : callers) caller.join();
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  const int status = look_at_the_end(shared);
+  const int status = look(shared);
   std::filesystem::remove_all(shared.folder);
   std::cout << calls << " calls on " << threads << " threads, " << shared.failed
             << " calls for a handle failed, " << rt_torch_stat("batches") << " batches, "
@@ -357,6 +372,10 @@ int main(int argc, char** argv) {
   app.add_option("--calls", calls, "how many, over all threads")->check(CLI::PositiveNumber);
   app.add_option("--threads", threads)->check(CLI::Range(1, 64));
   app.add_option("--seed", seed, "of the arguments");
+  int64_t look_from = 0, look_after = 0;
+  app.add_option("--look-after", look_after,
+                 "on one thread: look for leaks after each N calls and end at the first");
+  app.add_option("--look-from", look_from, "the call from which on --look-after looks");
   CLI11_PARSE(app, argc, argv);
-  return rt_test::run(calls, threads, seed);
+  return rt_test::run(calls, threads, seed, look_from, threads == 1 ? look_after : 0);
 }

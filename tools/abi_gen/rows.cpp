@@ -127,7 +127,7 @@ void add_op_rows(std::vector<Symbol>& rows) {
   };
 #define RT_GROUP(name) group = name;
 #define RT_OP(Id, symbol, result, params, doc, ...) \
-  add(#symbol, Kind::result, {RT_END(RT_PARAM_A params)}, doc, info(Op::Id));
+  add(#symbol, Kind::result, {RT_EACH(RT_PARAM, params)}, doc, info(Op::Id));
 #define RT_INTERNAL(...)
 #include "graph/ops/ops.def"
 }
@@ -144,7 +144,7 @@ void add_alias_rows(std::vector<Symbol>& rows) {
   };
 #define RT_GROUP(name) group = name;
 #define RT_ALIAS(symbol, Id, result, params, doc, ...) \
-  add(#symbol, info(Op::Id), Kind::result, {RT_END(RT_PARAM_A params)}, doc, #__VA_ARGS__);
+  add(#symbol, info(Op::Id), Kind::result, {RT_EACH(RT_PARAM, params)}, doc, #__VA_ARGS__);
 #define RT_CHECKED(symbol, Id, doc)                                                             \
   add(#symbol, info(Op::Id), Kind::Status, {{Kind::Tensor, "handle"}}, doc, "handle").checked = \
       true;
@@ -175,7 +175,7 @@ void add_call_rows(std::vector<Symbol>& rows) {
 #define RT_GROUP(name) group = section = name;
 #define RT_SECTION(name) section = name;
 #define RT_ROW(flavors, symbol, result, params, forces, doc) \
-  add(flavors, #symbol, Kind::result, {RT_END(RT_PARAM_A params)}, Forces::forces, doc)
+  add(flavors, #symbol, Kind::result, {RT_EACH(RT_PARAM, params)}, Forces::forces, doc)
 #define RT_CALL(...) RT_ROW(kBoth, __VA_ARGS__);
 #define RT_CALL_C(...) RT_ROW("c", __VA_ARGS__);
 #define RT_CALL_SPL(...) RT_ROW("spl", __VA_ARGS__);
@@ -184,7 +184,7 @@ void add_call_rows(std::vector<Symbol>& rows) {
 #define RT_CALL_ATEN(symbol, result, params, forces, doc, aten) \
   bind_aten(RT_ROW(kBoth, symbol, result, params, forces, doc), aten);
 #define RT_CALL_ALIAS(symbol, call, result, params) \
-  add_alias(#symbol, #call, Kind::result, {RT_END(RT_PARAM_A params)});
+  add_alias(#symbol, #call, Kind::result, {RT_EACH(RT_PARAM, params)});
 #include "frontend_abi/calls.def"
 }
 
