@@ -91,6 +91,7 @@ struct Abi {
     return Tensor(rt_torch_torchtensor_mul_scalar(x.handle(), scalar));
   }
   static Tensor relu(const Tensor& x) { return Tensor(rt_torch_torchtensor_relu(x.handle())); }
+  static Tensor gelu(const Tensor& x) { return Tensor(rt_torch_torchtensor_gelu(x.handle())); }
   static Tensor exp(const Tensor& x) { return Tensor(rt_torch_torchtensor_exp(x.handle())); }
   static Tensor tanh(const Tensor& x) { return Tensor(rt_torch_torchtensor_tanh(x.handle())); }
 
@@ -104,6 +105,18 @@ struct Abi {
   }
   static Tensor view(const Tensor& x, const Sizes& sizes) {
     return Tensor(rt_torch_torchtensor_view(x.handle(), sizes.data(), length(sizes)));
+  }
+  static Tensor reshape(const Tensor& x, const Sizes& sizes) {
+    return Tensor(rt_torch_torchtensor_reshape(x.handle(), sizes.data(), length(sizes)));
+  }
+  static Tensor permute(const Tensor& x, const Sizes& dims) {
+    return Tensor(rt_torch_torchtensor_permute(x.handle(), dims.data(), length(dims)));
+  }
+  static Tensor slice(const Tensor& x, int64_t dim, int64_t start, int64_t end) {
+    return Tensor(rt_torch_torchtensor_slice(x.handle(), dim, start, end, 1));
+  }
+  static Tensor embedding(const Tensor& indices, const Tensor& weight) {
+    return Tensor(rt_torch_nn_embedding(indices.handle(), weight.handle()));
   }
   static Tensor softmax(const Tensor& x, int64_t dim) {
     return Tensor(rt_torch_torchtensor_softmax(x.handle(), dim));

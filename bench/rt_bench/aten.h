@@ -56,6 +56,7 @@ struct Aten {
   static Tensor add_scalar(const Tensor& x, double scalar) { return at::add(x, scalar); }
   static Tensor mul_scalar(const Tensor& x, double scalar) { return at::mul(x, scalar); }
   static Tensor relu(const Tensor& x) { return at::relu(x); }
+  static Tensor gelu(const Tensor& x) { return at::gelu(x); }
   static Tensor exp(const Tensor& x) { return at::exp(x); }
   static Tensor tanh(const Tensor& x) { return at::tanh(x); }
 
@@ -66,6 +67,14 @@ struct Aten {
     return at::transpose(x, dim0, dim1);
   }
   static Tensor view(const Tensor& x, const Sizes& sizes) { return x.view(sizes); }
+  static Tensor reshape(const Tensor& x, const Sizes& sizes) { return x.reshape(sizes); }
+  static Tensor permute(const Tensor& x, const Sizes& dims) { return x.permute(dims); }
+  static Tensor slice(const Tensor& x, int64_t dim, int64_t start, int64_t end) {
+    return at::slice(x, dim, start, end);
+  }
+  static Tensor embedding(const Tensor& indices, const Tensor& weight) {
+    return at::embedding(weight, indices);
+  }
   static Tensor softmax(const Tensor& x, int64_t dim) { return at::softmax(x, dim); }
   static Tensor layer_norm(const Tensor& x, const Sizes& sizes, const Tensor& weight,
                            const Tensor& bias) {

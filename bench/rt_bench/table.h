@@ -82,33 +82,39 @@ std::vector<Workload> workloads() {
                                 1e-4},
                                20, large),
       // ---- training
-      row<Api, Training>(
+      row<Api, NetworkTraining>(
           {"mlp_sgd", "MLP 64-128-128-32 step, batch 4, mse, SGD", {.libtorch = {2.2}}, kTraining},
           mlp_sgd),
-      row<Api, Training>({"mlp_adamw",
-                          "MLP 64-128-128-32 step, batch 4, mse, AdamW",
-                          {.libtorch = {3}},
-                          kTraining},
-                         mlp_adamw),
-      row<Api, Training>({"mlp_cross_entropy",
-                          "MLP 64-128-128-32 step, batch 4, cross entropy, SGD",
-                          {},
-                          kTraining},
-                         mlp_classify),
-      row<Api, Training>({"mlp_512",
-                          "MLP 512-512-512-32 step, batch 64, mse, SGD",
-                          {.libtorch = {0.97}},
-                          kTraining},
-                         mlp_512),
-      row<Api, Training>(
+      row<Api, NetworkTraining>({"mlp_adamw",
+                                 "MLP 64-128-128-32 step, batch 4, mse, AdamW",
+                                 {.libtorch = {3}},
+                                 kTraining},
+                                mlp_adamw),
+      row<Api, NetworkTraining>({"mlp_cross_entropy",
+                                 "MLP 64-128-128-32 step, batch 4, cross entropy, SGD",
+                                 {},
+                                 kTraining},
+                                mlp_classify),
+      row<Api, NetworkTraining>({"mlp_512",
+                                 "MLP 512-512-512-32 step, batch 64, mse, SGD",
+                                 {.libtorch = {0.97}},
+                                 kTraining},
+                                mlp_512),
+      row<Api, NetworkTraining>(
           {"conv_net", "conv net step, 8x8, batch 32, SGD", {.libtorch = {0.97}}, kTraining}, conv),
-      row<Api, Training>(
+      row<Api, NetworkTraining>(
           {"digits", "64-64-10 step as of digits.c, batch 32, SGD", {.reference = {1}}, kTraining},
           digits),
+      row<Api, TransformerTraining>(
+          // The gradient of the keys' bias is 0 but for rounding, which AdamW scales to its rate.
+          {"transformer", "char transformer step, batch 16, AdamW", {}, 1e-2},
+          TransformerSizes{16, 64, 64, 4, 80}),
       // ---- matrix products
       row<Api, Attention>(
           {"attention", "attention block forward, batch 8, 64x64", {.libtorch = {1.3}}, kProducts},
           8, 64, 64),
+      row<Api, CausalAttention>(
+          {"attention_512", "causal attention, 8 heads, 4x512x512", {}, kProducts}, 4, 512, 512, 8),
       row<Api, Matmuls>({"matmul_10_512", "10 matmuls, 512x512", {.libtorch = {0.97}}, kProducts},
                         10, 512),
       // ---- small batches and new ones

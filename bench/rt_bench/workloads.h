@@ -197,6 +197,56 @@ class Matmuls : public Stateless<Api, Matmuls<Api>> {
   typename Api::Tensor start_, factor_;
 };
 
+/// Attention of several heads. Query, key and value are f32[batch,length,width].
+template <class Api>
+class Heads {
+ public:
+  using Tensor = typename Api::Tensor;
+  /// `causal`: no position sees a later one.
+  Heads(int64_t batch, int64_t length, int64_t width, int64_t heads, bool causal)
+      : split_{batch, length, heads, width / heads},
+        joined_{batch, length, width},
+        scale_(1 / std::sqrt(static_cast<double>(width / heads))) {
+    if (!causal) return;
+    std::vector<float> mask(static_cast<size_t>(length * length), 0);
+    for (int64_t from = 0; from < length; ++from)
+      for (int64_t to = from + 1; to < length; ++to)
+        mask[static_cast<size_t>(from * length + to)] = -1e9F;
+    mask_.push_back(Api::from(mask, {length, length}));
+  }
+  Tensor apply(const Tensor& query, const Tensor& key, const Tensor& value) const {
+    Tensor scores = Api::matmul(split(query), Api::transpose(split(key), 2, 3));
+    scores = Api::mul_scalar(scores, scale_);
+    if (!mask_.empty()) scores = Api::add(scores, mask_[0]);
+    const Tensor mixed = Api::matmul(Api::softmax(scores, 3), split(value));
+    return Api::reshape(Api::permute(mixed, kTurned), joined_);
+  }
+
+ private:
+  static inline const Sizes kTurned = {0, 2, 1, 3};
+  Tensor split(const Tensor& x) const { return Api::permute(Api::reshape(x, split_), kTurned); }
+  Sizes split_, joined_;
+  double scale_;
+  std::vector<Tensor> mask_;
+};
+
+template <class Api>
+class CausalAttention : public Stateless<Api, CausalAttention<Api>> {
+ public:
+  using Tensor = typename Api::Tensor;
+  CausalAttention(int64_t batch, int64_t length, int64_t width, int64_t heads)
+      : heads_(batch, length, width, heads, true) {
+    Random random;
+    const Sizes sizes = {batch, length, width};
+    for (Tensor* one : {&query_, &key_, &value_}) *one = Api::from(random.normal(sizes), sizes);
+  }
+  Tensor result() { return heads_.apply(query_, key_, value_); }
+
+ private:
+  Heads<Api> heads_;
+  Tensor query_, key_, value_;
+};
+
 /// One-head attention with input and output projections, residual and normalisation.
 template <class Api>
 class Attention : public Stateless<Api, Attention<Api>> {
