@@ -185,11 +185,27 @@ Value Recorder::append_inferred(CallContext& context, const Args& args, bool gra
   return value;
 }
 
+/// The result of a plain call, see Graph::append_plain(); kNone for others and for wrong ones.
+inline Value Recorder::append_plain(CallContext& context, const Call& call) {
+  const size_t count = call.handles.size();
+  if (!info(call.args.op).plain || count > Graph::kMostPlain) return kNone;
+  Value operands[Graph::kMostPlain];
+  for (uint32_t i = 0; i < count; ++i) {
+    const Handles::Entry* const entry = engine_.handles.find(call.handles[i], HandleKind::Tensor);
+    if (!entry) [[unlikely]]
+      return kNone;
+    operands[i] = entry->value;
+  }
+  return engine_.graph.append_plain(context.thread.tape, call.args.op, {operands, count},
+                                    call.args.attributes, context.thread.location);
+}
+
 int64_t Recorder::record(CallContext& context, Call& call) {
   engine_.count(Counter::calls);
   check_limits(context);
   engine_.handles.make_room();
-  const Value value = append(context, call, true);
+  Value value = append_plain(context, call);
+  if (value == kNone) value = append(context, call, true);
   const int64_t handle = handle_to(value);
   if (engine_.policy != Policy::Eager) [[likely]]
     return handle;

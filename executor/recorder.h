@@ -66,6 +66,7 @@ class Recorder {
   void replace(int64_t handle, Value now);
 
  private:
+  Value append_plain(CallContext& context, const Call& call);
   Value append(CallContext& context, Call& call, bool graded);
   Value append_inferred(CallContext& context, const Args& args, bool graded);
   Value at_once(CallContext& context, const Args& args);

@@ -92,6 +92,9 @@ constexpr OpInfo row(Op op, std::string_view name, std::string_view symbol, Kind
           .variadic = count(params, Kind::TensorList) > 0,
           .placed = params.back().kind == Kind::Device,
           .keeps_type = keeps_type(rules, params),
+          .plain = keeps_type(rules, params) && rules.vjp && !rules.view &&
+                   rules.identity == Identity::Never && rules.effect == Effect::None &&
+                   count(params, Kind::OptTensor, Kind::TensorList) == 0,
           .facts = facts_of(rules),
           .family = rules.family.empty() ? kKernels[static_cast<size_t>(rules.kernel)].family
                                          : rules.family};

@@ -121,6 +121,7 @@ enum KernelFact : int {
   kOverwrites = 2,  ///< the aten operator does nothing with the result's memory but write it
   kMoves = 4,       ///< elements are moved and never rounded
   kIndexed = 8,     ///< an operand holds indices: the row needs a .range
+  kFaster = 16,     ///< the kernel is faster than aten's on the CPU, so that both backends use it
 };
 
 /// The families of reference kernels (fallback_cpu/); every row names one or has a decomposition.
@@ -206,6 +207,9 @@ struct OpInfo {
   /// Where all operands have one floating point type, the result has it, whatever
   /// the attributes are.
   bool keeps_type;
+  /// keeps_type; a call on such operands is recorded as it is: no view, no identity, no effect, no
+  /// operand that may be absent, and a vjp.
+  bool plain;
   int facts;                ///< KernelFacts that hold for it
   std::string_view family;  ///< in the explorer
   constexpr bool can_fail() const { return rules.fails || rules.range; }

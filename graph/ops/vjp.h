@@ -93,6 +93,8 @@ Expr t(const Vjp&, uint32_t operand);
 Expr permute(const Vjp&, uint32_t operand);
 Expr resized(const Vjp&, uint32_t operand);  ///< of any row that changes sizes alone
 Expr slice(const Vjp&, uint32_t operand);
+/// Zeros of `sizes` with `grad` in the place of the slice from `start` to `end` along `dim`.
+Expr slice_backward(Expr grad, int64_t dim, int64_t start, int64_t end, int64_t step, Sizes sizes);
 Expr index_select(const Vjp&, uint32_t operand);
 Expr gather(const Vjp&, uint32_t operand);
 Expr cat(const Vjp&, uint32_t operand);

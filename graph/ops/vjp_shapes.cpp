@@ -63,16 +63,20 @@ Expr permute(const Vjp& node, uint32_t) {
 
 Expr resized(const Vjp& node, uint32_t) { return node.grad().reshape(node.sizes(0)); }
 
-Expr slice(const Vjp& node, uint32_t) {
-  const AttributesView attributes = node.attr();
+Expr slice_backward(Expr grad, int64_t dim, int64_t start, int64_t end, int64_t step, Sizes sizes) {
   Args args;
   args.op = Op::SliceBackward;
-  args.operands = {node.gradient};
-  args.attributes = {node.build.constant_index(attributes.scalar(0)),
-                     node.build.constant_index(attributes.scalar(1)), attributes.integer(0),
-                     attributes.integer(1)};
-  args.shape = node.sizes(0);
-  return append(node.build, args);
+  args.operands = {grad.value()};
+  args.attributes = {grad.build().constant_index(start), grad.build().constant_index(end), dim,
+                     step};
+  args.shape.assign(sizes);
+  return append(grad.build(), args);
+}
+
+Expr slice(const Vjp& node, uint32_t) {
+  const AttributesView attributes = node.attr();
+  return slice_backward(node.grad(), attributes.integer(0), attributes.scalar(0),
+                        attributes.scalar(1), attributes.integer(1), node.sizes(0));
 }
 
 Expr index_select(const Vjp& node, uint32_t) {

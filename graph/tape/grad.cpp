@@ -24,7 +24,8 @@ uint32_t GradRecords::add() {
   GradRecord& record = records_[number];
   record.leaf = record.released = record.zeros = record.spoiled = record.stepped = false;
   record.wanted = true;
-  record.references = record.stamp = 0;
+  record.references = record.part = 0;
+  record.stamp = 0;
   record.order = ++order_;
   record.value = record.gradient = record.incoming = record.result = kNone;
   record.operands.clear();
@@ -194,8 +195,84 @@ void Graph::add_incoming(Builder& build, uint32_t record, Value gradient) {
   incoming = sum;
 }
 
+/// The slice of a record: its dimension and its range there, without a step.
+struct SliceRange {
+  explicit SliceRange(const GradRecord& record) {
+    const AttributesView attributes{info(record.op), record.attributes};
+    start = attributes.scalar(0), end = attributes.scalar(1);
+    dim = attributes.integer(0), step = attributes.integer(1);
+  }
+  int64_t start, end, dim, step;
+};
+
+/// True for the record of a slice whose gradient is a part, see GradPart.
+static bool is_part(const GradRecord& record) {
+  return record.op == Op::Slice && record.operands[0].record != 0 && SliceRange(record).step == 1;
+}
+
+/// Keeps the gradient of a slice as a part of its operand's gradient.
+void Graph::add_part(uint32_t slice) {
+  const GradRecord& record = records_[slice];
+  uint32_t& newest = records_[record.operands[0].record].part;
+  parts_.push_back({newest, slice, record.incoming});
+  newest = static_cast<uint32_t>(parts_.size());
+  hold(record.incoming);
+}
+
+/// Adds the parts of a record's gradient to it: one after the other, with zeros in between, where
+/// there are several and none overlaps another; else each with zeros around it.
+void Graph::join_parts(Builder& build, uint32_t number) {
+  uint32_t part = std::exchange(records_[number].part, 0);
+  if (part == 0) return;
+  std::vector<GradPart*> parts;
+  for (; part != 0; part = parts_[part - 1].next) parts.push_back(&parts_[part - 1]);
+  std::ranges::reverse(parts);
+  const auto range = [&](const GradPart* at) { return SliceRange(records_[at->slice]); };
+  const auto release_parts = [&] {
+    for (GradPart* at : parts) release_value(std::exchange(at->gradient, kNone));
+  };
+  const Shape whole = records_[parts[0]->slice].operands[0].sizes;
+  const int64_t dim = range(parts[0]).dim;
+  std::vector<GradPart*> sorted = parts;
+  std::ranges::sort(sorted, {}, [&](const GradPart* at) { return range(at).start; });
+  bool joined = parts.size() > 1;
+  for (size_t i = 0; i < sorted.size(); ++i)
+    joined = joined && range(sorted[i]).dim == dim &&
+             (i == 0 || range(sorted[i - 1]).end <= range(sorted[i]).start);
+  if (!joined) {
+    for (GradPart* at : parts) {
+      const SliceRange is = range(at);
+      const Expr gradient(build, at->gradient);
+      add_incoming(build, number,
+                   vjp::slice_backward(gradient, is.dim, is.start, is.end, is.step, whole).value());
+    }
+    return release_parts();
+  }
+  Args all;
+  all.op = Op::Cat;
+  all.attributes = {dim};
+  int64_t done = 0;
+  const auto zeros_to = [&](int64_t end) {
+    if (end == done) return;
+    Shape gap = whole;
+    gap[static_cast<uint32_t>(dim)] = end - done;
+    all.operands.push_back(Expr(build, parts[0]->gradient).filled(0, gap).value());
+  };
+  for (const GradPart* at : sorted) {
+    const SliceRange is = range(at);
+    zeros_to(is.start);
+    all.operands.push_back(at->gradient);
+    done = is.end;
+  }
+  zeros_to(whole[static_cast<uint32_t>(dim)]);
+  add_incoming(build, number, build.append(all));
+  release_parts();
+}
+
 /// Adds the gradients of a record's operands to the records of these operands.
-void Graph::differentiate(Builder& build, const GradRecord& record) {
+void Graph::differentiate(Builder& build, uint32_t number) {
+  const GradRecord& record = records_[number];
+  if (is_part(record)) return add_part(number);
   Small<Value, 6> operands;
   std::vector<TensorType>& types = types_;
   types.clear();
@@ -242,8 +319,9 @@ void Graph::backward(Builder& build, Value value, std::span<const uint32_t> reco
       note_undo(first, {.from = value, .leaf = of, .order = records_[of].order});
     for (const uint32_t number : records) {
       GradRecord& record = records_[number];
+      join_parts(build, number);
       if (record.leaf || record.incoming == kNone) continue;
-      differentiate(build, record);
+      differentiate(build, number);
       release_value(std::exchange(record.incoming, kNone));
     }
     for (const uint32_t number : records) {
@@ -307,9 +385,14 @@ void Graph::put_back_gradient(const Undo& undo, Value now, BufferRef before) {
 
 /// Releases the gradients that no leaf took, and the records that have ended.
 void Graph::end_pass(std::span<const uint32_t> records) {
-  for (const uint32_t number : records)
+  for (const uint32_t number : records) {
+    records_[number].part = 0;
     if (records_[number].incoming != kNone)
       release_value(std::exchange(records_[number].incoming, kNone));
+  }
+  for (const GradPart& part : parts_)
+    if (part.gradient != kNone) release_value(part.gradient);
+  parts_.clear();
   release_dead_records();
 }
 

@@ -27,6 +27,7 @@ struct GradRecord {
   Op op{};
   uint32_t references = 0;
   uint32_t next = 0;       ///< links the free records, and those to be freed
+  uint32_t part = 0;       ///< the newest gradient of a slice in this pass, see GradPart
   uint64_t stamp = 0;      ///< of the pass that reached it last
   uint64_t order = 0;      ///< grows with every record, so that results come after operands
   Value value = kNone;     ///< of a leaf: the newest value that is linked to it, see Graph::leaf
@@ -37,6 +38,14 @@ struct GradRecord {
   Shape result_sizes;
   Small<int64_t, 4> attributes;
   std::vector<Operand> operands;
+};
+
+/// The gradient of a slice, as a part of the gradient of the value that was sliced. Parts are kept
+/// until the pass needs the whole, because parts that do not overlap are joined without additions.
+struct GradPart {
+  uint32_t next;   ///< the part before it of the same record, as GradRecord::part
+  uint32_t slice;  ///< the record of the slice
+  Value gradient;  ///< held
 };
 
 /// A leaf, whatever its value is by now: its record, and the record's order, which distinguishes it

@@ -77,19 +77,14 @@ static int64_t pending_bytes(const Node& node, int64_t elements) {
   return result + int64_t{node.operands.size()} * 4 + int64_t{node.attributes.size()} * 8;
 }
 
-Value Graph::append(Tape& tape, const Args& args, uint32_t location) {
-  const uint32_t slot = free_slot();
+inline Value Graph::place(Tape& tape, uint32_t slot, Op op, DType dtype, Device device,
+                          uint32_t family, uint32_t location) {
   Node& node = (*this)[Value{slot}];
-  node.shape.assign(args.shape);
-  node.attributes.assign(args.attributes);
-  node.operands.assign(args.operands);
-  const uint32_t family =
-      info(args.op).rules.view ? families_.join((*this)[args.operands[0]].family) : 0;
   take(slot);
-  node.op = args.op;
+  node.op = op;
   node.state = State::Pending;
-  node.dtype = args.dtype;
-  node.device = args.device;
+  node.dtype = dtype;
+  node.device = device;
   node.keeps_itself = false;
   node.holders = node.consumers = 0;
   node.tape = tape.id;
@@ -99,9 +94,6 @@ Value Graph::append(Tape& tape, const Args& args, uint32_t location) {
   node.grad = 0;
   node.undo = 0;
   node.family = family;
-  for (Value operand : args.operands)
-    if (operand != kNone) ++(*this)[operand].consumers;
-
   node.previous = tape.last;
   node.next = kNone.id;
   if (tape.last != kNone.id) (*this)[Value{tape.last}].next = slot;
@@ -110,14 +102,50 @@ Value Graph::append(Tape& tape, const Args& args, uint32_t location) {
   ++tape.nodes;
   const int64_t elements = numel(node.shape);
   tape.bytes += pending_bytes(node, elements);
-  tape.path = (tape.path + static_cast<uint64_t>(args.op) + static_cast<uint64_t>(elements)) *
+  tape.path = (tape.path + static_cast<uint64_t>(op) + static_cast<uint64_t>(elements)) *
               0x9e3779b97f4a7c15u;
-  tape.trail = (tape.trail << 4) + static_cast<uint64_t>(args.op) * 0x9e3779b97f4a7c15u +
+  tape.trail = (tape.trail << 4) + static_cast<uint64_t>(op) * 0x9e3779b97f4a7c15u +
                static_cast<uint64_t>(elements);
   ++tape.recorded;
   ++recorded_nodes;
   ++pending_nodes;
   return Value{slot};
+}
+
+Value Graph::append(Tape& tape, const Args& args, uint32_t location) {
+  const uint32_t slot = free_slot();
+  Node& node = (*this)[Value{slot}];
+  node.shape.assign(args.shape);
+  node.attributes.assign(args.attributes);
+  node.operands.assign(args.operands);
+  const uint32_t family =
+      info(args.op).rules.view ? families_.join((*this)[args.operands[0]].family) : 0;
+  const Value result = place(tape, slot, args.op, args.dtype, args.device, family, location);
+  for (Value operand : args.operands)
+    if (operand != kNone) ++(*this)[operand].consumers;
+  return result;
+}
+
+Value Graph::append_plain(Tape& tape, Op op, std::span<const Value> operands,
+                          const Small<int64_t, 10>& attributes, uint32_t location) {
+  Node* nodes[kMostPlain];
+  for (size_t i = 0; i < operands.size(); ++i) {
+    Node& node = *(nodes[i] = &(*this)[operands[i]]);
+    const bool here =
+        node.state == State::Pending ? node.tape == tape.id : node.state != State::Poisoned;
+    if (!here || node.grad != 0) return kNone;
+    if (i == 0 ? !is_float(node.dtype)
+               : node.dtype != nodes[0]->dtype || node.device != nodes[0]->device ||
+                     node.shape != nodes[0]->shape)
+      return kNone;
+  }
+  const uint32_t slot = free_slot();
+  Node& node = (*this)[Value{slot}];
+  node.shape.assign(nodes[0]->shape);
+  node.attributes.assign(attributes);
+  node.operands.assign(operands);
+  for (size_t i = 0; i < operands.size(); ++i) ++nodes[i]->consumers;
+  return place(tape, slot, op, nodes[0]->dtype, nodes[0]->device, 0, location);
 }
 
 Value Graph::concrete(BufferRef buffer, uint32_t location) {

@@ -164,6 +164,12 @@ class Graph {
   bool infer_alike(Args& args) const;
   /// Appends a node whose args have gone through inference. Nothing holds the result yet.
   Value append(Tape& tape, const Args& args, uint32_t location);
+  /// infer_alike() and append() in one, for the calls that are most of all: of a plain row, see
+  /// OpInfo, with at most kMostPlain operands, which are here and take no part in gradients.
+  /// kNone for all other calls, of which it records nothing.
+  Value append_plain(Tape& tape, Op op, std::span<const Value> operands,
+                     const Small<int64_t, 10>& attributes, uint32_t location);
+  static constexpr uint32_t kMostPlain = 3;
   /// A value over a buffer. Nothing holds it yet.
   Value concrete(BufferRef buffer, uint32_t location);
   /// As concrete(), for a view of `source`.
@@ -292,6 +298,9 @@ class Graph {
     return free_;
   }
   void take(uint32_t slot) { free_ = (*this)[Value{slot}].next; }
+  /// Takes a free slot for a pending node, whose lists are filled in, and links it into the tape.
+  Value place(Tape& tape, uint32_t slot, Op op, DType dtype, Device device, uint32_t family,
+              uint32_t location);
   void new_slot();
   uint32_t next_stamp();
   void vacate(uint32_t slot);
@@ -313,7 +322,9 @@ class Graph {
   void release_dead_records();
   void note_gradient(uint32_t record, Value now);
   void add_incoming(Builder& build, uint32_t record, Value gradient);
-  void differentiate(Builder& build, const GradRecord& record);
+  void add_part(uint32_t slice);
+  void join_parts(Builder& build, uint32_t record);
+  void differentiate(Builder& build, uint32_t number);
   void end_pass(std::span<const uint32_t> records);
 
   std::vector<std::unique_ptr<Node[]>> chunks_;
@@ -333,6 +344,7 @@ class Graph {
   GradRecords records_;
   uint32_t dying_ = 0;             ///< records without references, for release_dead_records()
   std::vector<TensorType> types_;  ///< scratch of differentiate()
+  std::vector<GradPart> parts_;    ///< of the running pass; GradRecord::part is an index plus one
   uint64_t passes_ = 0;
 };
 

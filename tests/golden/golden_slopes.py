@@ -72,6 +72,26 @@ def joined(n):
     return p.loss()
 
 
+def sliced(n):
+    """Slices of one tensor: neighbours in any order, with gaps, over each other, along other
+    dimensions, with a step, and beside another use."""
+    p = Parts(n)
+    rows = [p.leaf(7, 4) for _ in range(6)]
+    pieces = {
+        0: [(0, 0, 3, 1), (0, 3, 7, 1)],
+        1: [(0, 5, 7, 1), (0, 0, 2, 1), (0, 2, 5, 1)],
+        2: [(1, 1, 2, 1), (1, 3, 4, 1)],
+        3: [(0, 0, 4, 1), (0, 2, 7, 1)],
+        4: [(0, 0, 3, 1), (1, 0, 3, 1)],
+        5: [(0, 0, 3, 1), (0, 3, 7, 2), (0, 4, 4, 1), (0, 4, 6, 1)],
+    }
+    for i, row in enumerate(rows):
+        for k, piece in enumerate(pieces[i]):
+            p.add(n.mul_scalar(n.exp(n.slice(row, *piece)), k + 1.0))
+    p.add(n.mul(rows[0], rows[5]))
+    return p.loss()
+
+
 def no_batch(n):
     """Layers on a batch without elements: their weights have gradients of zeros."""
     p = Parts(n)
@@ -100,4 +120,4 @@ def sure(n):
     return n.binary_cross_entropy_tensor(least, n.leaf(n.given("facts", torch.ones(3))))
 
 
-SLOPES = (flat, picked, joined, no_batch, sure)
+SLOPES = (flat, picked, joined, sliced, no_batch, sure)

@@ -1,5 +1,6 @@
-// wraps.cpp -- replaces three functions of the core by the linker's --wrap, so that the library
-// needs no hook: rt::infer, the fast path rt::Graph::infer_alike, and rt::make_reference_backend.
+// wraps.cpp -- replaces functions of the core by the linker's --wrap, so that the library needs no
+// hook: rt::infer, the short ways rt::Graph::infer_alike and append_plain, and
+// rt::make_reference_backend.
 #include <algorithm>
 #include <bit>
 
@@ -21,6 +22,10 @@ using rt::TensorType;
 // Names of the linker, as for real_infer.
 void wrapped_infer(Args& args, std::span<const TensorType> types) __asm__("__wrap_" RT_INFER);
 bool wrapped_infer_alike(const rt::Graph& graph, Args& args) __asm__("__wrap_" RT_INFER_ALIKE);
+rt::Value wrapped_append_plain(rt::Graph& graph, rt::Tape& tape, rt::Op op,
+                               std::span<const rt::Value> operands,
+                               const rt::Small<int64_t, 10>& attributes,
+                               uint32_t location) __asm__("__wrap_" RT_APPEND_PLAIN);
 std::unique_ptr<Backend> real_make_backend(
     MemoryCount& memory, int threads, rt::Optimizations use) __asm__("__real_" RT_MAKE_BACKEND);
 std::unique_ptr<Backend> wrapped_make_backend(
@@ -54,8 +59,12 @@ bool applied() { return has_applied; }
 
 // ---- Rules ------------------------------------------------------------------
 
-/// Disables the fast path, so that every call reaches rt::infer.
+/// Disables the short ways, so that every call reaches rt::infer.
 bool wrapped_infer_alike(const rt::Graph&, Args&) { return false; }
+rt::Value wrapped_append_plain(rt::Graph&, rt::Tape&, rt::Op, std::span<const rt::Value>,
+                               const rt::Small<int64_t, 10>&, uint32_t) {
+  return rt::kNone;
+}
 
 void wrapped_infer(Args& args, std::span<const TensorType> types) {
   const bool mutated = active && active->kind.infer && active->row.op == args.op;
