@@ -104,6 +104,19 @@ HWY_INLINE int64_t fold_groups(std::index_sequence<k...>, int64_t n, const T* x,
   return i;
 }
 
+/// Joins lane i with lane i + width for all i < width, then halves the width, down to one lane.
+template <class Folder, size_t width, class A>
+HWY_INLINE void join_lanes(A* lanes) {
+  if constexpr (width == 1) {
+    lanes[0] = Folder::join(lanes[0], lanes[1]);
+  } else {
+    using D = hn::CappedTag<A, width>;
+    for (size_t k = 0; k < width; k += hn::Lanes(D()))
+      store(Folder::join(load(D(), lanes + k), load(D(), lanes + k + width)), lanes + k);
+    join_lanes<Folder, width / 2>(lanes);
+  }
+}
+
 /// Folds n contiguous elements.
 template <class Folder, class T>
 HWY_INLINE AccumulatorOf<Folder, T> fold_run(int64_t n, const T* x,
@@ -118,9 +131,12 @@ HWY_INLINE AccumulatorOf<Folder, T> fold_run(int64_t n, const T* x,
     for (A& lane : lanes) lane = Folder::template start<A>();
   for (int64_t lane = 0; i < n; ++i, ++lane)
     lanes[lane] = Folder()(lanes[lane], static_cast<A>(x[i]), shift);
+  if (n >= kFoldLanes) {
+    join_lanes<Folder, kFoldLanes / 2>(lanes);
+    return lanes[0];
+  }
   // The lanes after the end of a short run hold no elements to be joined.
-  const size_t used = n < kFoldLanes ? static_cast<size_t>(n) : kFoldLanes;
-  for (size_t width = std::bit_ceil(used) / 2; width > 0; width /= 2)
+  for (size_t width = std::bit_ceil(static_cast<size_t>(n)) / 2; width > 0; width /= 2)
     for (size_t lane = 0; lane < width; ++lane)
       lanes[lane] = Folder::join(lanes[lane], lanes[lane + width]);
   return lanes[0];

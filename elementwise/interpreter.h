@@ -4,6 +4,7 @@
 #include "elementwise/chain_kernels.h"
 #include "elementwise/convert_kernels.h"
 #include "elementwise/fold_kernels.h"
+#include "elementwise/team.h"
 #include "graph/batch/fuse.h"
 
 namespace rt::cpu {
@@ -36,13 +37,6 @@ struct BlockProgram {
 
 /// A run keeps its lists on the stack up to so many dimensions.
 inline constexpr uint32_t kFewDims = 6;
-
-/// The threads for a program's pieces. `each` calls body(context, piece) for every
-/// piece, in any order.
-struct Team {
-  int threads = 1;
-  void (*each)(int64_t pieces, int threads, void (*body)(void*, int64_t), void* context) = nullptr;
-};
 
 /// A program prepared to run: kernels are found, and its registers are mapped to few.
 class BlockCode {
@@ -116,6 +110,6 @@ bool computes(Op op, DType dtype);
 
 /// Prepares a program and runs it once. Defined in fallback_cpu/elementwise.cpp.
 void run_blocks(const BlockProgram& program, Sizes sizes, std::span<const ElementSource> sources,
-                std::span<const int64_t> scalars, std::span<char* const> outputs, int threads);
+                std::span<const int64_t> scalars, std::span<char* const> outputs, const Team& team);
 
 }  // namespace rt::cpu

@@ -118,6 +118,7 @@ template <class D>
 HWY_INLINE Lanes<D> exp(Lanes<D> x) {
   using Traits = TraitsOf<D>;
   if (usually(abs(x) <= Traits::kExpUsual)) return exp_usual(x);
+  if (all(x < Traits::kExpLeast)) return 0;  // as where a mask hides elements from a softmax
   // Infinities and subnormal numbers need 2^n in two factors. NaN stays in the rest.
   const Lanes<D> bounded = select(x > Traits::kExpMost, Traits::kExpMost, x);
   const ExpParts<D> parts = exp_parts(x, bounded);

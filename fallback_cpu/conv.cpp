@@ -128,10 +128,11 @@ template <class T, class Run>
 void for_each_piece(const KernelCall& call, const Convolution& conv, int64_t pieces, int64_t size,
                     const Run& run) {
   const int64_t work = conv.made * conv.depth() * conv.plane_out() * conv.images * conv.groups;
-  const int64_t teams = work < kParallelFrom ? 1 : std::min<int64_t>(pieces, call.machine.threads);
+  const int64_t teams =
+      work < kParallelFrom ? 1 : std::min<int64_t>(pieces, call.machine.team.threads);
   const int64_t scratch_sizes[] = {teams, size};
   const BufferRef scratch = allocate(call.dtype, scratch_sizes, call.machine.memory);
-  for_pieces(teams, call.machine.threads, [&](int64_t team) {
+  for_pieces(teams, call.machine.team, [&](int64_t team) {
     T* const matrix = reinterpret_cast<T*>(scratch->data()) + team * size;
     for (int64_t i = pieces * team / teams; i < pieces * (team + 1) / teams; ++i) run(i, matrix);
   });

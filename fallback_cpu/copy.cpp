@@ -76,7 +76,7 @@ struct Plane {
 }  // namespace
 
 void copy_elements(char* out, DType to, Sizes out_strides, ElementSource source, Sizes sizes,
-                   int threads) {
+                   const Team& team) {
   const int64_t count = numel(sizes);
   if (count == 0) return;
   Small<Dim, 8> dims = joined(sizes, out_strides, source.strides);
@@ -94,7 +94,7 @@ void copy_elements(char* out, DType to, Sizes out_strides, ElementSource source,
     const int64_t n = plane.columns.size;
     const int64_t out_step = plane.columns.out * plane.out_size;
     const int64_t in_step = plane.columns.in * plane.in_size;
-    for_ranges(n / kRun, kRun, threads, [&](int64_t begin, int64_t end) {
+    for_ranges(n / kRun, kRun, team, [&](int64_t begin, int64_t end) {
       Plane part = plane;
       part.columns.size = (end - begin) * kRun;
       part.run(out + begin * kRun * out_step, source.data + begin * kRun * in_step);
@@ -114,7 +114,7 @@ void copy_elements(char* out, DType to, Sizes out_strides, ElementSource source,
   constexpr int64_t kRows = 64;
   const int64_t strips = (rows.size + kRows - 1) / kRows;
   const int64_t cost = std::min(rows.size, kRows) * plane.columns.size;
-  for_ranges(outer * strips, cost, threads, [&](int64_t begin, int64_t end) {
+  for_ranges(outer * strips, cost, team, [&](int64_t begin, int64_t end) {
     for (int64_t item = begin; item < end; ++item) {
       int64_t rest = item / strips, to_offset = 0, from_offset = 0;
       for (uint32_t d = dims.size(); d-- > 0; rest /= dims[d].size) {
@@ -130,11 +130,11 @@ void copy_elements(char* out, DType to, Sizes out_strides, ElementSource source,
   });
 }
 
-BufferRef contiguous(const BufferRef& buffer, MemoryCount& memory, int threads) {
+BufferRef contiguous(const BufferRef& buffer, MemoryCount& memory, const Team& team) {
   if (buffer->contiguous()) return buffer;
   BufferRef copy = allocate(buffer->dtype(), buffer->sizes(), memory);
   copy_elements(copy->data(), copy->dtype(), copy->strides(), source_of(*buffer), buffer->sizes(),
-                threads);
+                team);
   return copy;
 }
 

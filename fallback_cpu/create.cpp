@@ -14,7 +14,7 @@ template <class T, class Value>
 BufferRef filled(const KernelCall& call, const Value& value) {
   BufferRef result = call.result();
   T* const out = reinterpret_cast<T*>(result->data());
-  for_ranges(result->numel(), 1, call.machine.threads, [&](int64_t begin, int64_t end) {
+  for_ranges(result->numel(), 1, call.machine.team, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) out[i] = value(i);
   });
   return result;

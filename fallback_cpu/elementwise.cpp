@@ -29,7 +29,7 @@ void check_probabilities(const KernelCall& call, uint32_t operand) {
 void put(const KernelCall& call, const Buffer& part, const Buffer& result, Sizes strides,
          int64_t offset) {
   copy_elements(result.data() + offset * item_size(call.dtype), call.dtype, strides,
-                source_of(part), part.sizes(), call.machine.threads);
+                source_of(part), part.sizes(), call.machine.team);
 }
 
 BufferRef slice_backward(const KernelCall& call) {
@@ -58,7 +58,7 @@ DType compute_dtype(const KernelCall& call) {
 BufferRef KernelCall::copied(const Buffer& buffer) const {
   BufferRef result = allocate(dtype, buffer.sizes(), machine.memory);
   copy_elements(result->data(), dtype, result->strides(), source_of(buffer), buffer.sizes(),
-                machine.threads);
+                machine.team);
   return result;
 }
 
@@ -67,8 +67,9 @@ BufferRef KernelCall::converted(const BufferRef& buffer) const {
 }
 
 void run_blocks(const BlockProgram& program, Sizes sizes, std::span<const ElementSource> sources,
-                std::span<const int64_t> scalars, std::span<char* const> outputs, int threads) {
-  BlockCode(program).run(sizes, sources, scalars, outputs, {threads, each_piece});
+                std::span<const int64_t> scalars, std::span<char* const> outputs,
+                const Team& team) {
+  BlockCode(program).run(sizes, sources, scalars, outputs, team);
 }
 
 void fused(const Machine& machine, const FusedGroup& group, std::span<const uint32_t> operands,
@@ -90,7 +91,7 @@ void fused(const Machine& machine, const FusedGroup& group, std::span<const uint
   for (const uint32_t number : operands) {
     const Buffer* operand = values[number].get();
     if (crosswise(operand->sizes(), operand->strides())) {
-      copies.push_back(contiguous(values[number], machine.memory, machine.threads));
+      copies.push_back(contiguous(values[number], machine.memory, machine.team));
       operand = copies.back().get();
     }
     inputs.push_back({operand->data(), operand->strides()});
@@ -106,7 +107,7 @@ void fused(const Machine& machine, const FusedGroup& group, std::span<const uint
     }
     results.push_back(values[result++]->data());
   }
-  group.run(inputs, scalars, results, {machine.threads, each_piece});
+  group.run(inputs, scalars, results, machine.team);
 }
 
 BufferRef elementwise(const KernelCall& call) {
@@ -140,7 +141,7 @@ BufferRef elementwise(const KernelCall& call) {
   BufferRef result = call.result();
   char* const out[] = {result->data()};
   run_blocks(program, call.sizes, {sources, count},
-             call.attributes.attributes.first(call.row.scalars), out, call.machine.threads);
+             call.attributes.attributes.first(call.row.scalars), out, call.machine.team);
   return result;
 }
 

@@ -23,7 +23,7 @@ BufferRef pick_slabs(const KernelCall& call, const BufferRef& tensor, int64_t di
   BufferRef result = call.result();
   const int64_t slab = extent.inner * item_size(call.dtype);
   if (slab == 0 || indices.count() == 0) return result;
-  for_ranges(extent.outer * indices.count(), extent.inner, call.machine.threads,
+  for_ranges(extent.outer * indices.count(), extent.inner, call.machine.team,
              [&](int64_t begin, int64_t end) {
                for (int64_t i = begin; i < end; ++i) {
                  const int64_t outer = i / indices.count(), at = indices[i % indices.count()];
@@ -92,7 +92,7 @@ Indices::Indices(const KernelCall& call, const BufferRef& tensor) {
               : allocate(DType::I64, from.sizes(), call.machine.memory);
   if (wide_.get() != tensor.get())
     copy_elements(wide_->data(), DType::I64, wide_->strides(), source_of(from), from.sizes(),
-                  call.machine.threads);
+                  call.machine.team);
   count_ = wide_->numel();
 }
 
@@ -122,7 +122,7 @@ BufferRef gather(const KernelCall& call) {
   visit_width(call.dtype, [&]<class T>(Type<T>) {
     const T* const in = reinterpret_cast<const T*>(self->data());
     T* const out = reinterpret_cast<T*>(result->data());
-    for_ranges(indices.count(), 1, call.machine.threads, [&](int64_t begin, int64_t end) {
+    for_ranges(indices.count(), 1, call.machine.team, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) out[i] = in[lines.start(i) + indices[i] * lines.step];
     });
   });
@@ -143,7 +143,7 @@ BufferRef concat(const KernelCall& call) {
     Strides own = strides;
     if (stack) own.erase(dim);
     copy_elements(result->data() + at * strides[dim] * item_size(call.dtype), call.dtype, own,
-                  source_of(part), part.sizes(), call.machine.threads);
+                  source_of(part), part.sizes(), call.machine.team);
     at += stack ? 1 : part.sizes()[dim];
   }
   return result;

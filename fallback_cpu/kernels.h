@@ -12,7 +12,7 @@ class FusedGroup;
 /// State that all calls of one backend share.
 struct Machine {
   MemoryCount& memory;
-  int threads;
+  Team team;
   Generator& random;
   Optimizations use;
 };
@@ -31,7 +31,7 @@ struct KernelCall {
   double number(uint32_t i) const { return std::bit_cast<double>(attributes.scalar(i)); }
   BufferRef result() const { return allocate(dtype, sizes, machine.memory); }
   BufferRef contiguous(const BufferRef& buffer) const {
-    return cpu::contiguous(buffer, machine.memory, machine.threads);
+    return cpu::contiguous(buffer, machine.memory, machine.team);
   }
   /// `buffer` itself where it has the result's dtype, else a row-major copy in that dtype.
   BufferRef converted(const BufferRef& buffer) const;

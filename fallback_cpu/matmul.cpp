@@ -121,7 +121,7 @@ BufferRef matmul(const KernelCall& call) {
   const int64_t m = a.rows, n = b.columns, k = a.columns, count = numel(batch);
   const ProductStrips strips(m, n, k);
   Gemm& gemm = gemm_here();
-  for_ranges(count * strips.count, strips.rows * n * k, call.machine.threads,
+  for_ranges(count * strips.count, strips.rows * n * k, call.machine.team,
              [&](int64_t begin, int64_t end) {
                for (int64_t i = begin; i < end; ++i) {
                  const int64_t matrix = i / strips.count, row = i % strips.count * strips.rows;

@@ -70,9 +70,9 @@ template <class Element, class Body>
 void for_planes(const KernelCall& call, int64_t planes, int64_t cost, int64_t width,
                 const Body& body) {
   const int64_t teams =
-      planes * cost < kParallelFrom ? 1 : std::min<int64_t>(planes, call.machine.threads);
+      planes * cost < kParallelFrom ? 1 : std::min<int64_t>(planes, call.machine.team.threads);
   const auto rows = std::make_unique<Element[]>(static_cast<size_t>(teams * width));
-  for_pieces(teams, call.machine.threads, [&](int64_t team) {
+  for_pieces(teams, call.machine.team, [&](int64_t team) {
     for (int64_t i = planes * team / teams; i < planes * (team + 1) / teams; ++i)
       body(i, rows.get() + team * width);
   });

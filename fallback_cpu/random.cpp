@@ -135,7 +135,7 @@ static BufferRef dropout(const KernelCall& call) {
   BufferRef result = call.result();
   const Layout target = reordered(result->layout(), order);
   copy_elements(result->data(), call.dtype, target.strides, source_of(*out), out->sizes(),
-                call.machine.threads);
+                call.machine.team);
   return result;
 }
 

@@ -34,8 +34,8 @@ A join(A a, A b) {
 template <Fold kind, class T>
 class Folding {
  public:
-  Folding(const T* in, const Extent& extent, int threads, const double* shifts = nullptr)
-      : in_(in), extent_(extent), threads_(threads), shifts_(shifts) {}
+  Folding(const T* in, const Extent& extent, const Team& team, const double* shifts = nullptr)
+      : in_(in), extent_(extent), team_(team), shifts_(shifts) {}
 
   template <class Store>
   void into(const Store& store) const {
@@ -58,13 +58,13 @@ class Folding {
     const int64_t count = extent_.count,
                   runs = std::max<int64_t>(1, (count + kFoldRun - 1) / kFoldRun);
     if (runs == 1) {
-      for_ranges(extent_.outer, count, threads_, [&](int64_t begin, int64_t end) {
+      for_ranges(extent_.outer, count, team_, [&](int64_t begin, int64_t end) {
         for (int64_t row = begin; row < end; ++row) store(row, run(row, 0, count));
       });
       return;
     }
     const auto partial = std::make_unique<A[]>(static_cast<size_t>(extent_.outer * runs));
-    for_ranges(extent_.outer * runs, kFoldRun, threads_, [&](int64_t begin, int64_t end) {
+    for_ranges(extent_.outer * runs, kFoldRun, team_, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t at = i % runs * kFoldRun;
         partial[static_cast<size_t>(i)] = run(i / runs, at, std::min(kFoldRun, count - at));
@@ -83,7 +83,7 @@ class Folding {
     const int64_t count = extent_.count, inner = extent_.inner;
     const int64_t strips = (inner + kColumns - 1) / kColumns;
     const int64_t cost = count * std::min(inner, kColumns);
-    for_ranges(extent_.outer * strips, cost, threads_, [&](int64_t begin, int64_t end) {
+    for_ranges(extent_.outer * strips, cost, team_, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t outer = i / strips, first = i % strips * kColumns;
         const int64_t width = std::min(kColumns, inner - first), to = outer * inner + first;
@@ -97,7 +97,7 @@ class Folding {
 
   const T* in_;
   const Extent& extent_;
-  int threads_;
+  const Team& team_;
   const double* shifts_;
   FoldKernels kernels_ = fold_kernels(kind, kDTypeOf<T>);
 };
@@ -106,7 +106,7 @@ template <class T>
 void sum(const KernelCall& call, const T* in, const Extent& extent, Buffer& result) {
   using Out = std::conditional_t<std::is_floating_point_v<T>, T, int64_t>;
   Out* const out = reinterpret_cast<Out*>(result.data());
-  Folding<Fold::Sum, T>(in, extent, call.machine.threads).into([out](int64_t i, auto sum) {
+  Folding<Fold::Sum, T>(in, extent, call.machine.team).into([out](int64_t i, auto sum) {
     out[i] = static_cast<Out>(sum);
   });
 }
@@ -141,9 +141,7 @@ template <class T, Fold kind>
 void most(const KernelCall& call, const T* in, const Extent& extent, Buffer& result) {
   if (extent.count == 0 && result.numel() > 0) fail(kNothing);
   T* const out = reinterpret_cast<T*>(result.data());
-  Folding<kind, T>(in, extent, call.machine.threads).into([out](int64_t i, T most) {
-    out[i] = most;
-  });
+  Folding<kind, T>(in, extent, call.machine.team).into([out](int64_t i, T most) { out[i] = most; });
 }
 
 /// Two passes: the mean in double, then the squares of the distances from it.
@@ -151,13 +149,13 @@ template <class T>
 void deviation(const KernelCall& call, const T* in, const Extent& extent, T* out) {
   std::vector<double> means(static_cast<size_t>(extent.outer * extent.inner));
   const auto count = static_cast<double>(extent.count);
-  const int threads = call.machine.threads;
-  Folding<Fold::Sum, T>(in, extent, threads).into([&](int64_t i, double sum) {
+  const Team& team = call.machine.team;
+  Folding<Fold::Sum, T>(in, extent, team).into([&](int64_t i, double sum) {
     means[static_cast<size_t>(i)] = sum / count;
   });
   const double free = std::max(0.0, count - 1);
   const bool root = call.row.op == Op::Std;
-  const Folding<Fold::Deviations, T> deviations(in, extent, threads, means.data());
+  const Folding<Fold::Deviations, T> deviations(in, extent, team, means.data());
   deviations.into([&](int64_t i, double squares) {
     out[i] = static_cast<T>(root ? std::sqrt(squares / free) : squares / free);
   });
@@ -166,15 +164,15 @@ void deviation(const KernelCall& call, const T* in, const Extent& extent, T* out
 template <class T>
 void float_reduce(const KernelCall& call, const T* in, const Extent& extent, T* out) {
   const auto count = static_cast<double>(extent.count);
-  const int threads = call.machine.threads;
+  const Team& team = call.machine.team;
   switch (call.row.op) {
     case Op::Mean:
     case Op::MeanDim:
-      return Folding<Fold::Sum, T>(in, extent, threads).into([&](int64_t i, double sum) {
+      return Folding<Fold::Sum, T>(in, extent, team).into([&](int64_t i, double sum) {
         out[i] = static_cast<T>(sum / count);
       });
     case Op::Norm:
-      return Folding<Fold::Squares, T>(in, extent, threads).into([&](int64_t i, double squares) {
+      return Folding<Fold::Squares, T>(in, extent, team).into([&](int64_t i, double squares) {
         out[i] = static_cast<T>(std::sqrt(squares));
       });
     case Op::Std:
@@ -191,7 +189,7 @@ void arg_most(const KernelCall& call, const T* in, const Extent& extent, int64_t
   const FindKernels find = find_kernels(kDTypeOf<T>);
   const int64_t count = extent.count, inner = extent.inner;
   if (inner == 1) {
-    for_ranges(extent.outer, count, call.machine.threads, [&](int64_t begin, int64_t end) {
+    for_ranges(extent.outer, count, call.machine.team, [&](int64_t begin, int64_t end) {
       for (int64_t row = begin; row < end; ++row) {
         T most;
         fold.run(count, in + row * count, 0, &most);
@@ -202,7 +200,7 @@ void arg_most(const KernelCall& call, const T* in, const Extent& extent, int64_t
   }
   const int64_t strips = (inner + kColumns - 1) / kColumns;
   const int64_t cost = count * std::min(inner, kColumns);
-  for_ranges(extent.outer * strips, cost, call.machine.threads, [&](int64_t begin, int64_t end) {
+  for_ranges(extent.outer * strips, cost, call.machine.team, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t outer = i / strips, first = i % strips * kColumns;
       const int64_t width = std::min(kColumns, inner - first);

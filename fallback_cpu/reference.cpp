@@ -15,10 +15,6 @@
 #include "graph/batch/passes.h"
 #include "graph/clock.h"
 
-#ifdef _OPENMP
-#include <omp.h>
-#endif
-
 namespace rt::cpu {
 namespace {
 
@@ -80,9 +76,7 @@ void run_group(const Machine& machine, const Batch& batch, const Batch::Step& st
 void run_kernel(const Machine& machine, const Batch& batch, const Batch::Step& step,
                 const Frame& frame) {
   const OpInfo& row = info(step.op);
-  Small<int64_t, 10> attributes(std::span<const int64_t>(batch.attributes_of(step).attributes));
-  for (uint32_t i = 0; i < row.scalars; ++i)
-    attributes[i] = frame.scalars[static_cast<size_t>(attributes[i])];
+  const Small<int64_t, 10> attributes = batch.bound_attributes(step, frame.scalars);
   const Batch::Item& item = batch.values[step.result];
   if (item.device >= 0) fail("the reference backend has no device ", name(Device{item.device}));
   const KernelCall call{machine,
@@ -151,9 +145,9 @@ class ReferenceProgram final : public Program {
       return cpu::allocate(dtype, sizes, machine_.memory);
     }
     BufferRef in_order(const BufferRef& buffer) override {
-      return contiguous(buffer, machine_.memory, machine_.threads);
+      return contiguous(buffer, machine_.memory, machine_.team);
     }
-    Team team() override { return {machine_.threads, each_piece}; }
+    Team team() override { return machine_.team; }
 
    private:
     const Machine& machine_;
@@ -209,15 +203,6 @@ void run_composite(const Machine& machine, const Batch& batch, uint32_t step, Fr
   frame.values[batch.steps[step].result] = std::move(root);
 }
 
-int thread_count(int wanted) {
-#ifdef _OPENMP
-  return wanted > 0 ? wanted : std::max(1, omp_get_num_procs());
-#else
-  (void)wanted;
-  return 1;
-#endif
-}
-
 class ReferenceBackend final : public Backend {
  public:
   ReferenceBackend(MemoryCount& memory, int threads, Optimizations use);
@@ -234,7 +219,7 @@ class ReferenceBackend final : public Backend {
   std::unique_ptr<RandomState> random_state() override;
   void restore(const RandomState& state) override;
   void after_fork() override {
-    machine_.threads = 1;
+    machine_.team.threads = 1;
     new (&random_.mutex) std::mutex;  // a thread that the fork left behind may hold it
   }
 
@@ -247,7 +232,7 @@ class ReferenceBackend final : public Backend {
 }  // namespace
 
 ReferenceBackend::ReferenceBackend(MemoryCount& memory, int threads, Optimizations use)
-    : machine_{memory, thread_count(threads), random_, use} {}
+    : machine_{memory, own_team(threads), random_, use} {}
 
 std::string ReferenceBackend::version() const { return "reference " RT_TORCH_VERSION; }
 
@@ -284,7 +269,7 @@ BufferRef ReferenceBackend::from_host(const void* data, DType dtype, Sizes sizes
 
 void ReferenceBackend::to_host(const Buffer& buffer, DType dtype, void* out) {
   copy_elements(static_cast<char*>(out), dtype, contiguous_strides(buffer.sizes()),
-                source_of(buffer), buffer.sizes(), machine_.threads);
+                source_of(buffer), buffer.sizes(), machine_.team);
 }
 
 void ReferenceBackend::seed(uint64_t seed) {

@@ -16,7 +16,7 @@ BufferRef scan(const KernelCall& call) {
     const T* const in = reinterpret_cast<const T*>(input->data());
     T* const out = reinterpret_cast<T*>(result->data());
     const int64_t inner = extent.inner;
-    for_ranges(extent.outer * inner, extent.count, call.machine.threads,
+    for_ranges(extent.outer * inner, extent.count, call.machine.team,
                [&](int64_t begin, int64_t end) {
                  for (int64_t line = begin; line < end; ++line) {
                    int64_t at = line / inner * extent.count * inner + line % inner;

@@ -21,7 +21,7 @@ void add_slabs(const KernelCall& call, const Buffer& result, int64_t dim, const 
   constexpr int64_t kStrip = 64;
   const int64_t count = indices.count(), inner = extent.inner;
   const int64_t strips = (inner + kStrip - 1) / kStrip;
-  for_ranges(extent.outer * strips, count * std::min(inner, kStrip), call.machine.threads,
+  for_ranges(extent.outer * strips, count * std::min(inner, kStrip), call.machine.team,
              [&](int64_t begin, int64_t end) {
                for (int64_t item = begin; item < end; ++item) {
                  const int64_t outer = item / strips, first = item % strips * kStrip;
@@ -43,7 +43,7 @@ void add_elements(const KernelCall& call, const Buffer& result, const Lines& lin
   const T* const in = reinterpret_cast<const T*>(source.data());
   T* const out = reinterpret_cast<T*>(result.data());
   const int64_t inner = extent.inner;
-  for_ranges(extent.outer * inner, extent.count, call.machine.threads,
+  for_ranges(extent.outer * inner, extent.count, call.machine.team,
              [&](int64_t begin, int64_t end) {
                for (int64_t line = begin; line < end; ++line) {
                  const int64_t first = line / inner * extent.count * inner + line % inner;

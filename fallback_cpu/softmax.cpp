@@ -145,17 +145,17 @@ void slope_columns(int64_t count, int64_t stride, int64_t n, const T* grad, cons
 /// Calls row(at) for every row, or columns(at, n) for every strip of n columns; `at` is the offset
 /// of the first element. The shape alone decides the pieces.
 template <class Row, class Columns>
-void for_slices(const Extent& extent, int threads, const Row& row, const Columns& columns) {
+void for_slices(const Extent& extent, const Team& team, const Row& row, const Columns& columns) {
   const int64_t count = extent.count, inner = extent.inner;
   if (inner == 1) {
-    for_ranges(extent.outer, count, threads, [&](int64_t begin, int64_t end) {
+    for_ranges(extent.outer, count, team, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) row(i * count);
     });
     return;
   }
   const int64_t strips = (inner + kColumns - 1) / kColumns;
   const int64_t cost = count * std::min(inner, kColumns);
-  for_ranges(extent.outer * strips, cost, threads, [&](int64_t begin, int64_t end) {
+  for_ranges(extent.outer * strips, cost, team, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t first = i % strips * kColumns;
       columns(i / strips * count * inner + first, std::min(kColumns, inner - first));
@@ -166,13 +166,13 @@ void for_slices(const Extent& extent, int threads, const Row& row, const Columns
 /// The softmax of a whole tensor `input`, or its logarithm. With a `gradient`, `input` is the
 /// result and `gradient` the result's; the operand's gradient is computed.
 template <class T>
-void softmax_of(const Extent& extent, int threads, const void* input, const void* gradient,
+void softmax_of(const Extent& extent, const Team& team, const void* input, const void* gradient,
                 void* result, bool logarithm) {
   const T *const in = static_cast<const T*>(input), *const grad = static_cast<const T*>(gradient);
   T* const out = static_cast<T*>(result);
   const int64_t count = extent.count, stride = extent.inner;
   for_slices(
-      extent, threads,
+      extent, team,
       [&](int64_t at) {
         if (grad) slope_row(count, grad + at, in + at, out + at, logarithm);
         else softmax_row(count, in + at, out + at, logarithm);
@@ -183,13 +183,13 @@ void softmax_of(const Extent& extent, int threads, const void* input, const void
       });
 }
 
-void softmax_of_floats(const Extent& extent, int threads, const void* input, const void* gradient,
-                       void* result, bool logarithm) {
-  softmax_of<float>(extent, threads, input, gradient, result, logarithm);
+void softmax_of_floats(const Extent& extent, const Team& team, const void* input,
+                       const void* gradient, void* result, bool logarithm) {
+  softmax_of<float>(extent, team, input, gradient, result, logarithm);
 }
-void softmax_of_doubles(const Extent& extent, int threads, const void* input, const void* gradient,
-                        void* result, bool logarithm) {
-  softmax_of<double>(extent, threads, input, gradient, result, logarithm);
+void softmax_of_doubles(const Extent& extent, const Team& team, const void* input,
+                        const void* gradient, void* result, bool logarithm) {
+  softmax_of<double>(extent, team, input, gradient, result, logarithm);
 }
 
 }  // namespace
@@ -213,8 +213,8 @@ BufferRef softmax(const KernelCall& call) {
   if (result->numel() == 0) return result;
   visit_float(call.row.name, call.dtype, [&]<class T>(Type<T>) {
     const Variant run = simd_choice(std::is_same_v<T, float> ? kFloats : kDoubles);
-    run(extent, call.machine.threads, input->data(), backward ? grad->data() : nullptr,
-        result->data(), logarithm);
+    run(extent, call.machine.team, input->data(), backward ? grad->data() : nullptr, result->data(),
+        logarithm);
   });
   return result;
 }

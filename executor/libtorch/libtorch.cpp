@@ -6,7 +6,7 @@
 
 #include "executor/libtorch/libtorch_visit.h"
 #include "fallback_cpu/reference.h"
-#include "graph/batch/fuse.h"
+#include "graph/batch/kernel_choice.h"
 #include "graph/error.h"
 
 namespace rt {
@@ -94,7 +94,7 @@ class LibtorchBackend final : public Backend {
   void run_step(const Batch& batch, uint32_t step, Frame& frame) override;
   std::unique_ptr<Program> compile(const Batch& batch) override {
     const LibtorchVisit visit;
-    if (!visit) return host_->compile(batch);
+    if (!visit || (fuse_ && prefers_reference(batch))) return host_->compile(batch);
     Received error;
     plugin::PluginProgram* compiled = executor_->compile(lists_of(batch), error.sink());
     if (!compiled) throw Error(error.text());
@@ -102,6 +102,7 @@ class LibtorchBackend final : public Backend {
   }
 
   void observe(RunObserver& observer) override {
+    host_->observe(observer);
     executor_->observe(
         {&observer, [](void* to, const char* name, const char* about, int64_t start, int64_t end) {
            static_cast<RunObserver*>(to)->ran(name, about, start, end);
@@ -232,9 +233,8 @@ void LibtorchBackend::run_on_host(const Batch& batch, uint32_t step, Frame& fram
 
 void LibtorchBackend::run_step(const Batch& batch, uint32_t step, Frame& frame) {
   const Batch::Step& at = batch.steps[step];
-  // Elementwise steps run by the code of groups, which gives equal bits. Op::Fused comes only from
-  // tools.
-  if (at.op == Op::Fused || (fuse_ && fusible(batch, at)))
+  // As in compiled batches, which gives equal bits. Op::Fused comes only from tools.
+  if (at.op == Op::Fused || (fuse_ && prefers_reference(batch, step)))
     return host_->run_step(batch, step, frame);
   LibtorchVisit visit;
   if (!visit) return run_on_host(batch, step, frame, kClosed);
@@ -242,10 +242,7 @@ void LibtorchBackend::run_step(const Batch& batch, uint32_t step, Frame& frame) 
   Small<const Buffer*, 6> operands;
   for (uint32_t operand : batch.operands_of(at))
     operands.push_back(operand == kNone.id ? nullptr : frame.values[operand].get());
-  const AttributesView recorded = batch.attributes_of(at);
-  Small<int64_t, 10> attributes(std::span<const int64_t>(recorded.attributes));
-  for (uint32_t i = 0; i < recorded.row.scalars; ++i)
-    attributes[i] = frame.scalars[static_cast<size_t>(attributes[i])];
+  const Small<int64_t, 10> attributes = batch.bound_attributes(at, frame.scalars);
   const plugin::StepCall call{.op = at.op,
                               .dtype = item.dtype,
                               .device = Device{item.device},

@@ -21,13 +21,14 @@ namespace rt::torchscript {
 
 // The cofactors of A = U S V^T are det(U) det(V) U C V^T. C is diagonal, and each element is the
 // product of the other singular values.
+// They are small differences of large products, and computed in f64, as on the reference backend.
 at::Tensor det_backward(const at::Tensor& grad_output, const at::Tensor& self) {
   if (self.numel() == 0) return at::zeros_like(self);
-  const auto [u, values, v] = at::linalg_svd(self, /*full_matrices=*/false);
+  const auto [u, values, v] = at::linalg_svd(self.to(at::kDouble), /*full_matrices=*/false);
   const at::Tensor diagonal = at::diag_embed(at::ones_like(values)).to(at::kBool);
   const at::Tensor others = at::where(diagonal, grad_output, values).prod(-1);
   const at::Tensor sign = at::linalg_det(u).mul_(at::linalg_det(v));
-  return at::matmul(u * (others * sign), v);
+  return at::matmul(u * (others * sign), v).to(self.scalar_type());
 }
 
 // For A = V D V^-1 the gradient is V^-T G V^T, where G is diagonal with grad_output.

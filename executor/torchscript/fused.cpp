@@ -1,9 +1,8 @@
-// fused.cpp -- registers and runs the operator rt_torch::fused.
+// fused.cpp -- runs the operator rt_torch::fused.
 #include "executor/torchscript/fused.h"
 
 #include <ATen/EmptyTensor.h>
 #include <ATen/Parallel.h>
-#include <torch/csrc/jit/runtime/operator.h>
 
 #include "executor/torchscript/buffer.h"
 #include "graph/error.h"
@@ -13,28 +12,10 @@ namespace {
 
 namespace jit = torch::jit;
 
-thread_local const int64_t* bound = nullptr;
-
-c10::Symbol name() { return c10::Symbol::fromQualString("rt_torch::fused"); }
-c10::Symbol attribute() { return c10::Symbol::attr("group"); }
-
 void each_piece(int64_t pieces, int, void (*body)(void*, int64_t), void* context) {
   at::parallel_for(0, pieces, 1, [=](int64_t begin, int64_t end) {
     for (int64_t piece = begin; piece < end; ++piece) body(context, piece);
   });
-}
-
-/// Registers the operator with libtorch.
-bool register_fused() {
-  if (!jit::getAllOperatorsFor(name()).empty()) return true;  // another copy of this plugin did
-  jit::registerOperator(jit::Operator(
-      name(),
-      [](const jit::Node* node) -> jit::Operation {
-        const auto* group = reinterpret_cast<const FusedOperator*>(node->i(attribute()));
-        return [group](jit::Stack& stack) { group->run(stack); };
-      },
-      c10::AliasAnalysisKind::PURE_FUNCTION));
-  return true;
 }
 
 Sizes sizes_of(at::IntArrayRef list) { return {list.data(), list.size()}; }
@@ -43,17 +24,10 @@ Sizes sizes_of(at::IntArrayRef list) { return {list.data(), list.size()}; }
 
 FusedOperator::FusedOperator(const Batch& batch, const Batch::Step& step, bool reuse)
     : group_(batch.group_of(step)), reuse_(reuse) {
-  [[maybe_unused]] static const bool registered = register_fused();
   for (const uint32_t operand : batch.operands_of(step))
     inputs_.push_back({scalar_type(batch.values[operand].dtype), Shape(batch.sizes(operand))});
   for (const int64_t index : batch.attributes_of(step).list(0))
     scalars_.push_back(static_cast<uint32_t>(index));
-}
-
-jit::Node* FusedOperator::node(jit::Graph& graph, at::ArrayRef<jit::Value*> inputs) const {
-  jit::Node* made = graph.create(name(), inputs, group_.results().size());
-  made->i_(attribute(), reinterpret_cast<int64_t>(this));
-  return graph.appendNode(made);
 }
 
 void FusedOperator::run(jit::Stack& stack) const {
@@ -75,7 +49,7 @@ void FusedOperator::run(jit::Stack& stack) const {
     if (reuse_ && group_.large()) free.push_back(is_alone(tensor));
   }
   Small<int64_t, 64> scalars;
-  for (const uint32_t index : scalars_) scalars.push_back(bound[index]);
+  for (const uint32_t index : scalars_) scalars.push_back(BoundScalars::now()[index]);
   const Small<int32_t, 8> reused_inputs =
       free.empty() ? Small<int32_t, 8>() : group_.reused_inputs(std::span<const bool>(free));
   jit::Stack results;
@@ -99,8 +73,5 @@ void FusedOperator::run(jit::Stack& stack) const {
 }
 
 cpu::Team own_team() { return {at::get_num_threads(), each_piece}; }
-
-BoundScalars::BoundScalars(const int64_t* scalars) { bound = scalars; }
-BoundScalars::~BoundScalars() { bound = nullptr; }
 
 }  // namespace rt::torchscript

@@ -15,6 +15,9 @@
 #include <unordered_map>
 
 #include "executor/torchscript/buffer.h"
+#include "executor/torchscript/fused.h"
+#include "executor/torchscript/kernel.h"
+#include "graph/batch/kernel_choice.h"
 #include "graph/error.h"
 
 namespace rt::torchscript {
@@ -41,8 +44,12 @@ bool makes_its_own(Op op) { return op == Op::Fused || info(op).has(kFresh); }
 
 class Lowering {
  public:
-  Lowering(const Batch& batch, Purpose purpose, Optimizations use)
-      : batch_(batch), purpose_(purpose), use_(use), values_(batch.values.size()) {
+  Lowering(const Batch& batch, Purpose purpose, Optimizations use, MemoryCount* memory)
+      : batch_(batch),
+        purpose_(purpose),
+        use_(use),
+        memory_count_(memory),
+        values_(batch.values.size()) {
     part_.graph = std::make_shared<jit::Graph>();
   }
 
@@ -61,6 +68,7 @@ class Lowering {
     if (use_.reuse && purpose_ == Purpose::Running) find_planned(begin, end, ends);
     for (uint32_t step = begin; step < end; ++step) {
       if (batch_.steps[step].op == Op::Fused) add_group(batch_.steps[step]);
+      else if (is_kernel(batch_.steps[step])) add_kernel(batch_.steps[step]);
       else add_node(batch_.steps[step]);
       for (uint32_t operand : batch_.operands_of(batch_.steps[step]))
         if (operand != kNone.id && ends[operand] == step + 1) give_back(operand);
@@ -217,7 +225,7 @@ class Lowering {
     plannable_.resize(batch_.values.size());
     for (uint32_t step = begin; step < end; ++step) {
       const Batch::Step& at = batch_.steps[step];
-      if (at.op == Op::Fused || !info(at.op).has(kOverwrites)) continue;
+      if (at.op == Op::Fused || !info(at.op).has(kOverwrites) || is_kernel(at)) continue;
       const Batch::Item& item = batch_.values[at.result];
       plannable_[at.result] = ends[at.result] <= end && item.device < 0 && !leaves_strides(at) &&
                               info(at.op).rules.then.empty() &&
@@ -252,12 +260,24 @@ class Lowering {
       if (memory.value == value) memory.value = kNone.id;
   }
 
-  void add_group(const Batch::Step& step) {
+  bool is_kernel(const Batch::Step& step) const {
+    return purpose_ == Purpose::Running && memory_count_ && use_.fuse &&
+           prefers_kernel(batch_, step);
+  }
+
+  void add_operator(const Batch::Step& step, std::unique_ptr<NodeOperator> made) {
     std::vector<jit::Value*> inputs;
-    for (const uint32_t operand : batch_.operands_of(step)) inputs.push_back(values_[operand]);
-    part_.groups.push_back(std::make_unique<FusedOperator>(batch_, step, use_.reuse));
-    jit::Node* node = part_.groups.back()->node(*part_.graph, inputs);
+    for (const uint32_t operand : batch_.operands_of(step))
+      inputs.push_back(operand == kNone.id ? constant({}) : values_[operand]);
+    jit::Node* node = made->append_to(*part_.graph, inputs, step.results);
+    part_.operators.push_back(std::move(made));
     for (uint32_t i = 0; i < step.results; ++i) values_[step.result + i] = node->outputs()[i];
+  }
+  void add_group(const Batch::Step& step) {
+    add_operator(step, std::make_unique<FusedOperator>(batch_, step, use_.reuse));
+  }
+  void add_kernel(const Batch::Step& step) {
+    add_operator(step, std::make_unique<KernelOperator>(*memory_count_, batch_, step));
   }
 
   void add_node(const Batch::Step& step) {
@@ -295,6 +315,7 @@ class Lowering {
   const Batch& batch_;
   Purpose purpose_;
   Optimizations use_;
+  MemoryCount* const memory_count_;  ///< of the kernels' results; null: none runs
   Part part_;
   std::vector<Memory> memory_;
   std::vector<bool> plannable_;  ///< by value; empty where nothing is planned
@@ -359,8 +380,9 @@ class ClassicNumbers {
 
 }  // namespace
 
-Part lower(const Batch& batch, uint32_t begin, uint32_t end, Purpose purpose, Optimizations use) {
-  return Lowering(batch, purpose, use).run(begin, end);
+Part lower(const Batch& batch, uint32_t begin, uint32_t end, Purpose purpose, Optimizations use,
+           MemoryCount* memory) {
+  return Lowering(batch, purpose, use, memory).run(begin, end);
 }
 
 std::string ir_text(const Batch& batch) {

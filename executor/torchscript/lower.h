@@ -2,9 +2,10 @@
 #pragma once
 #include <torch/csrc/jit/ir/ir.h>
 
-#include "executor/torchscript/fused.h"
+#include "executor/torchscript/node_operator.h"
 #include "executor/torchscript/plan.h"
 #include "graph/batch/batch.h"
+#include "graph/memory/buffer.h"
 
 namespace rt::torchscript {
 
@@ -33,12 +34,14 @@ struct Part {
   std::vector<Further> further;  ///< the inputs after them
   std::vector<Planned> planned;
   std::vector<uint32_t> results;  ///< ids of its outputs: roots, and values that later steps read
-  std::vector<std::unique_ptr<FusedOperator>> groups;  ///< that the graph refers to
+  std::vector<std::unique_ptr<NodeOperator>> operators;  ///< that nodes of the graph refer to
 };
 
-/// Steps [begin, end) of the batch as a graph. Throws Error where this libtorch lacks an operator.
+/// Steps [begin, end) of the batch as a graph. `memory` counts the results of kernels of ours and
+/// must outlive the part; without it libtorch's run. Throws Error where this libtorch lacks an
+/// operator.
 Part lower(const Batch& batch, uint32_t begin, uint32_t end, Purpose purpose,
-           Optimizations use = {});
+           Optimizations use = {}, MemoryCount* memory = nullptr);
 
 /// The whole batch as text, and as an archive that torch.jit.load opens. Its inputs are the tensors
 /// by their ids, then the scalars with their recorded values as defaults. It returns the root, or a

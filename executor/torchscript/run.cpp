@@ -11,6 +11,7 @@
 
 #include "executor/torchscript/allocator.h"
 #include "executor/torchscript/buffer.h"
+#include "executor/torchscript/fused.h"
 #include "executor/torchscript/threads.h"
 #include "graph/error.h"
 
@@ -145,7 +146,7 @@ struct CompiledBatch::Piece {
   std::vector<Part::Further> further;
   std::vector<Part::Planned> planned;
   std::vector<uint32_t> results;  ///< slots
-  std::vector<std::unique_ptr<FusedOperator>> groups;
+  std::vector<std::unique_ptr<NodeOperator>> operators;
 };
 
 struct CompiledBatch::Kept {
@@ -159,7 +160,8 @@ CompiledBatch::CompiledBatch(const plugin::Host& host, const Batch& batch)
     : host_(host),
       tail_(cpu::tail_of(batch, host.use)),
       values_(batch.values.size()),
-      scalars_(batch.scalars.size()),
+      scalars_(batch.scalars),
+      free_scalars_(batch.free_scalars),
       steps_(batch.steps.size()),
       fused_(fused_count(batch)) {
   std::vector<uint32_t> slot_of(batch.values.size(), kNoSlot);
@@ -174,13 +176,14 @@ CompiledBatch::CompiledBatch(const plugin::Host& host, const Batch& batch)
   inputs_ = slots_;
   const uint32_t steps = tail_ ? tail_->begin() : static_cast<uint32_t>(batch.steps.size());
   for (uint32_t begin = 0; begin < steps; begin += kMaxSteps) {
-    Part part = lower(batch, begin, std::min(steps, begin + kMaxSteps), Purpose::Running, host.use);
+    Part part = lower(batch, begin, std::min(steps, begin + kMaxSteps), Purpose::Running, host.use,
+                      host.memory);
     Piece piece{.code = jit::Code(part.graph, "rt_torch"),
                 .inputs = {},
                 .further = part.further,
                 .planned = part.planned,
                 .results = {},
-                .groups = std::move(part.groups)};
+                .operators = std::move(part.operators)};
     for (uint32_t value : part.inputs) piece.inputs.push_back({slot(value), false});
     for (uint32_t value : part.results) piece.results.push_back(slot(value));
     pieces_.push_back(std::move(piece));
@@ -230,6 +233,12 @@ BufferRef CompiledBatch::buffer(const Leaving& leaving,
 
 void CompiledBatch::run(const BufferRef* inputs, const int64_t* scalars, BufferRef* roots) {
   const RunScope scope;
+  std::vector<int64_t> with_constants;
+  if (scalars_.size() > free_scalars_) {
+    with_constants = scalars_;
+    std::copy_n(scalars, free_scalars_, with_constants.begin());
+    scalars = with_constants.data();
+  }
   std::vector<c10::IValue> slots(slots_);
   run_pieces(inputs, scalars, slots);
   for (const Leaving& root : roots_) {
@@ -304,7 +313,7 @@ void CompiledBatch::run_tail(const BufferRef* inputs, const int64_t* scalars, Bu
   for (const Leaving& needed : needed_) values[needed.value] = buffer(needed, slots);
   slots.clear();  // frees references, so that the tail can reuse memory
   Means means(*host_.memory);
-  tail_->run({inputs, inputs_}, values, {scalars, scalars_}, means, nullptr);
+  tail_->run({inputs, inputs_}, values, {scalars, scalars_.size()}, means, nullptr);
   for (size_t i = 0; i < roots_.size(); ++i)
     if (roots_[i].slot == kNoSlot) roots[i] = values[roots_[i].value];
 }
@@ -314,7 +323,7 @@ size_t CompiledBatch::bytes() const {
   constexpr size_t kPerStep = 850;
   size_t bytes = sizeof *this + steps_ * kPerStep + (tail_ ? tail_->bytes() : 0);
   for (const Piece& piece : pieces_) {
-    for (const auto& group : piece.groups) bytes += group->bytes();
+    for (const auto& made : piece.operators) bytes += made->bytes();
     for (const Part::Planned& planned : piece.planned)
       bytes += static_cast<size_t>(numel(planned.sizes)) * c10::elementSize(planned.type);
   }

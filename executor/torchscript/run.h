@@ -51,7 +51,9 @@ class CompiledBatch {
   std::unique_ptr<cpu::Tail> tail_;  ///< the last steps, which are in no piece; or null
   std::vector<Leaving> needed_;      ///< by the tail
   uint32_t slots_ = 0;               ///< values that enter or leave a piece, inputs first
-  size_t inputs_ = 0, values_ = 0, scalars_ = 0;
+  size_t inputs_ = 0, values_ = 0;
+  const std::vector<int64_t> scalars_;  ///< free ones, which each run sets, then constants
+  const size_t free_scalars_;
   size_t steps_ = 0;
   bool uses_cuda_ = false;
   FusedCount fused_;

@@ -141,15 +141,16 @@ Batch merge_common(const Batch& batch) {
   return merged;
 }
 
-Batch decompose(const Batch& batch) {
+Batch decompose(const Batch& batch, bool (*wanted)(const Batch&, uint32_t step)) {
   Batch flat;
   Copier copier(batch, flat);
   copier.scalars();
   BatchBuilder build(flat);
-  for (const Batch::Step& step : batch.steps) {
+  for (uint32_t number = 0; number < batch.steps.size(); ++number) {
+    const Batch::Step& step = batch.steps[number];
     const std::span<const uint32_t> operands = copier.operands(step);
     const OpInfo& row = info(step.op);
-    if (!row.rules.decompose) {
+    if (!row.rules.decompose || (wanted && !wanted(batch, number))) {
       copier.step(step, operands);
       continue;
     }

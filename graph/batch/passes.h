@@ -8,8 +8,9 @@ namespace rt {
 /// Scalars are opaque, so steps with different scalars stay apart.
 Batch merge_common(const Batch& batch);
 
-/// Replaces every step whose row has a decomposition by that, down to rows with a kernel.
-Batch decompose(const Batch& batch);
+/// Replaces every step whose row has a decomposition by that, down to rows with a kernel. With
+/// `wanted` only the steps for which that is true.
+Batch decompose(const Batch& batch, bool (*wanted)(const Batch&, uint32_t step) = nullptr);
 
 /// One step of a batch as a batch of its own. Its operands are the inputs, in order of first use.
 /// It has the scalars' bits.

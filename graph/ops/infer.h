@@ -60,6 +60,9 @@ void pool2d(Inference&);
 void pool2d_backward(Inference&);
 void max_pool2d_backward(Inference&);
 void layer_norm(Inference&);
+void layer_norm_statistics(Inference&);       ///< 1 in each dimension that is normalized
+void layer_norm_backward(Inference&);         ///< same_second
+void layer_norm_backward_weight(Inference&);  ///< normalized_shape
 void dropout(Inference&);
 void batch_norm(Inference&);
 void batch_norm_training(Inference&);  ///< batch_norm, of more than one value per channel

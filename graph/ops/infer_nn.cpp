@@ -201,14 +201,54 @@ void max_pool2d_backward(Inference& call) {
          to_string(DType::I64, grad.sizes), ", one for each element of grad_output");
 }
 
-void layer_norm(Inference& call) {
-  same(call);
-  const Sizes input = call.operand(0).sizes;
-  const auto shape = call.attr().list(0);
+/// Checks normalized_shape, which must be the last sizes of `input`.
+static void check_normalized(const Inference& call, Sizes input) {
+  const Sizes shape = call.attr().list(0);
   if (shape.empty()) fail("normalized_shape is empty; it must have at least one dimension");
   if (shape.size() > input.size() || !std::ranges::equal(shape, input.last(shape.size())))
     fail("normalized_shape is ", to_string(shape), "; it must be the last sizes of input ",
          to_string(input));
+}
+
+void layer_norm_statistics(Inference& call) {
+  same(call);
+  check_normalized(call, call.operand(0).sizes);
+  if (numel(call.attr().list(0)) == 0)
+    fail("normalized_shape is ", to_string(call.attr().list(0)),
+         ", which has no elements; there must be at least one to normalize");
+  const auto rank = call.shape.size();
+  for (uint32_t i = 1; i <= call.attr().list(0).size(); ++i) call.shape[rank - i] = 1;
+}
+
+void layer_norm_backward(Inference& call) {
+  const TensorType &grad = call.operand(0), &input = call.operand(1);
+  check_normalized(call, input.sizes);
+  if (!std::ranges::equal(grad.sizes, input.sizes))
+    fail("grad_out is ", to_string(grad.sizes), "; it must be as input, ", to_string(input.sizes));
+  Shape statistics(input.sizes);
+  const Sizes shape = call.attr().list(0);
+  for (uint32_t i = 1; i <= shape.size(); ++i) statistics[statistics.size() - i] = 1;
+  for (const uint32_t i : {2u, 3u})
+    if (!std::ranges::equal(call.operand(i).sizes, Sizes(statistics)))
+      fail(i == 2 ? "mean" : "rstd", " is ", to_string(call.operand(i).sizes), "; it must be ",
+           to_string(statistics));
+  if (const TensorType& weight = call.operand(4);
+      !weight.none && !std::ranges::equal(weight.sizes, shape))
+    fail("weight is ", to_string(weight.sizes), "; it must be normalized_shape, ",
+         to_string(shape));
+  call.shape.assign(input.sizes);
+}
+
+void layer_norm_backward_weight(Inference& call) {
+  layer_norm_backward(call);
+  call.shape.assign(call.attr().list(0));
+}
+
+void layer_norm(Inference& call) {
+  same(call);
+  const Sizes input = call.operand(0).sizes;
+  const auto shape = call.attr().list(0);
+  check_normalized(call, input);
   for (uint32_t i = 1; i < 3; ++i)
     if (const TensorType& type = call.operand(i);
         !type.none && !std::ranges::equal(type.sizes, shape))

@@ -101,6 +101,20 @@ Expr avg_pool2d(const Vjp& node, uint32_t) {
 
 Expr layer_norm(const Vjp& node, uint32_t operand) {
   const Sizes shape = node.attr().list(0);
+  // 16-bit floats are computed in f32, which the rows of gradients do not mix.
+  if (operand < 2 && numel(node.types[0].sizes) == 0) return node.zeros(operand);
+  if (operand < 2 && !is_half(node.types[0].dtype)) {
+    const int64_t eps = node.build.constant(node.number(0));
+    const Expr mean = node.self().apply(Op::LayerNormMean, {eps}, shape);
+    const Expr rstd = node.self().apply(Op::LayerNormRstd, {eps}, shape);
+    Args args;
+    args.op = operand == 0 ? Op::LayerNormBackward : Op::LayerNormBackwardWeight;
+    args.operands = {node.gradient, node.operands[0], mean.value(), rstd.value(),
+                     node.types[1].none ? kNone : node.operands[1]};
+    args.attributes.push_back(static_cast<int64_t>(shape.size()));
+    args.attributes.append(shape);
+    return {node.build, node.build.append(args)};
+  }
   const auto rank = static_cast<int64_t>(node.types[0].sizes.size());
   Shape dims;
   for (int64_t dim = rank - static_cast<int64_t>(shape.size()); dim < rank; ++dim)

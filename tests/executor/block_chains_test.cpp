@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "elementwise/interpreter.h"
+#include "fallback_cpu/parallel.h"
 #include "tests/executor/simd_rig.h"
 
 namespace rt::cpu {
@@ -74,7 +75,7 @@ Elements run_whole(const Drawn& drawn, const Elements& inputs, int64_t count, si
   for (const uint16_t output : program.outputs)
     results.emplace_back(static_cast<size_t>(count * item_size(program.registers[output])));
   for (auto& result : results) outputs.push_back(result.data());
-  run_blocks(program, sizes, sources, kScalars, outputs, threads);
+  run_blocks(program, sizes, sources, kScalars, outputs, own_team(threads));
   return results;
 }
 
@@ -169,7 +170,7 @@ TEST(BlockChains, AnOutputMayLieOverASource) {
           others.emplace_back(results[i].size());
           outputs.push_back(i == 0 ? changed[over].data() : others[i].data());
         }
-        run_blocks(program, sizes, sources, kScalars, outputs, 2);
+        run_blocks(program, sizes, sources, kScalars, outputs, own_team(2));
         others[0] = changed[over];
         for (size_t i = 0; i < results.size(); ++i) {
           const DType dtype = program.registers[program.outputs[static_cast<uint32_t>(i)]];

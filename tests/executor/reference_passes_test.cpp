@@ -1,6 +1,7 @@
 // reference_passes_test.cpp -- the passes over batches, and longer programs of the block
 // interpreter.
 #include "elementwise/interpreter.h"
+#include "fallback_cpu/parallel.h"
 #include "graph/batch/passes.h"
 #include "tests/executor/reference_rig.h"
 
@@ -160,7 +161,7 @@ TEST(BlockProgram, LongProgramsGiveTheBitsOfSingleOps) {
     std::vector<int64_t> second(numbers.size());
     char* const outputs[] = {reinterpret_cast<char*>(first.data()),
                              reinterpret_cast<char*>(second.data())};
-    cpu::run_blocks(program, sizes, sources, rig.batch.scalars, outputs, threads);
+    cpu::run_blocks(program, sizes, sources, rig.batch.scalars, outputs, cpu::own_team(threads));
     EXPECT_TRUE(first == rig.values<float>(*values[bent.id]));
     EXPECT_TRUE(second == rig.values<int64_t>(*values[both.id]));
   }
@@ -178,7 +179,7 @@ TEST(BlockProgram, WhatIsTheSameForAllIsComputedOnce) {
                                         {reinterpret_cast<const char*>(&b), DType::F32, none}};
   Floats out(600);
   char* const outputs[] = {reinterpret_cast<char*>(out.data())};
-  cpu::run_blocks(program, sizes, sources, {}, outputs, 1);
+  cpu::run_blocks(program, sizes, sources, {}, outputs, {});
   EXPECT_EQ(out, Floats(600, 6));
 }
 

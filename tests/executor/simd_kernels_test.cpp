@@ -5,6 +5,7 @@
 
 #include "elementwise/fold_kernels.h"
 #include "elementwise/interpreter.h"
+#include "fallback_cpu/parallel.h"
 #include "tests/executor/reference_rig.h"
 #include "tests/executor/simd_rig.h"
 
@@ -50,7 +51,7 @@ std::vector<uint64_t> run(const BlockProgram& program, const std::vector<std::ve
     results.emplace_back(static_cast<size_t>(n * item_size(dtype)));
   }
   for (auto& result : results) outputs.push_back(result.data());
-  run_blocks(program, sizes, sources, kScalars, outputs, threads);
+  run_blocks(program, sizes, sources, kScalars, outputs, own_team(threads));
   return bits_of(results.back(), dtype);
 }
 
@@ -144,7 +145,7 @@ TEST(SimdKernels, LongProgramsAndThreadsDoNotShow) {
       const ElementSource source{inputs[i].data(), dtype, along};
       const ElementSource sources[] = {source, source};
       char* const out[] = {squares[i].data()};
-      run_blocks(single({Op::Mul, dtype}), sizes, sources, {}, out, 1);
+      run_blocks(single({Op::Mul, dtype}), sizes, sources, {}, out, {});
     }
     EXPECT_TRUE(run(program, inputs, 0, kAll) == run(alone, squares, 0, kAll));
   }

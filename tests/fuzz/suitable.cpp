@@ -166,6 +166,18 @@ Suitable layer_norm(const OpInfo&, const Shape& first, Dice& dice) {
   return {.sizes = {input, Shape(last), Shape(last)}, .lists = {{last.begin(), last.end()}}};
 }
 
+Suitable layer_norm_backward(const OpInfo& row, const Shape& first, Dice& dice) {
+  const Suitable forward = layer_norm(row, first, dice);
+  const Shape &input = forward.sizes[0], &last = forward.sizes[1];
+  Shape statistics = input;
+  for (uint32_t i = 1; i <= last.size(); ++i) statistics[statistics.size() - i] = 1;
+  return {.sizes = {input, input, statistics, statistics, last}, .lists = forward.lists};
+}
+Suitable layer_norm_statistics(const OpInfo& row, const Shape& first, Dice& dice) {
+  const Suitable forward = layer_norm(row, first, dice);
+  return {.sizes = {forward.sizes[0]}, .lists = forward.lists};
+}
+
 Suitable batch_norm(const OpInfo& row, const Shape& first, Dice& dice) {
   const Shape input = of_rank(first, 2, 4, dice);
   std::vector<Shape> sizes(row.tensors, Shape{input[1]});
@@ -235,6 +247,9 @@ std::optional<Suitable> draw_suitable(const OpInfo& row, const Shape& first, Dic
       {shape::nll_loss_total_weight, nll_loss_total_weight},
       {shape::nll_loss_backward, nll_loss_backward},
       {shape::layer_norm, layer_norm},
+      {shape::layer_norm_statistics, layer_norm_statistics},
+      {shape::layer_norm_backward, layer_norm_backward},
+      {shape::layer_norm_backward_weight, layer_norm_backward},
       {shape::batch_norm, batch_norm},
       {shape::batch_norm_training, batch_norm},
       {shape::reduce_dims, reduce_dims},

@@ -103,10 +103,11 @@ inline Batch one_step(Args args, const std::vector<Operand>& operands, bool last
 /// Batches for operands that inference accepts, at most `most`. Every row must have one.
 inline std::vector<Batch> samples(const OpInfo& row, size_t most) {
   const Operand choices[] = {
-      {DType::F32, {2, 3}},       {DType::F32, {3, 2}},       {DType::I64, {2}},
-      {DType::F32, {3}},          {DType::I64, {2, 3}},       {DType::F32, {2}},
-      {DType::F32, {2, 2}},       {DType::F32, {3, 2, 4, 4}}, {DType::I64, {3, 2, 4, 4}},
-      {DType::F32, {3, 3, 1, 1}}, {DType::F32, {}},           {DType::Bool, {2, 3}}};
+      {DType::F32, {2, 3}},       {DType::F32, {2, 1}},       {DType::F32, {3}},
+      {DType::F32, {3, 2}},       {DType::I64, {2}},          {DType::I64, {2, 3}},
+      {DType::F32, {2}},          {DType::F32, {2, 2}},       {DType::F32, {3, 2, 4, 4}},
+      {DType::I64, {3, 2, 4, 4}}, {DType::F32, {3, 3, 1, 1}}, {DType::F32, {}},
+      {DType::Bool, {2, 3}}};
   const size_t n = std::size(choices);
   const size_t count = row.variadic ? 2 : row.tensors;
   size_t combinations = 1;

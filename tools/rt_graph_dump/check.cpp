@@ -103,7 +103,8 @@ Status check(Subject& subject, const CheckOptions& options, const Setup& setup) 
   prepare(subject, setup);
   const Batch& batch = subject.batch();
   MemoryCount memory;
-  const auto libtorch = open_backend("libtorch", setup, memory);
+  // Without fusion libtorch's own kernels run, and not ours on both sides.
+  const auto libtorch = open_backend("libtorch", setup, memory, {.fuse = false});
   const Inputs inputs = make_inputs(*libtorch, subject, setup);
   Judge judge(batch, setup);
   write("", join(subject.path, ": ", counted(std::ssize(batch.steps), "node"),

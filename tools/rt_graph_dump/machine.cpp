@@ -138,10 +138,10 @@ int64_t median(std::vector<int64_t> times) {
 }  // namespace
 
 std::unique_ptr<Backend> open_backend(const std::string& name, const Setup& setup,
-                                      MemoryCount& memory) {
+                                      MemoryCount& memory, Optimizations use) {
   if (name != "reference") {
     try {
-      return make_libtorch_backend(memory, setup.threads, setup.libtorch);
+      return make_libtorch_backend(memory, setup.threads, setup.libtorch, use);
     } catch (const Error& error) {
       if (name == "libtorch") fail("the libtorch backend is not available: ", error.text());
     }

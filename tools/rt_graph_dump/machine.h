@@ -19,7 +19,7 @@ struct Setup {
 };
 
 std::unique_ptr<Backend> open_backend(const std::string& name, const Setup& setup,
-                                      MemoryCount& memory);
+                                      MemoryCount& memory, Optimizations use = {});
 
 /// True if steps are fused: programs have such steps, recorded batches never.
 bool holds_groups(const Batch& batch);

@@ -13,6 +13,7 @@
 #include "executor/torchscript/run.h"
 #include "executor/torchscript/threads.h"
 #include "graph/batch/fuse.h"
+#include "graph/batch/kernel_choice.h"
 #include "graph/batch/passes.h"
 #include "graph/error.h"
 
@@ -118,9 +119,16 @@ class Torchscript final : public plugin::Executor {
   plugin::PluginProgram* compile(const plugin::BatchLists& lists, Text error) noexcept override {
     plugin::PluginProgram* made = nullptr;
     guarded(error, [&] {
-      const Batch merged = merge_common(batch_of(lists));
-      // Single steps become groups too: run_step uses the code of groups, and so bits are equal.
-      made = new Compiled(host_, host_.use.fuse ? fuse(merged, 1) : merged, observer_);
+      const Batch batch = batch_of(lists);
+      if (!host_.use.fuse) {
+        made = new Compiled(host_, merge_common(batch), observer_);
+        return;
+      }
+      // Single steps become groups too, because a step by itself runs by the code of groups, and
+      // bits must be equal.
+      const Batch flat = decompose(
+          batch, [](const Batch& of, uint32_t step) { return prefers_reference(of, step); });
+      made = new Compiled(host_, fuse(merge_common(flat), 1), observer_);
     });
     return made;
   }
