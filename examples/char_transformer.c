@@ -296,7 +296,7 @@ int main(int argc, char** argv) {
   text = read_text(path);
   make_model(&scope, model, text.vocabulary);
   mask = causal_mask(&scope);
-  printf("char_transformer: %lld characters, %lld different ones, executor %s\n",
+  printf("char_transformer: %lld characters, %lld different ones, backend %s\n",
          (long long)text.length, (long long)text.vocabulary, rt_torch_backend());
   train(model, mask, &text, steps);
 

@@ -69,7 +69,7 @@ int main(int argc, char** argv) {
   make_model(&scope, model);
   optimizer = CHECKED(rt_torch_sgd_new(model, kParameters, rate, kMomentum, kWeightDecay));
   for (i = 0; i < kTrain; ++i) order[i] = i;
-  printf("convnet: %d to learn from, %d held out; %d and %d filters, executor %s\n", kTrain, kTest,
+  printf("convnet: %d to learn from, %d held out; %d and %d filters, backend %s\n", kTrain, kTest,
          kFilters1, kFilters2, rt_torch_backend());
   begin_training();
 

@@ -49,7 +49,7 @@ int main(int argc, char** argv) {
   make_model(&scope, model);
   optimizer = CHECKED(rt_torch_sgd_new(model, kParameters, rate, 0, 0));
   for (i = 0; i < kTrain; ++i) order[i] = i;
-  printf("digits: %d to learn from, %d held out; %d-%d-%d, executor %s\n", kTrain, kTest, kPixels,
+  printf("digits: %d to learn from, %d held out; %d-%d-%d, backend %s\n", kTrain, kTest, kPixels,
          kHidden, kDigits, rt_torch_backend());
   begin_training();
 

@@ -63,15 +63,15 @@ class LibtorchProgram final : public Program {
 
 class LibtorchRandomState final : public RandomState {
  public:
-  explicit LibtorchRandomState(plugin::Executor& executor)
-      : executor_(executor), state_(executor.random_state()) {
+  explicit LibtorchRandomState(plugin::PluginBackend& plugin)
+      : plugin_(plugin), state_(plugin.random_state()) {
     if (!state_) throw std::bad_alloc();
   }
-  ~LibtorchRandomState() override { executor_.forget(state_); }
+  ~LibtorchRandomState() override { plugin_.forget(state_); }
   const void* state() const { return state_; }
 
  private:
-  plugin::Executor& executor_;
+  plugin::PluginBackend& plugin_;
   void* state_;
 };
 
@@ -81,29 +81,29 @@ class LibtorchBackend final : public Backend {
       : host_(make_reference_backend(memory, threads, use)), fuse_(use.fuse) {
     const plugin::Host host{plugin::kInterface, RT_TORCH_BUILD, threads, &memory, use};
     Received error;
-    executor_ = open(&host, error.sink());
-    if (!executor_) throw Error(error.text());
+    plugin_ = open(&host, error.sink());
+    if (!plugin_) throw Error(error.text());
     LibtorchVisit::opened();
   }
-  ~LibtorchBackend() override { executor_->close(); }
+  ~LibtorchBackend() override { plugin_->close(); }
 
   std::string_view name() const override { return "libtorch"; }
-  std::string version() const override { return executor_->version(); }
-  int device_count() const override { return executor_->device_count(); }
+  std::string version() const override { return plugin_->version(); }
+  int device_count() const override { return plugin_->device_count(); }
 
   void run_step(const Batch& batch, uint32_t step, Frame& frame) override;
   std::unique_ptr<Program> compile(const Batch& batch) override {
     const LibtorchVisit visit;
     if (!visit || (fuse_ && prefers_reference(batch))) return host_->compile(batch);
     Received error;
-    plugin::PluginProgram* compiled = executor_->compile(lists_of(batch), error.sink());
+    plugin::PluginProgram* compiled = plugin_->compile(lists_of(batch), error.sink());
     if (!compiled) throw Error(error.text());
     return std::make_unique<LibtorchProgram>(compiled, ops_of(batch));
   }
 
   void observe(RunObserver& observer) override {
     host_->observe(observer);
-    executor_->observe(
+    plugin_->observe(
         {&observer, [](void* to, const char* name, const char* about, int64_t start, int64_t end) {
            static_cast<RunObserver*>(to)->ran(name, about, start, end);
          }});
@@ -124,48 +124,48 @@ class LibtorchBackend final : public Backend {
 
   void seed(uint64_t seed) override {
     Received error;
-    if (const LibtorchVisit visit; visit && !executor_->seed(seed, error.sink()))
+    if (const LibtorchVisit visit; visit && !plugin_->seed(seed, error.sink()))
       throw Error(error.text());
     host_->seed(seed);
   }
   std::unique_ptr<RandomState> random_state() override {
-    return std::make_unique<LibtorchRandomState>(*executor_);
+    return std::make_unique<LibtorchRandomState>(*plugin_);
   }
   void restore(const RandomState& state) override {
-    executor_->restore(static_cast<const LibtorchRandomState&>(state).state());
+    plugin_->restore(static_cast<const LibtorchRandomState&>(state).state());
   }
 
   void synchronize(Device device) override {
     Received error;
-    if (const LibtorchVisit visit; visit && !executor_->synchronize(device, error.sink()))
+    if (const LibtorchVisit visit; visit && !plugin_->synchronize(device, error.sink()))
       throw Error(error.text());
   }
   bool idle(Device device) override {
     Received error;
     bool answer = true;
-    if (const LibtorchVisit visit; visit && !executor_->idle(device, &answer, error.sink()))
+    if (const LibtorchVisit visit; visit && !plugin_->idle(device, &answer, error.sink()))
       throw Error(error.text());
     return answer;
   }
   DeviceMemory memory(Device device) override {
     const LibtorchVisit visit;
-    return visit ? executor_->memory(device) : DeviceMemory{};
+    return visit ? plugin_->memory(device) : DeviceMemory{};
   }
   void empty_cache() override {
-    if (const LibtorchVisit visit; visit) executor_->empty_cache();
+    if (const LibtorchVisit visit; visit) plugin_->empty_cache();
   }
   int64_t fallback_nodes() const override { return fallback_nodes_; }
   std::string script(const Batch& batch, ScriptForm form) override {
     const LibtorchVisit visit;
     if (!visit) return Backend::script(batch, form);
     Received text, error;
-    if (!executor_->script(lists_of(batch), form, text.sink(), error.sink()))
+    if (!plugin_->script(lists_of(batch), form, text.sink(), error.sink()))
       throw Error(error.text());
     return text.text();
   }
   void after_fork() override {
     LibtorchVisit::after_fork();
-    executor_->after_fork();
+    plugin_->after_fork();
     host_->after_fork();
   }
 
@@ -177,7 +177,7 @@ class LibtorchBackend final : public Backend {
 
   std::unique_ptr<Backend> host_;  ///< the reference backend: CPU memory, rows that libtorch lacks
   const bool fuse_;
-  plugin::Executor* executor_ = nullptr;
+  plugin::PluginBackend* plugin_ = nullptr;
   std::atomic<int64_t> fallback_nodes_{0};
 };
 
@@ -194,7 +194,7 @@ BufferRef LibtorchBackend::moved(const Buffer& buffer, Device device) {
                               .sizes = buffer.sizes()};
   BufferRef result;
   Received error;
-  const plugin::Outcome outcome = executor_->run_step(call, &result, error.sink());
+  const plugin::Outcome outcome = plugin_->run_step(call, &result, error.sink());
   visit.ran(Op::Move);
   if (outcome != plugin::Outcome::Done) throw Error(error.text());
   return result;
@@ -250,7 +250,7 @@ void LibtorchBackend::run_step(const Batch& batch, uint32_t step, Frame& frame) 
                               .attributes = attributes,
                               .sizes = batch.sizes(at.result)};
   Received error;
-  const auto outcome = executor_->run_step(call, &frame.values[at.result], error.sink());
+  const auto outcome = plugin_->run_step(call, &frame.values[at.result], error.sink());
   visit.ran(at.op);
   switch (outcome) {
     case plugin::Outcome::Done: return;

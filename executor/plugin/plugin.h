@@ -74,7 +74,7 @@ enum class Outcome : uint8_t {
 
 /// A backend for one host. See rt::Backend for functions without a comment. A function with `error`
 /// describes a failure there, and returns false, null or an Outcome other than Done.
-class Executor {
+class PluginBackend {
  public:
   virtual const char* version() const noexcept = 0;  ///< of libtorch
   virtual int device_count() const noexcept = 0;     ///< CUDA devices
@@ -95,7 +95,7 @@ class Executor {
   virtual void close() noexcept = 0;  ///< destroys it, after the last of its programs
 
  protected:
-  ~Executor() = default;
+  ~PluginBackend() = default;
 };
 
 /// The host's part of the interface, and its settings.
@@ -112,8 +112,8 @@ struct Host {
 extern "C" {
 /// The plugin's only exported function. Returns null and describes the reason in `error` where it
 /// refuses this host. The caller releases the result by close().
-rt::plugin::Executor* rt_torch_open_torchscript(const rt::plugin::Host* host,
-                                                rt::plugin::Text error);
+rt::plugin::PluginBackend* rt_torch_open_torchscript(const rt::plugin::Host* host,
+                                                     rt::plugin::Text error);
 }
 
 namespace rt::plugin {

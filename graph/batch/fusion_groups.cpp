@@ -133,7 +133,7 @@ std::vector<bool> leaving(const Batch& batch, const std::vector<uint32_t>& group
   return leaves;
 }
 
-std::string_view words_for(Unfused reason) {
+std::string_view text_of(Unfused reason) {
   switch (reason) {
     case Unfused::NotElementwise: return "it is not elementwise";
     case Unfused::Random: return "it draws random numbers";

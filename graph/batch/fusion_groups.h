@@ -18,7 +18,7 @@ enum class Unfused : uint8_t {
   AnotherSize,   ///< the elementwise steps beside it have other sizes
   Alone,         ///< no elementwise step is beside it, or none that could be computed with it
 };
-std::string_view words_for(Unfused reason);
+std::string_view text_of(Unfused reason);
 
 /// The steps of a batch that are computed together. The results of a group have one size, except
 /// for sums and means of all elements, which nothing in the group uses. No step of a group depends

@@ -165,7 +165,7 @@ TEST(Fuse, SaysWhyAStepIsAlone) {
   EXPECT_EQ(groups.reasons,
             (std::vector<Unfused>{NotElementwise, Random, OnCuda, CanFail, DTypeRefused,
                                   NotElementwise, AnotherSize, AnotherSize, Alone}));
-  for (const Unfused reason : groups.reasons) EXPECT_NE(words_for(reason), "");
+  for (const Unfused reason : groups.reasons) EXPECT_NE(text_of(reason), "");
 }
 
 TEST(Fuse, LongChainsBecomeFewGroups) {

@@ -3,7 +3,7 @@
 
 #include "executor/plugin/plugin.h"
 
-__attribute__((visibility("default"))) rt::plugin::Executor* rt_torch_open_torchscript(
+__attribute__((visibility("default"))) rt::plugin::PluginBackend* rt_torch_open_torchscript(
     const rt::plugin::Host* host, rt::plugin::Text error) {
   constexpr std::string_view kWords =
       "the plugin belongs to another build of this library; install both from one build";

@@ -152,7 +152,7 @@ std::vector<const Mutation*> sample(const std::vector<Mutation>& all, const Opti
   return chosen;
 }
 
-std::string_view words_for(Verdict verdict) {
+std::string_view text_of(Verdict verdict) {
   switch (verdict) {
     case Verdict::Noticed: return "noticed";
     case Verdict::Crashed: return "noticed, by a crash,";
@@ -169,7 +169,7 @@ int report(const std::vector<const Mutation*>& mutations, const Cases& cases, Se
   for (const Mutation* mutation : mutations) {
     const Verdict verdict = try_out(*mutation, cases, seen[mutation->row.op]);
     ++counts[verdict];
-    std::cout << words_for(verdict) << ' ' << mutation->row.name << ' ' << mutation->kind_text()
+    std::cout << text_of(verdict) << ' ' << mutation->row.name << ' ' << mutation->kind_text()
               << std::endl;
   }
   const int noticed = counts[Verdict::Noticed] + counts[Verdict::Crashed];

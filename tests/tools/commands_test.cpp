@@ -282,7 +282,7 @@ TEST_F(DumpTool, LibtorchPrintsTorchScript) {
   EXPECT_THAT(Scratch::read(folder() / "it.pt"), StartsWith("PK"));
 }
 
-TEST_F(DumpTool, LibtorchAgreesWithTheReferenceExecutor) {
+TEST_F(DumpTool, LibtorchAgreesWithTheReferenceBackend) {
   for (const char* what : {"work", "nan", "shapes"}) client_with_inputs(what);
   for (const std::string& name : files("dumps", ".json")) {
     const Outcome outcome = tool({"check", name});

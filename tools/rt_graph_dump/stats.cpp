@@ -185,7 +185,7 @@ std::string fusion_text(const Batch& batch) {
   for (uint32_t group = 0; group < groups.count; ++group) text += join("  ", members[group], '\n');
   if (!others.empty()) text += "what stood in the way of the others\n";
   for (const auto& [reason, ops] : others) {
-    text += join("  ", words_for(reason), ": ");
+    text += join("  ", text_of(reason), ": ");
     std::string_view comma;
     for (const auto& [op, count] : ops) {
       text += join(comma, count, ' ', op);

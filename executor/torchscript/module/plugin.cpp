@@ -93,7 +93,7 @@ class Compiled final : public plugin::PluginProgram {
   plugin::Observer observer_;
 };
 
-class Torchscript final : public plugin::Executor {
+class Torchscript final : public plugin::PluginBackend {
  public:
   explicit Torchscript(const plugin::Host& host) : host_(host) {}
 
@@ -193,10 +193,10 @@ class Torchscript final : public plugin::Executor {
 }  // namespace
 }  // namespace rt::torchscript
 
-__attribute__((visibility("default"))) rt::plugin::Executor* rt_torch_open_torchscript(
+__attribute__((visibility("default"))) rt::plugin::PluginBackend* rt_torch_open_torchscript(
     const rt::plugin::Host* host, rt::plugin::Text error) {
   using namespace rt::torchscript;
-  rt::plugin::Executor* opened = nullptr;
+  rt::plugin::PluginBackend* opened = nullptr;
   guarded(error, [&] {
     if (host->interface != rt::plugin::kInterface ||
         std::string_view(host->build) != RT_TORCH_BUILD)
