@@ -1,6 +1,7 @@
 // norm.cpp -- LayerNorm with its statistics and gradients, compiled once per instruction set, and
 // BatchNorm by given statistics.
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "elementwise/dtypes.h"
@@ -56,13 +57,23 @@ double mean_of(const T* x, int64_t n) {
 }
 
 /// 1 / sqrt(variance + eps). Distances are from the mean rounded to T, and the variance is
-/// corrected for that rounding.
+/// corrected for that rounding. Squares that overflow T are summed in double. NaN where they
+/// overflow that too, because zeros would hide it.
 template <class T>
 T reciprocal_deviation(const T* x, int64_t n, double mean, double eps) {
   const T near = static_cast<T>(mean);
   const double off = mean - static_cast<double>(near);
   const auto square = [near](T value) { return (value - near) * (value - near); };
-  const double spread = sum_of(x, n, square) / static_cast<double>(n) - off * off;
+  double squares = sum_of(x, n, square);
+  if (std::isinf(squares)) {
+    squares = 0;
+    for (int64_t i = 0; i < n; ++i) {
+      const double distance = static_cast<double>(x[i]) - static_cast<double>(near);
+      squares += distance * distance;
+    }
+    if (std::isinf(squares)) return std::numeric_limits<T>::quiet_NaN();
+  }
+  const double spread = squares / static_cast<double>(n) - off * off;
   const double variance = spread < 0 ? 0 : spread;
   return static_cast<T>(1 / std::sqrt(variance + eps));
 }

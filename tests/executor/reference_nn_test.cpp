@@ -281,6 +281,18 @@ TEST(ReferenceLayerNorm, KeepsItsPrecisionInLongRowsFarFromZero) {
   EXPECT_EQ(run(3), run(1));
 }
 
+TEST(ReferenceLayerNorm, SquaresThatOverflowAreNoZeros) {
+  Rig rig;
+  const Value x = rig.input({4}, Floats{1e30F, -1e30F, 2e30F, 1e30F});
+  const Value one = rig.input({4}, Floats(4, 1)), zero = rig.input({4}, Floats(4, 0));
+  rig.expect(rig.step(Op::LayerNorm, {x, one, zero}, {1e-5, 1, 4}), {4},
+             Floats{.2294157F, -1.605910F, 1.147079F, .2294157F}, 1e-5);
+  Rig wide;
+  const Value y = wide.input({2}, Doubles{1e200, -1e200});
+  const Value rstd = wide.step(Op::LayerNormRstd, {y}, {1e-5, 1, 2});
+  EXPECT_TRUE(std::isnan(wide.values<double>(*wide.run(rstd))[0]));
+}
+
 TEST(ReferenceNorms, OfHalvesTakeParametersOfF32) {
   for (const DType half : {DType::F16, DType::BF16}) {
     Rig rig;
