@@ -94,7 +94,7 @@ int64_t Scheduler::submit(CallContext& context, Tape& tape, Reason reason) {
   Cache::Entry* entry = nullptr;
   try {
     prepared = new_job();
-    if (!prepare(context, tape, reason, *prepared, entry)) return 0;
+    if (!prepare(context, tape, *prepared, entry)) return 0;
   } catch (const std::bad_alloc&) {
     // The call is recorded, and no call waits for its batch: the next call submits it.
     if (reason == Reason::Eager) return 0;
@@ -138,8 +138,7 @@ int64_t Scheduler::submit(CallContext& context, Tape& tape, Reason reason) {
 
 /// Builds the batch of a tape and allocates all that it needs until it completes. Releases the lock
 /// where it has to wait. False where another thread has submitted the tape meanwhile.
-bool Scheduler::prepare(CallContext& context, Tape& tape, Reason reason, Job& job,
-                        Cache::Entry*& entry) {
+bool Scheduler::prepare(CallContext& context, Tape& tape, Job& job, Cache::Entry*& entry) {
   Submission& submission = job.submission;
   if (tape.nodes == 0) return false;
   entry = cache_.likely(tape.path);
@@ -167,8 +166,7 @@ bool Scheduler::prepare(CallContext& context, Tape& tape, Reason reason, Job& jo
   job.compiles = job.is_lost = false;
   job.compile_ns = job.run_ns = 0;
   job.random = entry ? entry->random : draws_numbers(submission.built);
-  // Under policy eager a program of each op would not pay.
-  if (submission.nodes == 1 && reason == Reason::Eager) return true;
+  if (submission.nodes == 1) return true;  // a program would not be faster than run_step
   if (!entry) {
     entry = &cache_.find_or_add(key_of(submission.built), submission.built);
     entry->random = job.random;

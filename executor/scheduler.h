@@ -66,7 +66,7 @@ class Scheduler {
       if (job) scheduler.complete_job(std::move(job));
     }
   };
-  bool prepare(CallContext& context, Tape& tape, Reason reason, Job& job, Cache::Entry*& entry);
+  bool prepare(CallContext& context, Tape& tape, Job& job, Cache::Entry*& entry);
   void take_off(Tape& tape, Job& job, Reason reason) noexcept;
   void drop_beyond_bounds() noexcept;
   void run_and_deliver(Flight& flight);
