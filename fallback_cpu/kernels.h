@@ -42,6 +42,8 @@ struct KernelCall {
 // Each computes the result of a call of its family. Throws Error with the cause.
 #define RT_KERNEL(Id, function, ...) BufferRef function(const KernelCall& call);
 #include "graph/ops/kernels.def"
+/// By the kernel of the call's family. Throws Error where its row is a composite.
+BufferRef compute(const KernelCall& call);
 
 /// Computes a group and writes its results to `values`, from index `result` on. `operands` and
 /// `dying` are indices of values. Results may take the memory of values in `dying`, which are not

@@ -28,17 +28,6 @@ decltype(auto) out_of_memory_as_error(const Body& body) {
   }
 }
 
-BufferRef call_kernel(const KernelCall& call) {
-  switch (call.row.rules.kernel) {
-// clang-format off
-#define RT_KERNEL(Id, function, ...) case Kernel::Id: return function(call);
-#include "graph/ops/kernels.def"
-    // clang-format on
-    case Kernel::None: break;
-  }
-  fail(call.row.name, " has no kernel");
-}
-
 bool has_halves(const KernelCall& call) {
   return is_half(call.dtype) || std::ranges::any_of(call.operands, [&](uint32_t number) {
            return number != kNone.id && is_half(call.values[number]->dtype());
@@ -60,7 +49,7 @@ BufferRef call_in_f32(const KernelCall& call) {
   wide.values = values;
   wide.operands = numbers;
   if (!is_half(call.dtype)) wide.dtype = call.dtype;
-  return call.converted(call_kernel(wide));
+  return call.converted(compute(wide));
 }
 
 /// Computes the group of a step. The values `dying` are not needed afterwards.
@@ -88,7 +77,7 @@ void run_kernel(const Machine& machine, const Batch& batch, const Batch::Step& s
                         batch.sizes(step.result)};
   frame.values[step.result] = has_halves(call) && !row.has(kMoves) && !row.rules.takes_halves
                                   ? call_in_f32(call)
-                                  : call_kernel(call);
+                                  : compute(call);
 }
 
 class ReferenceProgram final : public Program {

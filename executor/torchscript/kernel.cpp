@@ -31,18 +31,6 @@ BufferRef buffer_over(at::Tensor tensor, DType dtype) {
   return BufferRef(new Buffer(std::move(storage), dtype, std::move(layout)));
 }
 
-BufferRef compute(const cpu::KernelCall& call) {
-  switch (call.row.rules.kernel) {
-    case Kernel::LayerNorm: return cpu::layer_norm(call);
-    case Kernel::Matmul: return cpu::matmul(call);
-    case Kernel::NllLoss: return cpu::nll_loss(call);
-    case Kernel::Reduce: return cpu::reduce(call);
-    case Kernel::ReduceDims: return cpu::reduce_dims(call);
-    case Kernel::Softmax: return cpu::softmax(call);
-    default: fail("the plugin has no kernel for ", call.row.name);
-  }
-}
-
 }  // namespace
 
 KernelOperator::KernelOperator(MemoryCount& memory, const Batch& batch, const Batch::Step& step)
@@ -58,7 +46,7 @@ KernelOperator::KernelOperator(MemoryCount& memory, const Batch& batch, const Ba
 }
 
 void KernelOperator::run(jit::Stack& stack) const {
-  static auto& no_draws = *new cpu::Generator;  // kernels that draw are none of these
+  static auto& no_draws = *new cpu::Generator;  // no random row prefers a kernel
   const size_t first = stack.size() - operands_.size();
   RECORD_FUNCTION(row_.rules.aten.data(), c10::ArrayRef(stack).slice(first));
   std::vector<BufferRef> values;
@@ -74,7 +62,7 @@ void KernelOperator::run(jit::Stack& stack) const {
     attributes[i] = BoundScalars::now()[static_cast<size_t>(attributes[i])];
   const cpu::Machine machine{memory_, own_team(), no_draws, {}};
   const BufferRef result =
-      compute({machine, row_, values, operands, {row_, attributes}, dtype_, sizes_});
+      cpu::compute({machine, row_, values, operands, {row_, attributes}, dtype_, sizes_});
   stack.resize(first);
   stack.emplace_back(tensor_over(*result));
 }
