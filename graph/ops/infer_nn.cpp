@@ -210,14 +210,21 @@ static void check_normalized(const Inference& call, Sizes input) {
          to_string(input));
 }
 
+/// `input` with 1 in each dimension that is normalized.
+static Shape statistics_sizes(const Inference& call, Sizes input) {
+  Shape sizes(input);
+  const auto normalized = static_cast<uint32_t>(call.attr().list(0).size());
+  for (uint32_t i = 1; i <= normalized; ++i) sizes[sizes.size() - i] = 1;
+  return sizes;
+}
+
 void layer_norm_statistics(Inference& call) {
   same(call);
   check_normalized(call, call.operand(0).sizes);
   if (numel(call.attr().list(0)) == 0)
     fail("normalized_shape is ", to_string(call.attr().list(0)),
          ", which has no elements; there must be at least one to normalize");
-  const auto rank = call.shape.size();
-  for (uint32_t i = 1; i <= call.attr().list(0).size(); ++i) call.shape[rank - i] = 1;
+  call.shape = statistics_sizes(call, call.operand(0).sizes);
 }
 
 void layer_norm_backward(Inference& call) {
@@ -225,9 +232,8 @@ void layer_norm_backward(Inference& call) {
   check_normalized(call, input.sizes);
   if (!std::ranges::equal(grad.sizes, input.sizes))
     fail("grad_out is ", to_string(grad.sizes), "; it must be as input, ", to_string(input.sizes));
-  Shape statistics(input.sizes);
   const Sizes shape = call.attr().list(0);
-  for (uint32_t i = 1; i <= shape.size(); ++i) statistics[statistics.size() - i] = 1;
+  const Shape statistics = statistics_sizes(call, input.sizes);
   for (const uint32_t i : {2u, 3u})
     if (!std::ranges::equal(call.operand(i).sizes, Sizes(statistics)))
       fail(i == 2 ? "mean" : "rstd", " is ", to_string(call.operand(i).sizes), "; it must be ",
