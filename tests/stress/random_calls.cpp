@@ -374,8 +374,12 @@ int main(int argc, char** argv) {
   app.add_option("--seed", seed, "of the arguments");
   int64_t look_from = 0, look_after = 0;
   app.add_option("--look-after", look_after,
-                 "on one thread: look for leaks after each N calls and end at the first");
+                 "with one thread: look for leaks after each N calls and end at the first");
   app.add_option("--look-from", look_from, "the call from which on --look-after looks");
   CLI11_PARSE(app, argc, argv);
-  return rt_test::run(calls, threads, seed, look_from, threads == 1 ? look_after : 0);
+  if (look_after > 0 && threads > 1) {
+    std::cerr << "--look-after needs --threads 1, because it looks between two calls\n";
+    return 2;
+  }
+  return rt_test::run(calls, threads, seed, look_from, look_after);
 }
