@@ -149,14 +149,6 @@ def causal_attention(query, key, value, kind, mask):
     return mixed.transpose(1, 2).reshape(kind.batch, kind.length, kind.width)
 
 
-def own_causal_attention(query, key, value, kind, mask):
-    sizes = kind.batch, kind.length, kind.heads, kind.width
-    query, key, value = (split_heads(x, *sizes) for x in (query, key, value))
-    mixed = Tensor(api.nn_scaled_dot_product_attention(
-        query, key, value, 0, 0.0, 1, 1 / math.sqrt(kind.width // kind.heads)))
-    return mixed.transpose(1, 2).reshape(kind.batch, kind.length, kind.width)
-
-
 # ---- losses
 
 
@@ -249,12 +241,11 @@ def make(kind):
                 return flushed(layer_norm(x + linear(mixed, *projections[3]), *norm, kind.width))
             return attention
         case w.CausalAttention():
-            if kind.own_call and not getattr(api, "nn_scaled_dot_product_attention", None):
-                return None
-            call = own_causal_attention if kind.own_call else causal_attention
+            if kind.own_call:
+                return None  # the engine has no such call
             operands = [tensor(x) for x in (kind.query, kind.key, kind.value)]
             mask = tensor(kind.mask)
-            return lambda: flushed(call(*operands, kind, mask))
+            return lambda: flushed(causal_attention(*operands, kind, mask))
 
 
 @contextlib.contextmanager

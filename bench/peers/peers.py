@@ -190,7 +190,7 @@ class Measurement:
         theirs = {backend: found[backend]["ways"]["libtorch"]["us"]["median"]
                   for backend in BACKENDS}
         self.add(report.YARDSTICK, sum(theirs.values()) / len(theirs), None)
-        # rt_bench has no workload by the engine's own attention call.
+        # rt_bench does not have H3, because the engine has no such call.
         if self.workload.name != self.workload.rt_bench:
             return
         for system, backend in OURS.items():
