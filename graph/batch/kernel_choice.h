@@ -1,13 +1,13 @@
 // kernel_choice.h -- the steps that the libtorch backend lets kernels of the reference backend
-// compute on the CPU. Types alone decide, so that results are the same under each policy.
+// compute on the CPU. Types and sizes alone decide, so that results are the same under each policy.
 #pragma once
 #include "graph/batch/batch.h"
 
 namespace rt {
 
 /// True for a step that a kernel of the reference backend computes faster than aten, in f32 or f64:
-/// of a family that kernels.def marks as kFaster, or a product, reduction or loss so small that on
-/// libtorch the call takes longer than the work.
+/// softmax, layer norm and moments of rows that are not short, and products, reductions, losses and
+/// these three where all is so small that a call of aten takes longer than the work.
 bool prefers_kernel(const Batch& batch, const Batch::Step& step);
 
 /// True for a step that the reference backend computes: it is fusible, prefers a kernel, or is a

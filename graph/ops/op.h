@@ -121,7 +121,6 @@ enum KernelFact : int {
   kOverwrites = 2,  ///< the aten operator does nothing with the result's memory but write it
   kMoves = 4,       ///< elements are moved and never rounded
   kIndexed = 8,     ///< an operand holds indices: the row needs a .range
-  kFaster = 16,     ///< the kernel is faster than aten's on the CPU, so that both backends use it
 };
 
 /// The families of reference kernels (fallback_cpu/); every row names one or has a decomposition.

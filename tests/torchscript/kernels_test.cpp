@@ -18,14 +18,14 @@ std::vector<float> waves(int64_t count, float phase) {
 
 /// A step of each family that has a rule, on operands of so many rows.
 std::vector<Value> steps_of(Rig& rig, int64_t rows) {
-  const Value x = rig.input({static_cast<int64_t>(rows), 40}, waves(rows * 40, 0));
-  const Value y = rig.input({static_cast<int64_t>(rows), 40}, waves(rows * 40, 1));
-  const Value w = rig.input({40}, waves(40, 2)), matrix = rig.input({24, 40}, waves(960, 3));
+  const Value x = rig.input({static_cast<int64_t>(rows), 72}, waves(rows * 72, 0));
+  const Value y = rig.input({static_cast<int64_t>(rows), 72}, waves(rows * 72, 1));
+  const Value w = rig.input({72}, waves(72, 2)), matrix = rig.input({24, 72}, waves(24 * 72, 3));
   const Value bias = rig.input({24}, waves(24, 4));
   const Value turned = rig.step(Op::T, {matrix});
   return {rig.step(Op::Softmax, {x}, {1}),
           rig.step(Op::LogSoftmaxBackward, {x, y}, {0}),
-          rig.step(Op::LayerNorm, {x, w, w}, {1e-5, 1, 40}),
+          rig.step(Op::LayerNorm, {x, w, w}, {1e-5, 1, 72}),
           rig.step(Op::VarDims, {x}, {0, 0, 1, 0}),
           rig.step(Op::SumDim, {x}, {0, 0}),
           rig.step(Op::Matmul, {x, turned}),
@@ -53,6 +53,7 @@ TEST_P(Kernels, GiveTheirBitsAloneAndInEveryBatch) {
   const std::vector<BufferRef> stepped = whole.run_steps(), in_whole = compiled(whole, values),
                                in_mixed = compiled(mixed, of_mixed),
                                wanted = compiled(reference, steps_of(reference, GetParam()));
+  size_t preferred = 0;
   for (size_t i = 0; i < values.size(); ++i) {
     const Batch::Step& step = whole.batch.producer(values[i].id);
     SCOPED_TRACE(info(step.op).name);
@@ -60,9 +61,12 @@ TEST_P(Kernels, GiveTheirBitsAloneAndInEveryBatch) {
     EXPECT_EQ(whole.bytes(*in_whole[i]), whole.bytes(*stepped[values[i].id]));
     const auto number = static_cast<uint32_t>(&step - whole.batch.steps.data());
     if (prefers_reference(whole.batch, number)) {
+      ++preferred;
       EXPECT_EQ(whole.bytes(*in_whole[i]), whole.bytes(*wanted[i]));
     }
   }
+  // Of many rows, the sum and the two products are libtorch's.
+  EXPECT_EQ(preferred, GetParam() == 8 ? values.size() : values.size() - 3);
 }
 
 }  // namespace
