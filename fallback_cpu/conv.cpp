@@ -2,7 +2,7 @@
 #include <utility>
 
 #include "elementwise/dtypes.h"
-#include "fallback_cpu/gemm/gemm.h"
+#include "fallback_cpu/gemm.h"
 #include "fallback_cpu/kernels.h"
 #include "fallback_cpu/parallel.h"
 
@@ -168,7 +168,7 @@ void convolve(const KernelCall& call, const Convolution& conv, const T* input, c
     const Matrix left{bytes(weight + group * conv.made * depth), conv.made, depth, depth, 1};
     const Matrix right{bytes(pointwise ? image : matrix), depth, columns, columns, 1};
     T* const target = out + part * conv.made * plane + begin * conv.width.out;
-    gemm_here()(call.dtype, left, right, bytes(target), plane, false);
+    gemm(call.dtype, left, right, bytes(target), plane, false);
     if (!bias) return;
     for (int64_t i = 0; i < conv.made; ++i)
       add_bias(target + i * plane, columns, bias[group * conv.made + i]);
@@ -208,7 +208,7 @@ void spread(const KernelCall& call, const Convolution& conv, const T* grad, cons
       const int64_t columns = (end - begin) * conv.width.out;
       const Matrix right{bytes(grad + part * conv.made * plane + begin * conv.width.out), conv.made,
                          columns, plane, 1};
-      gemm_here()(call.dtype, left, right, bytes(pointwise ? image : matrix), 0, false);
+      gemm(call.dtype, left, right, bytes(pointwise ? image : matrix), 0, false);
       if (!pointwise) add_back(conv, matrix, channels, begin, end, image);
     }
   };
@@ -250,7 +250,7 @@ void correlate(const KernelCall& call, const Convolution& conv, const T* grad, c
         const Matrix left{bytes(grad + part * conv.made * plane + begin * conv.width.out),
                           conv.made, columns, plane, 1};
         const Matrix right{bytes(pointwise ? image : matrix), columns, channels * taps, 1, columns};
-        gemm_here()(call.dtype, left, right, bytes(sum), depth, std::exchange(add, true));
+        gemm(call.dtype, left, right, bytes(sum), depth, std::exchange(add, true));
       }
     }
   };

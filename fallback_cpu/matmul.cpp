@@ -2,8 +2,7 @@
 #include <cstring>
 
 #include "elementwise/dtypes.h"
-#include "elementwise/simd.h"
-#include "fallback_cpu/gemm/gemm.h"
+#include "fallback_cpu/gemm.h"
 #include "fallback_cpu/kernels.h"
 #include "fallback_cpu/parallel.h"
 #include "graph/ops/views.h"
@@ -65,30 +64,17 @@ int64_t offset_of(int64_t i, Sizes sizes, const Stack& stack) {
   return offset;
 }
 
-/// Cuts a big product into strips of rows. Their size depends on the shape alone, so
-/// that the bits of the result do too.
+/// Strips of rows of about equal height, one for each thread where the product is big enough.
 struct ProductStrips {
   int64_t rows, count = 1;
-  ProductStrips(int64_t m, int64_t n, int64_t k) : rows(m) {
-    constexpr int64_t kStrip = 128, kBig = int64_t{1} << 20;
-    if (m < 2 * kStrip || m * n < kBig / k) return;
-    rows = kStrip;
-    count = (m + kStrip - 1) / kStrip;
+  ProductStrips(int64_t m, int64_t cost_of_row, int threads) : rows(m) {
+    const int64_t most = std::min(m / kStripRows, m * cost_of_row / (8 * kParallelFrom));
+    count = std::clamp<int64_t>(threads, 1, std::max<int64_t>(most, 1));
   }
+  int64_t first(int64_t strip) const { return rows * strip / count; }
 };
 
 }  // namespace
-
-Gemm& gemm_here() {
-  [[maybe_unused]] const std::string_view target = simd_target().name;
-#ifdef RT_GEMM_AVX512
-  if (target == "avx512") return avx512::gemm;
-#endif
-#ifdef RT_GEMM_AVX2
-  if (target == "avx512" || target == "avx2") return avx2::gemm;
-#endif
-  return baseline::gemm;
-}
 
 BufferRef matmul(const KernelCall& call) {
   BufferRef result = call.result();
@@ -119,18 +105,18 @@ BufferRef matmul(const KernelCall& call) {
     if (size == 1) size = shorter[i];
   }
   const int64_t m = a.rows, n = b.columns, k = a.columns, count = numel(batch);
-  const ProductStrips strips(m, n, k);
-  Gemm& gemm = gemm_here();
-  for_ranges(count * strips.count, strips.rows * n * k, call.machine.team,
+  const ProductStrips strips(m, n * k, call.machine.team.threads);
+  for_ranges(count * strips.count, m * n * k / strips.count, call.machine.team,
              [&](int64_t begin, int64_t end) {
                for (int64_t i = begin; i < end; ++i) {
-                 const int64_t matrix = i / strips.count, row = i % strips.count * strips.rows;
+                 const int64_t matrix = i / strips.count, strip = i % strips.count;
+                 const int64_t row = strips.first(strip);
                  const int64_t from = offset_of(matrix, batch, a) + row * a.row_stride;
-                 const Matrix strip{a.data + from * a.item, std::min(strips.rows, m - row), k,
-                                    a.row_stride, a.column_stride};
+                 const Matrix rows{a.data + from * a.item, strips.first(strip + 1) - row, k,
+                                   a.row_stride, a.column_stride};
                  const Matrix other{b.data + offset_of(matrix, batch, b) * b.item, k, n,
                                     b.row_stride, b.column_stride};
-                 gemm(dtype, strip, other, result->data() + (matrix * m + row) * n * a.item, 0,
+                 gemm(dtype, rows, other, result->data() + (matrix * m + row) * n * a.item, 0,
                       false);
                }
              });
