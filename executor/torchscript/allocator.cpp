@@ -46,7 +46,8 @@ class Pooling final : public c10::Allocator {
     void* const block = take_block(size.bytes);
     if (!block && size.bytes > machine_memory())
       fail(bytes, " bytes are needed and this machine has ", machine_memory(), " for this process");
-    if (!block) return before_->allocate(bytes);  // throws libtorch's error, which users know
+    // libtorch's allocator registers a thread-local object, which aborts without memory.
+    if (!block) fail("out of memory: ", bytes, " bytes could not be allocated");
     return {block, block, kGiveBack[static_cast<size_t>(size.id)], c10::Device(c10::kCPU)};
   }
   /// For memory without a DataPtr. Our blocks come from malloc, so that before_ can free them.

@@ -12,7 +12,7 @@
 namespace rt {
 namespace {
 
-constexpr int64_t kLargestPooled = int64_t{32} << 20, kMaxPooled = int64_t{128} << 20;
+constexpr int64_t kLargestPooled = int64_t{64} << 20, kMaxPooled = int64_t{128} << 20;
 
 /// A free block holds the link to the next.
 struct Block {
