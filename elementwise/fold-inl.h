@@ -142,24 +142,41 @@ HWY_INLINE AccumulatorOf<Folder, T> fold_run(int64_t n, const T* x,
   return lanes[0];
 }
 
+/// Folds sizeof...(k) rows of n elements into n accumulators, row by row.
+template <class Folder, class T, size_t... k>
+HWY_INLINE void fold_rows(std::index_sequence<k...>, int64_t stride, int64_t n, const T* x,
+                          const AccumulatorOf<Folder, T>* shifts, AccumulatorOf<Folder, T>* out) {
+  using D = hn::ScalableTag<T>;
+  using Wide = WideOf<Folder, D>;
+  using A = AccumulatorOf<Folder, T>;
+  const auto step = static_cast<int64_t>(hn::Lanes(D()));
+  const T* const rows[] = {x + static_cast<int64_t>(k) * stride...};
+  int64_t c = 0;
+  for (; c + step <= n; c += step) {
+    const Wide shift = shifts ? Wide::load(shifts + c) : Wide::all(A{});
+    Wide folded = Wide::load(out + c);
+    ((folded = folded.map(Folder(), Wide::of(load(D(), rows[k] + c)), shift)), ...);
+    folded.store(out + c);
+  }
+  for (; c < n; ++c)
+    ((out[c] = Folder()(out[c], static_cast<A>(rows[k][c]), shifts ? shifts[c] : A{})), ...);
+}
+
 /// Folds rows of n elements, `stride` elements apart, into n accumulators, row by row.
 template <class Folder, class T>
 HWY_INLINE void fold_columns(int64_t rows, int64_t stride, int64_t n, const T* x,
                              const AccumulatorOf<Folder, T>* shifts,
                              AccumulatorOf<Folder, T>* out) {
-  using D = hn::ScalableTag<T>;
-  using Wide = WideOf<Folder, D>;
+  // Several rows at once, so that accumulators go to memory less often.
+  constexpr std::make_index_sequence<8> kSeveral;
+  constexpr auto kCount = static_cast<int64_t>(kSeveral.size());
   using A = AccumulatorOf<Folder, T>;
-  const auto step = static_cast<int64_t>(hn::Lanes(D()));
   for (int64_t c = 0; c < n; ++c) out[c] = Folder::template start<A>();
-  for (int64_t r = 0; r < rows; ++r, x += stride) {
-    int64_t c = 0;
-    for (; c + step <= n; c += step) {
-      const Wide shift = shifts ? Wide::load(shifts + c) : Wide::all(A{});
-      Wide::load(out + c).map(Folder(), Wide::of(load(D(), x + c)), shift).store(out + c);
-    }
-    for (; c < n; ++c) out[c] = Folder()(out[c], static_cast<A>(x[c]), shifts ? shifts[c] : A{});
-  }
+  int64_t r = 0;
+  for (; r + kCount <= rows; r += kCount)
+    fold_rows<Folder>(kSeveral, stride, n, x + r * stride, shifts, out);
+  for (; r < rows; ++r)
+    fold_rows<Folder>(std::index_sequence<0>(), stride, n, x + r * stride, shifts, out);
 }
 
 }  // namespace rt::cpu::HWY_NAMESPACE
