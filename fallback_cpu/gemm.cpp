@@ -34,10 +34,11 @@ constexpr size_t kWideRows = 2, kWideVectors = 4;
 /// Rows of `a`, and columns of b, up to which contiguous rows are multiplied by contiguous columns,
 /// because turning b would take longer.
 constexpr int64_t kFewRows = 8, kFewColumns = 4;
-static_assert(kFewRows < kStripRows);
-/// Rows of a block from which on a sliver is copied, where it is a small part of b's rows.
+static_assert(kFewRows < kLeastStrip && kFewColumns < kLeastStrip);
+/// A part of an operand that is spread over more than the first cache is copied where that pays:
+/// a sliver of b for a block of kManyRows rows, a block of `a` for b's rows of kLongRow elements.
+constexpr int64_t kFirstCache = 32768;  ///< bytes
 constexpr int64_t kManyRows = 48, kLongRow = 256;
-constexpr int64_t kFirstCache = 32768;  ///< bytes; larger blocks are copied
 
 template <class T>
 using Tag = hn::ScalableTag<T>;
@@ -270,7 +271,8 @@ void multiply_tiles(int64_t m, int64_t n, int64_t k, View<const T> a, View<const
     for (int64_t p = 0; p < k; p += kDepth) {
       const int64_t rows = std::min(kBlock, m - i), depth = std::min(kDepth, k - p);
       const bool grows = add || p > 0;
-      const bool copies = b.column_stride != 1 || (rows >= kManyRows && n >= kLongRow);
+      const int64_t spread = depth * b.row_stride * int64_t{sizeof(T)};
+      const bool copies = b.column_stride != 1 || (rows >= kManyRows && spread > kFirstCache);
       const Block<T> block{rows, {a.at(i, p), a.row_stride, a.column_stride}, copy.data()};
       if (T* to = copy.data()) {
         const Tiles tiles(rows, kTileRows<T>);

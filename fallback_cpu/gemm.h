@@ -13,9 +13,8 @@ struct Matrix {
   int64_t row_stride, column_stride;
 };
 
-/// Products of at least so many rows have the same bits when they are computed in strips of at
-/// least so many.
-inline constexpr int64_t kStripRows = 64;
+/// Strips of at least so many rows or columns have the same bits as in the whole product.
+inline constexpr int64_t kLeastStrip = 64;
 
 /// Computes out = a * b, or out += a * b where `add` is set. The dtype of all three is f32, f64,
 /// i32 or i64; integers wrap. a.columns == b.rows >= 1. Rows of `out` lie `out_stride` elements

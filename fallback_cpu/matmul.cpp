@@ -2,27 +2,17 @@
 #include <cstring>
 
 #include "elementwise/dtypes.h"
-#include "fallback_cpu/gemm.h"
 #include "fallback_cpu/kernels.h"
 #include "fallback_cpu/parallel.h"
+#include "fallback_cpu/stack.h"
 #include "graph/ops/views.h"
 
 namespace rt::cpu {
-namespace {
 
-/// An operand as a stack of matrices.
-struct Stack {
-  const char* data;
-  int64_t item;
-  Shape sizes;      ///< sizes of the leading dimensions
-  Strides strides;  ///< strides of the leading dimensions, in elements
-  int64_t rows, columns, row_stride, column_stride;
-};
-
-Stack stack_of(const Buffer& buffer, bool left) {
+Stack Stack::of(const Buffer& buffer, bool left) {
   Shape sizes = buffer.layout().sizes;
   Strides strides = buffer.layout().strides;
-  if (sizes.size() == 1) {  // a vector is a row on the left, a column on the right
+  if (sizes.size() == 1) {
     sizes.insert(left ? 0 : 1, 1);
     strides.insert(left ? 0 : 1, sizes[left ? 1 : 0]);
   }
@@ -37,12 +27,23 @@ Stack stack_of(const Buffer& buffer, bool left) {
   return stack;
 }
 
-/// Gives dimensions of size 1 the stride that makes the matrix dense. False where a copy is needed.
-bool dense(Stack& stack) {
-  if (stack.columns == 1) stack.column_stride = stack.row_stride == 1 ? stack.rows : 1;
-  if (stack.rows == 1) stack.row_stride = stack.column_stride == 1 ? stack.columns : 1;
-  return stack.column_stride == 1 || stack.row_stride == 1;
+bool Stack::make_dense() {
+  if (columns == 1) column_stride = row_stride == 1 ? rows : 1;
+  if (rows == 1) row_stride = column_stride == 1 ? columns : 1;
+  return column_stride == 1 || row_stride == 1;
 }
+
+Matrix Stack::matrix(int64_t i, Sizes batch) const {
+  int64_t offset = 0;
+  const size_t missing = batch.size() - sizes.size();
+  for (size_t d = batch.size(); d-- > missing; i /= batch[d]) {
+    const auto own = static_cast<uint32_t>(d - missing);
+    if (sizes[own] != 1) offset += i % batch[d] * strides[own];
+  }
+  return {data + offset * item, rows, columns, row_stride, column_stride};
+}
+
+namespace {
 
 /// Joins matrices that lie one below the other into a tall one, for a product with a single matrix.
 void join_rows(Stack& a) {
@@ -53,25 +54,16 @@ void join_rows(Stack& a) {
   }
 }
 
-/// The offset in elements of matrix `i` of the broadcast batch `sizes`.
-int64_t offset_of(int64_t i, Sizes sizes, const Stack& stack) {
-  int64_t offset = 0;
-  const size_t missing = sizes.size() - stack.sizes.size();
-  for (size_t d = sizes.size(); d-- > missing; i /= sizes[d]) {
-    const auto own = static_cast<uint32_t>(d - missing);
-    if (stack.sizes[own] != 1) offset += i % sizes[d] * stack.strides[own];
-  }
-  return offset;
-}
-
-/// Strips of rows of about equal height, one for each thread where the product is big enough.
+/// Strips of rows or of columns, about equal, one for each thread where the product is big enough.
 struct ProductStrips {
-  int64_t rows, count = 1;
-  ProductStrips(int64_t m, int64_t cost_of_row, int threads) : rows(m) {
-    const int64_t most = std::min(m / kStripRows, m * cost_of_row / (8 * kParallelFrom));
+  bool of_rows;
+  int64_t extent, count;  ///< rows or columns of the product; strips
+  ProductStrips(int64_t m, int64_t n, int64_t k, int threads)
+      : of_rows(m >= n || m >= threads * kLeastStrip), extent(of_rows ? m : n) {
+    const int64_t most = std::min(extent / kLeastStrip, m * n * k / (8 * kParallelFrom));
     count = std::clamp<int64_t>(threads, 1, std::max<int64_t>(most, 1));
   }
-  int64_t first(int64_t strip) const { return rows * strip / count; }
+  int64_t first(int64_t strip) const { return extent * strip / count; }
 };
 
 }  // namespace
@@ -82,21 +74,19 @@ BufferRef matmul(const KernelCall& call) {
   const DType dtype = call.dtype;
   visit_number(call.row.name, dtype, [](auto) {});
   BufferRef left = call.converted(call.operand(0)), right = call.converted(call.operand(1));
-  Stack a = stack_of(*left, true), b = stack_of(*right, false);
+  Stack a = Stack::of(*left, true), b = Stack::of(*right, false);
   if (a.columns == 0) {
     std::memset(result->data(), 0, static_cast<size_t>(result->numel() * item_size(dtype)));
     return result;
   }
-  if (!dense(a)) {
-    left = call.contiguous(left);
-    a = stack_of(*left, true);
-    dense(a);
-  }
-  if (!dense(b)) {
-    right = call.contiguous(right);
-    b = stack_of(*right, false);
-    dense(b);
-  }
+  const auto make_dense = [&](Stack& stack, BufferRef& operand, bool is_left) {
+    if (stack.make_dense()) return;
+    operand = call.contiguous(operand);
+    stack = Stack::of(*operand, is_left);
+    stack.make_dense();
+  };
+  make_dense(a, left, true);
+  make_dense(b, right, false);
   if (b.sizes.empty()) join_rows(a);
   Shape batch = a.sizes.size() >= b.sizes.size() ? a.sizes : b.sizes;
   const Shape& shorter = a.sizes.size() >= b.sizes.size() ? b.sizes : a.sizes;
@@ -105,20 +95,25 @@ BufferRef matmul(const KernelCall& call) {
     if (size == 1) size = shorter[i];
   }
   const int64_t m = a.rows, n = b.columns, k = a.columns, count = numel(batch);
-  const ProductStrips strips(m, n * k, call.machine.team.threads);
+  const ProductStrips strips(m, n, k, call.machine.team.threads);
+  const auto multiply = [&](int64_t matrix, int64_t strip) {
+    Matrix left_strip = a.matrix(matrix, batch), right_strip = b.matrix(matrix, batch);
+    char* out = result->data() + matrix * m * n * a.item;
+    const int64_t first = strips.first(strip), extent = strips.first(strip + 1) - first;
+    if (strips.of_rows) {
+      left_strip.data += first * a.row_stride * a.item;
+      left_strip.rows = extent;
+      out += first * n * a.item;
+    } else {
+      right_strip.data += first * b.column_stride * b.item;
+      right_strip.columns = extent;
+      out += first * a.item;
+    }
+    gemm(dtype, left_strip, right_strip, out, n, false);
+  };
   for_ranges(count * strips.count, m * n * k / strips.count, call.machine.team,
              [&](int64_t begin, int64_t end) {
-               for (int64_t i = begin; i < end; ++i) {
-                 const int64_t matrix = i / strips.count, strip = i % strips.count;
-                 const int64_t row = strips.first(strip);
-                 const int64_t from = offset_of(matrix, batch, a) + row * a.row_stride;
-                 const Matrix rows{a.data + from * a.item, strips.first(strip + 1) - row, k,
-                                   a.row_stride, a.column_stride};
-                 const Matrix other{b.data + offset_of(matrix, batch, b) * b.item, k, n,
-                                    b.row_stride, b.column_stride};
-                 gemm(dtype, rows, other, result->data() + (matrix * m + row) * n * a.item, 0,
-                      false);
-               }
+               for (int64_t i = begin; i < end; ++i) multiply(i / strips.count, i % strips.count);
              });
   return result;
 }

@@ -14,17 +14,24 @@ namespace {
 // 389; sums of 1024 elements over rows of 16 5.7 and 3.3, of 4096 7.5 and 12; log_softmax of 1024
 // rows of 10 53 and 186, of 64 333 and 142; layer_norm of 4096 rows of 33 722 and 975, of 1024 rows
 // of 64 142 and 109; means of 16,384 rows of 32 199 and 339, of 1024 rows of 64 27 and 24; their
-// variances 7476 and 751.
+// variances 7476 and 751; sums of 256 columns of 1024 23 and 35, of 1024 columns of 4096 1443 and
+// 778; largest elements of 256 columns of 1024 412 and 28, of 1024 rows of 64 87 and 19.
 
-/// Multiplications of a product.
-constexpr int64_t kSmallProduct = 1 << 21;
+/// Multiplications of a product that aten computes by MKL, which is no faster than the kernel where
+/// the processor is not Intel's.
+int64_t small_product() {
+  constexpr int64_t kSmall = 1 << 21;
+#if defined(__x86_64__)
+  static const bool amd = __builtin_cpu_is("amd") != 0;
+  if (amd) return INT64_MAX;
+#endif
+  return kSmall;
+}
 /// Elements of each operand. A softmax of so few is about as fast on both sides, and here it does
 /// not keep a batch from the reference backend.
 constexpr int64_t kSmallOperand = 1 << 11;
 /// Elements of a row from which on a kernel wins, and columns side by side.
 constexpr int64_t kLongRow = 64, kColumns = 8;
-/// Elements from which on a second thread gains: there libtorch's team computes.
-constexpr int64_t kSmallValue = 1 << 16;
 
 /// True where the result and all floating operands have one type, f32 or f64, and lie on the CPU.
 bool one_type(const Batch& batch, const Batch::Step& step) {
@@ -46,24 +53,42 @@ bool moves(const Batch& batch, const Batch::Step& step) {
          std::ranges::none_of(batch.operands_of(step), on_cuda);
 }
 
+/// Elements after the dimension `dim`: those that lie side by side where it is computed along.
+int64_t columns_of(Sizes sizes, int64_t dim) {
+  return numel(sizes.subspan(static_cast<size_t>(dim) + 1));
+}
+
 /// True where the rows along which the step computes are long, or are columns side by side.
 bool has_long_rows(const Batch& batch, const Batch::Step& step) {
   const AttributesView attributes = batch.attributes_of(step);
   const Sizes sizes = batch.sizes(batch.operands_of(step)[0]);
+  if (sizes.empty()) return false;
+  const auto rank = static_cast<int64_t>(sizes.size());
+  switch (step.op) {
+    case Op::MaxDim:
+    case Op::MinDim:
+    case Op::VarDims: return true;
+    case Op::SumDim:
+    case Op::MeanDim: return columns_of(sizes, attributes.integer(0)) >= kColumns;
+    case Op::SumDims: {
+      const Sizes dims = attributes.list(0);
+      const auto leads = [&](int64_t dim) { return dim < std::ssize(dims); };
+      return std::ranges::all_of(dims, leads) &&
+             columns_of(sizes, std::ssize(dims) - 1) >= kColumns;
+    }
+    case Op::MeanDims: {
+      const Sizes dims = attributes.list(0);
+      int64_t inner = rank;  // the first of the last dimensions that are all reduced
+      while (inner > 0 && std::ranges::count(dims, inner - 1) > 0) --inner;
+      return inner == rank || columns_of(sizes, inner - 1) >= kLongRow;
+    }
+    default: break;
+  }
   switch (info(step.op).rules.kernel) {
     case Kernel::LayerNorm: return numel(attributes.list(0)) >= kLongRow;
     case Kernel::Softmax: {
-      if (sizes.empty()) return false;
-      const auto dim = static_cast<size_t>(attributes.integer(0));
-      return dim + 1 == sizes.size() ? sizes[dim] >= kLongRow
-                                     : numel(sizes.subspan(dim + 1)) >= kColumns;
-    }
-    case Kernel::ReduceDims: {
-      if (step.op == Op::VarDims) return true;
-      const Sizes dims = attributes.list(0);
-      size_t inner = sizes.size();  // the first of the last dimensions that are all reduced
-      while (inner > 0 && std::ranges::count(dims, static_cast<int64_t>(inner - 1)) > 0) --inner;
-      return inner == sizes.size() || numel(sizes.subspan(inner)) >= kLongRow;
+      const int64_t dim = attributes.integer(0);
+      return dim + 1 == rank ? sizes.back() >= kLongRow : columns_of(sizes, dim) >= kColumns;
     }
     default: return false;
   }
@@ -80,10 +105,11 @@ bool prefers_kernel(const Batch& batch, const Batch::Step& step) {
   switch (rules.kernel) {
     case Kernel::Matmul: {
       const int64_t depth = batch.sizes(batch.operands_of(step)[0]).back();
-      return numel(batch.sizes(step.result)) * depth <= kSmallProduct;
+      return numel(batch.sizes(step.result)) * depth <= small_product();
     }
-    case Kernel::LayerNorm:
     case Kernel::NllLoss:
+    case Kernel::ScatterAdd: return true;
+    case Kernel::LayerNorm:
     case Kernel::Reduce:
     case Kernel::ReduceDims:
     case Kernel::Softmax:
@@ -103,11 +129,8 @@ bool prefers_reference(const Batch& batch, uint32_t step) {
 }
 
 bool prefers_reference(const Batch& batch) {
-  const auto is_small = [&](const Batch::Item& item) {
-    const Sizes sizes{batch.dims.data() + item.dims, item.rank};
-    return item.device < 0 && numel(sizes) < kSmallValue;
-  };
-  if (!std::ranges::all_of(batch.values, is_small)) return false;
+  const auto on_host = [](const Batch::Item& item) { return item.device < 0; };
+  if (!std::ranges::all_of(batch.values, on_host)) return false;
   for (uint32_t step = 0; step < batch.steps.size(); ++step)
     if (!moves(batch, batch.steps[step]) && !prefers_reference(batch, step)) return false;
   return true;

@@ -89,27 +89,34 @@ TEST(Gemm, ComputesEachShapeAndLayout) {
       check_all_types({m, n, k, (way & 1) != 0, (way & 2) != 0, (way & 4) != 0, way & 8 ? 3 : 0});
 }
 
-TEST(Gemm, RowsHaveTheSameBitsInStrips) {
-  constexpr int64_t kRows = 3 * kStripRows + 5, kColumns = 45, kTerms = 300;
+TEST(Gemm, StripsHaveTheBitsOfTheWholeProduct) {
+  constexpr int64_t kExtent = 3 * kLeastStrip + 5, kTerms = 300;
+  constexpr auto kItem = int64_t{sizeof(float)};
   std::mt19937_64 draw(5);
   std::uniform_real_distribution<float> real(-1, 1);
-  std::vector<float> left(kRows * kTerms), right(kTerms * kColumns);
+  std::vector<float> left(kExtent * kTerms), right(kTerms * kExtent);
   for (float& number : left) number = real(draw);
   for (float& number : right) number = real(draw);
   for_targets([&] {
     for (const bool turned : {false, true}) {
-      const Matrix a = matrix_over(left, kRows, kTerms, false);
-      const Matrix b = matrix_over(right, kTerms, kColumns, turned);
-      std::vector<float> whole(kRows * kColumns), strips(kRows * kColumns);
+      const Matrix a = matrix_over(left, kExtent, kTerms, false);
+      const Matrix b = matrix_over(right, kTerms, kExtent, turned);
+      std::vector<float> whole(kExtent * kExtent), of_rows = whole, of_columns = whole;
       gemm(DType::F32, a, b, reinterpret_cast<char*>(whole.data()), 0, false);
-      for (const int64_t first : {int64_t{0}, kStripRows}) {
-        Matrix strip = a;
-        strip.data += first * kTerms * int64_t{sizeof(float)};
-        strip.rows = first == 0 ? kStripRows : kRows - kStripRows;
-        gemm(DType::F32, strip, b, reinterpret_cast<char*>(strips.data() + first * kColumns), 0,
+      for (const int64_t first : {int64_t{0}, kLeastStrip}) {
+        const int64_t extent = first == 0 ? kLeastStrip : kExtent - kLeastStrip;
+        Matrix rows = a, columns = b;
+        rows.data += first * a.row_stride * kItem;
+        rows.rows = extent;
+        gemm(DType::F32, rows, b, reinterpret_cast<char*>(of_rows.data() + first * kExtent), 0,
+             false);
+        columns.data += first * b.column_stride * kItem;
+        columns.columns = extent;
+        gemm(DType::F32, a, columns, reinterpret_cast<char*>(of_columns.data() + first), kExtent,
              false);
       }
-      EXPECT_EQ(whole, strips);
+      EXPECT_EQ(of_rows, whole);
+      EXPECT_EQ(of_columns, whole);
     }
   });
 }

@@ -27,7 +27,7 @@ std::vector<Value> steps_of(Rig& rig, int64_t rows) {
           rig.step(Op::LogSoftmaxBackward, {x, y}, {0}),
           rig.step(Op::LayerNorm, {x, w, w}, {1e-5, 1, 72}),
           rig.step(Op::VarDims, {x}, {0, 0, 1, 0}),
-          rig.step(Op::SumDim, {x}, {0, 0}),
+          rig.step(Op::SumDim, {x}, {1, 0}),
           rig.step(Op::Matmul, {x, turned}),
           rig.step(Op::Linear, {x, matrix, bias})};
 }
@@ -65,8 +65,9 @@ TEST_P(Kernels, GiveTheirBitsAloneAndInEveryBatch) {
       EXPECT_EQ(whole.bytes(*in_whole[i]), whole.bytes(*wanted[i]));
     }
   }
-  // Of many rows, the sum and the two products are libtorch's.
-  EXPECT_EQ(preferred, GetParam() == 8 ? values.size() : values.size() - 3);
+  // Of many rows, the sum is libtorch's, and the two products are where the processor is Intel's.
+  EXPECT_GE(preferred, GetParam() == 8 ? values.size() : values.size() - 3);
+  EXPECT_LE(preferred, GetParam() == 8 ? values.size() : values.size() - 1);
 }
 
 }  // namespace
