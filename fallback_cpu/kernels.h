@@ -45,6 +45,9 @@ struct KernelCall {
 /// By the kernel of the call's family. Throws Error where its row is a composite.
 BufferRef compute(const KernelCall& call);
 
+/// Replaces each row of `count` floats by its softmax, as the row Softmax does. Allocates nothing.
+void softmax_rows(DType dtype, int64_t rows, int64_t count, void* data);
+
 /// Computes a group and writes its results to `values`, from index `result` on. `operands` and
 /// `dying` are indices of values. Results may take the memory of values in `dying`, which are not
 /// needed afterwards. `scalars` are the bits of the group's scalars.

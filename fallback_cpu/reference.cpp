@@ -9,6 +9,7 @@
 
 #include "elementwise/fused.h"
 #include "elementwise/tail.h"
+#include "fallback_cpu/attention.h"
 #include "fallback_cpu/kernels.h"
 #include "fallback_cpu/parallel.h"
 #include "graph/batch/fuse.h"
@@ -85,7 +86,7 @@ class ReferenceProgram final : public Program {
   ReferenceProgram(const Machine& machine, const Batch& batch, RunObserver* observer)
       : machine_(machine),
         observer_(observer),
-        batch_(prepared(machine, batch)),
+        batch_(prepared(machine, batch, attention_)),
         uses_(last_uses(batch_)),
         tail_(tail_of(batch_, machine.use)) {
     groups_.reserve(batch_.groups.size());
@@ -113,16 +114,21 @@ class ReferenceProgram final : public Program {
   size_t bytes() const override {
     size_t groups = 0;
     for (const FusedGroup& group : groups_) groups += group.bytes();
+    for (const Attention& attention : attention_) groups += attention.bytes();
     return sizeof *this + groups + batch_.bytes() + (tail_ ? tail_->bytes() : 0) +
            (uses_.values.capacity() + uses_.ends.capacity() + inputs_.capacity()) *
                sizeof(uint32_t);
   }
 
  private:
-  static Batch prepared(const Machine& machine, const Batch& batch) {
+  static Batch prepared(const Machine& machine, const Batch& batch,
+                        std::vector<Attention>& attention) {
     Batch flat = merge_common(rt::decompose(batch));
+    if (!machine.use.fuse) return flat;
     // A single step is cheaper as a group too, because the group's code is prepared once.
-    return machine.use.fuse ? fuse(flat, 1) : flat;
+    Batch fused = fuse(flat, 1);
+    attention = Attention::join(fused);
+    return fused;
   }
   size_t steps_before_tail() const { return tail_ ? tail_->begin() : batch_.steps.size(); }
 
@@ -149,12 +155,28 @@ class ReferenceProgram final : public Program {
       times.reserve(batch_.steps.size() + 1);
       times.push_back(now_ns());
     }
+    const auto release = [&](uint32_t step) {
+      for (const uint32_t value : uses_.after(step)) frame.values[value] = BufferRef();
+    };
     auto group = groups_.begin();
+    auto attention = attention_.begin();
     for (uint32_t i = 0; i < steps_before_tail(); ++i) {
       const Batch::Step& step = batch_.steps[i];
-      if (step.op == Op::Fused) run_group(machine_, batch_, step, *group++, uses_.after(i), frame);
-      else run_kernel(machine_, batch_, step, frame);
-      for (uint32_t value : uses_.after(i)) frame.values[value] = BufferRef();
+      if (attention != attention_.end() && i >= attention->first()) {
+        // Its last step computes all, from operands of each.
+        if (step.op == Op::Fused) ++group;
+        if (i == attention->last()) {
+          attention->run(machine_, batch_, frame);
+          for (uint32_t before = attention->first(); before < i; ++before) release(before);
+          ++attention;
+          release(i);
+        }
+      } else {
+        if (step.op == Op::Fused)
+          run_group(machine_, batch_, step, *group++, uses_.after(i), frame);
+        else run_kernel(machine_, batch_, step, frame);
+        release(i);
+      }
       if (observer_) times.push_back(now_ns());
     }
     if (tail_) {
@@ -167,6 +189,7 @@ class ReferenceProgram final : public Program {
 
   const Machine& machine_;
   RunObserver* observer_;
+  std::vector<Attention> attention_;  ///< in the order of their steps
   const Batch batch_;
   const LastUses uses_;
   const std::unique_ptr<Tail> tail_;

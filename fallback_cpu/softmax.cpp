@@ -198,11 +198,24 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace rt::cpu {
+namespace {
 
-BufferRef softmax(const KernelCall& call) {
-  using Variant = decltype(&HWY_STATIC_DISPATCH(softmax_of_floats));
+using Variant = decltype(&HWY_STATIC_DISPATCH(softmax_of_floats));
+
+Variant variant_of(DType dtype) {
   static constexpr Variant kFloats[] = RT_SIMD_TABLE(softmax_of_floats);
   static constexpr Variant kDoubles[] = RT_SIMD_TABLE(softmax_of_doubles);
+  return simd_choice(dtype == DType::F32 ? kFloats : kDoubles);
+}
+
+}  // namespace
+
+void softmax_rows(DType dtype, int64_t rows, int64_t count, void* data) {
+  const int64_t sizes[] = {rows, count};
+  variant_of(dtype)(Extent(sizes, 1), Team{}, data, nullptr, data, false);
+}
+
+BufferRef softmax(const KernelCall& call) {
   const Op op = call.row.op;
   const bool logarithm = op == Op::LogSoftmax || op == Op::LogSoftmaxBackward;
   const bool backward = op == Op::SoftmaxBackward || op == Op::LogSoftmaxBackward;
@@ -211,11 +224,9 @@ BufferRef softmax(const KernelCall& call) {
   BufferRef result = call.result();
   const Extent extent(input->sizes(), call.attributes.integer(0));
   if (result->numel() == 0) return result;
-  visit_float(call.row.name, call.dtype, [&]<class T>(Type<T>) {
-    const Variant run = simd_choice(std::is_same_v<T, float> ? kFloats : kDoubles);
-    run(extent, call.machine.team, input->data(), backward ? grad->data() : nullptr, result->data(),
-        logarithm);
-  });
+  visit_float(call.row.name, call.dtype, [](auto) {});
+  variant_of(call.dtype)(extent, call.machine.team, input->data(),
+                         backward ? grad->data() : nullptr, result->data(), logarithm);
   return result;
 }
 
