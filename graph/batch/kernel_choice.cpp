@@ -17,8 +17,8 @@ namespace {
 // variances 7476 and 751; sums of 256 columns of 1024 23 and 35, of 1024 columns of 4096 1443 and
 // 778; largest elements of 256 columns of 1024 412 and 28, of 1024 rows of 64 87 and 19.
 
-/// Multiplications of a product that aten computes by MKL, which is no faster than the kernel where
-/// the processor is not Intel's.
+/// Multiplications up to which aten computes a product no faster. On AMD's processors MKL does not
+/// use its best code, and is no faster at any size.
 int64_t small_product() {
   constexpr int64_t kSmall = 1 << 21;
 #if defined(__x86_64__)

@@ -65,7 +65,7 @@ TEST_P(Kernels, GiveTheirBitsAloneAndInEveryBatch) {
       EXPECT_EQ(whole.bytes(*in_whole[i]), whole.bytes(*wanted[i]));
     }
   }
-  // Of many rows, the sum is libtorch's, and the two products are where the processor is Intel's.
+  // Of many rows, the sum is libtorch's, and the two products are but on AMD's processors.
   EXPECT_GE(preferred, GetParam() == 8 ? values.size() : values.size() - 3);
   EXPECT_LE(preferred, GetParam() == 8 ? values.size() : values.size() - 1);
 }
