@@ -18,7 +18,7 @@ struct AttentionSteps {
 };
 
 /// Bytes of scores below which they stay in the caches, and bytes of a strip, which should.
-constexpr int64_t kLargeScores = 1 << 20, kStrip = 256 << 10;
+constexpr int64_t kLargeScores = 1 << 20, kStripBytes = 256 << 10;
 /// Most operands of a group, so that a strip allocates nothing.
 constexpr size_t kMostOperands = 8;
 
@@ -40,11 +40,11 @@ bool alike(const Batch& batch, uint32_t a, uint32_t b, size_t free) {
 }
 
 /// Rows of a strip of a matrix of scores: a divisor of the matrix's, at least kLeastStrip, and of
-/// about kStrip bytes where that is possible.
+/// about kStripBytes where that is possible.
 int64_t strip_rows(Sizes scores, int64_t item) {
   const int64_t rows = scores[scores.size() - 2];
   int64_t strips =
-      std::max<int64_t>(1, rows / std::max(kLeastStrip, kStrip / (scores.back() * item)));
+      std::max<int64_t>(1, rows / std::max(kLeastStrip, kStripBytes / (scores.back() * item)));
   while (rows % strips != 0) --strips;
   return rows / strips;
 }
