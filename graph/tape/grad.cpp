@@ -62,6 +62,12 @@ void Graph::unlink_gradient(Node& node) {
   if (node.grad != 0) drop(std::exchange(node.grad, 0));
 }
 
+/// Unlinks a value that no client can reach, because only its own record holds it. Values computed
+/// from it need the record and not the link, and nothing can read a leaf's gradient.
+void Graph::unlink_if_out_of_reach(Node& node) {
+  if (node.holders == (node.keeps_itself ? 1 : 0)) unlink_gradient(node);
+}
+
 void Graph::drop(uint32_t record) {
   if (--records_[record].references == 0) records_[record].next = std::exchange(dying_, record);
 }

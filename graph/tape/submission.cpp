@@ -192,9 +192,10 @@ void Graph::detach(Tape& tape) noexcept {
     node.state = State::InFlight;
     for_each_needed(node, [&](Value needed) {
       Node& source = (*this)[needed];
+      if (--source.consumers != 0) return;
+      if (source.grad != 0) unlink_if_out_of_reach(source);
       // Consumers come after their operands, so the last one frees an operand.
-      if (--source.consumers == 0 && source.holders == 0 && source.state != State::Pending)
-        vacate(needed.id);
+      if (source.holders == 0 && source.state != State::Pending) vacate(needed.id);
     });
     node.operands.clear();
     if (node.undo != 0) forget_undos(node);

@@ -214,10 +214,8 @@ void Graph::release(Value value) noexcept {
 
 void Graph::release_value(Value value) {
   Node& released = (*this)[value];
-  // No client can reach a value that only its own record holds. Values computed from it need the
-  // record and not the link, and nothing can read a leaf's gradient.
-  const bool by_itself = --released.holders == (released.keeps_itself ? 1 : 0);
-  if (by_itself && released.grad != 0) unlink_gradient(released);
+  --released.holders;
+  if (released.grad != 0) unlink_if_out_of_reach(released);
   uint32_t work = kNone.id;
   if (let_go(value.id, work)) dispose(work);
 }
@@ -229,7 +227,9 @@ void Graph::dispose(uint32_t work) {
     Node& node = (*this)[Value{slot}];
     work = node.next;
     for_each_needed(node, [&](Value needed) {
-      --(*this)[needed].consumers;
+      Node& source = (*this)[needed];
+      // A part of a composition never had a handle, whose release would have unlinked it.
+      if (--source.consumers == 0 && source.grad != 0) unlink_if_out_of_reach(source);
       let_go(needed.id, work);
     });
     vacate(slot);

@@ -317,6 +317,7 @@ class Graph {
   void release_value(Value value);
   void link(Value value, uint32_t record);
   void unlink_gradient(Node& node);
+  void unlink_if_out_of_reach(Node& node);
   void drop(uint32_t record);
   void release_saved(GradRecord& record);
   void release_dead_records();
