@@ -307,6 +307,53 @@ void multiply_tiles(int64_t m, int64_t n, int64_t k, View<const T> a, View<const
     }
 }
 
+/// Adds the halves of a vector until 16 bytes are left.
+template <class D>
+HWY_INLINE auto folded(D d, hn::Vec<D> v) {
+#if HWY_TARGET != HWY_SCALAR
+  if constexpr (hn::MaxLanes(D()) * sizeof(hn::TFromD<D>) > 16) {
+    const hn::Half<D> half;
+    return folded(half, hn::Add(hn::LowerHalf(half, v), hn::UpperHalf(half, v)));
+  } else
+#endif
+  {
+    (void)d;
+    return v;
+  }
+}
+
+/// The sum of all lanes: of 16 bytes that are left, (x0 + x2) + (x1 + x3), or x0 + x1.
+template <class T>
+HWY_INLINE T lane_sum(hn::Vec<Tag<T>> v) {
+  constexpr size_t kLeft = std::min<size_t>(hn::MaxLanes(Tag<T>()), 16 / sizeof(T));
+  HWY_ALIGN T x[kLeft];
+  hn::Store(folded(Tag<T>(), v), hn::CappedTag<T, kLeft>(), x);
+  if constexpr (kLeft == 4) return (x[0] + x[2]) + (x[1] + x[3]);
+  else if constexpr (kLeft == 2) return x[0] + x[1];
+  else return x[0];
+}
+
+#if HWY_TARGET != HWY_SCALAR
+/// lane_sum of four vectors of numbers of four bytes.
+template <class T>
+HWY_INLINE auto four_lane_sums(const Vectors<T, 4>& sums) {
+  using D = hn::CappedTag<T, 4>;
+  const D d;
+  const hn::RepartitionToWide<D> pairs;
+  const auto left = [](const Lanes<Tag<T>>& sum) { return folded(Tag<T>(), sum.vector); };
+  const auto two = [&](auto x, auto y) {  // x0 + x2, y0 + y2, x1 + x3, y1 + y3
+    return hn::BitCast(pairs, hn::Add(hn::InterleaveLower(d, x, y), hn::InterleaveUpper(d, x, y)));
+  };
+  const auto xy = two(left(sums.at[0]), left(sums.at[1]));
+  const auto zw = two(left(sums.at[2]), left(sums.at[3]));
+  return hn::Add(hn::BitCast(d, hn::InterleaveLower(pairs, xy, zw)),
+                 hn::BitCast(d, hn::InterleaveUpper(pairs, xy, zw)));
+}
+#endif
+
+/// True where the terms after the last whole vector are loaded as a vector with zeros behind them.
+constexpr bool kMasks = HWY_TARGET == HWY_AVX3;
+
 /// The products of sizeof...(r) rows of `a` and sizeof...(c) columns of b, both contiguous.
 template <class T, size_t... r, size_t... c>
 HWY_INLINE void multiply_runs(std::index_sequence<r...>, std::index_sequence<c...> columns,
@@ -315,28 +362,49 @@ HWY_INLINE void multiply_runs(std::index_sequence<r...>, std::index_sequence<c..
   using L = Lanes<Tag<T>>;
   Vectors<T, sizeof...(c)> sums[] = {((void)r, zeros<T>(columns))...};
   int64_t p = 0;
-  for (; p + kLanes<T> <= k; p += kLanes<T>) {
-    const L factors[] = {load(d, b.at(p, c))...};
+  const auto add_terms = [&](const auto& loaded) {
+    const L factors[] = {loaded(b.at(p, c))...};
     const auto multiply = [&](auto& sum, const T* row) {
-      const L factor = load(d, row);
+      const L factor = loaded(row);
       ((sum.at[c] = add_product(sum.at[c], factor, factors[c])), ...);
     };
     (multiply(sums[r], a.at(r, p)), ...);
+  };
+  for (; p + kLanes<T> <= k; p += kLanes<T>)
+    add_terms([d](const T* from) { return load(d, from); });
+  if (kMasks && p < k) {
+    const auto rest = hn::FirstN(d, static_cast<size_t>(k - p));
+    add_terms([d, rest](const T* from) { return L(hn::MaskedLoad(rest, d, from)); });
+    p = k;
   }
   const auto finish = [&](L sum, size_t row, size_t column) {
-    T whole = hn::GetLane(hn::SumOfLanes(d, sum.vector));
+    T whole = lane_sum<T>(sum.vector);
     for (int64_t q = p; q < k; ++q) whole += *a.at(row, q) * *b.at(q, column);
     T& to = *out.at(row, column);
     to = add ? to + whole : whole;
   };
-  const auto finish_row = [&](auto& sum, size_t row) { (finish(sum.at[c], row, c), ...); };
+  const auto finish_row = [&](auto& sum, size_t row) {
+#if HWY_TARGET != HWY_SCALAR
+    if constexpr (sizeof...(c) == 4 && sizeof(T) == 4) {
+      if (p == k) {
+        const hn::CappedTag<T, 4> four;
+        const auto whole = four_lane_sums<T>(sum);
+        T* const to = out.at(row, 0);
+        hn::StoreU(add ? hn::Add(hn::LoadU(four, to), whole) : whole, four, to);
+        return;
+      }
+    }
+#endif
+    (finish(sum.at[c], row, c), ...);
+  };
   (finish_row(sums[r], r), ...);
 }
 
 template <class T, size_t... r>
 void multiply_few(std::index_sequence<r...> rows, int64_t n, int64_t k, View<const T> a,
                   View<const T> b, View<T> out, bool add) {
-  constexpr size_t kColumns = sizeof...(r) == 4 ? 3 : 4;
+  constexpr bool kManyRegisters = HWY_TARGET == HWY_AVX3 || HWY_ARCH_ARM_A64;
+  constexpr size_t kColumns = sizeof...(r) == 4 && !kManyRegisters ? 3 : 4;
   int64_t j = 0;
   const auto at = [](auto view, int64_t column) {
     view.data = view.at(0, column);
