@@ -8,6 +8,7 @@
 
 #include "elementwise/simd_angles-inl.h"
 #include "elementwise/simd_math-inl.h"
+#include "elementwise/simd_wide-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace rt::cpu::HWY_NAMESPACE {

@@ -67,8 +67,12 @@ struct Lanes {
 
   friend HWY_INLINE Mask<D> operator<(Lanes a, Lanes b) { return {hn::Lt(a.vector, b.vector)}; }
   friend HWY_INLINE Mask<D> operator>(Lanes a, Lanes b) { return {hn::Gt(a.vector, b.vector)}; }
-  friend HWY_INLINE Mask<D> operator<=(Lanes a, Lanes b) { return {hn::Le(a.vector, b.vector)}; }
-  friend HWY_INLINE Mask<D> operator>=(Lanes a, Lanes b) { return {hn::Ge(a.vector, b.vector)}; }
+  // Highway's Le and Ge take floats alone on some instruction sets.
+  friend HWY_INLINE Mask<D> operator<=(Lanes a, Lanes b) {
+    if constexpr (std::is_floating_point_v<T>) return {hn::Le(a.vector, b.vector)};
+    else return !(a > b);
+  }
+  friend HWY_INLINE Mask<D> operator>=(Lanes a, Lanes b) { return b <= a; }
   friend HWY_INLINE Mask<D> operator==(Lanes a, Lanes b) { return {hn::Eq(a.vector, b.vector)}; }
   // Highway's Ne gives different results for NaN on different instruction sets.
   friend HWY_INLINE Mask<D> operator!=(Lanes a, Lanes b) { return !(a == b); }
@@ -90,6 +94,28 @@ struct Lanes {
     else return select(a < 0, -a, a);
   }
   friend HWY_INLINE Lanes sqrt(Lanes a) { return hn::Sqrt(a.vector); }
+  friend HWY_INLINE Mask<D> is_infinite(Lanes a) {
+    if constexpr (std::is_floating_point_v<T>) return {hn::IsInf(a.vector)};
+    else return a < a;
+  }
+
+  // Rounding to whole numbers, which integers are already. round takes halves to the even one.
+  friend HWY_INLINE Lanes floor(Lanes a) {
+    if constexpr (std::is_floating_point_v<T>) return hn::Floor(a.vector);
+    else return a;
+  }
+  friend HWY_INLINE Lanes ceil(Lanes a) {
+    if constexpr (std::is_floating_point_v<T>) return hn::Ceil(a.vector);
+    else return a;
+  }
+  friend HWY_INLINE Lanes round(Lanes a) {
+    if constexpr (std::is_floating_point_v<T>) return hn::Round(a.vector);
+    else return a;
+  }
+  friend HWY_INLINE Lanes trunc(Lanes a) {
+    if constexpr (std::is_floating_point_v<T>) return hn::Trunc(a.vector);
+    else return a;
+  }
   /// The larger one; b where one of them is NaN.
   friend HWY_INLINE Lanes max(Lanes a, Lanes b) { return select(a > b, a, b); }
 };

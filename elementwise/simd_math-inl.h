@@ -128,6 +128,33 @@ HWY_INLINE Lanes<D> exp(Lanes<D> x) {
   return select(x < Traits::kExpLeast, 0, result);
 }
 
+/// 2^x. Whole numbers give exact powers, because their rest is 0.
+template <class D>
+HWY_INLINE Lanes<D> exp2(Lanes<D> x) {
+  using T = hn::TFromD<D>;
+  using Traits = TraitsOf<D>;
+  constexpr T kMost = Traits::kBias + 2, kLeast = -(Traits::kBias + Traits::kMantissa + 2);
+  const Lanes<D> low = select(x < kLeast, kLeast, x), bounded = select(low > kMost, kMost, low);
+  const Lanes<D> shifted = bounded + Traits::kShift, n = shifted - Traits::kShift;
+  const Lanes<D> r = (bounded - n) * std::numbers::ln2_v<T>;
+  const Lanes<D> rest = mul_add(r * r, polynomial(PolynomialsOf<D>::kExp, r), r);
+  if (usually(abs(x) < T(Traits::kBias - 1))) return (1 + rest) * power_of_two(shifted);
+  const Lanes<D> half = mul_add(n, 0.5, Traits::kShift);
+  const Lanes<D> other = n - (half - Traits::kShift) + Traits::kShift;
+  return (1 + rest) * power_of_two(half) * power_of_two(other);
+}
+
+/// exp(x) - 1, without the loss of digits near 0.
+template <class D>
+HWY_INLINE Lanes<D> expm1(Lanes<D> x) {
+  const Mask<D> usual = abs(x) <= TraitsOf<D>::kExpUsual;
+  const ExpParts<D> parts = exp_parts(x, x);
+  const Lanes<D> power = power_of_two(parts.shifted);
+  const Lanes<D> near = mul_add(power, parts.rest, power - 1) | sign_of(x);  // -0 stays -0
+  if (usually(usual)) return near;
+  return select(usual, near, exp(x) - 1);
+}
+
 /// log(2^more_exponent x) of a positive normal x = 2^n m with m around 1: log(m) = 2 atanh(s),
 /// s = (m - 1) / (m + 1), combined as in fdlibm's e_log.c.
 template <class D>
@@ -190,6 +217,13 @@ template <class D>
 HWY_INLINE Lanes<D> sigmoid(Lanes<D> x) {
   const Lanes<D> power = exp(-abs(x));
   return select(x < 0, power, 1) / (1 + power);
+}
+
+/// The gradient of x * sigmoid(x), times `grad`.
+template <class D>
+HWY_INLINE Lanes<D> silu_gradient(Lanes<D> grad, Lanes<D> x) {
+  const Lanes<D> s = sigmoid(x);
+  return grad * (s * (1 + x * (1 - s)));
 }
 
 template <class D>

@@ -42,15 +42,14 @@ BufferRef slice_backward(const KernelCall& call) {
   return result;
 }
 
-/// The dtype that the call computes in. Eq computes in the operands' dtype and gives bools.
 DType compute_dtype(const KernelCall& call) {
-  if (call.row.op != Op::Eq) return call.dtype;
+  if (call.dtype != DType::Bool) return call.dtype;
   Small<TensorType, 2> types;
   for (uint32_t i = 0; i < call.operands.size(); ++i) {
     const Buffer& operand = *call.operand(i);
     types.push_back({operand.dtype(), operand.device(), false, operand.sizes()});
   }
-  return result_type(types);
+  return computed_in(call.row, {types.data(), types.size()}, call.dtype);
 }
 
 }  // namespace

@@ -98,7 +98,7 @@ DType dtype_of_code(int64_t code, int64_t codes) {
     known += join(i > 0 ? ", " : "", i, " ", name(static_cast<DType>(i)));
   fail("dtype ", code, " is unknown; use ", known);
 }
-DType loader_dtype(int64_t code) { return dtype_of_code(code, 4); }
+DType loader_dtype(int64_t code) { return dtype_of_code(code, kDTypes); }
 
 Sizes sizes_at(const char* name, const int64_t* sizes, int64_t count) {
   abi::check_list(name, sizes, count, abi::kMaxDims);

@@ -71,6 +71,7 @@
  *   Creating int64 tensors
  *   Reading tensors, and asking about them
  *   Ops: arithmetic
+ *   Ops: comparing and choosing
  *   Ops: trigonometry
  *   Ops: activations
  *   Ops: linear algebra
@@ -422,6 +423,371 @@ int64_t rt_torch_torchtensor_sub_scalar(int64_t self, double other);
  *    floating point, else float32. */
 int64_t rt_torch_torchtensor_div_scalar(int64_t self, double other);
 
+/** self + weight * (end - self), broadcast. Follows aten::lerp.Scalar.
+ *  @param self sizes that broadcast; one floating point dtype for all
+ *  @param end sizes that broadcast; one floating point dtype for all
+ *  @param weight a number
+ *  @return a new handle, to be freed; 0 on error. Sizes: broadcast. Dtype: that of self. */
+int64_t rt_torch_torchtensor_lerp(int64_t self, int64_t end, double weight);
+
+/** self + value * tensor1 * tensor2, broadcast. Follows aten::addcmul.
+ *  @param self sizes that broadcast; any dtype, one of them floating point
+ *  @param tensor1 sizes that broadcast; any dtype, one of them floating point
+ *  @param tensor2 sizes that broadcast; any dtype, one of them floating point
+ *  @param value a number
+ *  @return a new handle, to be freed; 0 on error. Sizes: broadcast. Dtype: promoted. */
+int64_t rt_torch_torchtensor_addcmul(int64_t self, int64_t tensor1, int64_t tensor2, double value);
+
+/** self + value * tensor1 / tensor2, broadcast. Follows aten::addcdiv.
+ *  @param self sizes that broadcast; any dtype, one of them floating point
+ *  @param tensor1 sizes that broadcast; any dtype, one of them floating point
+ *  @param tensor2 sizes that broadcast; any dtype, one of them floating point
+ *  @param value a number
+ *  @return a new handle, to be freed; 0 on error. Sizes: broadcast. Dtype: promoted. */
+int64_t rt_torch_torchtensor_addcdiv(int64_t self, int64_t tensor1, int64_t tensor2, double value);
+
+/** The larger of self and other, broadcast; NaN where one of them is. Follows aten::maximum.
+ *  @param self sizes that broadcast; any dtype
+ *  @param other sizes that broadcast; any dtype
+ *  @return a new handle, to be freed; 0 on error. Sizes: broadcast. Dtype: promoted. */
+int64_t rt_torch_torchtensor_maximum(int64_t self, int64_t other);
+
+/** The smaller of self and other, broadcast; NaN where one of them is. Follows aten::minimum.
+ *  @param self sizes that broadcast; any dtype
+ *  @param other sizes that broadcast; any dtype
+ *  @return a new handle, to be freed; 0 on error. Sizes: broadcast. Dtype: promoted. */
+int64_t rt_torch_torchtensor_minimum(int64_t self, int64_t other);
+
+/** The larger of self and min; all NaN where min is NaN. Follows aten::clamp_min.
+ *  @param self any sizes; any dtype
+ *  @param min a number
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self if
+ *    floating point, else float32. */
+int64_t rt_torch_torchtensor_clamp_min(int64_t self, double min);
+
+/** The smaller of self and max; all NaN where max is NaN. Follows aten::clamp_max.
+ *  @param self any sizes; any dtype
+ *  @param max a number
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self if
+ *    floating point, else float32. */
+int64_t rt_torch_torchtensor_clamp_max(int64_t self, double max);
+
+/** self, at least min and then at most max; for one bound alone use rt_torch_torchtensor_clamp_min
+ *  or _max. Follows aten::clamp.
+ *  @param self any sizes; any dtype
+ *  @param min a number
+ *  @param max a number
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self if
+ *    floating point, else float32. */
+int64_t rt_torch_torchtensor_clamp(int64_t self, double min, double max);
+
+/** self * self; of a bool tensor as i64. Follows aten::square.
+ *  @param self any sizes; any dtype
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self, int64
+ *    in place of bool. */
+int64_t rt_torch_torchtensor_square(int64_t self);
+
+/** 1 over the square root of self. Follows aten::rsqrt.
+ *  @param self any sizes; any dtype
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self if
+ *    floating point, else float32. */
+int64_t rt_torch_torchtensor_rsqrt(int64_t self);
+
+/** 1 / self. Follows aten::reciprocal.
+ *  @param self any sizes; any dtype
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self if
+ *    floating point, else float32. */
+int64_t rt_torch_torchtensor_reciprocal(int64_t self);
+
+/** 2 to the power of self. Follows aten::exp2.
+ *  @param self any sizes; any dtype
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self if
+ *    floating point, else float32. */
+int64_t rt_torch_torchtensor_exp2(int64_t self);
+
+/** e to the power of self, less 1; exact for self near 0. Follows aten::expm1.
+ *  @param self any sizes; any dtype
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self if
+ *    floating point, else float32. */
+int64_t rt_torch_torchtensor_expm1(int64_t self);
+
+/** The logarithm of self to base 2. Follows aten::log2.
+ *  @param self any sizes; any dtype
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self if
+ *    floating point, else float32. */
+int64_t rt_torch_torchtensor_log2(int64_t self);
+
+/** The logarithm of self to base 10. Follows aten::log10.
+ *  @param self any sizes; any dtype
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self if
+ *    floating point, else float32. */
+int64_t rt_torch_torchtensor_log10(int64_t self);
+
+/** The natural logarithm of 1 + self; exact for self near 0. Follows aten::log1p.
+ *  @param self any sizes; any dtype
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self if
+ *    floating point, else float32. */
+int64_t rt_torch_torchtensor_log1p(int64_t self);
+
+/** The error function of self. Follows aten::erf.
+ *  @param self any sizes; any dtype
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self if
+ *    floating point, else float32. */
+int64_t rt_torch_torchtensor_erf(int64_t self);
+
+/** The largest whole number that is at most self. Follows aten::floor.
+ *  @param self any sizes; any dtype but bool
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self. */
+int64_t rt_torch_torchtensor_floor(int64_t self);
+
+/** The smallest whole number that is at least self. Follows aten::ceil.
+ *  @param self any sizes; any dtype but bool
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self. */
+int64_t rt_torch_torchtensor_ceil(int64_t self);
+
+/** self rounded to a whole number; halves to the even one. Follows aten::round.
+ *  @param self any sizes; any dtype but bool
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self. */
+int64_t rt_torch_torchtensor_round(int64_t self);
+
+/** self without its fraction. Follows aten::trunc.
+ *  @param self any sizes; any dtype but bool
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self. */
+int64_t rt_torch_torchtensor_trunc(int64_t self);
+
+/** self - trunc(self), with the sign of self. Follows aten::frac.
+ *  @param self any sizes; floating point
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self. */
+int64_t rt_torch_torchtensor_frac(int64_t self);
+
+/** 1, 0 or -1, by the sign of self. Follows aten::sign.
+ *  @param self any sizes; any dtype
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self. */
+int64_t rt_torch_torchtensor_sign(int64_t self);
+
+/** self to the power of exponent, broadcast. A negative power of an integer is 0, unless it is a
+ *  power of 1 or -1. Follows aten::pow.Tensor_Tensor.
+ *  @param self sizes that broadcast; any dtype, not bool for all
+ *  @param exponent sizes that broadcast; any dtype, not bool for all
+ *  @return a new handle, to be freed; 0 on error. Sizes: broadcast. Dtype: promoted. */
+int64_t rt_torch_torchtensor_pow_tensor(int64_t self, int64_t exponent);
+
+/** The rest of self / other, with the sign of other, broadcast. An integer divided by 0 is an
+ *  error. Can also fail when the batch runs, by what the elements are. Follows
+ *  aten::remainder.Tensor.
+ *  @param self sizes that broadcast; any dtype, not bool for all
+ *  @param other sizes that broadcast; any dtype, not bool for all
+ *  @return a new handle, to be freed; 0 on error. Sizes: broadcast. Dtype: promoted. */
+int64_t rt_torch_torchtensor_remainder(int64_t self, int64_t other);
+
+/** The rest of self / other, with the sign of self, broadcast. An integer divided by 0 is an error.
+ *  Can also fail when the batch runs, by what the elements are. Follows aten::fmod.Tensor.
+ *  @param self sizes that broadcast; any dtype, not bool for all
+ *  @param other sizes that broadcast; any dtype, not bool for all
+ *  @return a new handle, to be freed; 0 on error. Sizes: broadcast. Dtype: promoted. */
+int64_t rt_torch_torchtensor_fmod(int64_t self, int64_t other);
+
+/** The largest whole number that is at most self / other, broadcast. An integer divided by 0 is an
+ *  error. Can also fail when the batch runs, by what the elements are. No gradient goes through it.
+ *  Follows aten::floor_divide.
+ *  @param self sizes that broadcast; any dtype, not bool for all
+ *  @param other sizes that broadcast; any dtype, not bool for all
+ *  @return a new handle, to be freed; 0 on error. Sizes: broadcast. Dtype: promoted. */
+int64_t rt_torch_torchtensor_floor_divide(int64_t self, int64_t other);
+
+/** The rest of self / other, with the sign of other. Follows aten::remainder.Scalar.
+ *  @param self any sizes; any dtype
+ *  @param other the number
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self if
+ *    floating point, else float32. */
+int64_t rt_torch_torchtensor_remainder_scalar(int64_t self, double other);
+
+/** The rest of self / other, with the sign of self. Follows aten::fmod.Scalar.
+ *  @param self any sizes; any dtype
+ *  @param other the number
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self if
+ *    floating point, else float32. */
+int64_t rt_torch_torchtensor_fmod_scalar(int64_t self, double other);
+
+/** The largest whole number that is at most self / other. No gradient goes through it. Follows
+ *  aten::floor_divide.Scalar.
+ *  @param self any sizes; any dtype
+ *  @param other the number
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self if
+ *    floating point, else float32. */
+int64_t rt_torch_torchtensor_floor_divide_scalar(int64_t self, double other);
+
+/* ---- Ops: comparing and choosing ----
+ * Comparisons give bool tensors, which rt_torch_torchtensor_where, masked_fill and the logical
+ * calls take. */
+
+/** Whether self is equal to other, broadcast. No gradient goes through it. Follows aten::eq.Tensor.
+ *  @param self sizes that broadcast; any dtype
+ *  @param other sizes that broadcast; any dtype
+ *  @return a new handle, to be freed; 0 on error. Sizes: broadcast. Dtype: bool. */
+int64_t rt_torch_torchtensor_eq(int64_t self, int64_t other);
+
+/** Whether self is other than other, broadcast. No gradient goes through it. Follows
+ *  aten::ne.Tensor.
+ *  @param self sizes that broadcast; any dtype
+ *  @param other sizes that broadcast; any dtype
+ *  @return a new handle, to be freed; 0 on error. Sizes: broadcast. Dtype: bool. */
+int64_t rt_torch_torchtensor_ne(int64_t self, int64_t other);
+
+/** Whether self is less than other, broadcast. No gradient goes through it. Follows
+ *  aten::lt.Tensor.
+ *  @param self sizes that broadcast; any dtype
+ *  @param other sizes that broadcast; any dtype
+ *  @return a new handle, to be freed; 0 on error. Sizes: broadcast. Dtype: bool. */
+int64_t rt_torch_torchtensor_lt(int64_t self, int64_t other);
+
+/** Whether self is at most other, broadcast. No gradient goes through it. Follows aten::le.Tensor.
+ *  @param self sizes that broadcast; any dtype
+ *  @param other sizes that broadcast; any dtype
+ *  @return a new handle, to be freed; 0 on error. Sizes: broadcast. Dtype: bool. */
+int64_t rt_torch_torchtensor_le(int64_t self, int64_t other);
+
+/** Whether self is greater than other, broadcast. No gradient goes through it. Follows
+ *  aten::gt.Tensor.
+ *  @param self sizes that broadcast; any dtype
+ *  @param other sizes that broadcast; any dtype
+ *  @return a new handle, to be freed; 0 on error. Sizes: broadcast. Dtype: bool. */
+int64_t rt_torch_torchtensor_gt(int64_t self, int64_t other);
+
+/** Whether self is at least other, broadcast. No gradient goes through it. Follows aten::ge.Tensor.
+ *  @param self sizes that broadcast; any dtype
+ *  @param other sizes that broadcast; any dtype
+ *  @return a new handle, to be freed; 0 on error. Sizes: broadcast. Dtype: bool. */
+int64_t rt_torch_torchtensor_ge(int64_t self, int64_t other);
+
+/** Whether self is equal to other. An integer is compared as f32. No gradient goes through it.
+ *  Follows aten::eq.Scalar.
+ *  @param self any sizes; any dtype
+ *  @param other the number
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: bool. */
+int64_t rt_torch_torchtensor_eq_scalar(int64_t self, double other);
+
+/** Whether self is other than other. An integer is compared as f32. No gradient goes through it.
+ *  Follows aten::ne.Scalar.
+ *  @param self any sizes; any dtype
+ *  @param other the number
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: bool. */
+int64_t rt_torch_torchtensor_ne_scalar(int64_t self, double other);
+
+/** Whether self is less than other. An integer is compared as f32. No gradient goes through it.
+ *  Follows aten::lt.Scalar.
+ *  @param self any sizes; any dtype
+ *  @param other the number
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: bool. */
+int64_t rt_torch_torchtensor_lt_scalar(int64_t self, double other);
+
+/** Whether self is at most other. An integer is compared as f32. No gradient goes through it.
+ *  Follows aten::le.Scalar.
+ *  @param self any sizes; any dtype
+ *  @param other the number
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: bool. */
+int64_t rt_torch_torchtensor_le_scalar(int64_t self, double other);
+
+/** Whether self is greater than other. An integer is compared as f32. No gradient goes through it.
+ *  Follows aten::gt.Scalar.
+ *  @param self any sizes; any dtype
+ *  @param other the number
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: bool. */
+int64_t rt_torch_torchtensor_gt_scalar(int64_t self, double other);
+
+/** Whether self is at least other. An integer is compared as f32. No gradient goes through it.
+ *  Follows aten::ge.Scalar.
+ *  @param self any sizes; any dtype
+ *  @param other the number
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: bool. */
+int64_t rt_torch_torchtensor_ge_scalar(int64_t self, double other);
+
+/** Whether self is NaN. No gradient goes through it. Follows aten::isnan.
+ *  @param self any sizes; any dtype
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: bool. */
+int64_t rt_torch_torchtensor_isnan(int64_t self);
+
+/** Whether self is infinite. No gradient goes through it. Follows aten::isinf.
+ *  @param self any sizes; any dtype
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: bool. */
+int64_t rt_torch_torchtensor_isinf(int64_t self);
+
+/** Whether self is neither infinite nor NaN. No gradient goes through it. Follows aten::isfinite.
+ *  @param self any sizes; any dtype
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: bool. */
+int64_t rt_torch_torchtensor_isfinite(int64_t self);
+
+/** Whether self and other differ by at most atol + rtol * |other|, broadcast; two NaNs do not where
+ *  equal_nan is 1. No gradient goes through it. Follows aten::isclose.
+ *  @param self sizes that broadcast; one dtype for all
+ *  @param other sizes that broadcast; one dtype for all
+ *  @param rtol a number
+ *  @param atol a number
+ *  @param equal_nan 1 or 0
+ *  @return a new handle, to be freed; 0 on error. Sizes: broadcast. Dtype: bool. */
+int64_t rt_torch_torchtensor_isclose(int64_t self, int64_t other, double rtol, double atol,
+    int64_t equal_nan);
+
+/** Whether self and other are both not 0, broadcast. No gradient goes through it. Follows
+ *  aten::logical_and.
+ *  @param self sizes that broadcast; any dtype
+ *  @param other sizes that broadcast; any dtype
+ *  @return a new handle, to be freed; 0 on error. Sizes: broadcast. Dtype: bool. */
+int64_t rt_torch_torchtensor_logical_and(int64_t self, int64_t other);
+
+/** Whether one of self and other is not 0, broadcast. No gradient goes through it. Follows
+ *  aten::logical_or.
+ *  @param self sizes that broadcast; any dtype
+ *  @param other sizes that broadcast; any dtype
+ *  @return a new handle, to be freed; 0 on error. Sizes: broadcast. Dtype: bool. */
+int64_t rt_torch_torchtensor_logical_or(int64_t self, int64_t other);
+
+/** Whether exactly one of self and other is not 0, broadcast. No gradient goes through it. Follows
+ *  aten::logical_xor.
+ *  @param self sizes that broadcast; any dtype
+ *  @param other sizes that broadcast; any dtype
+ *  @return a new handle, to be freed; 0 on error. Sizes: broadcast. Dtype: bool. */
+int64_t rt_torch_torchtensor_logical_xor(int64_t self, int64_t other);
+
+/** Whether self is 0. No gradient goes through it. Follows aten::logical_not.
+ *  @param self any sizes; any dtype
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: bool. */
+int64_t rt_torch_torchtensor_logical_not(int64_t self);
+
+/** self where the bool tensor condition holds, else other, broadcast. Follows aten::where.self.
+ *  @param condition sizes that broadcast; any dtype
+ *  @param self sizes that broadcast; any dtype
+ *  @param other sizes that broadcast; any dtype
+ *  @return a new handle, to be freed; 0 on error. Sizes: broadcast. Dtype: self and other promoted.
+ *    */
+int64_t rt_torch_torchtensor_where(int64_t condition, int64_t self, int64_t other);
+
+/** value where the bool tensor mask holds, else self, broadcast; in the dtype of self. Follows
+ *  aten::masked_fill.Scalar.
+ *  @param self sizes that broadcast; any dtype
+ *  @param mask sizes that broadcast; any dtype
+ *  @param value a number
+ *  @return a new handle, to be freed; 0 on error. Sizes: broadcast. Dtype: that of self. */
+int64_t rt_torch_torchtensor_masked_fill(int64_t self, int64_t mask, double value);
+
+/** 1 when rt_torch_torchtensor_isclose holds for all elements. Force point: reads data. Follows
+ *  aten::allclose.
+ *  @param self an integer
+ *  @param other the number
+ *  @param rtol a number
+ *  @param atol a number
+ *  @param equal_nan 1 or 0
+ *  @return 1 or 0; 0 on error */
+int64_t rt_torch_torchtensor_allclose(int64_t self, int64_t other, double rtol, double atol,
+    int64_t equal_nan);
+
+/** 1 when self and other have the same sizes and equal elements; NaN equals nothing. Force point:
+ *  reads data. Follows aten::equal.
+ *  @param self an integer
+ *  @param other the number
+ *  @return 1 or 0; 0 on error */
+int64_t rt_torch_torchtensor_equal(int64_t self, int64_t other);
+
 /* ---- Ops: trigonometry ----
  * Angles are in radians. */
 
@@ -462,6 +828,42 @@ int64_t rt_torch_torchtensor_acos(int64_t self);
  *  @return a new handle, to be freed; 0 on error. Sizes: broadcast. Dtype: promoted, float32 in
  *    place of integers and bool. */
 int64_t rt_torch_torchtensor_atan2(int64_t self, int64_t other);
+
+/** The angle whose tangent is self. Follows aten::atan.
+ *  @param self any sizes; any dtype
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self if
+ *    floating point, else float32. */
+int64_t rt_torch_torchtensor_atan(int64_t self);
+
+/** The hyperbolic sine of self. Follows aten::sinh.
+ *  @param self any sizes; any dtype
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self if
+ *    floating point, else float32. */
+int64_t rt_torch_torchtensor_sinh(int64_t self);
+
+/** The hyperbolic cosine of self. Follows aten::cosh.
+ *  @param self any sizes; any dtype
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self if
+ *    floating point, else float32. */
+int64_t rt_torch_torchtensor_cosh(int64_t self);
+
+/** The number whose hyperbolic sine is self. Follows aten::asinh.
+ *  @param self any sizes; any dtype
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self if
+ *    floating point, else float32. */
+int64_t rt_torch_torchtensor_asinh(int64_t self);
+
+/** The number, at least 0, whose hyperbolic cosine is self; NaN below 1. Follows aten::acosh.
+ *  @param self any sizes; any dtype
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self if
+ *    floating point, else float32. */
+int64_t rt_torch_torchtensor_acosh(int64_t self);
+
+/** The number whose hyperbolic tangent is self; NaN outside [-1, 1]. Follows aten::atanh.
+ *  @param self any sizes; any dtype
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self if
+ *    floating point, else float32. */
+int64_t rt_torch_torchtensor_atanh(int64_t self);
 
 /* ---- Ops: activations ---- */
 
@@ -510,6 +912,69 @@ int64_t rt_torch_torchtensor_softmax(int64_t self, int64_t dim);
  *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
  *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self. */
 int64_t rt_torch_torchtensor_log_softmax(int64_t self, int64_t dim);
+
+/** self * sigmoid(self). Follows aten::silu.
+ *  @param self any sizes; floating point
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self. */
+int64_t rt_torch_torchtensor_silu(int64_t self);
+
+/** self where positive, else alpha * (exp(self) - 1). Follows aten::elu.
+ *  @param self any sizes; floating point
+ *  @param alpha a number
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self. */
+int64_t rt_torch_torchtensor_elu(int64_t self, double alpha);
+
+/** 1.0507 * elu(self, 1.67326), of the constants that keep mean 0 and variance 1. Follows
+ *  aten::selu.
+ *  @param self any sizes; floating point
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self. */
+int64_t rt_torch_torchtensor_selu(int64_t self);
+
+/** self * tanh(softplus(self)). Follows aten::mish.
+ *  @param self any sizes; floating point
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self. */
+int64_t rt_torch_torchtensor_mish(int64_t self);
+
+/** self, at least min_val and at most max_val. Follows aten::hardtanh.
+ *  @param self any sizes; floating point
+ *  @param min_val a number
+ *  @param max_val a number
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self. */
+int64_t rt_torch_torchtensor_hardtanh(int64_t self, double min_val, double max_val);
+
+/** self, at least 0 and at most 6. Follows aten::relu6.
+ *  @param self any sizes; any dtype but bool
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self. */
+int64_t rt_torch_torchtensor_relu6(int64_t self);
+
+/** relu6(self + 3) / 6. Follows aten::hardsigmoid.
+ *  @param self any sizes; floating point
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self. */
+int64_t rt_torch_torchtensor_hardsigmoid(int64_t self);
+
+/** self * hardsigmoid(self). Follows aten::hardswish.
+ *  @param self any sizes; floating point
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self. */
+int64_t rt_torch_torchtensor_hardswish(int64_t self);
+
+/** self where positive, else weight * self; weight has one element, or one for each entry of
+ *  dimension 1. Follows aten::prelu.
+ *  @param self any sizes; one floating point dtype for all
+ *  @param weight 0-d or [1], or [C] where dimension 1 of self is C; one floating point dtype for
+ *    all
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self. */
+int64_t rt_torch_torchtensor_prelu(int64_t self, int64_t weight);
+
+/** gelu by its approximation with tanh: self * (1 + tanh(sqrt(2 / pi) * (self + 0.044715 *
+ *  self^3))) / 2. Follows aten::gelu.
+ *  @param self any sizes; floating point
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self. */
+int64_t rt_torch_torchtensor_gelu_tanh(int64_t self);
+
+/** The logarithm of sigmoid(self). Follows aten::log_sigmoid.
+ *  @param self any sizes; floating point
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self. */
+int64_t rt_torch_torchtensor_log_sigmoid(int64_t self);
 
 /* ---- Ops: linear algebra ---- */
 
@@ -1340,7 +1805,7 @@ void rt_torch_set_location(const char* file, int64_t line);
 /** A tensor of zeros. Follows aten::full.
  *  @param shape the sizes; none negative
  *  @param ndim the number of sizes, at most 64
- *  @param dtype RT_TORCH_F32, RT_TORCH_F64, RT_TORCH_I32 or RT_TORCH_I64
+ *  @param dtype a code of rt_torch_dtype
  *  @param device 0 for the CPU, N for CUDA device N - 1
  *  @return a new handle, to be freed; 0 on error. Sizes: as given. Dtype: that of dtype. */
 int64_t rt_torch_zeros(const int64_t* shape, int64_t ndim, int64_t dtype, int64_t device);
@@ -1348,7 +1813,7 @@ int64_t rt_torch_zeros(const int64_t* shape, int64_t ndim, int64_t dtype, int64_
 /** A tensor of ones. Follows aten::full.
  *  @param shape the sizes; none negative
  *  @param ndim the number of sizes, at most 64
- *  @param dtype RT_TORCH_F32, RT_TORCH_F64, RT_TORCH_I32 or RT_TORCH_I64
+ *  @param dtype a code of rt_torch_dtype
  *  @param device 0 for the CPU, N for CUDA device N - 1
  *  @return a new handle, to be freed; 0 on error. Sizes: as given. Dtype: that of dtype. */
 int64_t rt_torch_ones(const int64_t* shape, int64_t ndim, int64_t dtype, int64_t device);
@@ -1356,7 +1821,7 @@ int64_t rt_torch_ones(const int64_t* shape, int64_t ndim, int64_t dtype, int64_t
 /** Numbers of the standard normal distribution. Draws random numbers. Follows aten::randn.
  *  @param shape the sizes; none negative
  *  @param ndim the number of sizes, at most 64
- *  @param dtype RT_TORCH_F32, RT_TORCH_F64, RT_TORCH_I32 or RT_TORCH_I64
+ *  @param dtype a code of rt_torch_dtype
  *  @param device 0 for the CPU, N for CUDA device N - 1
  *  @return a new handle, to be freed; 0 on error. Sizes: as given. Dtype: that of dtype. */
 int64_t rt_torch_randn(const int64_t* shape, int64_t ndim, int64_t dtype, int64_t device);
@@ -1365,7 +1830,7 @@ int64_t rt_torch_randn(const int64_t* shape, int64_t ndim, int64_t dtype, int64_
  *  @param start the first number
  *  @param end the bound, which is not reached
  *  @param step the distance of two numbers; not 0, its sign leads from start to end
- *  @param dtype RT_TORCH_F32, RT_TORCH_F64, RT_TORCH_I32 or RT_TORCH_I64
+ *  @param dtype a code of rt_torch_dtype
  *  @param device 0 for the CPU, N for CUDA device N - 1
  *  @return a new handle, to be freed; 0 on error. Sizes: [ceil((end - start) / step)]. Dtype: that
  *    of dtype. */
@@ -1392,7 +1857,7 @@ int64_t rt_torch_clone(int64_t handle);
  *  @param data_len the number of elements, the product of shape
  *  @param shape the sizes; none negative
  *  @param shape_len the number of sizes, at most 64
- *  @param dtype RT_TORCH_F32, RT_TORCH_F64, RT_TORCH_I32 or RT_TORCH_I64
+ *  @param dtype a code of rt_torch_dtype
  *  @param device 0 for the CPU, N for CUDA device N - 1
  *  @return a new handle, to be freed; 0 on error */
 int64_t rt_torch_tensor(const double* data, int64_t data_len, const int64_t* shape,

@@ -78,6 +78,7 @@ c10::IValue constant_of(const Extra& extra, const c10::Type& type) {
   switch (type.kind()) {
     case c10::TypeKind::BoolType: return extra.value != 0;
     case c10::TypeKind::FloatType: return extra.value;
+    case c10::TypeKind::StringType: return std::string(extra.text);
     default: return integer;
   }
 }

@@ -151,9 +151,14 @@ DType operand_dtype(const Batch& batch, const Batch::Step& step, uint32_t operan
   switch (step.op) {
     case Op::Cast: return batch.values[operands[0]].dtype;
     case Op::Where: return operand == 0 ? DType::Bool : batch.values[step.result].dtype;
-    case Op::Eq: return result_type({{batch.type(operands[0]), batch.type(operands[1])}});
-    default: return batch.values[is_fold(step.op) ? operands[0] : step.result].dtype;
+    default: break;
   }
+  if (is_fold(step.op)) return batch.values[operands[0]].dtype;
+  const DType result = batch.values[step.result].dtype;
+  if (result != DType::Bool) return result;
+  Small<TensorType, 3> types;
+  for (const uint32_t value : operands) types.push_back(batch.type(value));
+  return computed_in(info(step.op), {types.data(), types.size()}, result);
 }
 
 bool fusible(const Batch& batch, const Batch::Step& step) { return !obstacle(batch, step); }

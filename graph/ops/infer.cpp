@@ -69,6 +69,12 @@ DType result_type(std::span<const TensorType> operands) {
   return promote(tier[0], tier[1]);
 }
 
+DType computed_in(const OpInfo& row, std::span<const TensorType> operands, DType result) {
+  if (row.rules.type != type::boolean) return result;
+  const DType common = result_type(operands);
+  return row.scalars > 0 && !is_float(common) ? DType::F32 : common;
+}
+
 namespace type {
 namespace {
 
@@ -116,6 +122,16 @@ void promote_numeric(Inference& call) {
   for (const TensorType& type : call.operands)
     if (type.dtype == DType::Bool) fail("takes no bool tensor; convert with to_int or to_float32");
   promote(call);
+}
+
+void promote_to_number(Inference& call) {
+  promote(call);
+  if (call.dtype == DType::Bool) fail("takes no two bool tensors; convert one of them with to_int");
+}
+
+void promote_floating(Inference& call) {
+  promote(call);
+  need_float(call.dtype);
 }
 
 void promote_float(Inference& call) {
@@ -172,12 +188,30 @@ void sum(Inference& call) {
   if (!is_float(call.dtype)) call.dtype = DType::I64;
 }
 
+void counted(Inference& call) {
+  keep(call);
+  if (call.dtype == DType::Bool) call.dtype = DType::I64;
+}
+
+void masked_fill(Inference& call) {
+  const DType mask = call.operand(1).dtype;
+  if (mask != DType::Bool)
+    fail("mask is ", name(mask), "; it must be bool, as rt_torch_torchtensor_ne_scalar gives it");
+  keep(call);
+  filled(call);
+}
+
 void index(Inference& call) {
   numeric(call);
   call.dtype = DType::I64;
 }
 
 void boolean(Inference& call) { call.dtype = DType::Bool; }
+
+void isclose(Inference& call) {
+  equal_stored(call);
+  boolean(call);
+}
 
 void where(Inference& call) {
   const DType condition = call.operand(0).dtype;

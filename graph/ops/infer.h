@@ -22,6 +22,10 @@ void transpose(Inference&);
 void t(Inference&);
 void scalar(Inference&);          ///< 0-d
 void scalar_of_some(Inference&);  ///< 0-d, of at least one element
+void isclose(Inference&);         ///< broadcast; the scalars are tolerances
+void allclose(Inference&);        ///< isclose, and a result that is 0-d
+void all_equal(Inference&);       ///< 0-d, of two operands of the same sizes
+void prelu(Inference&);           ///< same; the second operand has a number for each channel
 void reduce(Inference&);          ///< integers: dim, keepdim
 void reduce_some(Inference&);     ///< reduce, along a dim that is not empty
 void arg_reduce(Inference&);      ///< reduce_some; dim < 0 is all dimensions
@@ -79,35 +83,45 @@ void linalg_solve(Inference&);
 namespace type {
 void keep(Inference&);  ///< the first operand's
 void keep_second(Inference&);
-void numeric(Inference&);           ///< keep; bool is refused
-void floating(Inference&);          ///< keep; only floats are taken
-void to_float(Inference&);          ///< keep for floats, else f32
-void numeric_to_float(Inference&);  ///< to_float; bool is refused
-void averaged(Inference&);          ///< keep; floats, and i64 with whole division
-void promote(Inference&);           ///< of all operands, by torch.result_type
-void promote_numeric(Inference&);   ///< promote; two bools are refused
-void promote_float(Inference&);     ///< promote, then to_float
-void promote_expanded(Inference&);  ///< promote as if none were 0-d; must be a float
-void equal(Inference&);             ///< all operands must have one dtype
-void equal_stored(Inference&);      ///< equal, of any dtype
-void equal_floating(Inference&);    ///< equal, and a float
-void normalized(Inference&);        ///< equal_floating, or halves with parameters of f32
-void cross_entropy(Inference&);     ///< floating; promoted with a float target
-void sum(Inference&);               ///< keep for floats, else i64
-void index(Inference&);             ///< i64; bool operands are refused
-void boolean(Inference&);           ///< bool, of any operands
-void where(Inference&);             ///< promote, of all but the first operand, which must be bool
-void given(Inference&);             ///< as the DType parameter says
-void filled(Inference&);            ///< given; the scalars must fit it
-void filled_float(Inference&);      ///< filled; must be a float
-void given_float(Inference&);       ///< given; must be a float
-void given_number(Inference&);      ///< given; bool is refused
-void cast(Inference&);              ///< given
+void numeric(Inference&);            ///< keep; bool is refused
+void floating(Inference&);           ///< keep; only floats are taken
+void to_float(Inference&);           ///< keep for floats, else f32
+void numeric_to_float(Inference&);   ///< to_float; bool is refused
+void averaged(Inference&);           ///< keep; floats, and i64 with whole division
+void promote(Inference&);            ///< of all operands, by torch.result_type
+void promote_numeric(Inference&);    ///< promote; two bools are refused
+void promote_to_number(Inference&);  ///< promote; the result must not be bool
+void promote_floating(Inference&);   ///< promote; the result must be a float
+void promote_float(Inference&);      ///< promote, then to_float
+void promote_expanded(Inference&);   ///< promote as if none were 0-d; must be a float
+void equal(Inference&);              ///< all operands must have one dtype
+void equal_stored(Inference&);       ///< equal, of any dtype
+void equal_floating(Inference&);     ///< equal, and a float
+void normalized(Inference&);         ///< equal_floating, or halves with parameters of f32
+void cross_entropy(Inference&);      ///< floating; promoted with a float target
+void sum(Inference&);                ///< keep for floats, else i64
+void counted(Inference&);            ///< keep; i64 for bool
+void masked_fill(Inference&);        ///< keep; operand 1 must be bool, the scalar must fit
+void index(Inference&);              ///< i64; bool operands are refused
+void boolean(Inference&);            ///< bool, of any operands
+void isclose(Inference&);            ///< bool, of operands of one dtype
+void where(Inference&);              ///< promote, of all but the first operand, which must be bool
+void given(Inference&);              ///< as the DType parameter says
+void filled(Inference&);             ///< given; the scalars must fit it
+void filled_float(Inference&);       ///< filled; must be a float
+void given_float(Inference&);        ///< given; must be a float
+void given_number(Inference&);       ///< given; bool is refused
+void cast(Inference&);               ///< given
 }  // namespace type
 
 /// torch.result_type of tensors: those with dimensions decide within the highest category present,
 /// 0-d ones only add their category.
 DType result_type(std::span<const TensorType> operands);
+
+/// The dtype in which an elementwise row computes, from the types of its operands and the result's
+/// dtype. A row that gives bools compares in its operands' common dtype, which a scalar makes a
+/// float.
+DType computed_in(const OpInfo& row, std::span<const TensorType> operands, DType result);
 
 /// The sizes that two or more tensors have after broadcasting; throws Error when they do not fit.
 Shape broadcast_sizes(std::span<const TensorType> operands);

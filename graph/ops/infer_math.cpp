@@ -1,5 +1,6 @@
 // infer_math.cpp -- shape rules of reductions, products, layers and losses.
 #include <algorithm>
+#include <bit>
 
 #include "graph/error.h"
 #include "graph/ops/infer.h"
@@ -59,6 +60,35 @@ void need_samples(const TensorType& input, const TensorType& target) {
 }  // namespace
 
 void scalar(Inference& call) { call.shape.clear(); }
+
+void isclose(Inference& call) {
+  for (uint32_t i = 0; i < call.row.scalars; ++i) {
+    const double tolerance = std::bit_cast<double>(call.attributes[i]);
+    if (tolerance < 0)
+      fail(i == 0 ? "rtol" : "atol", " is ", to_string(tolerance), "; it must not be negative");
+  }
+  broadcast(call);
+}
+
+void allclose(Inference& call) {
+  isclose(call);
+  call.shape.clear();
+}
+
+void all_equal(Inference& call) {
+  equal(call);
+  call.shape.clear();
+}
+
+void prelu(Inference& call) {
+  const Sizes self = call.operand(0).sizes, weight = call.operand(1).sizes;
+  if (weight.size() > 1) fail("weight is ", to_string(weight), "; it must be [] or 1-D");
+  const int64_t channels = self.size() > 1 ? self[1] : 1;
+  if (const int64_t count = numel(weight); count != 1 && count != channels)
+    fail("weight has ", count, " elements and self ", to_string(self), " has ", channels,
+         " channels in dimension 1; weight must have 1 or as many");
+  same(call);
+}
 
 void scalar_of_some(Inference& call) {
   need_elements(call);

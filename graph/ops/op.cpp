@@ -71,7 +71,8 @@ constexpr bool keeps_type(const Rules& rules, std::span<const Param> params) {
          is_one_of(rules.shape, shape::same, shape::broadcast, shape::equal) &&
          is_one_of(rules.type, type::keep, type::numeric, type::floating, type::to_float,
                    type::numeric_to_float, type::promote, type::promote_numeric,
-                   type::promote_float, type::equal, type::equal_stored, type::equal_floating);
+                   type::promote_to_number, type::promote_floating, type::promote_float,
+                   type::equal, type::equal_stored, type::equal_floating);
 }
 
 constexpr OpInfo row(Op op, std::string_view name, std::string_view symbol, Kind result,

@@ -156,6 +156,7 @@ enum class Identity : uint8_t {
 struct Extra {
   std::string_view name;
   double value = 0;
+  std::string_view text = {};  ///< the constant of an argument that takes a text
 };
 
 struct Param {

@@ -1,5 +1,6 @@
 // vjp_math.cpp -- gradients of arithmetic, activations, reductions and losses. Where there is no
 // slope, or more than one, they are PyTorch's.
+#include <numbers>
 #include <utility>
 
 #include "graph/ops/infer.h"
@@ -14,6 +15,25 @@ int64_t scalar(const Vjp& node, uint32_t i) { return node.build.constant(node.nu
 Expr equal(Expr a, Expr b) { return a.apply(Op::Eq, b); }
 Expr choose(Expr condition, Expr yes, Expr no) { return condition.apply(Op::Where, yes, no); }
 Expr zero(Expr like) { return like.filled(0, {}); }
+
+/// `value` where both conditions hold, else 0.
+Expr where_both(Expr first, Expr second, Expr value) {
+  return choose(first.apply(Op::LogicalAnd, second), value, zero(value));
+}
+/// `value` where self lies between the bounds, else 0.
+Expr between(const Vjp& node, double low, double high, Expr value) {
+  const Expr x = node.self();
+  return where_both(x.apply(Op::GtScalar, {node.build.constant(low)}),
+                    x.apply(Op::LtScalar, {node.build.constant(high)}), value);
+}
+
+/// The gradient of maximum or minimum: 0 where `loses` holds between the operand and the other one.
+Expr of_larger(const Vjp& node, uint32_t operand, Op loses) {
+  const Expr mine = node.operand(operand), theirs = node.operand(1 - operand);
+  const Expr grad = node.grad();
+  return choose(mine.apply(loses, theirs), zero(grad),
+                choose(equal(mine, theirs), grad * 0.5, grad));
+}
 
 /// a / b, but 0 where b is 0.
 Expr quotient(Expr a, Expr b) {
@@ -97,6 +117,62 @@ Expr where(const Vjp& node, uint32_t operand) {
   return operand == 1 ? choose(node.self(), grad, none) : choose(node.self(), none, grad);
 }
 
+Expr masked_fill(const Vjp& node, uint32_t) {
+  return choose(node.other(), zero(node.grad()), node.grad());
+}
+Expr clamp(const Vjp& node, uint32_t) {
+  const Expr x = node.self();
+  return where_both(x.apply(Op::GeScalar, {scalar(node, 0)}),
+                    x.apply(Op::LeScalar, {scalar(node, 1)}), node.grad());
+}
+Expr clamp_min(const Vjp& node, uint32_t) {
+  return choose(node.self().apply(Op::GeScalar, {scalar(node, 0)}), node.grad(), zero(node.grad()));
+}
+Expr clamp_max(const Vjp& node, uint32_t) {
+  return choose(node.self().apply(Op::LeScalar, {scalar(node, 0)}), node.grad(), zero(node.grad()));
+}
+Expr maximum(const Vjp& node, uint32_t operand) { return of_larger(node, operand, Op::Lt); }
+Expr minimum(const Vjp& node, uint32_t operand) { return of_larger(node, operand, Op::Gt); }
+Expr square(const Vjp& node, uint32_t) { return node.grad() * (node.self() * 2); }
+Expr rsqrt(const Vjp& node, uint32_t) {
+  const Expr r = node.result();
+  return node.grad() * (r * r * r * -0.5);
+}
+Expr reciprocal(const Vjp& node, uint32_t) {
+  return -node.grad() * (node.result() * node.result());
+}
+Expr exp2(const Vjp& node, uint32_t) { return node.grad() * (node.result() * std::numbers::ln2); }
+Expr expm1(const Vjp& node, uint32_t) { return node.grad() * (node.result() + 1); }
+Expr log2(const Vjp& node, uint32_t) { return node.grad() / (node.self() * std::numbers::ln2); }
+Expr log10(const Vjp& node, uint32_t) { return node.grad() / (node.self() * std::numbers::ln10); }
+Expr log1p(const Vjp& node, uint32_t) { return node.grad() / (node.self() + 1); }
+Expr erf(const Vjp& node, uint32_t) {
+  const Expr x = node.self();
+  return node.grad() * ((-(x * x)).apply(Op::Exp) * (2 * std::numbers::inv_sqrtpi));
+}
+Expr pow_tensor(const Vjp& node, uint32_t operand) {
+  const DType dtype = node.result_type.dtype;
+  const Expr base = node.self().cast(dtype), exponent = node.other().cast(dtype);
+  const auto is_zero = [](Expr x) { return x.apply(Op::EqScalar, {x.build().constant(0)}); };
+  if (operand == 0) {
+    const Expr slope = exponent * base.apply(Op::PowTensor, exponent + -1);
+    return choose(is_zero(exponent), zero(node.grad()), node.grad() * slope);
+  }
+  // The power of 0 is 0 for all positive exponents, though its logarithm is infinite.
+  const Expr flat =
+      is_zero(base).apply(Op::LogicalAnd, exponent.apply(Op::GeScalar, {node.build.constant(0)}));
+  return choose(flat, zero(node.grad()), node.grad() * (node.result() * base.apply(Op::Log)));
+}
+Expr remainder(const Vjp& node, uint32_t operand) {
+  if (operand == 0) return node.grad();
+  const DType dtype = node.result_type.dtype;
+  return -node.grad() * node.self().cast(dtype).apply(Op::FloorDivide, node.other().cast(dtype));
+}
+Expr fmod(const Vjp& node, uint32_t operand) {
+  if (operand == 0) return node.grad();
+  return -node.grad() * (node.self() / node.other()).apply(Op::Trunc);
+}
+
 // ---- Angles.
 
 Expr sin(const Vjp& node, uint32_t) { return node.grad() * node.self().apply(Op::Cos); }
@@ -110,6 +186,16 @@ Expr atan2(const Vjp& node, uint32_t operand) {
   const Expr part = quotient(node.grad(), node.self() * node.self() + node.other() * node.other());
   return operand == 0 ? part * node.other() : -part * node.self();
 }
+Expr atan(const Vjp& node, uint32_t) { return node.grad() / (node.self() * node.self() + 1); }
+Expr sinh(const Vjp& node, uint32_t) { return node.grad() * node.self().apply(Op::Cosh); }
+Expr cosh(const Vjp& node, uint32_t) { return node.grad() * node.self().apply(Op::Sinh); }
+Expr asinh(const Vjp& node, uint32_t) {
+  return node.grad() * (node.self() * node.self() + 1).apply(Op::Rsqrt);
+}
+Expr acosh(const Vjp& node, uint32_t) {
+  return node.grad() * (node.self() * node.self() + -1).apply(Op::Rsqrt);
+}
+Expr atanh(const Vjp& node, uint32_t) { return node.grad() / (1 - node.self() * node.self()); }
 
 // ---- Activations.
 
@@ -126,6 +212,20 @@ Expr softplus(const Vjp& node, uint32_t) {
 Expr gelu(const Vjp& node, uint32_t) { return node.grad().apply(Op::GeluBackward, node.self()); }
 Expr leaky_relu(const Vjp& node, uint32_t) {
   return node.grad().apply(Op::LeakyReluBackward, node.self(), {scalar(node, 0)});
+}
+Expr silu(const Vjp& node, uint32_t) { return node.grad().apply(Op::SiluBackward, node.self()); }
+Expr hardtanh(const Vjp& node, uint32_t) {
+  return between(node, node.number(0), node.number(1), node.grad());
+}
+Expr relu6(const Vjp& node, uint32_t) { return between(node, 0, 6, node.grad()); }
+Expr hardsigmoid(const Vjp& node, uint32_t) { return between(node, -3, 3, node.grad() / 6); }
+Expr hardswish(const Vjp& node, uint32_t) {
+  const Expr x = node.self(), grad = node.grad();
+  const Expr slope = between(node, -3, 3, grad * (x / 3 + 0.5));
+  return choose(x.apply(Op::GeScalar, {node.build.constant(3)}), grad, slope);
+}
+Expr log_sigmoid(const Vjp& node, uint32_t) {
+  return node.grad() * (-node.self()).apply(Op::Sigmoid);
 }
 Expr softmax(const Vjp& node, uint32_t) {
   return node.grad().apply(Op::SoftmaxBackward, node.result(), {node.attr().integer(0)});

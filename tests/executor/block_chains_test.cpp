@@ -49,10 +49,12 @@ Drawn draw_program(std::mt19937_64& draw, uint32_t length) {
       made.sources[0] = pick(std::exchange(dtype, to));
       program.registers.push_back(to);
     } else {
-      made.op = floats[draw() % floats.size()];
+      // Bools are seldom read, and what nothing reads keeps its register.
+      do made.op = floats[draw() % floats.size()];
+      while (gives_bools(made.op) && draw() % 8 > 0);
       for (uint32_t k = 0; k < block_operands(made.op); ++k)
         made.sources[k] = pick(made.op == Op::Where && k == 0 ? DType::Bool : dtype);
-      program.registers.push_back(made.op == Op::Eq ? DType::Bool : dtype);
+      program.registers.push_back(gives_bools(made.op) ? DType::Bool : dtype);
     }
     program.code.push_back(made);
     if (program.code.size() == length || (draw() % 8 == 0 && program.outputs.size() < 12))

@@ -59,7 +59,7 @@ std::vector<uint64_t> run(const BlockProgram& program, const std::vector<std::ve
 DType operand_dtype(const Case& one, size_t operand) {
   return one.op == Op::Where && operand == 0 ? DType::Bool : one.dtype;
 }
-DType result_dtype(const Case& one) { return one.op == Op::Eq ? DType::Bool : one.dtype; }
+DType result_dtype(const Case& one) { return gives_bools(one.op) ? DType::Bool : one.dtype; }
 
 BlockProgram single(const Case& one) {
   const uint8_t count = info(one.op).tensors;

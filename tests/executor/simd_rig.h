@@ -9,6 +9,7 @@
 
 #include "elementwise/dtypes.h"
 #include "elementwise/simd.h"
+#include "graph/ops/infer.h"
 
 namespace rt::cpu {
 
@@ -59,6 +60,9 @@ inline std::vector<uint64_t> bits_of(const std::vector<char>& bytes, DType dtype
     });
   return bits;
 }
+
+/// True for comparisons, which compute in their operands' dtype.
+inline bool gives_bools(Op op) { return info(op).rules.type == type::boolean; }
 
 inline constexpr DType kComputed[] = {DType::F32, DType::F64, DType::I32, DType::I64, DType::Bool};
 

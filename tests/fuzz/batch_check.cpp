@@ -188,8 +188,17 @@ bool is_beyond(const Batch::Step& step, const Tensor& operand) {
          (needs_finite(step.op) && !std::ranges::all_of(operand.reals, finite));
 }
 
+/// Rows of floats that jump where a whole number is reached.
+constexpr Op kStepFunctions[] = {Op::Floor,       Op::Ceil,
+                                 Op::Round,       Op::Trunc,
+                                 Op::Frac,        Op::Sign,
+                                 Op::Fmod,        Op::FmodScalar,
+                                 Op::Remainder,   Op::RemainderScalar,
+                                 Op::FloorDivide, Op::FloorDivideScalar};
+
 /// True if a result may be discontinuous in the operands.
 bool has_jumps(const Batch& batch, const Batch::Step& step) {
+  if (std::ranges::find(kStepFunctions, step.op) != std::end(kStepFunctions)) return true;
   bool any_float = false, all_float = true;
   for (const uint32_t operand : batch.operands_of(step)) {
     const bool real = operand != kNone.id && is_float(batch.values[operand].dtype);

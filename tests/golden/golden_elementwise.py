@@ -337,8 +337,8 @@ def activation(b):
                 if not (fails and layout.startswith("empty")):
                     b.case(TT + name, f"{dtype}.{layout}", x, *slope, fails=fails)
         for dtype in FLOATS:
-            # PyTorch's gelu of an infinity depends on the processor's instructions.
-            special = [x for x in SPECIAL if name != "gelu" or not math.isinf(x)]
+            # PyTorch's gelu of huge numbers depends on the processor's instructions.
+            special = [x for x in SPECIAL if name != "gelu" or not abs(x) > 1e30]
             b.case(TT + name, f"{dtype}.special", vec(dtype, *special), *slope)
             b.case(
                 TT + name,
@@ -442,7 +442,7 @@ def loader(b):
     b.case("rt_torch_tensor", "i64.truncates", floats(1.9, -1.9, 2.5, 2.0**52 + 1), sizes(4), 3, 0)
     b.case("rt_torch_tensor", "i32.truncates", floats(1.9, -1.9, 2.5, 2.0**30 + 1), sizes(4), 2, 0)
     b.case("rt_torch_tensor", "too_few", floats(1.0), sizes(2), 0, 0, fails="call")
-    for code in (4, 9, -1):
+    for code in (7, 9, -1):
         b.case("rt_torch_tensor", f"dtype_{code}", floats(1.0), sizes(1), code, 0, fails="call")
         b.case("rt_torch_zeros", f"dtype_{code}", sizes(2), code, 0, fails="call")
     b.case("rt_torch_zeros", "negative_dim", sizes(2, -3), 0, 0, fails="call")

@@ -3,6 +3,7 @@
 import torch
 
 from golden_calls import Net
+import golden_choices
 from golden_slopes import SLOPES
 from golden_values import FLOATS, tensor_json
 
@@ -458,6 +459,7 @@ NETWORKS = (
     in_vain,
     shared_trunk,
     *SLOPES,
+    *golden_choices.NETWORKS,
 )
 
 

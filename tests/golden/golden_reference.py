@@ -14,7 +14,7 @@ def require(condition, sentence):
         raise ValueError(sentence)
 
 
-def dtype_of(code, allowed=(0, 1, 2, 3)):
+def dtype_of(code, allowed=range(len(DTYPES))):
     require(code in allowed, "unknown dtype code")
     return list(DTYPES.values())[code]
 

@@ -9,10 +9,19 @@ import torch
 NAN, INF = math.nan, math.inf
 I64_MAX, I64_MIN = 2**63 - 1, -(2**63)
 I32_MAX, I32_MIN = 2**31 - 1, -(2**31)
-DTYPES = {"f32": torch.float32, "f64": torch.float64, "i32": torch.int32, "i64": torch.int64}
+DTYPES = {
+    "f32": torch.float32,
+    "f64": torch.float64,
+    "i32": torch.int32,
+    "i64": torch.int64,
+    "bool": torch.bool,
+    "f16": torch.float16,
+    "bf16": torch.bfloat16,
+}
 NAME_OF = {dtype: name for name, dtype in DTYPES.items()}
-LOADER_CODE = {"f32": 0, "f64": 1, "i32": 2, "i64": 3}
+LOADER_CODE = {name: code for code, name in enumerate(DTYPES)}
 FLOATS, INTS, ALL = ("f32", "f64"), ("i32", "i64"), ("f32", "f64", "i32", "i64")
+HALVES = ("f16", "bf16")
 
 
 class T:
@@ -111,7 +120,7 @@ def numbers(values, dtype):
 
 
 def number(value, dtype="f64"):
-    if dtype in INTS:
+    if dtype in INTS or dtype == "bool":
         return int(value)
     value = float(np.float32(value)) if dtype == "f32" else float(value)
     if not math.isfinite(value):
@@ -166,13 +175,20 @@ def arg_torch(arg):
 def wave(dtype, *shape, start=0):
     """Numbers of both signs without order, exact in every dtype: -9..9, in quarters for floats."""
     steps = [((start + i) * 7 + 3) % 19 - 9 for i in range(math.prod(shape))]
-    return T(dtype, shape, [s / 4 for s in steps] if dtype in FLOATS else steps)
+    return T(dtype, shape, of_dtype(dtype, steps, 4))
+
+
+def of_dtype(dtype, whole, parts):
+    """Whole numbers for a dtype: divided by `parts` for floats, odd or even for bools."""
+    if dtype == "bool":
+        return [w % 2 for w in whole]
+    return [w / parts for w in whole] if dtype in FLOATS + HALVES else whole
 
 
 def positive(dtype, *shape):
     """1..13 in halves for floats."""
     steps = [(i * 5 + 2) % 13 + 1 for i in range(math.prod(shape))]
-    return T(dtype, shape, [s / 2 for s in steps] if dtype in FLOATS else steps)
+    return T(dtype, shape, of_dtype(dtype, steps, 2))
 
 
 def vec(dtype, *values):

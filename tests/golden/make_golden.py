@@ -15,8 +15,7 @@ meaning in PyTorch; golden_elementwise.py, golden_structured.py, golden_linalg.p
 golden_matrix.py and golden_nn.py list the cases. Errors are declared (`fails`) rather than
 recorded: this script stops if PyTorch fails in another case, or does not fail in one of these.
 
-There are no Bool tensors, because no creation call of the ABI makes one, and no accidents of one
-PyTorch kernel: NaN or too large a number converted to an integer (undefined in C++), dtype checks
+There are no accidents of one PyTorch kernel: NaN or too large a number converted to an integer (undefined in C++), dtype checks
 that an empty tensor evades, arange with an infinite step. Results that depend on the processor, as
 the gelu of an infinity does, are compared by tests/torchscript with the libtorch of the process.
 
@@ -37,6 +36,7 @@ import warnings
 
 import torch
 
+import golden_choices as choices
 import golden_elementwise as elementwise
 import golden_gaps as gaps
 import golden_linalg as linalg
@@ -58,6 +58,9 @@ TABLES = (
     elementwise.scalar_arithmetic,
     elementwise.trigonometry,
     elementwise.activation,
+    choices.comparison,
+    choices.arithmetic,
+    choices.activation,
     structured.reduction,
     structured.shape,
     structured.index,
@@ -193,7 +196,12 @@ def question(row):
 
 
 # Those of torch.testing.assert_close, which tests/support/golden.cpp has too.
-TOLERANCES = {"f32": (1.3e-6, 1e-5), "f64": (1e-7, 1e-7)}
+TOLERANCES = {
+    "f32": (1.3e-6, 1e-5),
+    "f64": (1e-7, 1e-7),
+    "f16": (1e-3, 1e-5),
+    "bf16": (1.6e-2, 1e-5),
+}
 
 
 def agree(old, new, dtype):

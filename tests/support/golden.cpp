@@ -24,9 +24,9 @@ constexpr int kMaxDims = 64;
 
 // ---- The data ---------------------------------------------------------------
 
-const std::map<std::string, int64_t> kDtypeCodes = {
-    {"f32", 0}, {"f64", 1}, {"i32", 2}, {"i64", 3}, {"bool", 4}};
-constexpr bool is_float(int64_t dtype) { return dtype <= 1; }
+const std::map<std::string, int64_t> kDtypeCodes = {{"f32", 0},  {"f64", 1}, {"i32", 2}, {"i64", 3},
+                                                    {"bool", 4}, {"f16", 5}, {"bf16", 6}};
+constexpr bool is_float(int64_t dtype) { return dtype <= 1 || dtype >= 5; }
 
 double to_double(const Json& number) {
   if (number.is_number()) return number.get<double>();
@@ -258,7 +258,12 @@ std::string Run::returned_kind() const {
 // ---- Comparing --------------------------------------------------------------
 
 Tolerance default_tolerance(int64_t dtype) {
-  return dtype == 0 ? Tolerance{1.3e-6, 1e-5} : Tolerance{1e-7, 1e-7};
+  switch (dtype) {
+    case 0: return {1.3e-6, 1e-5};
+    case 5: return {1e-3, 1e-5};
+    case 6: return {1.6e-2, 1e-5};
+    default: return {1e-7, 1e-7};
+  }
 }
 
 bool close(double got, double want, Tolerance tolerance) {

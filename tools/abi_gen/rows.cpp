@@ -251,6 +251,9 @@ const std::vector<Section>& sections() {
       {"create-int", "Creating int64 tensors", "These are on the default device, too."},
       {"read", "Reading tensors, and asking about them", ""},
       {"arithmetic", "Ops: arithmetic", ""},
+      {"comparison", "Ops: comparing and choosing",
+       "Comparisons give bool tensors, which rt_torch_torchtensor_where, masked_fill and the "
+       "logical calls take."},
       {"trigonometry", "Ops: trigonometry", "Angles are in radians."},
       {"activation", "Ops: activations", ""},
       {"linalg", "Ops: linear algebra", ""},

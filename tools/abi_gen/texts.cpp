@@ -34,6 +34,8 @@ const std::vector<ShapeText>& shape_texts() {
       {shape::dot, {"[n]"}, "0-d"},
       {shape::transpose, {kAny}, "those of $0, dim0 and dim1 exchanged"},
       {shape::t, {"at most 2 dimensions"}, "those of $0, reversed"},
+      {shape::isclose, {"sizes that broadcast"}, "broadcast"},
+      {shape::prelu, {kAny, "0-d or [1], or [C] where dimension 1 of $0 is C"}, "those of $0"},
       {shape::scalar, {kAny}, "0-d"},
       {shape::scalar_of_some, {"at least one element"}, "0-d"},
       {shape::reduce, {kAny}, "those of $0 without dim, or with 1 in its place"},
@@ -112,12 +114,19 @@ const TypeText kTypeTexts[] = {
     {type::averaged, "floating point or int64", "that of $0"},
     {type::promote, kAnyType, "promoted"},
     {type::promote_numeric, kNotBool, "promoted"},
+    {type::promote_to_number, "any dtype, not bool for all", "promoted"},
+    {type::promote_floating, "any dtype, one of them floating point", "promoted"},
     {type::promote_float, kAnyType, "promoted, float32 in place of integers and bool"},
     {type::promote_expanded, "any dtype, one of the two floating point", "promoted"},
     {type::equal, "one dtype for all, not bool", "that of $0"},
     {type::equal_floating, "one floating point dtype for all", "that of $0"},
     {type::normalized, "floating point, one dtype for all", "that of $0"},
     {type::cross_entropy, kFloats, "that of $0, promoted with probabilities"},
+    {type::counted, kAnyType, "that of $0, int64 in place of bool"},
+    {type::boolean, kAnyType, "bool"},
+    {type::isclose, "one dtype for all", "bool"},
+    {type::masked_fill, kAnyType, "that of $0"},
+    {type::where, kAnyType, "$1 and $2 promoted"},
     {type::sum, kAnyType, "that of $0 if floating point, else int64"},
     {type::index, kNotBool, "int64"},
     {type::given, kAnyType, "$dtype"},
@@ -130,9 +139,7 @@ const TypeText kTypeTexts[] = {
 
 constexpr std::string_view kNewDim =
     "the new dimension, from -rank - 1 to rank; negative ones count from the end";
-constexpr std::string_view kLoaderDevice = "0 for the CPU, N for CUDA device N - 1",
-                           kLoaderDType =
-                               "RT_TORCH_F32, RT_TORCH_F64, RT_TORCH_I32 or RT_TORCH_I64";
+constexpr std::string_view kLoaderDevice = "0 for the CPU, N for CUDA device N - 1";
 
 /// Parameters by name: those of ops but for their tensors, and those of calls. A line holds where
 /// `where` is "", the section, the call, the kind, or a part of the op's name. The first that holds
@@ -162,7 +169,6 @@ constexpr ParamText kParamTexts[] = {
     {"step", "", "the distance of two numbers; not 0, its sign leads from start to end"},
     {"steps", "", "the number of elements, not negative"},
     {"n", "", "the number of rows and of columns, not negative"},
-    {"dtype", "loader", kLoaderDType},
     {"dtype", "", "a code of rt_torch_dtype"},
     {"device", "loader", kLoaderDevice},
     {"device_id", "device", "the index of a CUDA device"},
@@ -329,7 +335,7 @@ std::string_view coded_text(std::string_view as) {
   if (as == "any_device") return "a device code";
   if (as == "cuda_device") return "the index of a CUDA device that exists";
   if (as == "loader_device") return kLoaderDevice;
-  if (as == "loader_dtype") return kLoaderDType;
+  if (as == "loader_dtype") return "a code of rt_torch_dtype";
   return "";
 }
 

@@ -29,6 +29,7 @@ double kernel_flops(const Batch& batch, const Batch::Step& step) {
   const auto first = [&] { return elements(batch, operands[0]); };
   switch (info(step.op).rules.kernel) {
     case Kernel::Elementwise:
+    case Kernel::Divide:
     case Kernel::Random:
     case Kernel::Linspace: return results;
     case Kernel::Reduce:
