@@ -3,6 +3,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "graph/memory/buffer.h"
 #include "graph/ops/builder.h"
@@ -27,6 +28,11 @@ struct InPlaceUpdate {
   std::function<Small<Value, 4>(Builder&, const Args& subject)> values;  ///< one for each handle
 };
 
+/// The ops of a call that records several: from the operands, the results. It checks its arguments
+/// before it appends ops that draw random numbers.
+using Composition =
+    std::function<std::vector<Value>(Builder& build, std::span<const Value> operands)>;
+
 /// Records calls on the calling thread's tape. Functions with a handle throw Error where that is no
 /// live tensor; those that record also throw for wrong arguments. Submitting a batch and waiting
 /// for one release the lock, and so other calls may free handles meanwhile.
@@ -38,7 +44,11 @@ class Recorder {
   /// Records the call and the update, whose values are computed from those before the call. Returns
   /// a handle to the result. The call's operands are among those of the update's subject.
   int64_t record_updating(CallContext& context, Call& call, InPlaceUpdate& update);
-  double record_and_read(CallContext& context, Call& call);    ///< the element of the result; waits
+  double record_and_read(CallContext& context, Call& call);  ///< the element of the result; waits
+  /// Records several ops over the values of handles, of which 0 becomes kNone. A backward pass can
+  /// go through them. Returns a handle to each result.
+  std::vector<int64_t> compose(CallContext& context, std::span<const int64_t> handles,
+                               const Composition& composition);
   int64_t add_tensor(CallContext& context, BufferRef buffer);  ///< a handle to data from outside
   int64_t alias(CallContext& context, int64_t handle);         ///< one more handle to the value
   void free(CallContext& context, int64_t handle);             ///< submits under policy observe

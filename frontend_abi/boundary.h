@@ -3,6 +3,7 @@
 #include <cxxabi.h>
 #include <pthread.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdint>
@@ -30,6 +31,7 @@ class OutputList {
   explicit OutputList(std::vector<T>& list) : list_(&list) {}
   int64_t count() const { return count_; }  ///< of all puts, also of those that did not fit
   bool full() const { return !list_ && count_ >= capacity_; }
+  int64_t room() const { return list_ ? INT64_MAX : std::max<int64_t>(capacity_ - count_, 0); }
   void put(T item) {
     if (list_) list_->push_back(item);
     else if (!full()) items_[count_] = item;

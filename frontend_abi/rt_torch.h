@@ -1168,6 +1168,189 @@ double rt_torch_nn_binary_cross_entropy(int64_t self, int64_t target);
  *  @return the number; NaN on error */
 double rt_torch_nn_nll_loss(int64_t self, int64_t target);
 
+/** (self - target) squared. Follows aten::mse_loss.
+ *  @param self sizes that broadcast; any dtype, one of the two floating point
+ *  @param target sizes that broadcast; any dtype, one of the two floating point
+ *  @param reduction 0 none, 1 the mean, 2 the sum
+ *  @return a new handle, to be freed; 0 on error. Sizes: broadcast; with a reduction 0-d. Dtype:
+ *    promoted. */
+int64_t rt_torch_nn_mse_loss_reduction(int64_t self, int64_t target, int64_t reduction);
+
+/** The absolute value of self - target. Follows aten::l1_loss.
+ *  @param self sizes that broadcast; any dtype, one of the two floating point
+ *  @param target sizes that broadcast; any dtype, one of the two floating point
+ *  @param reduction 0 none, 1 the mean, 2 the sum
+ *  @return a new handle, to be freed; 0 on error. Sizes: broadcast; with a reduction 0-d. Dtype:
+ *    promoted. */
+int64_t rt_torch_nn_l1_loss(int64_t self, int64_t target, int64_t reduction);
+
+/** With d the absolute value of self - target: d * d / (2 * beta) where d is below beta, else d -
+ *  beta / 2. Follows aten::smooth_l1_loss.
+ *  @param self sizes that broadcast; any dtype, one of the two floating point
+ *  @param target sizes that broadcast; any dtype, one of the two floating point
+ *  @param reduction 0 none, 1 the mean, 2 the sum
+ *  @param beta the distance from which the loss is linear, at least 0
+ *  @return a new handle, to be freed; 0 on error. Sizes: broadcast; with a reduction 0-d. Dtype:
+ *    promoted. */
+int64_t rt_torch_nn_smooth_l1_loss(int64_t self, int64_t target, int64_t reduction, double beta);
+
+/** With d the absolute value of self - target: d * d / 2 where d is at most delta, else delta * (d
+ *  - delta / 2). Follows aten::huber_loss.
+ *  @param self sizes that broadcast; one floating point dtype for all
+ *  @param target sizes that broadcast; one floating point dtype for all
+ *  @param reduction 0 none, 1 the mean, 2 the sum
+ *  @param delta the distance from which the loss is linear, above 0
+ *  @return a new handle, to be freed; 0 on error. Sizes: broadcast; with a reduction 0-d. Dtype:
+ *    that of self. */
+int64_t rt_torch_nn_huber_loss(int64_t self, int64_t target, int64_t reduction, double delta);
+
+/** target * (log(target) - self), the divergence of logarithms of probabilities self from target;
+ *  with log_target target holds logarithms, too. Follows aten::kl_div.
+ *  @param self sizes that broadcast; any dtype, one of them floating point
+ *  @param target sizes that broadcast; any dtype, one of them floating point
+ *  @param reduction 0 none, 1 the mean, 2 the sum
+ *  @param log_target 1: target holds logarithms
+ *  @return a new handle, to be freed; 0 on error. Sizes: broadcast; with a reduction 0-d. Dtype:
+ *    promoted. */
+int64_t rt_torch_nn_kl_div(int64_t self, int64_t target, int64_t reduction, int64_t log_target);
+
+/** The terms of rt_torch_nn_binary_cross_entropy, times weight. A probability that is not between 0
+ *  and 1 is an error. Follows aten::binary_cross_entropy.
+ *  @param self any sizes; one floating point dtype for all
+ *  @param target the sizes of self; one floating point dtype for all
+ *  @param weight broadcasts to self; 0 for none; one floating point dtype for all
+ *  @param reduction 0 none, 1 the mean, 2 the sum
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self; with a reduction 0-d.
+ *    Dtype: that of self. */
+int64_t rt_torch_nn_binary_cross_entropy_reduction(int64_t self, int64_t target, int64_t weight,
+    int64_t reduction);
+
+/** The cross entropy of the probabilities sigmoid(self) against target, times weight; pos_weight is
+ *  the weight of positive targets. Follows aten::binary_cross_entropy_with_logits.
+ *  @param self any sizes; one floating point dtype for all
+ *  @param target the sizes of self; one floating point dtype for all
+ *  @param weight broadcasts to self; 0 for none; one floating point dtype for all
+ *  @param pos_weight broadcasts to self; 0 for none; one floating point dtype for all
+ *  @param reduction 0 none, 1 the mean, 2 the sum
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self; with a reduction 0-d.
+ *    Dtype: that of self. */
+int64_t rt_torch_nn_binary_cross_entropy_with_logits(int64_t self, int64_t target, int64_t weight,
+    int64_t pos_weight, int64_t reduction);
+
+/** -self at the class that target names, times the weight of the class; the mean is over the sum of
+ *  the weights. Class ignore_index is ignored. A class out of range is an error. Follows
+ *  aten::nll_loss_nd.
+ *  @param self [C], [N,C] or [N,C,d...]; floating point
+ *  @param target the sizes of self without the C; int64
+ *  @param weight [C], 0 for none; floating point
+ *  @param reduction 0 none, 1 the mean, 2 the sum
+ *  @param ignore_index the class that counts for nothing; -100 in PyTorch
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without the C; with a
+ *    reduction 0-d. Dtype: that of self. */
+int64_t rt_torch_nn_nll_loss_nd(int64_t self, int64_t target, int64_t weight, int64_t reduction,
+    int64_t ignore_index);
+
+/** self where target is 1, max(margin - self, 0) where it is -1; both for any other target. Follows
+ *  aten::hinge_embedding_loss.
+ *  @param self sizes that broadcast; floating point
+ *  @param target sizes that broadcast; floating point
+ *  @param margin the margin
+ *  @param reduction 0 none, 1 the mean, 2 the sum
+ *  @return a new handle, to be freed; 0 on error. Sizes: broadcast; with a reduction 0-d. Dtype:
+ *    that of self. */
+int64_t rt_torch_nn_hinge_embedding_loss(int64_t self, int64_t target, double margin,
+    int64_t reduction);
+
+/** max(margin - target * (input1 - input2), 0): target is 1 where input1 should be larger, else -1.
+ *  Follows aten::margin_ranking_loss.
+ *  @param input1 sizes that broadcast, all of as many dimensions; any dtype, one of them floating
+ *    point
+ *  @param input2 sizes that broadcast, all of as many dimensions; any dtype, one of them floating
+ *    point
+ *  @param target sizes that broadcast, all of as many dimensions; any dtype, one of them floating
+ *    point
+ *  @param margin the margin
+ *  @param reduction 0 none, 1 the mean, 2 the sum
+ *  @return a new handle, to be freed; 0 on error. Sizes: broadcast; with a reduction 0-d. Dtype:
+ *    promoted. */
+int64_t rt_torch_nn_margin_ranking_loss(int64_t input1, int64_t input2, int64_t target,
+    double margin, int64_t reduction);
+
+/** The inner product of x1 and x2 along dim over their lengths, each at least eps, broadcast.
+ *  Follows aten::cosine_similarity.
+ *  @param x1 sizes that broadcast; any dtype, one of them floating point
+ *  @param x2 sizes that broadcast; any dtype, one of them floating point
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @param eps the least length, at least 0
+ *  @return a new handle, to be freed; 0 on error. Sizes: broadcast, without dim. Dtype: promoted.
+ *    */
+int64_t rt_torch_nn_cosine_similarity(int64_t x1, int64_t x2, int64_t dim, double eps);
+
+/** 1 - cos where target is 1, max(cos - margin, 0) where it is -1, cos the cosine of input1 and
+ *  input2. Follows aten::cosine_embedding_loss.
+ *  @param input1 [N,d], or [d] for a 0-d target; any dtype, one of the inputs floating point
+ *  @param input2 [N,d], or [d] for a 0-d target; any dtype, one of the inputs floating point
+ *  @param target [N], or 0-d; any dtype, one of the inputs floating point
+ *  @param margin the margin
+ *  @param reduction 0 none, 1 the mean, 2 the sum
+ *  @return a new handle, to be freed; 0 on error. Sizes: [N] or 0-d; with a reduction 0-d. Dtype:
+ *    promoted from the inputs. */
+int64_t rt_torch_nn_cosine_embedding_loss(int64_t input1, int64_t input2, int64_t target,
+    double margin, int64_t reduction);
+
+/** exp(input) - target * input with log_input, else input - target * log(input + eps); full adds
+ *  Stirling's approximation of log(target!) where target is above 1. Follows
+ *  aten::poisson_nll_loss.
+ *  @param input sizes that broadcast; any dtype, one of them floating point
+ *  @param target sizes that broadcast; any dtype, one of them floating point
+ *  @param log_input 1: input holds logarithms
+ *  @param full 1: with the term that does not depend on input
+ *  @param eps added to input before its logarithm
+ *  @param reduction 0 none, 1 the mean, 2 the sum
+ *  @return a new handle, to be freed; 0 on error. Sizes: broadcast; with a reduction 0-d. Dtype:
+ *    promoted. */
+int64_t rt_torch_nn_poisson_nll_loss(int64_t input, int64_t target, int64_t log_input, int64_t full,
+    double eps, int64_t reduction);
+
+/** The cross entropy of the softmax of self against target: class indices, of which ignore_index is
+ *  ignored, or probabilities. weight has a factor for each class; the mean of class indices is over
+ *  the sum of these. A class out of range is an error. Follows aten::cross_entropy_loss.
+ *  @param self an integer
+ *  @param target an integer
+ *  @param weight an integer; 0 for none
+ *  @param reduction 0 none, 1 the mean, 2 the sum
+ *  @param ignore_index the class that counts for nothing; -100 in PyTorch
+ *  @param label_smoothing the share of each target that all classes get evenly, from 0 to 1
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_nn_cross_entropy_loss(int64_t self, int64_t target, int64_t weight,
+    int64_t reduction, int64_t ignore_index, double label_smoothing);
+
+/** max(d(anchor, positive) - d(anchor, negative) + margin, 0), d(a, b) the p-norm of a - b + eps
+ *  along the last dimension; with swap the lesser of d(anchor, negative) and d(positive, negative)
+ *  counts.
+ *  @param anchor an integer
+ *  @param positive an integer
+ *  @param negative an integer
+ *  @param margin the margin
+ *  @param p the order of the norm, above 0; infinite: the largest
+ *  @param eps added to each difference
+ *  @param swap 1: with the distance of positive and negative
+ *  @param reduction 0 none, 1 the mean, 2 the sum
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_nn_triplet_margin_loss(int64_t anchor, int64_t positive, int64_t negative,
+    double margin, double p, double eps, int64_t swap, int64_t reduction);
+
+/** (log(var) + (input - target) squared / var) / 2, var at least eps; full adds log(2 pi) / 2.
+ *  @param input an integer
+ *  @param target an integer
+ *  @param var the sizes of input, or 1 at its last dimension, or not that dimension
+ *  @param full 1: with the term that does not depend on input
+ *  @param eps the least variance, above 0
+ *  @param reduction 0 none, 1 the mean, 2 the sum
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_nn_gaussian_nll_loss(int64_t input, int64_t target, int64_t var, int64_t full,
+    double eps, int64_t reduction);
+
 /* ---- Ops: losses and reductions, kept as tensors ----
  * They are 0-d tensors, of which nothing is read. rt_torch_autograd_backward takes them. */
 
@@ -1482,6 +1665,224 @@ int64_t rt_torch_nn_layer_norm(int64_t input, const int64_t* normalized_shape,
  *  @return a new handle, to be freed; 0 on error. Sizes: those of input. Dtype: that of input. */
 int64_t rt_torch_nn_dropout(int64_t input, double p, int64_t train);
 
+/** input with mean 0 and variance 1 in each group of channels of each sample, times weight plus
+ *  bias. Follows aten::group_norm.
+ *  @param input [N,C] or [N,C,d...]; one floating point dtype for all
+ *  @param num_groups the number of groups of channels; divides C
+ *  @param weight [C], 0 for none; one floating point dtype for all
+ *  @param bias [C], 0 for none; one floating point dtype for all
+ *  @param eps added to the variance; positive
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of input. Dtype: that of input. */
+int64_t rt_torch_nn_group_norm(int64_t input, int64_t num_groups, int64_t weight, int64_t bias,
+    double eps);
+
+/** input with mean 0 and variance 1 in each channel of each sample, times weight plus bias. Follows
+ *  aten::instance_norm.
+ *  @param input [N,C,d...]; one floating point dtype for all
+ *  @param weight [C], 0 for none; one floating point dtype for all
+ *  @param bias [C], 0 for none; one floating point dtype for all
+ *  @param eps added to the variance; positive
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of input. Dtype: that of input. */
+int64_t rt_torch_nn_instance_norm(int64_t input, int64_t weight, int64_t bias, double eps);
+
+/** input over the root of the mean of its squares + eps, over its last dimensions, which are
+ *  normalized_shape, times weight; an eps of NaN stands for the dtype's epsilon. Follows
+ *  aten::rms_norm.
+ *  @param input normalized_shape at its end; one floating point dtype for all
+ *  @param normalized_shape the last sizes of input; at least one
+ *  @param normalized_shape_len the length of normalized_shape
+ *  @param weight normalized_shape, 0 for none; one floating point dtype for all
+ *  @param eps added to the mean of the squares; NaN: the epsilon of the dtype
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of input. Dtype: that of input. */
+int64_t rt_torch_nn_rms_norm(int64_t input, const int64_t* normalized_shape,
+    int64_t normalized_shape_len, int64_t weight, double eps);
+
+/** The convolution of [N,C,L] or [C,L] with weight [out,C/groups,K], plus bias. Follows
+ *  aten::conv1d.
+ *  @param input [N,C,L] or [C,L]; one dtype for all, not bool
+ *  @param weight [out,C/groups,K]; one dtype for all, not bool
+ *  @param bias [out], 0 for none; one dtype for all, not bool
+ *  @param stride the window's step, at least 1
+ *  @param stride_len the length of stride
+ *  @param padding zeros on both sides, not negative
+ *  @param padding_len the length of padding
+ *  @param dilation the distance of the kernel's elements, at least 1
+ *  @param dilation_len the length of dilation
+ *  @param groups the number of groups of channels, at least 1; divides C and out
+ *  @return a new handle, to be freed; 0 on error. Sizes: [N,out,L'] or [out,L']. Dtype: that of
+ *    input. */
+int64_t rt_torch_nn_conv1d(int64_t input, int64_t weight, int64_t bias, const int64_t* stride,
+    int64_t stride_len, const int64_t* padding, int64_t padding_len, const int64_t* dilation,
+    int64_t dilation_len, int64_t groups);
+
+/** The convolution of [N,C,D,H,W] or [C,D,H,W] with weight [out,C/groups,KD,KH,KW], plus bias; one
+ *  number in a list stands for all dimensions. Follows aten::conv3d.
+ *  @param input [N,C,D,H,W] or [C,D,H,W]; one floating point dtype for all
+ *  @param weight [out,C/groups,KD,KH,KW]; one floating point dtype for all
+ *  @param bias [out], 0 for none; one floating point dtype for all
+ *  @param stride the window's step in depth, height and width, at least 1
+ *  @param stride_len the length of stride
+ *  @param padding zeros on both sides in depth, height and width, not negative
+ *  @param padding_len the length of padding
+ *  @param dilation the distance of the kernel's elements in all dimensions, at least 1
+ *  @param dilation_len the length of dilation
+ *  @param groups the number of groups of channels, at least 1; divides C and out
+ *  @return a new handle, to be freed; 0 on error. Sizes: [N,out,D',H',W'] or [out,D',H',W']. Dtype:
+ *    that of input. */
+int64_t rt_torch_nn_conv3d(int64_t input, int64_t weight, int64_t bias, const int64_t* stride,
+    int64_t stride_len, const int64_t* padding, int64_t padding_len, const int64_t* dilation,
+    int64_t dilation_len, int64_t groups);
+
+/** The transposed convolution of [N,C,H,W] or [C,H,W] with weight [C,out/groups,KH,KW], plus bias;
+ *  one number in a list stands for both dimensions. Follows aten::conv_transpose2d.input.
+ *  @param input [N,C,H,W] or [C,H,W]; one floating point dtype for all
+ *  @param weight [C,out/groups,KH,KW]; one floating point dtype for all
+ *  @param bias [out], 0 for none; one floating point dtype for all
+ *  @param stride the distance in height and width at which kernels are added
+ *  @param stride_len the length of stride
+ *  @param padding what is cut off on both sides in height and width, not negative
+ *  @param padding_len the length of padding
+ *  @param output_padding sizes added to the result's end, below stride or dilation
+ *  @param output_padding_len the length of output_padding
+ *  @param groups the number of groups of channels, at least 1; divides C and out
+ *  @param dilation the distance of the kernel's elements in height and width, at least 1
+ *  @param dilation_len the length of dilation
+ *  @return a new handle, to be freed; 0 on error. Sizes: [N,out,H',W'] or [out,H',W']. Dtype: that
+ *    of input. */
+int64_t rt_torch_nn_conv_transpose2d(int64_t input, int64_t weight, int64_t bias,
+    const int64_t* stride, int64_t stride_len, const int64_t* padding, int64_t padding_len,
+    const int64_t* output_padding, int64_t output_padding_len, int64_t groups,
+    const int64_t* dilation, int64_t dilation_len);
+
+/** The transposed convolution of [N,C,L] or [C,L] with weight [C,out/groups,K], plus bias. Follows
+ *  aten::conv_transpose1d.
+ *  @param input [N,C,L] or [C,L]; one floating point dtype for all
+ *  @param weight [C,out/groups,K]; one floating point dtype for all
+ *  @param bias [out], 0 for none; one floating point dtype for all
+ *  @param stride the window's step, at least 1
+ *  @param stride_len the length of stride
+ *  @param padding zeros on both sides, not negative
+ *  @param padding_len the length of padding
+ *  @param output_padding sizes added to the result's end, below stride or dilation
+ *  @param output_padding_len the length of output_padding
+ *  @param groups the number of groups of channels, at least 1; divides C and out
+ *  @param dilation the distance of the kernel's elements, at least 1
+ *  @param dilation_len the length of dilation
+ *  @return a new handle, to be freed; 0 on error. Sizes: [N,out,L'] or [out,L']. Dtype: that of
+ *    input. */
+int64_t rt_torch_nn_conv_transpose1d(int64_t input, int64_t weight, int64_t bias,
+    const int64_t* stride, int64_t stride_len, const int64_t* padding, int64_t padding_len,
+    const int64_t* output_padding, int64_t output_padding_len, int64_t groups,
+    const int64_t* dilation, int64_t dilation_len);
+
+/** The largest element of each window over [N,C,L] or [C,L]; an empty stride is kernel_size.
+ *  Follows aten::max_pool1d.
+ *  @param self [N,C,L] or [C,L]; floating point
+ *  @param kernel_size the window's length, at least 1
+ *  @param kernel_size_len the length of kernel_size
+ *  @param stride the window's step, at least 1; empty: kernel_size
+ *  @param stride_len the length of stride
+ *  @param padding padding on both sides, at most kernel_size / 2
+ *  @param padding_len the length of padding
+ *  @return a new handle, to be freed; 0 on error. Sizes: [N,C,L'] or [C,L']. Dtype: that of self.
+ *    */
+int64_t rt_torch_nn_max_pool1d(int64_t self, const int64_t* kernel_size, int64_t kernel_size_len,
+    const int64_t* stride, int64_t stride_len, const int64_t* padding, int64_t padding_len);
+
+/** The mean of each window over [N,C,L] or [C,L], padding counted as zeros; an empty stride is
+ *  kernel_size. Follows aten::avg_pool1d.
+ *  @param self [N,C,L] or [C,L]; floating point
+ *  @param kernel_size the window's length, at least 1
+ *  @param kernel_size_len the length of kernel_size
+ *  @param stride the window's step, at least 1; empty: kernel_size
+ *  @param stride_len the length of stride
+ *  @param padding padding on both sides, at most kernel_size / 2
+ *  @param padding_len the length of padding
+ *  @return a new handle, to be freed; 0 on error. Sizes: [N,C,L'] or [C,L']. Dtype: that of self.
+ *    */
+int64_t rt_torch_nn_avg_pool1d(int64_t self, const int64_t* kernel_size, int64_t kernel_size_len,
+    const int64_t* stride, int64_t stride_len, const int64_t* padding, int64_t padding_len);
+
+/** The means of output_size windows that cover the last dimension of [N,C,L] or [C,L] evenly.
+ *  Follows aten::adaptive_avg_pool1d.
+ *  @param self [N,C,L] or [C,L]; floating point
+ *  @param output_size the result's sizes behind the channels
+ *  @param output_size_len the length of output_size
+ *  @return a new handle, to be freed; 0 on error. Sizes: [N,C,output_size] or [C,output_size].
+ *    Dtype: that of self. */
+int64_t rt_torch_nn_adaptive_avg_pool1d(int64_t self, const int64_t* output_size,
+    int64_t output_size_len);
+
+/** The means of windows that cover the height and width of [N,C,H,W] or [C,H,W] evenly, output_size
+ *  in each; with [1] or [1,1] the mean of each channel. Follows aten::adaptive_avg_pool2d.
+ *  @param self [N,C,H,W] or [C,H,W]; floating point
+ *  @param output_size the result's sizes behind the channels
+ *  @param output_size_len the length of output_size
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self, height and width as
+ *    output_size. Dtype: that of self. */
+int64_t rt_torch_nn_adaptive_avg_pool2d(int64_t self, const int64_t* output_size,
+    int64_t output_size_len);
+
+/** The largest elements of output_size windows that cover the last dimension of [N,C,L] or [C,L]
+ *  evenly. Follows aten::adaptive_max_pool1d.
+ *  @param self [N,C,L] or [C,L]; floating point
+ *  @param output_size the result's sizes behind the channels
+ *  @param output_size_len the length of output_size
+ *  @return a new handle, to be freed; 0 on error. Sizes: [N,C,output_size] or [C,output_size].
+ *    Dtype: that of self. */
+int64_t rt_torch_nn_adaptive_max_pool1d(int64_t self, const int64_t* output_size,
+    int64_t output_size_len);
+
+/** The largest elements of windows that cover the height and width of [N,C,H,W] or [C,H,W] evenly,
+ *  output_size in each. Follows aten::adaptive_max_pool2d.
+ *  @param self [N,C,H,W] or [C,H,W]; floating point
+ *  @param output_size the result's sizes behind the channels
+ *  @param output_size_len the length of output_size
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self, height and width as
+ *    output_size. Dtype: that of self. */
+int64_t rt_torch_nn_adaptive_max_pool2d(int64_t self, const int64_t* output_size,
+    int64_t output_size_len);
+
+/** The images of self, [N,C,H,W], in output_size, each pixel the one at its place. Follows
+ *  aten::upsample_nearest2d.
+ *  @param self [N,C,H,W]; floating point
+ *  @param output_size the result's sizes behind the channels
+ *  @param output_size_len the length of output_size
+ *  @return a new handle, to be freed; 0 on error. Sizes: [N,C,output_size]. Dtype: that of self. */
+int64_t rt_torch_nn_upsample_nearest2d(int64_t self, const int64_t* output_size,
+    int64_t output_size_len);
+
+/** The images of self, [N,C,H,W], in output_size, each pixel between the four that are next to its
+ *  place. Follows aten::upsample_bilinear2d.
+ *  @param self [N,C,H,W]; floating point
+ *  @param output_size the result's sizes behind the channels
+ *  @param output_size_len the length of output_size
+ *  @param align_corners 1: the outer elements stay at the corners
+ *  @return a new handle, to be freed; 0 on error. Sizes: [N,C,output_size]. Dtype: that of self. */
+int64_t rt_torch_nn_upsample_bilinear2d(int64_t self, const int64_t* output_size,
+    int64_t output_size_len, int64_t align_corners);
+
+/** [...,C*r*r,H,W] as [...,C,H*r,W*r], with r the upscale_factor: each r*r channels become the
+ *  pixels of a square. Follows aten::pixel_shuffle.
+ *  @param self [...,C*r*r,H,W]; any dtype
+ *  @param upscale_factor the factor of height and width, at least 1
+ *  @return a new handle, to be freed; 0 on error. Sizes: [...,C,H*r,W*r]. Dtype: that of self. */
+int64_t rt_torch_nn_pixel_shuffle(int64_t self, int64_t upscale_factor);
+
+/** [...,C,H*r,W*r] as [...,C*r*r,H,W], with r the downscale_factor; the reverse of pixel_shuffle.
+ *  Follows aten::pixel_unshuffle.
+ *  @param self [...,C,H*r,W*r]; any dtype
+ *  @param downscale_factor the divisor of height and width, at least 1
+ *  @return a new handle, to be freed; 0 on error. Sizes: [...,C*r*r,H,W]. Dtype: that of self. */
+int64_t rt_torch_nn_pixel_unshuffle(int64_t self, int64_t downscale_factor);
+
+/** The first half of self along dim, times the sigmoid of the second. Follows aten::glu.
+ *  @param self an even size at dim; floating point
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self, half as much at dim. Dtype:
+ *    that of self. */
+int64_t rt_torch_nn_glu(int64_t self, int64_t dim);
+
 /** input normalized over dimension 1, its channels, times weight plus bias. Without training it is
  *  normalized by running_mean and running_var, in training by its own mean and variance. In
  *  training the handles of running_mean and running_var, and all views of them, stand for new
@@ -1497,6 +1898,239 @@ int64_t rt_torch_nn_dropout(int64_t input, double p, int64_t train);
  *  @return a new handle, to be freed; 0 on error */
 int64_t rt_torch_nn_batch_norm(int64_t input, int64_t running_mean, int64_t running_var,
     int64_t weight, int64_t bias, int64_t training, double momentum, double eps);
+
+/** softmax(query * key^T * scale + attn_mask) * value; the softmax loses elements with probability
+ *  dropout_p. A query that may look at no key gets zeros. Follows
+ *  aten::scaled_dot_product_attention.
+ *  @param query [...,L,E]; floating point
+ *  @param key [...,S,E]; as query
+ *  @param value [...,S,Ev]; as query
+ *  @param attn_mask broadcasts to [...,L,S], added to the scores, or bool, true where a query may
+ *    look; 0 for none
+ *  @param dropout_p the probability that an element of the softmax is set to 0, from 0 to 1
+ *  @param is_causal 1: a query may look at no later key
+ *  @param scale the factor of query * key^T; NaN: 1 over the root of E
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_nn_scaled_dot_product_attention(int64_t query, int64_t key, int64_t value,
+    int64_t attn_mask, double dropout_p, int64_t is_causal, double scale);
+
+/** The output of attention with num_heads heads, [L,N,E], as
+ *  torch.nn.functional.multi_head_attention_forward; with need_weights also the weights, the mean
+ *  of the heads', [N,L,S].
+ *  @param query [L,N,E] or [L,E]; floating point
+ *  @param key [S,N,E] or [S,E]; as query
+ *  @param value as key
+ *  @param num_heads the number of heads; divides E
+ *  @param in_proj_weight [3 * E,E]: of query, key and value
+ *  @param in_proj_bias [3 * E], 0 for none
+ *  @param out_proj_weight [E,E]
+ *  @param out_proj_bias [E], 0 for none
+ *  @param key_padding_mask [N,S], added to the scores, or bool, true at keys that count for
+ *    nothing; 0 for none
+ *  @param attn_mask [L,S] or [N * num_heads,L,S], added to the scores, or bool, true where a query
+ *    must not look; 0 for none
+ *  @param dropout_p the probability that an element of the softmax is set to 0, from 0 to 1
+ *  @param training 1: normalize by the batch's own statistics and update the running ones
+ *  @param need_weights 1: the result has the weights, too
+ *  @param is_causal 1: a query may look at no later key
+ *  @param out where the elements of the list go
+ *  @param capacity how many fit there
+ *  @return the number of tensors; new handles to at most capacity of them are written to out, to be
+ *    freed, and the others are not made; -1 on error */
+int64_t rt_torch_nn_multi_head_attention(int64_t query, int64_t key, int64_t value,
+    int64_t num_heads, int64_t in_proj_weight, int64_t in_proj_bias, int64_t out_proj_weight,
+    int64_t out_proj_bias, int64_t key_padding_mask, int64_t attn_mask, double dropout_p,
+    int64_t training, int64_t need_weights, int64_t is_causal, int64_t* out, int64_t capacity);
+
+/** input over its p-norm along dim, which counts as at least eps; as torch.nn.functional.normalize.
+ *  @param input an integer
+ *  @param p the order of the norm, above 0; infinite: the largest
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @param eps the least norm
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_nn_normalize(int64_t input, double p, int64_t dim, double eps);
+
+/** input, [N,C,L] or [C,L], with each channel set to 0 with probability p, the others divided by 1
+ *  - p; without training, input itself.
+ *  @param input an integer
+ *  @param p the probability that an element is set to 0, from 0 to 1
+ *  @param train 1 in training; with 0 nothing is dropped
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_nn_dropout1d(int64_t input, double p, int64_t train);
+
+/** input, [N,C,...], with each channel set to 0 with probability p, the others divided by 1 - p;
+ *  without training, input itself.
+ *  @param input an integer
+ *  @param p the probability that an element is set to 0, from 0 to 1
+ *  @param train 1 in training; with 0 nothing is dropped
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_nn_dropout2d(int64_t input, double p, int64_t train);
+
+/** input, [N,C,D,H,W] or [C,D,H,W], with each channel set to 0 with probability p, the others
+ *  divided by 1 - p; without training, input itself.
+ *  @param input an integer
+ *  @param p the probability that an element is set to 0, from 0 to 1
+ *  @param train 1 in training; with 0 nothing is dropped
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_nn_dropout3d(int64_t input, double p, int64_t train);
+
+/** input with each element set with probability p to the value that selu tends to, all scaled and
+ *  moved so that mean and variance stay; without training, input itself.
+ *  @param input an integer
+ *  @param p the probability that an element is set to 0, from 0 to 1
+ *  @param train 1 in training; with 0 nothing is dropped
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_nn_alpha_dropout(int64_t input, double p, int64_t train);
+
+/** input, [N,C,d...], with other sizes behind its channels: those of size, or its own times
+ *  scale_factor. mode is nearest, linear for [N,C,L] or bilinear for [N,C,H,W].
+ *  @param input an integer
+ *  @param size the result's sizes behind the channels, or one for all; empty: see scale_factor
+ *  @param size_len the length of size
+ *  @param scale_factor the factor of each size, or one for all; empty: see size
+ *  @param scale_factor_len the length of scale_factor
+ *  @param mode nearest, linear or bilinear
+ *  @param align_corners 1: the outer elements stay at the corners
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_nn_interpolate(int64_t input, const int64_t* size, int64_t size_len,
+    const double* scale_factor, int64_t scale_factor_len, const char* mode, int64_t align_corners);
+
+/** An LSTM of num_layers layers over input, [T,N,features] or with batch_first [N,T,features]: the
+ *  output, the last hidden states and the last memories. hx has the first hidden states and
+ *  memories, each [layers * directions,N,features]; params has w_ih, w_hh and with has_biases b_ih,
+ *  b_hh for each layer and direction, as torch.lstm.
+ *  @param input an integer
+ *  @param hx the hidden state and the memory
+ *  @param hx_len the length of hx
+ *  @param params w_ih, w_hh and with has_biases b_ih, b_hh, for each layer and direction
+ *  @param params_len the length of params
+ *  @param has_biases 1: params has biases
+ *  @param num_layers the number of layers, at least 1
+ *  @param dropout the probability that an element between two layers is set to 0 in training
+ *  @param train 1 in training; with 0 nothing is dropped
+ *  @param bidirectional 1: each layer runs in both directions
+ *  @param batch_first 1: input and output are [N,T,features]
+ *  @param out where the elements of the list go
+ *  @param capacity how many fit there
+ *  @return the number of tensors; new handles to at most capacity of them are written to out, to be
+ *    freed, and the others are not made; -1 on error */
+int64_t rt_torch_nn_lstm(int64_t input, const int64_t* hx, int64_t hx_len, const int64_t* params,
+    int64_t params_len, int64_t has_biases, int64_t num_layers, double dropout, int64_t train,
+    int64_t bidirectional, int64_t batch_first, int64_t* out, int64_t capacity);
+
+/** A GRU of num_layers layers over input, [T,N,features] or with batch_first [N,T,features]: the
+ *  output and the last hidden states. hx has the first ones, [layers * directions,N,features];
+ *  params has w_ih, w_hh and with has_biases b_ih, b_hh for each layer and direction, as torch.gru.
+ *  @param input an integer
+ *  @param hx the hidden state
+ *  @param params w_ih, w_hh and with has_biases b_ih, b_hh, for each layer and direction
+ *  @param params_len the length of params
+ *  @param has_biases 1: params has biases
+ *  @param num_layers the number of layers, at least 1
+ *  @param dropout the probability that an element between two layers is set to 0 in training
+ *  @param train 1 in training; with 0 nothing is dropped
+ *  @param bidirectional 1: each layer runs in both directions
+ *  @param batch_first 1: input and output are [N,T,features]
+ *  @param out where the elements of the list go
+ *  @param capacity how many fit there
+ *  @return the number of tensors; new handles to at most capacity of them are written to out, to be
+ *    freed, and the others are not made; -1 on error */
+int64_t rt_torch_nn_gru(int64_t input, int64_t hx, const int64_t* params, int64_t params_len,
+    int64_t has_biases, int64_t num_layers, double dropout, int64_t train, int64_t bidirectional,
+    int64_t batch_first, int64_t* out, int64_t capacity);
+
+/** A network of tanh cells of num_layers layers over input, [T,N,features] or with batch_first
+ *  [N,T,features]: the output and the last hidden states. hx has the first ones, [layers *
+ *  directions,N,features]; params has w_ih, w_hh and with has_biases b_ih, b_hh for each layer and
+ *  direction, as torch.rnn_tanh.
+ *  @param input an integer
+ *  @param hx the hidden state
+ *  @param params w_ih, w_hh and with has_biases b_ih, b_hh, for each layer and direction
+ *  @param params_len the length of params
+ *  @param has_biases 1: params has biases
+ *  @param num_layers the number of layers, at least 1
+ *  @param dropout the probability that an element between two layers is set to 0 in training
+ *  @param train 1 in training; with 0 nothing is dropped
+ *  @param bidirectional 1: each layer runs in both directions
+ *  @param batch_first 1: input and output are [N,T,features]
+ *  @param out where the elements of the list go
+ *  @param capacity how many fit there
+ *  @return the number of tensors; new handles to at most capacity of them are written to out, to be
+ *    freed, and the others are not made; -1 on error */
+int64_t rt_torch_nn_rnn_tanh(int64_t input, int64_t hx, const int64_t* params, int64_t params_len,
+    int64_t has_biases, int64_t num_layers, double dropout, int64_t train, int64_t bidirectional,
+    int64_t batch_first, int64_t* out, int64_t capacity);
+
+/** A network of relu cells of num_layers layers over input, [T,N,features] or with batch_first
+ *  [N,T,features]: the output and the last hidden states. hx has the first ones, [layers *
+ *  directions,N,features]; params has w_ih, w_hh and with has_biases b_ih, b_hh for each layer and
+ *  direction, as torch.rnn_relu.
+ *  @param input an integer
+ *  @param hx the hidden state
+ *  @param params w_ih, w_hh and with has_biases b_ih, b_hh, for each layer and direction
+ *  @param params_len the length of params
+ *  @param has_biases 1: params has biases
+ *  @param num_layers the number of layers, at least 1
+ *  @param dropout the probability that an element between two layers is set to 0 in training
+ *  @param train 1 in training; with 0 nothing is dropped
+ *  @param bidirectional 1: each layer runs in both directions
+ *  @param batch_first 1: input and output are [N,T,features]
+ *  @param out where the elements of the list go
+ *  @param capacity how many fit there
+ *  @return the number of tensors; new handles to at most capacity of them are written to out, to be
+ *    freed, and the others are not made; -1 on error */
+int64_t rt_torch_nn_rnn_relu(int64_t input, int64_t hx, const int64_t* params, int64_t params_len,
+    int64_t has_biases, int64_t num_layers, double dropout, int64_t train, int64_t bidirectional,
+    int64_t batch_first, int64_t* out, int64_t capacity);
+
+/** One step of an LSTM from hx, the hidden state and the memory, each [N,features]: both after the
+ *  step.
+ *  @param input an integer
+ *  @param hx the hidden state and the memory
+ *  @param hx_len the length of hx
+ *  @param w_ih [gates * H,features]
+ *  @param w_hh [gates * H,H]
+ *  @param b_ih [gates * H], 0 for none
+ *  @param b_hh [gates * H], 0 for none
+ *  @param out where the elements of the list go
+ *  @param capacity how many fit there
+ *  @return the number of tensors; new handles to at most capacity of them are written to out, to be
+ *    freed, and the others are not made; -1 on error */
+int64_t rt_torch_nn_lstm_cell(int64_t input, const int64_t* hx, int64_t hx_len, int64_t w_ih,
+    int64_t w_hh, int64_t b_ih, int64_t b_hh, int64_t* out, int64_t capacity);
+
+/** One step of a GRU from the hidden state hx, [N,features]: the state after it.
+ *  @param input an integer
+ *  @param hx the hidden state
+ *  @param w_ih [gates * H,features]
+ *  @param w_hh [gates * H,H]
+ *  @param b_ih [gates * H], 0 for none
+ *  @param b_hh [gates * H], 0 for none
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_nn_gru_cell(int64_t input, int64_t hx, int64_t w_ih, int64_t w_hh, int64_t b_ih,
+    int64_t b_hh);
+
+/** One step of a network of tanh cells from the hidden state hx, [N,features]: the state after it.
+ *  @param input an integer
+ *  @param hx the hidden state
+ *  @param w_ih [gates * H,features]
+ *  @param w_hh [gates * H,H]
+ *  @param b_ih [gates * H], 0 for none
+ *  @param b_hh [gates * H], 0 for none
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_nn_rnn_tanh_cell(int64_t input, int64_t hx, int64_t w_ih, int64_t w_hh,
+    int64_t b_ih, int64_t b_hh);
+
+/** One step of a network of relu cells from the hidden state hx, [N,features]: the state after it.
+ *  @param input an integer
+ *  @param hx the hidden state
+ *  @param w_ih [gates * H,features]
+ *  @param w_hh [gates * H,H]
+ *  @param b_ih [gates * H], 0 for none
+ *  @param b_hh [gates * H], 0 for none
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_nn_rnn_relu_cell(int64_t input, int64_t hx, int64_t w_ih, int64_t w_hh,
+    int64_t b_ih, int64_t b_hh);
 
 /* ---- Gradients ---- */
 

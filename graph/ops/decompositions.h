@@ -1,6 +1,6 @@
 // decompositions.h -- composite ops as builder calls, for backends without kernels for them.
 #pragma once
-#include "graph/ops/builder.h"
+#include "graph/ops/expr.h"
 
 namespace rt::decompositions {
 
@@ -39,5 +39,61 @@ struct Statistics {
   Value mean, variance;
 };
 Statistics running_statistics(Builder& build, const Args& args, double momentum);
+
+// decompositions_loss.cpp: losses with a reduction.
+Value mse_loss_reduction(Builder& build, const Args& args);
+Value l1_loss(Builder& build, const Args& args);
+Value huber_loss(Builder& build, const Args& args);
+Value smooth_l1_loss(Builder& build, const Args& args);
+Value kl_div(Builder& build, const Args& args);
+Value binary_cross_entropy_with_logits(Builder& build, const Args& args);
+Value binary_cross_entropy_reduction(Builder& build, const Args& args);
+Value nll_loss_nd(Builder& build, const Args& args);
+Value cross_entropy_loss(Builder& build, const Args& args);
+Value smoothed_cross_entropy_loss(Builder& build, const Args& args);
+Value hinge_embedding_loss(Builder& build, const Args& args);
+Value margin_ranking_loss(Builder& build, const Args& args);
+Value cosine_similarity(Builder& build, const Args& args);
+Value cosine_embedding_loss(Builder& build, const Args& args);
+Value poisson_nll_loss(Builder& build, const Args& args);
+
+// decompositions_nn.cpp: layers.
+/// Attention in the form that fallback_cpu/attention.cpp finds in a batch.
+struct Attention {
+  Expr query, key, value;
+  Expr mask;          ///< bool, or added to the scores; empty: none
+  int64_t scale = 0;  ///< an attribute
+  bool causal = false;
+  double dropout = 0;  ///< the probability; above 0 only on tapes
+};
+struct Attended {
+  Expr mixed;   ///< the result
+  Expr shares;  ///< [...,L,S]: how much each query takes of each value
+};
+Attended attend(const Attention& call);
+Value scaled_dot_product_attention(Builder& build, const Args& args);
+Value group_norm(Builder& build, const Args& args);
+Value instance_norm(Builder& build, const Args& args);
+Value rms_norm(Builder& build, const Args& args);
+Value conv1d(Builder& build, const Args& args);
+Value conv3d(Builder& build, const Args& args);
+Value max_pool1d(Builder& build, const Args& args);
+Value avg_pool1d(Builder& build, const Args& args);
+Value adaptive_avg_pool(Builder& build, const Args& args);  ///< over one dimension or two
+Value adaptive_max_pool(Builder& build, const Args& args);  ///< over one dimension or two
+/// `count` elements of dim, each the one at its own place times `scale`, rounded down.
+Expr nearest(Expr self, int64_t dim, int64_t count, double scale);
+/// `count` elements of dim, each between the two that are next to its place.
+Expr linear_between(Expr self, int64_t dim, int64_t count, double scale, bool align_corners);
+/// The scale of resampling from one size to another.
+double linear_scale(int64_t from, int64_t to, bool align_corners);
+Value upsample_nearest2d(Builder& build, const Args& args);
+Value upsample_bilinear2d(Builder& build, const Args& args);
+Value pixel_shuffle(Builder& build, const Args& args);
+Value pixel_unshuffle(Builder& build, const Args& args);
+Value glu(Builder& build, const Args& args);
+Value conv_transpose1d(Builder& build, const Args& args);
+Value graded_conv_transpose1d(Builder& build, const Args& args);  ///< by conv_transpose2d
+Value conv_transpose2d(Builder& build, const Args& args);
 
 }  // namespace rt::decompositions

@@ -78,6 +78,43 @@ void svd(Inference&);
 void eig(Inference&);
 void eig_backward(Inference&);
 void linalg_solve(Inference&);
+// infer_losses.cpp
+void loss(Inference&);  ///< the operands broadcast; 0-d where integer `reduction` says so
+void smooth_l1_loss(Inference&);
+void huber_loss(Inference&);
+void weighted_loss(Inference&);  ///< loss of equal sizes, with weights that broadcast to them
+void margin_ranking_loss(Inference&);
+void cosine_similarity(Inference&);
+void cosine_embedding_loss(Inference&);
+void nll_loss_nd(Inference&);
+void cross_entropy_loss(Inference&);
+void smoothed_cross_entropy_loss(Inference&);
+// infer_layers.cpp
+void attention(Inference&);
+void group_norm(Inference&);
+void instance_norm(Inference&);
+void rms_norm(Inference&);
+void conv1d(Inference&);
+void conv3d(Inference&);
+void conv_transpose1d(Inference&);
+void conv_transpose2d(Inference&);
+void pool1d(Inference&);
+void adaptive_pool1d(Inference&);
+void adaptive_pool2d(Inference&);
+void upsample2d(Inference&);
+void pixel_shuffle(Inference&);
+void pixel_unshuffle(Inference&);
+void glu(Inference&);
+
+// For rules of several files.
+__extension__ using Wide = __int128;  ///< sums and products of int64_t
+/// Replaces the elements of list `list`.
+void replace_list(Inference&, uint32_t list, std::initializer_list<int64_t> items);
+/// Makes list `list` have `count` numbers within [least, most]; a single one counts for all.
+void expand_list(Inference&, uint32_t list, size_t count, int64_t least, int64_t most);
+int64_t convolved_size(int64_t size, int64_t kernel, int64_t stride, int64_t padding,
+                       int64_t dilation);
+int64_t pooled_size(int64_t size, int64_t kernel, int64_t stride, int64_t padding);
 }  // namespace shape
 
 namespace type {
@@ -112,6 +149,8 @@ void filled_float(Inference&);       ///< filled; must be a float
 void given_float(Inference&);        ///< given; must be a float
 void given_number(Inference&);       ///< given; bool is refused
 void cast(Inference&);               ///< given
+void embedded_pair(Inference&);      ///< promote_floating of the first two operands
+void attention(Inference&);          ///< equal_floating, and a mask of bool, f32 or that dtype
 }  // namespace type
 
 /// torch.result_type of tensors: those with dimensions decide within the highest category present,

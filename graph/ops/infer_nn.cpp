@@ -6,9 +6,8 @@
 #include "graph/ops/infer.h"
 
 namespace rt::shape {
-namespace {
 
-__extension__ using Wide = __int128;  // sums and products of int64_t
+namespace {
 
 /// The name of the row's IntList `list`.
 std::string_view list_name(const OpInfo& row, uint32_t list) {
@@ -17,7 +16,8 @@ std::string_view list_name(const OpInfo& row, uint32_t list) {
   return "";
 }
 
-/// Replaces the elements of list `list`.
+}  // namespace
+
 void replace_list(Inference& call, uint32_t list, std::initializer_list<int64_t> items) {
   const std::span<int64_t> old = call.attr().list(list);
   const auto at = static_cast<uint32_t>(old.data() - call.attributes.data());
@@ -27,29 +27,19 @@ void replace_list(Inference& call, uint32_t list, std::initializer_list<int64_t>
   for (const int64_t item : items) call.attributes.insert(to++, item);
 }
 
-struct Pair {
-  int64_t height, width;
-};
-
-/// List `list` as numbers for height and width, both within [least, most]. A single
-/// number counts for both.
-Pair pair_of(Inference& call, uint32_t list, int64_t least, int64_t most) {
+void expand_list(Inference& call, uint32_t list, size_t count, int64_t least, int64_t most) {
+  constexpr std::string_view kWanted[] = {"one", "one, or one for height and one for width",
+                                          "one, or one for depth, height and width"};
   const std::string_view name = list_name(call.row, list);
-  std::span<int64_t> items = call.attr().list(list);
-  if (items.size() != 1 && items.size() != 2)
-    fail(name, " has ", items.size(), " numbers; give one, or one for height and one for width");
+  const std::span<int64_t> items = call.attr().list(list);
+  if (items.size() != 1 && items.size() != count)
+    fail(name, " has ", items.size(), " numbers; give ", kWanted[count - 1]);
   for (const int64_t item : items)
     if (item < least || item > most)
       fail(name, " is ", to_string(items), "; each number must be from ", least, " to ", most);
-  if (items.size() == 1) replace_list(call, list, {items[0], items[0]});
-  items = call.attr().list(list);
-  return {items[0], items[1]};
-}
-
-/// Throws unless the sizes are [N,C,H,W], or [C,H,W] for one image.
-void need_images(const TensorType& type, std::string_view name) {
-  if (type.sizes.size() != 3 && type.sizes.size() != 4)
-    fail(name, " is ", to_string(type.sizes), "; it must be [N,C,H,W] or [C,H,W]");
+  const int64_t item = items[0];
+  if (items.size() == 1 && count == 2) replace_list(call, list, {item, item});
+  if (items.size() == 1 && count == 3) replace_list(call, list, {item, item, item});
 }
 
 int64_t convolved_size(int64_t size, int64_t kernel, int64_t stride, int64_t padding,
@@ -71,6 +61,25 @@ int64_t pooled_size(int64_t size, int64_t kernel, int64_t stride, int64_t paddin
     fail("the window of ", kernel, " is larger than the padded input of ", size + 2 * padding,
          "; use a smaller kernel_size");
   return (size + 2 * padding - kernel) / stride + 1;
+}
+
+namespace {
+
+struct Pair {
+  int64_t height, width;
+};
+
+/// List `list` as numbers for height and width, both within [least, most].
+Pair pair_of(Inference& call, uint32_t list, int64_t least, int64_t most) {
+  expand_list(call, list, 2, least, most);
+  const std::span<const int64_t> items = call.attr().list(list);
+  return {items[0], items[1]};
+}
+
+/// Throws unless the sizes are [N,C,H,W], or [C,H,W] for one image.
+void need_images(const TensorType& type, std::string_view name) {
+  if (type.sizes.size() != 3 && type.sizes.size() != 4)
+    fail(name, " is ", to_string(type.sizes), "; it must be [N,C,H,W] or [C,H,W]");
 }
 
 /// Checks weight or bias of a normalization over channels: one number each, in any shape.

@@ -14,9 +14,10 @@ int64_t size(const TensorType& type, size_t dim) {
   return dim < type.sizes.size() ? type.sizes[dim] : 1;
 }
 
-AllowedRanges classes_of(const TensorType& scores, uint32_t operand) {
+AllowedRanges classes_of(const TensorType& scores, uint32_t operand,
+                         double ignored = kIgnoredClass) {
   AllowedRange range = indices(operand, size(scores, scores.sizes.size() > 1 ? 1 : 0));
-  range.ignored = kIgnoredClass;
+  range.ignored = ignored;
   return {range};
 }
 
@@ -37,6 +38,12 @@ AllowedRanges below_count(const AttributesView& attributes, std::span<const Tens
 AllowedRanges classes(const AttributesView&, std::span<const TensorType> operands) {
   if (is_float(operands[1].dtype)) return {};
   return classes_of(operands[0], 1);
+}
+
+AllowedRanges classes_or_ignored(const AttributesView& attributes,
+                                 std::span<const TensorType> operands) {
+  if (is_float(operands[1].dtype)) return {};
+  return classes_of(operands[0], 1, static_cast<double>(attributes.integer(1)));
 }
 
 AllowedRanges classes_behind_gradient(const AttributesView&, std::span<const TensorType> operands) {

@@ -13,6 +13,9 @@ AllowedRanges below_count(const AttributesView& attributes, std::span<const Tens
 /// Operand 1 holds classes, which are indices of dimension 1 of operand 0, or of dimension 0 where
 /// that is all; none are checked where it holds probabilities. -100 is the ignored class.
 AllowedRanges classes(const AttributesView& attributes, std::span<const TensorType> operands);
+/// As classes, of rows whose second integer is the ignored class.
+AllowedRanges classes_or_ignored(const AttributesView& attributes,
+                                 std::span<const TensorType> operands);
 /// As classes, behind a gradient: operand 2 holds the classes of operand 1.
 AllowedRanges classes_behind_gradient(const AttributesView& attributes,
                                       std::span<const TensorType> operands);

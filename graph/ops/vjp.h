@@ -148,5 +148,8 @@ Expr layer_norm(const Vjp&, uint32_t operand);
 Expr batch_norm(const Vjp&, uint32_t operand);           ///< by given statistics
 Expr batch_norm_of_batch(const Vjp&, uint32_t operand);  ///< by the batch's own
 
+// vjp_layers.cpp
+Expr conv_transpose2d(const Vjp&, uint32_t operand);
+
 }  // namespace vjp
 }  // namespace rt

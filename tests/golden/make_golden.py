@@ -39,7 +39,9 @@ import torch
 import golden_choices as choices
 import golden_elementwise as elementwise
 import golden_gaps as gaps
+import golden_layers as layers
 import golden_linalg as linalg
+import golden_losses as losses
 import golden_matrix as matrix
 import golden_networks as networks
 import golden_nn as nn
@@ -76,6 +78,8 @@ TABLES = (
     linalg.loss,
     elementwise.loader,
     gaps.gaps,
+    *losses.CASES,
+    *layers.CASES,
 )
 # Cases of many calls, which have no symbol.
 PROGRAMS = (networks.networks, optimizers.optimizers)

@@ -45,12 +45,14 @@ inline Args plausible_args(const OpInfo& row, size_t rank) {
   args.op = row.op;
   const auto by_name = [](std::string_view name) -> int64_t {
     if (name == "step" || name == "dim1" || name == "eps" || name == "groups") return 1;
+    if (name == "delta" || name == "num_groups" || name.ends_with("scale_factor")) return 1;
     return name == "steps" || name == "end" || name == "num_weights" ? 3 : 0;
   };
   // Lists by name; all others name every dimension.
   const auto list_by_name = [](std::string_view name) -> std::vector<int64_t> {
     if (name == "stride" || name == "dilation" || name == "kernel_size") return {1, 1};
-    if (name == "padding") return {0, 0};
+    if (name == "padding" || name == "output_padding") return {0, 0};
+    if (name == "output_size") return {2, 2};
     if (name == "size") return {2, 2};
     if (name == "normalized_shape") return {3};
     return {};

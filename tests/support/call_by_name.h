@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <span>
 #include <stdexcept>
@@ -17,7 +18,7 @@ namespace rt_test {
 
 // An argument; the letter selects the member in use.
 struct Argument {
-  char letter;  // i Int, d Real, I Ints, F Reals, O Out: see kInvokers
+  char letter;  // i Int, d Real, I Ints, F Reals, O Out, T Text: see kInvokers
   int64_t integer = 0;
   double real = 0;
   void* pointer = nullptr;
@@ -54,6 +55,7 @@ using Real = double;
 using Ints = const int64_t*;
 using Reals = const double*;
 using Out = int64_t*;
+using Text = const char*;
 inline const std::map<std::string, Invoker> kInvokers = {
     {"i:i", invoke<Int, Int>},
     {"i:ii", invoke<Int, Int, Int>},
@@ -88,6 +90,25 @@ inline const std::map<std::string, Invoker> kInvokers = {
     {"i:iIiIiIi", invoke<Int, Int, Ints, Int, Ints, Int, Ints, Int>},
     {"i:iiiIiIiIii", invoke<Int, Int, Int, Int, Ints, Int, Ints, Int, Ints, Int, Int>},
     {"i:iiiiiidd", invoke<Int, Int, Int, Int, Int, Int, Int, Real, Real>},
+    {"i:iIiFiTi", invoke<Int, Int, Ints, Int, Reals, Int, Text, Int>},
+    {"i:iIiIiiidiiiOi",
+     invoke<Int, Int, Ints, Int, Ints, Int, Int, Int, Real, Int, Int, Int, Out, Int>},
+    {"i:iIii", invoke<Int, Int, Ints, Int, Int>},
+    {"i:iIiid", invoke<Int, Int, Ints, Int, Int, Real>},
+    {"i:iIiiiiiOi", invoke<Int, Int, Ints, Int, Int, Int, Int, Int, Out, Int>},
+    {"i:idid", invoke<Int, Int, Real, Int, Real>},
+    {"i:iiIiiidiiiOi", invoke<Int, Int, Int, Ints, Int, Int, Int, Real, Int, Int, Int, Out, Int>},
+    {"i:iidi", invoke<Int, Int, Int, Real, Int>},
+    {"i:iiiIiIiIiiIi", invoke<Int, Int, Int, Int, Ints, Int, Ints, Int, Ints, Int, Int, Ints, Int>},
+    {"i:iiid", invoke<Int, Int, Int, Int, Real>},
+    {"i:iiidddii", invoke<Int, Int, Int, Int, Real, Real, Real, Int, Int>},
+    {"i:iiidi", invoke<Int, Int, Int, Int, Real, Int>},
+    {"i:iiiid", invoke<Int, Int, Int, Int, Int, Real>},
+    {"i:iiiidi", invoke<Int, Int, Int, Int, Int, Real, Int>},
+    {"i:iiiidid", invoke<Int, Int, Int, Int, Int, Real, Int, Real>},
+    {"i:iiiiid", invoke<Int, Int, Int, Int, Int, Int, Real>},
+    {"i:iiiiiiiiiidiiiOi",
+     invoke<Int, Int, Int, Int, Int, Int, Int, Int, Int, Int, Int, Real, Int, Int, Int, Out, Int>},
     {"d:i", invoke<Real, Int>},
     {"d:ii", invoke<Real, Int, Int>},
 };
@@ -97,6 +118,7 @@ struct Call {
   std::vector<Argument> arguments;
   std::vector<std::vector<int64_t>> int_lists;
   std::vector<std::vector<double>> float_lists;
+  std::deque<std::string> texts;  // a deque, so that short ones stay where they are
 
   void add(int64_t value) { arguments.push_back({'i', value}); }
   void add(double value) { arguments.push_back({'d', 0, value}); }
@@ -107,6 +129,11 @@ struct Call {
   void add_list(std::vector<double> list) {
     float_lists.push_back(std::move(list));
     arguments.push_back({'F', 0, 0, float_lists.back().data()});
+  }
+
+  void add_text(std::string text) {
+    texts.push_back(std::move(text));
+    arguments.push_back({'T', 0, 0, texts.back().data()});
   }
 
   Reply to(const std::string& symbol, char result) const {

@@ -140,6 +140,7 @@ Handles add_argument(Call& call, const Json& argument, Owner& owner, const Names
   else if (kind == "int") call.add(value.get<int64_t>());
   else if (kind == "flag") call.add(int64_t{value.get<bool>()});
   else if (kind == "float") call.add(to_double(value));
+  else if (kind == "text") call.add_text(value.get<std::string>());
   else if (kind == "words") call.add_list(value.get<std::vector<int64_t>>());
   else if (kind == "floats") {
     std::vector<double> list;

@@ -1,0 +1,33 @@
+// formulas.h -- short compositions that several decompositions share, over expressions.
+#pragma once
+#include "graph/ops/expr.h"
+
+namespace rt {
+
+/// A 0-d tensor of the dtype and device of `like`, of a scalar attribute. Decompositions see
+/// attributes and not their numbers, because a batch runs again with other numbers.
+Expr scalar(Expr like, int64_t attribute);
+Expr where(Expr condition, Expr a, Expr b);
+Expr equals(Expr a, double number);  ///< a bool for each element
+Expr equals(Expr a, int64_t number);
+/// True where `a` is at least `bound`, false for NaN. Both must not be infinite at once.
+Expr reaches(Expr a, Expr bound);
+/// The larger one, NaN where one is NaN; both must be above -infinity.
+Expr larger(Expr a, Expr b);
+/// max(a, 0) as aten::clamp_min: the slope at 0 is 1.
+Expr at_least_zero(Expr a);
+/// By aten's code: 0 the terms themselves, 1 their mean, 2 their sum.
+Expr reduced(Expr terms, int64_t reduction);
+
+Expr with_dim(Expr a, int64_t dim);  ///< Op::Unsqueeze
+Expr slice(Expr a, int64_t dim, int64_t start, int64_t end, int64_t step = 1);
+Expr joined(Op op, std::initializer_list<Expr> parts, int64_t dim);  ///< Op::Cat or Op::Stack
+Expr joined(Op op, std::span<const Expr> parts, int64_t dim);
+Expr mean(Expr a, Sizes dims, bool keepdim);
+Expr along(Op op, Expr a, int64_t dim, bool keepdim);  ///< Op::SumDim, Op::MaxDim; 0-d is taken
+/// `a` with zeros before and after its elements along dim; itself where there are none.
+Expr padded(Expr a, int64_t dim, int64_t before, int64_t after);
+/// 0, 1, ... count - 1 of this dtype on the device of `like`.
+Expr counted(Expr like, int64_t count, DType dtype);
+
+}  // namespace rt
