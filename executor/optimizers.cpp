@@ -24,9 +24,38 @@ int64_t Optimizers::add(CallContext& context, OptimizerRule rule, Sizes handles)
   engine_.count(Counter::calls);
   check_hyperparameters(rule);
   Optimizer optimizer;
-  optimizer.rule = rule;
+  optimizer.groups = {rule};
+  add_parameters(context, optimizer, handles);
+  engine_.handles.make_room();
+  optimizer.lost_pass = context.thread.lost_pass;
+  return engine_.handles.add(HandleKind::Optimizer, optimizers_.add(std::move(optimizer)));
+}
+
+int64_t Optimizers::add_group(CallContext& context, int64_t handle, Sizes handles) {
+  engine_.count(Counter::calls);
+  Optimizer& optimizer = at(context, handle);
+  optimizer.groups.push_back(optimizer.groups.front());
+  try {
+    add_parameters(context, optimizer, handles);
+    if (optimizer.schedule.changes_rates())
+      optimizer.schedule.begin(optimizer.groups.back().learning_rate);
+  } catch (...) {
+    optimizer.groups.pop_back();
+    throw;
+  }
+  return static_cast<int64_t>(optimizer.groups.size()) - 1;
+}
+
+/// Adds parameters to the last group, all or none.
+void Optimizers::add_parameters(CallContext& context, Optimizer& optimizer, Sizes handles) {
   if (handles.empty()) fail("parameters is empty; give at least one");
+  const size_t before = optimizer.parameters.size();
+  const auto group = static_cast<uint32_t>(optimizer.groups.size() - 1);
+  std::vector<Optimizer::Parameter> added;
   std::unordered_map<int64_t, size_t> indices;
+  for (size_t i = 0; i < before; ++i)
+    if (const Value value = engine_.graph.leaf(optimizer.parameters[i].leaf); value != kNone)
+      indices.emplace(engine_.graph[value].grad, i);
   for (size_t i = 0; i < handles.size(); ++i) {
     const Value value = engine_.recorder.value_of(context, handles[i]);
     const Node& node = engine_.graph[value];
@@ -45,17 +74,16 @@ int64_t Optimizers::add(CallContext& context, OptimizerRule rule, Sizes handles)
     const int64_t known_by = node.grad != 0 ? int64_t{node.grad} : -handles[i];
     if (const auto [first, fresh] = indices.try_emplace(known_by, i); !fresh)
       fail(text(), " is also parameter ", first->second, "; name it once");
-    optimizer.parameters.push_back({.leaf = {}, .handle = handles[i]});
+    added.push_back({.leaf = {}, .handle = handles[i], .group = group});
   }
-  for (Optimizer::Parameter& parameter : optimizer.parameters) {
+  optimizer.parameters.reserve(before + added.size());
+  for (Optimizer::Parameter& parameter : added) {
     // The client may ask for the gradient of a tensor later.
     if (engine_.graph[engine_.recorder.value_of(context, parameter.handle)].grad == 0)
       engine_.graph.record_of(engine_.autograd.make_leaf(context, parameter.handle)).wanted = false;
     parameter.leaf = engine_.graph.leaf_of(engine_.recorder.value_of(context, parameter.handle));
   }
-  engine_.handles.make_room();
-  optimizer.lost_pass = context.thread.lost_pass;
-  return engine_.handles.add(HandleKind::Optimizer, optimizers_.add(std::move(optimizer)));
+  optimizer.parameters.insert(optimizer.parameters.end(), added.begin(), added.end());
 }
 
 Optimizer& Optimizers::at(CallContext&, int64_t handle) {
@@ -64,14 +92,67 @@ Optimizer& Optimizers::at(CallContext&, int64_t handle) {
 
 void Optimizers::set_learning_rate(CallContext& context, int64_t handle, double rate) {
   engine_.count(Counter::calls);
-  OptimizerRule& rule = at(context, handle).rule;
+  Optimizer& optimizer = at(context, handle);
   check_range("learning_rate", rate, rate >= 0, "at least 0");
-  rule.learning_rate = rate;
+  for (OptimizerRule& rule : optimizer.groups) rule.learning_rate = rate;
+}
+
+OptimizerRule& Optimizers::group_at(CallContext& context, int64_t handle, int64_t group) {
+  std::vector<OptimizerRule>& groups = at(context, handle).groups;
+  if (group < 0 || group >= std::ssize(groups))
+    fail("group is ", group, " and the optimizer has ", groups.size(),
+         "; give 0 for the first, or -1 for all where a value is set");
+  return groups[static_cast<size_t>(group)];
+}
+
+double Optimizers::option(CallContext& context, int64_t handle, int64_t group,
+                          std::string_view name) {
+  engine_.count(Counter::calls);
+  return hyperparameter(group_at(context, handle, group), name);
+}
+
+void Optimizers::set_option(CallContext& context, int64_t handle, int64_t group,
+                            std::string_view name, double value) {
+  engine_.count(Counter::calls);
+  const auto changed = [&](OptimizerRule rule) {
+    hyperparameter(rule, name) = value;
+    check_hyperparameters(rule);
+    return rule;
+  };
+  if (group != -1) {
+    OptimizerRule& rule = group_at(context, handle, group);
+    rule = changed(rule);
+    return;
+  }
+  std::vector<OptimizerRule> groups = at(context, handle).groups;
+  for (OptimizerRule& rule : groups) rule = changed(rule);
+  at(context, handle).groups = std::move(groups);
+}
+
+void Optimizers::follow(CallContext& context, int64_t handle, const Schedule& schedule) {
+  engine_.count(Counter::calls);
+  Optimizer& optimizer = at(context, handle);
+  schedule.check();
+  Schedule following = schedule;
+  for (const OptimizerRule& rule : optimizer.groups) following.begin(rule.learning_rate);
+  optimizer.schedule = std::move(following);
+  for (size_t i = 0; i < optimizer.groups.size(); ++i)
+    optimizer.groups[i].learning_rate = optimizer.schedule.rate(i);
+}
+
+double Optimizers::advance(CallContext& context, int64_t handle) {
+  engine_.count(Counter::calls);
+  Optimizer& optimizer = at(context, handle);
+  if (!optimizer.schedule.changes_rates()) return optimizer.groups.front().learning_rate;
+  optimizer.schedule.advance();
+  for (size_t i = 0; i < optimizer.groups.size(); ++i)
+    optimizer.groups[i].learning_rate = optimizer.schedule.rate(i);
+  return optimizer.groups.front().learning_rate;
 }
 
 double Optimizers::learning_rate(CallContext& context, int64_t handle) {
   engine_.count(Counter::calls);
-  return at(context, handle).rule.learning_rate;
+  return at(context, handle).groups.front().learning_rate;
 }
 
 void Optimizers::remove(CallContext& context, int64_t handle) {
@@ -152,11 +233,9 @@ void Optimizers::step(CallContext& context, int64_t handle) {
   std::vector<Due> due;
   due.reserve(at(context, handle).parameters.size());
   const auto elsewhere = [&](const Due& one) {
-    const auto& state = one.parameter->state;
-    return engine_.recorder.bring_here(context, one.value) ||
-           engine_.recorder.bring_here(context, one.gradient) ||
-           engine_.recorder.bring_here(context, state[0]) ||
-           engine_.recorder.bring_here(context, state[1]);
+    const auto brought = [&](Value value) { return engine_.recorder.bring_here(context, value); };
+    return brought(one.value) || brought(one.gradient) ||
+           std::ranges::any_of(one.parameter->state, brought);
   };
   do {
     due.clear();
@@ -167,40 +246,47 @@ void Optimizers::step(CallContext& context, int64_t handle) {
       if (gradient != kNone) due.push_back({&parameter, value, gradient});
     });
   } while (std::ranges::any_of(due, elsewhere));
-  for (const Due& one : due)
-    for (const Value value :
-         {one.value, one.gradient, one.parameter->state[0], one.parameter->state[1]})
-      if (value != kNone && engine_.graph[value].state == State::Poisoned)
-        throw LaterError(*engine_.graph.poison_of(value), true, Failure::FailedValue);
+  const auto need_sound = [&](Value value) {
+    if (value != kNone && engine_.graph[value].state == State::Poisoned)
+      throw LaterError(*engine_.graph.poison_of(value), true, Failure::FailedValue);
+  };
+  for (const Due& one : due) {
+    need_sound(one.value);
+    need_sound(one.gradient);
+    std::ranges::for_each(one.parameter->state, need_sound);
+  }
 
   // In order, because parameters may share memory. Nothing changes unless all can be recorded.
   TapeBuilder build(context, false);
   const int64_t bytes = context.thread.tape.bytes;
   Held held(engine_.graph);
-  held.reserve(3 * due.size());
+  held.reserve((1 + OptimizerRule::kStates) * due.size());
   std::vector<int64_t> handles;
   handles.reserve(due.size());
   for (const Due& one : due) handles.push_back(one.parameter->handle);
   Rewriting rewriting(context, handles);
-  const OptimizerRule& rule = at(context, handle).rule;
+  const std::vector<OptimizerRule>& groups = at(context, handle).groups;
   for (size_t i = 0; i < due.size(); ++i) {
     Due& one = due[i];
+    const OptimizerRule& rule = groups[one.parameter->group];
     one.update = rule.update(build.expr(rewriting.read(i)), build.expr(one.gradient),
                              one.parameter->state, one.parameter->steps);
-    for (const Expr& made : {one.update.value, one.update.state[0], one.update.state[1]})
+    held.add(one.update.value.value());
+    for (const Expr& made : one.update.state)
       if (made) held.add(made.value());
     rewriting.write(i, one.update.value.value());
   }
   rewriting.prepare();
   for (size_t i = 0; i < due.size(); ++i)
-    for (int k = 0; k < 2; ++k)
+    for (uint32_t k = 0; k < OptimizerRule::kStates; ++k)
       if (const Value now = due[i].update.state[k].value(); now != kNone)
         engine_.graph.note_undo(now, {.before = due[i].parameter->state[k],
                                       .unit = rewriting.unit(i),
                                       .steps = due[i].parameter->steps});
   for (Due& one : due) {
     ++one.parameter->steps;
-    for (int i = 0; i < 2; ++i) renew(one.parameter->state[i], one.update.state[i].value());
+    for (uint32_t i = 0; i < OptimizerRule::kStates; ++i)
+      renew(one.parameter->state[i], one.update.state[i].value());
   }
   rewriting.finish();
   for_each_parameter(context, handle, [&](auto&, Value value) {

@@ -39,6 +39,122 @@ int64_t rt_torch_adamw_new(CallContext& context, Sizes parameters, double learni
               weight_decay);
 }
 
+int64_t rt_torch_rmsprop_new(CallContext& context, Sizes parameters, double learning_rate,
+                             double alpha, double eps, double weight_decay, double momentum) {
+  OptimizerRule rule;
+  rule.kind = OptimizerRule::Kind::RmsProp;
+  rule.learning_rate = learning_rate;
+  rule.alpha = alpha;
+  rule.eps = eps;
+  rule.weight_decay = weight_decay;
+  rule.momentum = momentum;
+  return context.engine.optimizers.add(context, rule, parameters);
+}
+
+int64_t rt_torch_adagrad_new(CallContext& context, Sizes parameters, double learning_rate,
+                             double learning_rate_decay, double weight_decay,
+                             double initial_accumulator_value, double eps) {
+  OptimizerRule rule;
+  rule.kind = OptimizerRule::Kind::Adagrad;
+  rule.learning_rate = learning_rate;
+  rule.learning_rate_decay = learning_rate_decay;
+  rule.weight_decay = weight_decay;
+  rule.initial_accumulator_value = initial_accumulator_value;
+  rule.eps = eps;
+  return context.engine.optimizers.add(context, rule, parameters);
+}
+
+int64_t rt_torch_adamax_new(CallContext& context, Sizes parameters, double learning_rate,
+                            double beta1, double beta2, double eps, double weight_decay) {
+  return adam(context, OptimizerRule::Kind::Adamax, parameters, learning_rate, beta1, beta2, eps,
+              weight_decay);
+}
+
+int64_t rt_torch_lion_new(CallContext& context, Sizes parameters, double learning_rate,
+                          double beta1, double beta2, double weight_decay) {
+  return adam(context, OptimizerRule::Kind::Lion, parameters, learning_rate, beta1, beta2, 0,
+              weight_decay);
+}
+
+int64_t rt_torch_optimizer_add_param_group(CallContext& context, int64_t optimizer,
+                                           Sizes parameters) {
+  return context.engine.optimizers.add_group(context, optimizer, parameters);
+}
+
+int64_t rt_torch_optimizer_set_option(CallContext& context, int64_t optimizer, int64_t group,
+                                      std::string_view option, double value) {
+  context.engine.optimizers.set_option(context, optimizer, group, option, value);
+  return 0;
+}
+
+double rt_torch_optimizer_get_option(CallContext& context, int64_t optimizer, int64_t group,
+                                     std::string_view option) {
+  return context.engine.optimizers.option(context, optimizer, group, option);
+}
+
+int64_t rt_torch_optimizer_schedule_step(CallContext& context, int64_t optimizer, int64_t step_size,
+                                         double gamma, int64_t warmup_steps) {
+  Schedule schedule;
+  schedule.kind = Schedule::Kind::Step;
+  schedule.steps = step_size;
+  schedule.gamma = gamma;
+  schedule.warmup = warmup_steps;
+  context.engine.optimizers.follow(context, optimizer, schedule);
+  return 0;
+}
+
+int64_t rt_torch_optimizer_schedule_exponential(CallContext& context, int64_t optimizer,
+                                                double gamma, int64_t warmup_steps) {
+  Schedule schedule;
+  schedule.kind = Schedule::Kind::Exponential;
+  schedule.gamma = gamma;
+  schedule.warmup = warmup_steps;
+  context.engine.optimizers.follow(context, optimizer, schedule);
+  return 0;
+}
+
+int64_t rt_torch_optimizer_schedule_cosine(CallContext& context, int64_t optimizer,
+                                           int64_t total_steps, double eta_min,
+                                           int64_t warmup_steps) {
+  Schedule schedule;
+  schedule.kind = Schedule::Kind::Cosine;
+  schedule.steps = total_steps;
+  schedule.least = eta_min;
+  schedule.warmup = warmup_steps;
+  context.engine.optimizers.follow(context, optimizer, schedule);
+  return 0;
+}
+
+int64_t rt_torch_optimizer_schedule_linear(CallContext& context, int64_t optimizer,
+                                           double start_factor, double end_factor,
+                                           int64_t total_steps) {
+  Schedule schedule;
+  schedule.kind = Schedule::Kind::Linear;
+  schedule.first_factor = start_factor;
+  schedule.last_factor = end_factor;
+  schedule.steps = total_steps;
+  context.engine.optimizers.follow(context, optimizer, schedule);
+  return 0;
+}
+
+int64_t rt_torch_optimizer_schedule_one_cycle(CallContext& context, int64_t optimizer,
+                                              double max_lr, int64_t total_steps, double pct_start,
+                                              double div_factor, double final_div_factor) {
+  Schedule schedule;
+  schedule.kind = Schedule::Kind::OneCycle;
+  schedule.most = max_lr;
+  schedule.steps = total_steps;
+  schedule.rising = pct_start;
+  schedule.first_divisor = div_factor;
+  schedule.last_divisor = final_div_factor;
+  context.engine.optimizers.follow(context, optimizer, schedule);
+  return 0;
+}
+
+double rt_torch_optimizer_schedule_advance(CallContext& context, int64_t optimizer) {
+  return context.engine.optimizers.advance(context, optimizer);
+}
+
 int64_t rt_torch_optimizer_step(CallContext& context, int64_t optimizer) {
   context.engine.optimizers.step(context, optimizer);
   return 0;

@@ -2125,6 +2125,141 @@ int64_t rt_torch_adam_new(SplArray* parameters, double learning_rate, double bet
 int64_t rt_torch_adamw_new(SplArray* parameters, double learning_rate, double beta1, double beta2,
     double eps, double weight_decay);
 
+/** An optimizer as torch.optim.RMSprop.
+ *  @param parameters leaves of floating point dtype, each once
+ *  @param learning_rate the learning rate
+ *  @param alpha the part of the mean square that a step keeps
+ *  @param eps added to the denominator
+ *  @param weight_decay the factor of the parameters in the decay; 0 for none
+ *  @param momentum the factor of v from step to step; 0 for none
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_rmsprop_new(SplArray* parameters, double learning_rate, double alpha, double eps,
+    double weight_decay, double momentum);
+
+/** An optimizer as torch.optim.Adagrad.
+ *  @param parameters leaves of floating point dtype, each once
+ *  @param learning_rate the learning rate
+ *  @param learning_rate_decay how fast the learning rate falls: it is divided by 1 + steps * this
+ *  @param weight_decay the factor of the parameters in the decay; 0 for none
+ *  @param initial_accumulator_value what the sums of squares begin with
+ *  @param eps added to the denominator
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_adagrad_new(SplArray* parameters, double learning_rate, double learning_rate_decay,
+    double weight_decay, double initial_accumulator_value, double eps);
+
+/** An optimizer as torch.optim.Adamax.
+ *  @param parameters leaves of floating point dtype, each once
+ *  @param learning_rate the learning rate
+ *  @param beta1 the decay of the mean of the gradients
+ *  @param beta2 the decay of the mean of their squares
+ *  @param eps added to the denominator
+ *  @param weight_decay the factor of the parameters in the decay; 0 for none
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_adamax_new(SplArray* parameters, double learning_rate, double beta1, double beta2,
+    double eps, double weight_decay);
+
+/** The optimizer Lion: p = p * (1 - learning_rate * weight_decay) - learning_rate * sign(v + (1 -
+ *  beta1) * (g - v)), v = v + (1 - beta2) * (g - v).
+ *  @param parameters leaves of floating point dtype, each once
+ *  @param learning_rate the learning rate
+ *  @param beta1 the decay of the mean of the gradients
+ *  @param beta2 the decay of the mean of their squares
+ *  @param weight_decay the factor of the parameters in the decay; 0 for none
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_lion_new(SplArray* parameters, double learning_rate, double beta1, double beta2,
+    double weight_decay);
+
+/** Adds leaves with hyperparameters of their own, which are at first those of group 0. Returns the
+ *  index of their group.
+ *  @param optimizer an optimizer
+ *  @param parameters leaves of floating point dtype, each once
+ *  @return the number; -1 on error */
+int64_t rt_torch_optimizer_add_param_group(int64_t optimizer, SplArray* parameters);
+
+/** Sets a hyperparameter of a group of parameters from the next step on. Batches are compiled anew
+ *  only where a flag changes, or a number to or from 0.
+ *  @param optimizer an optimizer
+ *  @param group the index of a group of parameters; -1, where a value is set, for all
+ *  @param option learning_rate, weight_decay or maximize; momentum (SGD, RMSprop); dampening,
+ *    nesterov (SGD); beta1, beta2 (Adam, AdamW, Adamax, Lion); amsgrad (Adam, AdamW); alpha,
+ *    centered (RMSprop); eps (all but SGD and Lion); learning_rate_decay, initial_accumulator_value
+ *    (Adagrad)
+ *  @param value the number; 1 or 0 for a flag
+ *  @return 0; -1 on error */
+int64_t rt_torch_optimizer_set_option(int64_t optimizer, int64_t group, const char* option,
+    double value);
+
+/** A hyperparameter of a group of parameters.
+ *  @param optimizer an optimizer
+ *  @param group the index of a group of parameters; -1, where a value is set, for all
+ *  @param option learning_rate, weight_decay or maximize; momentum (SGD, RMSprop); dampening,
+ *    nesterov (SGD); beta1, beta2 (Adam, AdamW, Adamax, Lion); amsgrad (Adam, AdamW); alpha,
+ *    centered (RMSprop); eps (all but SGD and Lion); learning_rate_decay, initial_accumulator_value
+ *    (Adagrad)
+ *  @return the number; NaN on error */
+double rt_torch_optimizer_get_option(int64_t optimizer, int64_t group, const char* option);
+
+/** From here on the learning rates are multiplied by gamma after each step_size steps of the
+ *  schedule; torch.optim.lr_scheduler.StepLR.
+ *  @param optimizer an optimizer
+ *  @param step_size steps of the schedule from one drop to the next, at least 1
+ *  @param gamma the factor of a drop, at least 0
+ *  @param warmup_steps steps before the schedule, over which the rate rises to its value in equal
+ *    parts; 0 for none
+ *  @return 0; -1 on error */
+int64_t rt_torch_optimizer_schedule_step(int64_t optimizer, int64_t step_size, double gamma,
+    int64_t warmup_steps);
+
+/** From here on the learning rates are multiplied by gamma at each step of the schedule;
+ *  torch.optim.lr_scheduler.ExponentialLR.
+ *  @param optimizer an optimizer
+ *  @param gamma the factor of a drop, at least 0
+ *  @param warmup_steps steps before the schedule, over which the rate rises to its value in equal
+ *    parts; 0 for none
+ *  @return 0; -1 on error */
+int64_t rt_torch_optimizer_schedule_exponential(int64_t optimizer, double gamma,
+    int64_t warmup_steps);
+
+/** From here on the learning rates fall to eta_min along half a cosine of total_steps steps of the
+ *  schedule, and stay there; torch.optim.lr_scheduler.CosineAnnealingLR up to its T_max.
+ *  @param optimizer an optimizer
+ *  @param total_steps the steps of the schedule, at least 1
+ *  @param eta_min the last learning rate, at least 0
+ *  @param warmup_steps steps before the schedule, over which the rate rises to its value in equal
+ *    parts; 0 for none
+ *  @return 0; -1 on error */
+int64_t rt_torch_optimizer_schedule_cosine(int64_t optimizer, int64_t total_steps, double eta_min,
+    int64_t warmup_steps);
+
+/** From here on the learning rates are multiplied by start_factor, which changes to end_factor over
+ *  total_steps steps of the schedule; torch.optim.lr_scheduler.LinearLR.
+ *  @param optimizer an optimizer
+ *  @param start_factor the first factor, at least 0
+ *  @param end_factor the last factor, at least 0
+ *  @param total_steps the steps of the schedule, at least 1
+ *  @return 0; -1 on error */
+int64_t rt_torch_optimizer_schedule_linear(int64_t optimizer, double start_factor,
+    double end_factor, int64_t total_steps);
+
+/** From here on the learning rate of all parameters rises from max_lr / div_factor to max_lr in the
+ *  part pct_start of total_steps, and falls to the first rate / final_div_factor, along half
+ *  cosines; torch.optim.lr_scheduler.OneCycleLR, without its changes of momentum.
+ *  @param optimizer an optimizer
+ *  @param max_lr the highest learning rate, at least 0
+ *  @param total_steps the steps of the schedule, at least 1
+ *  @param pct_start the part of the steps in which the rate rises, from 0 to 1
+ *  @param div_factor max_lr divided by the first learning rate, above 0
+ *  @param final_div_factor the first learning rate divided by the last, above 0
+ *  @return 0; -1 on error */
+int64_t rt_torch_optimizer_schedule_one_cycle(int64_t optimizer, double max_lr, int64_t total_steps,
+    double pct_start, double div_factor, double final_div_factor);
+
+/** Goes on to the next step of the schedule, once an optimizer step or once an epoch, as the
+ *  schedule counts. Returns the learning rate of group 0 there.
+ *  @param optimizer an optimizer
+ *  @return the number; 0 on error */
+double rt_torch_optimizer_schedule_advance(int64_t optimizer);
+
 /** Records one step: the handles of the parameters, and of views of them, stand for the new values
  *  afterwards. Parameters without a gradient stay. A step whose results have 4 MiB or more is
  *  submitted.
@@ -2137,12 +2272,12 @@ int64_t rt_torch_optimizer_step(int64_t optimizer);
  *  @return 0; -1 on error */
 int64_t rt_torch_optimizer_zero_grad(int64_t optimizer);
 
-/** The learning rate.
+/** The learning rate of group 0.
  *  @param optimizer an optimizer
  *  @return the number; 0 on error */
 double rt_torch_optimizer_get_lr(int64_t optimizer);
 
-/** Sets the learning rate of the steps from here on. Batches are not compiled anew.
+/** Sets the learning rate of all groups for the steps from here on. Batches are not compiled anew.
  *  @param optimizer an optimizer
  *  @param learning_rate the learning rate
  *  @return 0; -1 on error */

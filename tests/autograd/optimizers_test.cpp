@@ -26,7 +26,11 @@ class Optimizers : public AbiTest, public testing::WithParamInterface<size_t> {
     call.add_list(std::move(parameters));
     call.add(count);
     for (const Json& setting : one_["settings"]) call.add(setting.get<double>());
-    return call.to(one_["optimizer"], 'i').integer;
+    const int64_t made = call.to(one_["optimizer"], 'i').integer;
+    const Json options = one_.value("options", Json::object());
+    for (const auto& [option, value] : options.items())
+      EXPECT_EQ(rt_torch_optimizer_set_option(made, 0, option.c_str(), value), 0) << option;
+    return made;
   }
   static void step(const Scope& given, const Json& phase, int64_t optimizer, Reads reads) {
     Scope forward(&given);

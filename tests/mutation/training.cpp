@@ -39,7 +39,11 @@ int64_t make_optimizer(const Json& one, const Scope& given) {
   call.add_list(std::move(parameters));
   call.add(count);
   for (const Json& setting : one["settings"]) call.add(setting.get<double>());
-  return call.to(one["optimizer"], 'i').integer;
+  const int64_t made = call.to(one["optimizer"], 'i').integer;
+  const Json options = one.value("options", Json::object());
+  for (const auto& [option, value] : options.items())
+    EXPECT_EQ(rt_torch_optimizer_set_option(made, 0, option.c_str(), value), 0) << option;
+  return made;
 }
 
 void optimize(const Json& one, const Scope& given) {

@@ -78,6 +78,7 @@ inline const std::map<std::string, Invoker> kInvokers = {
     {"i:Iid", invoke<Int, Ints, Int, Real>},
     {"i:Iiii", invoke<Int, Ints, Int, Int, Int>},
     {"i:Iiddd", invoke<Int, Ints, Int, Real, Real, Real>},
+    {"i:Iidddd", invoke<Int, Ints, Int, Real, Real, Real, Real>},
     {"i:Iiddddd", invoke<Int, Ints, Int, Real, Real, Real, Real, Real>},
     {"i:IiIi", invoke<Int, Ints, Int, Ints, Int>},
     {"i:FiIi", invoke<Int, Reals, Int, Ints, Int>},
