@@ -44,7 +44,7 @@ class Recorder {
   /// Records the call and the update, whose values are computed from those before the call. Returns
   /// a handle to the result. The call's operands are among those of the update's subject.
   int64_t record_updating(CallContext& context, Call& call, InPlaceUpdate& update);
-  double record_and_read(CallContext& context, Call& call);    ///< the element of the result; waits
+  double record_and_read(CallContext& context, Call& call);  ///< the element of the result; waits
   /// Records several ops over the values of handles, of which 0 becomes kNone. A backward pass can
   /// go through them. Returns a handle to each result.
   std::vector<int64_t> compose(CallContext& context, std::span<const int64_t> handles,

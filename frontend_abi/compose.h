@@ -53,10 +53,10 @@ inline void need_tensors(CallContext& context, std::span<const int64_t> handles,
 /// Records what `body(build, operands)` gives: one Expr.
 template <class Body>
 int64_t one(CallContext& context, std::span<const int64_t> handles, const Body& body) {
-  return context.engine.recorder.compose(
-      context, handles, [&](Builder& build, std::span<const Value> operands) {
-        return std::vector<Value>{body(build, operands).value()};
-      })[0];
+  return context.engine.recorder.compose(context, handles,
+                                         [&](Builder& build, std::span<const Value> operands) {
+                                           return std::vector<Value>{body(build, operands).value()};
+                                         })[0];
 }
 
 /// Records what `body(build, operands)` gives, a list of values, and returns their count.

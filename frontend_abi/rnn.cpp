@@ -46,8 +46,8 @@ State after_step(Cell cell, Expr from_input, State before, const Weights& weight
   }
   const Expr all = from_input + linear(before.hidden, weights.hidden, {});
   if (cell != Cell::Lstm) return {all.apply(cell == Cell::Tanh ? Op::Tanh : Op::Relu), {}};
-  const Expr memory = sigmoid(part(all, 1)) * before.memory +
-                      sigmoid(part(all, 0)) * part(all, 2).apply(Op::Tanh);
+  const Expr memory =
+      sigmoid(part(all, 1)) * before.memory + sigmoid(part(all, 0)) * part(all, 2).apply(Op::Tanh);
   return {sigmoid(part(all, 3)) * memory.apply(Op::Tanh), memory};
 }
 
@@ -56,18 +56,6 @@ Expr from_inputs(Cell cell, Expr input, const Weights& weights) {
   Expr bias = weights.input_bias;
   if (cell != Cell::Gru && bias) bias = bias + weights.hidden_bias;
   return linear(input, weights.input, bias);
-}
-
-/// The entries of dimension 0. Halves are cut in halves, so that the gradient of each cut is as
-/// long as what was cut, and all together are not as long as the square of the entries.
-void cut(Expr all, std::vector<Expr>& entries) {
-  const int64_t count = all.sizes()[0];
-  if (count == 1) {
-    entries.push_back(all.apply(Op::SqueezeDim, {0}));
-    return;
-  }
-  cut(slice(all, 0, 0, count / 2), entries);
-  cut(slice(all, 0, count / 2, count), entries);
 }
 
 void check_weights(Cell cell, const Weights& weights, int64_t taken, int64_t features) {
@@ -101,7 +89,7 @@ struct Network {
 Expr run_direction(const Network& network, Expr input, bool backwards, const Weights& weights,
                    State& state) {
   std::vector<Expr> inputs, outputs;
-  cut(from_inputs(network.cell, input, weights), inputs);
+  entries_of(from_inputs(network.cell, input, weights), inputs);
   if (backwards) std::ranges::reverse(inputs);
   for (const Expr& from_input : inputs) {
     state = after_step(network.cell, from_input, state, weights);
@@ -191,15 +179,14 @@ std::vector<Value> run_cell(Cell cell, Builder& build, std::span<const Value> op
   const Expr input(build, operands[0]), hidden(build, operands[1]);
   const State before{hidden, has_memory ? Expr(build, operands[2]) : Expr()};
   const Weights weights{optional(build, operands[first]), optional(build, operands[first + 1]),
-                        optional(build, operands[first + 2]),
-                        optional(build, operands[first + 3])};
+                        optional(build, operands[first + 2]), optional(build, operands[first + 3])};
   if (!weights.input_bias != !weights.hidden_bias)
     fail("b_ih and b_hh must both be given or both be 0");
   const int64_t rank = input.rank();
   if (rank < 1 || rank > 2 || hidden.rank() != rank ||
       (rank == 2 && hidden.sizes()[0] != input.sizes()[0]))
-    fail("input is ", to_string(input.sizes()), " and the hidden state ",
-         to_string(hidden.sizes()), "; they must be [N,features], or [features] for one sample");
+    fail("input is ", to_string(input.sizes()), " and the hidden state ", to_string(hidden.sizes()),
+         "; they must be [N,features], or [features] for one sample");
   if (before.memory && !(before.memory.sizes() == hidden.sizes()))
     fail("the memory is ", to_string(before.memory.sizes()), "; it must be as the hidden state, ",
          to_string(hidden.sizes()));

@@ -38,16 +38,13 @@ Expr weights_of(const Classes& classes, Expr weight, Expr like) {
   return classes.kept(weight.apply(Op::IndexSelect, flat, {0}).reshape(sizes));
 }
 
-Expr optional(Builder& build, Value value) {
-  return value == kNone ? Expr() : Expr(build, value);
-}
+Expr optional(Builder& build, Value value) { return value == kNone ? Expr() : Expr(build, value); }
 
 /// nll_loss of logarithms [C], [N,C] or [N,C,d...].
 Expr negative_log_likelihood(Expr logs, Expr target, Expr weight, int64_t reduction,
                              int64_t ignore_index) {
   constexpr int64_t kIgnored = -100;  // of the row NllLoss
-  if (!weight && reduction == 1 && ignore_index == kIgnored)
-    return logs.apply(Op::NllLoss, target);
+  if (!weight && reduction == 1 && ignore_index == kIgnored) return logs.apply(Op::NllLoss, target);
   const bool one_sample = logs.rank() == 1;
   if (one_sample) {
     logs = with_dim(logs, 0);
@@ -82,15 +79,13 @@ Expr against_probabilities(Expr logs, Expr target, Expr weight, int64_t reductio
   const Expr total = -terms.apply(Op::Sum);
   if (reduction == 2) return total;
   const int64_t classes = class_count(logs);
-  const double samples =
-      classes == 0 ? 0.0 : static_cast<double>(numel(logs.sizes()) / classes);
+  const double samples = classes == 0 ? 0.0 : static_cast<double>(numel(logs.sizes()) / classes);
   return total / samples;
 }
 
 /// The loss that label smoothing mixes in: that of equal shares for all classes, times their
 /// number.
-Expr of_equal_shares(Expr logs, Expr target, Expr weight, int64_t reduction,
-                     int64_t ignore_index) {
+Expr of_equal_shares(Expr logs, Expr target, Expr weight, int64_t reduction, int64_t ignore_index) {
   Expr terms = weight ? logs * broadcast_weight(weight, logs) : logs;
   terms = -terms.sum(Shape{class_dim(logs)}, false);
   const Classes classes(target, ignore_index);
@@ -156,8 +151,7 @@ Value binary_cross_entropy_with_logits(Builder& build, const Args& args) {
 }
 
 Value binary_cross_entropy_reduction(Builder& build, const Args& args) {
-  Expr terms = operand(build, args, 0)
-                   .apply(Op::BinaryCrossEntropyTerms, operand(build, args, 1));
+  Expr terms = operand(build, args, 0).apply(Op::BinaryCrossEntropyTerms, operand(build, args, 1));
   if (const Expr weight = optional(build, args.operands[2]); weight) terms = terms * weight;
   return reduced(terms, args.attributes[0]).value();
 }
@@ -201,7 +195,8 @@ Value hinge_embedding_loss(Builder& build, const Args& args) {
   const Expr self = operand(build, args, 0), target = operand(build, args, 1);
   const Expr none = self.filled(0, {});
   const Expr apart = at_least_zero((-self).apply(Op::AddScalar, {args.attributes[0]}));
-  return reduced(where(equals(target, 1.0), none, apart) + where(equals(target, -1.0), none, self), args.attributes[1])
+  return reduced(where(equals(target, 1.0), none, apart) + where(equals(target, -1.0), none, self),
+                 args.attributes[1])
       .value();
 }
 
@@ -234,7 +229,8 @@ Value cosine_embedding_loss(Builder& build, const Args& args) {
   const Expr cosine = sum(x1 * x2) / lengths.apply(Op::Sqrt);
   const Expr none = cosine.filled(0, {});
   const Expr apart = at_least_zero(cosine.apply(Op::SubScalar, {args.attributes[0]}));
-  return reduced(where(equals(target, 1.0), 1.0 - cosine, none) + where(equals(target, -1.0), apart, none),
+  return reduced(where(equals(target, 1.0), 1.0 - cosine, none) +
+                     where(equals(target, -1.0), apart, none),
                  args.attributes[1])
       .value();
 }

@@ -1,8 +1,6 @@
 // formulas.cpp -- the compositions that several decompositions share.
 #include "graph/ops/formulas.h"
 
-#include <vector>
-
 namespace rt {
 
 Expr scalar(Expr like, int64_t attribute) {
@@ -62,9 +60,7 @@ Expr mean(Expr a, Sizes dims, bool keepdim) {
   return a.apply(Op::MeanDims, {keepdim ? 1 : 0}, dims);
 }
 
-Expr along(Op op, Expr a, int64_t dim, bool keepdim) {
-  return a.apply(op, {dim, keepdim ? 1 : 0});
-}
+Expr along(Op op, Expr a, int64_t dim, bool keepdim) { return a.apply(op, {dim, keepdim ? 1 : 0}); }
 
 Expr padded(Expr a, int64_t dim, int64_t before, int64_t after) {
   if (before == 0 && after == 0) return a;
@@ -79,6 +75,20 @@ Expr padded(Expr a, int64_t dim, int64_t before, int64_t after) {
   parts.push_back(a);
   add_zeros(after);
   return joined(Op::Cat, parts, dim);
+}
+
+Expr nothing_of(Expr a, Sizes sizes) {
+  return slice(a.reshape(Shape{numel(a.sizes())}), 0, 0, 0).reshape(sizes);
+}
+
+void entries_of(Expr all, std::vector<Expr>& entries) {
+  const int64_t count = all.sizes()[0];
+  if (count == 1) {
+    entries.push_back(all.apply(Op::SqueezeDim, {0}));
+    return;
+  }
+  entries_of(slice(all, 0, 0, count / 2), entries);
+  entries_of(slice(all, 0, count / 2, count), entries);
 }
 
 Expr counted(Expr like, int64_t count, DType dtype) {

@@ -107,10 +107,11 @@ void transposed_convolution(Inference& call, size_t dims) {
     if (more >= std::max(stride, dilation))
       fail("output_padding is ", more, "; it must be below stride, ", stride, ", or dilation, ",
            dilation);
-    const Wide size = (Wide{input[at + d]} - 1) * stride - 2 * padding +
-                      Wide{dilation} * (kernel - 1) + more + 1;
+    const Wide size =
+        (Wide{input[at + d]} - 1) * stride - 2 * padding + Wide{dilation} * (kernel - 1) + more + 1;
     if (size < 1 || size > kLargestPadded)
-      fail("the result would have size ", static_cast<int64_t>(std::clamp<Wide>(size, -kLargestPadded, kLargestPadded)),
+      fail("the result would have size ",
+           static_cast<int64_t>(std::clamp<Wide>(size, -kLargestPadded, kLargestPadded)),
            "; use a smaller padding, or more input");
     call.shape.push_back(static_cast<int64_t>(size));
   }
@@ -183,7 +184,8 @@ void instance_norm(Inference& call) {
   need_channel_numbers(call, 1, input[1]);
   need_channel_numbers(call, 2, input[1]);
   if (numel(input.subspan(2)) < 2 && numel(input) > 0)
-    fail("input is ", to_string(input), ", one number for each channel; there must be at least two");
+    fail("input is ", to_string(input),
+         ", one number for each channel; there must be at least two");
 }
 
 void rms_norm(Inference& call) {
@@ -221,8 +223,8 @@ void pool1d(Inference& call) {
   expand_list(call, 2, 1, 0, kLargest);
   need_some_batch(call, at);
   call.shape.assign(call.operand(0).sizes);
-  call.shape.back() = pooled_size(call.shape.back(), call.attr().list(0)[0],
-                                  call.attr().list(1)[0], call.attr().list(2)[0]);
+  call.shape.back() = pooled_size(call.shape.back(), call.attr().list(0)[0], call.attr().list(1)[0],
+                                  call.attr().list(2)[0]);
 }
 
 namespace {
@@ -297,13 +299,63 @@ void glu(Inference& call) {
   size /= 2;
 }
 
+namespace {
+
+/// The number of windows in images of these sizes. `first` is the list kernel_size, before
+/// dilation, padding and stride.
+int64_t window_count(Inference& call, uint32_t first, std::span<const int64_t> sizes) {
+  for (uint32_t list = 0; list < 4; ++list)
+    expand_list(call, first + list, 2, list == 2 ? 0 : 1, INT32_MAX);
+  int64_t count = 1;
+  for (size_t d = 0; d < 2; ++d) {
+    const auto of = [&](uint32_t list) { return call.attr().list(first + list)[d]; };
+    count *= convolved_size(sizes[d], of(0), of(3), of(2), of(1));
+  }
+  return count;
+}
+
+}  // namespace
+
+void unfold(Inference& call) {
+  const size_t at = need_volumes(call, 2);
+  need_some_batch(call, at);
+  const Sizes self = call.operand(0).sizes;
+  const int64_t count = window_count(call, 0, self.last(2));
+  const auto kernel = call.attr().list(0);
+  const int64_t rows = self[at - 1] * kernel[0] * kernel[1];
+  call.shape.assign(self.first(at - 1));
+  call.shape.push_back(rows);
+  call.shape.push_back(count);
+}
+
+void fold(Inference& call) {
+  const Sizes self = call.operand(0).sizes;
+  if (self.size() != 2 && self.size() != 3)
+    fail("self is ", to_string(self), "; it must be [N,C*KH*KW,L] or [C*KH*KW,L]");
+  for (size_t d = self.size() - 2; d < self.size(); ++d)
+    if (self[d] == 0) fail("self is ", to_string(self), "; only its batch may be empty");
+  expand_list(call, 0, 2, 1, INT32_MAX);
+  const Shape sizes(call.attr().list(0));
+  const int64_t count = window_count(call, 1, sizes);
+  const auto kernel = call.attr().list(1);
+  const int64_t rows = self[self.size() - 2], window = kernel[0] * kernel[1];
+  if (rows % window != 0)
+    fail("self has ", rows, " rows; they must be a multiple of the ", window,
+         " elements of a window");
+  if (self.back() != count)
+    fail("self has ", self.back(), " columns and images of ", to_string(sizes), " have ", count,
+         " windows; they must be equal");
+  call.shape.assign(self.first(self.size() - 2));
+  for (const int64_t size : {rows / window, sizes[0], sizes[1]}) call.shape.push_back(size);
+}
+
 }  // namespace rt::shape
 
 namespace rt::type {
 
 void attention(Inference& call) {
   const TensorType& mask = call.operand(3);
-  Inference operands{call.row, call.operands.first(3), call.attributes, call.shape, call.dtype,
+  Inference operands{call.row,   call.operands.first(3), call.attributes, call.shape, call.dtype,
                      call.device};
   equal_floating(operands);
   if (!mask.none && mask.dtype != DType::Bool && mask.dtype != DType::F32 &&

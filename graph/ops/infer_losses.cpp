@@ -56,6 +56,10 @@ void need_class_weights(const Inference& call) {
 /// The sizes of the terms of a loss by class: self's without its classes.
 void reduce_samples(Inference& call) {
   need_class_weights(call);
+  const TensorType& target = call.operand(1);
+  const Sizes self = call.operand(0).sizes;
+  if (!is_float(target.dtype) && numel(target.sizes) > 0 && self[self.size() > 1 ? 1 : 0] == 0)
+    fail("self is ", to_string(self), ", which has no classes; there must be at least one");
   Shape terms(call.operand(0).sizes);
   terms.erase(terms.size() > 1 ? 1 : 0);
   reduce_terms(call, terms);
@@ -63,8 +67,7 @@ void reduce_samples(Inference& call) {
 
 void need_probability(const Inference& call, uint32_t scalar, std::string_view name) {
   const double value = number(call, scalar);
-  if (!(value >= 0 && value <= 1))
-    fail(name, " is ", to_string(value), "; it must be from 0 to 1");
+  if (!(value >= 0 && value <= 1)) fail(name, " is ", to_string(value), "; it must be from 0 to 1");
 }
 
 }  // namespace
@@ -94,8 +97,8 @@ void weighted_loss(Inference& call) {
     if (weight.none) continue;
     const TensorType both[] = {call.operand(0), weight};
     if (!std::ranges::equal(Sizes(broadcast_sizes(both)), self))
-      fail(call.row.params[i].name, " is ", to_string(weight.sizes), "; it must broadcast to self, ",
-           to_string(self));
+      fail(call.row.params[i].name, " is ", to_string(weight.sizes),
+           "; it must broadcast to self, ", to_string(self));
     if (weight.dtype != call.operand(0).dtype)
       fail(call.row.params[i].name, " is ", name(weight.dtype), " and self ",
            name(call.operand(0).dtype), "; they must be of one dtype");
@@ -126,8 +129,8 @@ void cosine_embedding_loss(Inference& call) {
     fail("target is ", to_string(call.operand(2).sizes), "; it must be [N], or 0-d for one pair");
   for (const uint32_t i : {0u, 1u})
     if (call.operand(i).sizes.size() != rank + 1)
-      fail(call.row.params[i].name, " is ", to_string(call.operand(i).sizes),
-           "; for a target of ", rank, " dimensions it must have ", rank + 1);
+      fail(call.row.params[i].name, " is ", to_string(call.operand(i).sizes), "; for a target of ",
+           rank, " dimensions it must have ", rank + 1);
   Shape pairs = broadcast_sizes(call.operands.first(2));
   pairs.erase(pairs.size() - 1);
   TensorType both[2] = {call.operand(2), call.operand(2)};
@@ -166,8 +169,8 @@ void promote_floating(Inference& call) {
 }
 
 void embedded_pair(Inference& call) {
-  Inference pair{call.row,   call.operands.first(2), call.attributes, call.shape,
-                 call.dtype, call.device};
+  Inference pair{call.row,   call.operands.first(2), call.attributes, call.shape, call.dtype,
+                 call.device};
   promote_floating(pair);
 }
 
