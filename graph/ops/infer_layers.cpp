@@ -183,7 +183,10 @@ void instance_norm(Inference& call) {
     fail("input is ", to_string(input), "; it must be [N,C,d...], C the channels");
   need_channel_numbers(call, 1, input[1]);
   need_channel_numbers(call, 2, input[1]);
-  if (numel(input.subspan(2)) < 2 && numel(input) > 0)
+  const bool plain = call.operand(1).none && call.operand(2).none;
+  if (!plain && input[0] * input[1] == 0)  // as in PyTorch, which repeats the first weight
+    fail("input is ", to_string(input), ", which has no channels; leave out weight and bias");
+  if (numel(input.subspan(2)) == 1)
     fail("input is ", to_string(input),
          ", one number for each channel; there must be at least two");
 }

@@ -317,6 +317,8 @@ def norms(b):
             ("nan", T(dtype, [1, 2, 2], [NAN, 1, 2, 4]), NO_TENSOR, NO_TENSOR, 1e-5),
             ("inf", T(dtype, [1, 2, 2], [INF, 1, 2, 4]), NO_TENSOR, NO_TENSOR, 1e-5),
             ("inf_bias", wave(dtype, 1, 2, 2), NO_TENSOR, vec(dtype, INF, -INF), 1e-5),
+            ("no_batch", empty(dtype, 0, 4, 3), NO_TENSOR, NO_TENSOR, 1e-5),
+            ("no_numbers", empty(dtype, 3, 4, 0), w, bias, 1e-5),
         ):
             b.case(instance, f"{dtype}.{name}", x_, w_, bias_, eps)
         x, w = wave(dtype, 2, 3, 4), positive(dtype, 4)
@@ -353,6 +355,8 @@ def norms(b):
         b.case(group, f"bad.{name}", *args, fails="call")
     for name, *args in (
         ("matrix", wave(f, 2, 4), NO_TENSOR, NO_TENSOR, 1e-5),
+        ("no_batch", empty(f, 0, 4, 3), wave(f, 4), NO_TENSOR, 1e-5),
+        ("no_channels", empty(f, 3, 0, 4), NO_TENSOR, empty(f, 0), 1e-5),
         ("one_number", wave(f, 2, 4, 1), NO_TENSOR, NO_TENSOR, 1e-5),
         ("weight", x, wave(f, 3), NO_TENSOR, 1e-5),
         ("bias", x, NO_TENSOR, wave(f, 3), 1e-5),
@@ -626,7 +630,9 @@ def pools(b):
             for count in ((1,), (2,), (3, 2), (4, 3), (6, 4), (5, 1), (7, 9)):
                 b.case(plane, f"{dtype}.{count}", x, sizes(*count))
             special = [NAN, 1, 2, INF, -INF, -INF]
-            for symbol, shape, turn in ((line, [1, 6], (0, 1)), (plane, [1, 2, 3], (1, 2))):
+            turned = wave(dtype, 2, 6, 3).then("transpose", 1, 2)
+            b.case(line, f"{dtype}.turned_rows", turned, sizes(4))
+            for symbol, shape in ((line, [1, 6]), (plane, [1, 2, 3])):
                 count = sizes(*[2] * (len(shape) - 1))
                 b.case(symbol, f"{dtype}.special", T(dtype, shape, special), count)
                 none = empty(dtype, 0, *(shape if symbol == line else [1, 4, 6]))
@@ -904,6 +910,7 @@ def windows(b):
         unfold(f"{dtype}.turned", wave(dtype, 1, 2, 5, 4).then("transpose", 2, 3), (2, 3))
         unfold(f"{dtype}.no_batch", empty(dtype, 0, 2, 4, 5), (2, 3))
         unfold(f"{dtype}.special", T(dtype, [1, 1, 2, 2], [NAN, 1, INF, -INF]), (1, 2))
+        fold(f"{dtype}.no_batch", empty(dtype, 0, 12, 9), (4, 5), (2, 3))
         fold(f"{dtype}.one_image", wave(dtype, 12, 9), (4, 5), (2, 3))
         fold(f"{dtype}.turned", wave(dtype, 9, 12).then("t"), (4, 5), (2, 3))
         fold(f"{dtype}.special", T(dtype, [1, 2, 2], [NAN, 1, INF, -INF]), (2, 2), (1, 2))
