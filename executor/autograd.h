@@ -1,6 +1,8 @@
 // autograd.h -- the calls about gradients: leaves, the backward pass, accumulated gradients.
 #pragma once
 #include <cstdint>
+#include <span>
+#include <vector>
 
 #include "graph/ops/op.h"
 
@@ -26,13 +28,24 @@ class Autograd {
   int64_t gradient(CallContext& context, int64_t handle);  ///< a handle to a snapshot, 0: none
   void zero_gradient(CallContext& context, int64_t handle);
 
+  // clipping.cpp: replace gradients of leaves by bounded ones. Other handles are passed over.
+  /// Scales the gradients so that their common p-norm is at most `most`. Returns a handle to the
+  /// norm before.
+  int64_t clip_norm(CallContext& context, Sizes handles, double most, double p);
+  void clip_value(CallContext& context, Sizes handles, double most);
+
   // For optimizers.
   Value make_leaf(CallContext& context, int64_t handle);
   Value gradient_of(CallContext& context, Value leaf);
   void clear_gradient(Value leaf);
 
  private:
+  struct Gradient {
+    Value leaf, value;
+  };
   Value detached(CallContext& context, Value value);
+  std::vector<Gradient> gradients_of(CallContext& context, Sizes handles);
+  void renew(CallContext& context, std::span<const Gradient> gradients, std::span<const Value> now);
 
   Engine& engine_;
   uint64_t lost_passes_ = 0;  ///< backward passes of all threads that were given handle 0

@@ -25,6 +25,16 @@ void rt_torch_autograd_zero_grad(CallContext& context, int64_t handle) {
   context.engine.autograd.zero_gradient(context, handle);
 }
 
+int64_t rt_torch_nn_clip_grad_norm(CallContext& context, std::span<const int64_t> parameters,
+                                   double max_norm, double norm_type) {
+  return context.engine.autograd.clip_norm(context, parameters, max_norm, norm_type);
+}
+
+void rt_torch_nn_clip_grad_value(CallContext& context, std::span<const int64_t> parameters,
+                                 double clip_value) {
+  context.engine.autograd.clip_value(context, parameters, clip_value);
+}
+
 int64_t rt_torch_autograd_detach(CallContext& context, int64_t handle) {
   return context.engine.autograd.detach(context, handle);
 }

@@ -323,6 +323,71 @@ int64_t rt_torch_nn_alpha_dropout(CallContext& context, int64_t input, double p,
   });
 }
 
+// ---- Bags of embeddings.
+
+namespace {
+
+void check_bags(Expr weight, Expr indices, Expr offsets, Expr factors, int64_t mode) {
+  if (mode < 0 || mode > 2)
+    fail("mode is ", mode, "; it must be 0 for the sum, 1 for the mean or 2 for the largest");
+  if (weight.rank() != 2)
+    fail("weight is ", to_string(weight.sizes()), "; it must be [num_embeddings,embedding_dim]");
+  if (offsets ? indices.rank() != 1 || offsets.rank() != 1 : indices.rank() != 2)
+    fail("indices is ", to_string(indices.sizes()), "; it must be [B,n], or [n] with offsets [B]");
+  if (offsets && mode == 2)
+    fail("mode is 2 with offsets; give indices as [B,n] for the largest of each row");
+  if (!factors) return;
+  if (mode != 0) fail("mode is ", mode, "; with per_sample_weights it must be 0, the sum");
+  if (!(factors.sizes() == indices.sizes()) || factors.type().dtype != weight.type().dtype)
+    fail("per_sample_weights is ", to_string(factors.type().dtype, factors.sizes()),
+         "; it must be ", to_string(weight.type().dtype, indices.sizes()));
+}
+
+/// For each of `count` indices the number of its bag: how many offsets are at most its place, less
+/// one.
+Expr bags_of(Expr offsets, int64_t count) {
+  Builder& build = offsets.build();
+  const Expr places = counted(offsets, count + 1, DType::F64) * 0.0;
+  const Expr ones = places.filled(1, offsets.sizes());
+  const Expr begun = places.apply(Op::ScatterAdd, offsets.cast(DType::I64), ones, {0});
+  const Expr bags = begun.apply(Op::Cumsum, {0}) + -1.0;
+  return slice(Expr(build, build.cast(bags.value(), DType::I64)), 0, 0, count);
+}
+
+}  // namespace
+
+int64_t rt_torch_nn_embedding_bag(CallContext& context, int64_t weight, int64_t indices,
+                                  int64_t offsets, int64_t mode, int64_t per_sample_weights,
+                                  bool include_last_offset) {
+  const int64_t handles[] = {weight, indices, offsets, per_sample_weights};
+  need_tensors(context, handles, {0, 1});
+  return one(context, handles, [&](Builder& build, std::span<const Value> operands) {
+    const std::vector<Expr> in = optionals(build, operands);
+    const Expr table = in[0], factors = in[3];
+    Expr begins = in[2];
+    check_bags(table, in[1], begins, factors, mode);
+    Expr rows = in[1].apply(Op::Embedding, table);
+    if (factors) rows = rows * with_dim(factors, factors.rank());
+    if (!begins) {
+      const int64_t width = in[1].sizes()[1];
+      if (width == 0) return rows.sum(Shape{1}, false);
+      return mode == 0   ? rows.sum(Shape{1}, false)
+             : mode == 1 ? mean(rows, Shape{1}, false)
+                         : rows.apply(Op::MaxDim, {1, 0});
+    }
+    if (include_last_offset) {
+      if (begins.sizes()[0] == 0) fail("offsets is empty; include_last_offset is 1, so it has one");
+      begins = slice(begins, 0, 0, begins.sizes()[0] - 1);
+    }
+    const int64_t bags = begins.sizes()[0], count = in[1].sizes()[0];
+    const Expr bag = bags_of(begins, count);
+    const Expr sums = rows.apply(Op::EmbeddingBackward, bag, {bags});
+    if (mode == 0) return sums;
+    const Expr counts = rows.filled(1, Shape{count, 1}).apply(Op::EmbeddingBackward, bag, {bags});
+    return sums / larger(counts, counts.filled(1, {}));
+  });
+}
+
 // ---- Resampling.
 
 int64_t rt_torch_nn_interpolate(CallContext& context, int64_t input, std::span<const int64_t> size,
@@ -386,7 +451,7 @@ int64_t rt_torch_nn_interpolate(CallContext& context, int64_t input, std::span<c
       for (const int64_t number : {int64_t{2}, to[2], to[3]}) args.attributes.push_back(number);
       return Expr(build, build.append(args));
     }
-    if (numel(to) == 0) return out.filled(0, to);
+    if (numel(to) == 0) return nothing_of(out, to);
     for (uint32_t d = 0; d < dims; ++d)
       out = near ? decompositions::nearest(out, d + 2, to[d + 2], scales[d])
                  : decompositions::linear_between(out, d + 2, to[d + 2], scales[d], align_corners);

@@ -58,18 +58,6 @@ Expr from_inputs(Cell cell, Expr input, const Weights& weights) {
   return linear(input, weights.input, bias);
 }
 
-/// The entries of dimension 0. Halves are cut in halves, so that the gradient of each cut is as
-/// long as what was cut, and all together are not as long as the square of the entries.
-void cut(Expr all, std::vector<Expr>& entries) {
-  const int64_t count = all.sizes()[0];
-  if (count == 1) {
-    entries.push_back(all.apply(Op::SqueezeDim, {0}));
-    return;
-  }
-  cut(slice(all, 0, 0, count / 2), entries);
-  cut(slice(all, 0, count / 2, count), entries);
-}
-
 void check_weights(Cell cell, const Weights& weights, int64_t taken, int64_t features) {
   const int64_t rows = gates(cell) * features;
   const auto check = [](std::string_view name, Expr given, const Shape& wanted) {
@@ -101,7 +89,7 @@ struct Network {
 Expr run_direction(const Network& network, Expr input, bool backwards, const Weights& weights,
                    State& state) {
   std::vector<Expr> inputs, outputs;
-  cut(from_inputs(network.cell, input, weights), inputs);
+  entries_of(from_inputs(network.cell, input, weights), inputs);
   if (backwards) std::ranges::reverse(inputs);
   for (const Expr& from_input : inputs) {
     state = after_step(network.cell, from_input, state, weights);

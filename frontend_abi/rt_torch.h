@@ -1340,6 +1340,20 @@ int64_t rt_torch_nn_cross_entropy_loss(int64_t self, int64_t target, int64_t wei
 int64_t rt_torch_nn_triplet_margin_loss(int64_t anchor, int64_t positive, int64_t negative,
     double margin, double p, double eps, int64_t swap, int64_t reduction);
 
+/** The negative logarithm of the probability that log_probs, [T,N,C], gives to the targets, [N,S],
+ *  which may lie anywhere and be parted by blanks. The mean is that of the losses over their
+ *  targets' lengths. A target out of range is an error.
+ *  @param log_probs the logarithms of probabilities, [T,N,C]; floating point
+ *  @param targets [N,S]; int64 or int32
+ *  @param input_lengths how many of the T steps count for each sample, [N]; int64 or int32
+ *  @param target_lengths how many of the S targets count for each sample, [N]; int64 or int32
+ *  @param blank the class of blanks
+ *  @param reduction 0 none, 1 the mean, 2 the sum
+ *  @param zero_infinity 1: 0 in place of an infinite loss
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_nn_ctc_loss(int64_t log_probs, int64_t targets, int64_t input_lengths,
+    int64_t target_lengths, int64_t blank, int64_t reduction, int64_t zero_infinity);
+
 /** (log(var) + (input - target) squared / var) / 2, var at least eps; full adds log(2 pi) / 2.
  *  @param input an integer
  *  @param target an integer
@@ -1883,6 +1897,43 @@ int64_t rt_torch_nn_pixel_unshuffle(int64_t self, int64_t downscale_factor);
  *    that of self. */
 int64_t rt_torch_nn_glu(int64_t self, int64_t dim);
 
+/** The windows of [N,C,H,W] or [C,H,W] as columns, [N,C*KH*KW,L] or [C*KH*KW,L]. Follows
+ *  aten::im2col.
+ *  @param self [N,C,H,W] or [C,H,W]; floating point
+ *  @param kernel_size the window's height and width, at least 1
+ *  @param kernel_size_len the length of kernel_size
+ *  @param dilation the distance of the kernel's elements in height and width, at least 1
+ *  @param dilation_len the length of dilation
+ *  @param padding zeros on both sides in height and width, not negative
+ *  @param padding_len the length of padding
+ *  @param stride the window's step in height and width, at least 1
+ *  @param stride_len the length of stride
+ *  @return a new handle, to be freed; 0 on error. Sizes: [N,C*KH*KW,L] or [C*KH*KW,L]. Dtype: that
+ *    of self. */
+int64_t rt_torch_nn_unfold(int64_t self, const int64_t* kernel_size, int64_t kernel_size_len,
+    const int64_t* dilation, int64_t dilation_len, const int64_t* padding, int64_t padding_len,
+    const int64_t* stride, int64_t stride_len);
+
+/** The sums of columns [N,C*KH*KW,L] or [C*KH*KW,L] at the places of their windows in images of
+ *  output_size. Follows aten::col2im.
+ *  @param self [N,C*KH*KW,L] or [C*KH*KW,L]; floating point
+ *  @param output_size the result's sizes behind the channels
+ *  @param output_size_len the length of output_size
+ *  @param kernel_size the window's height and width, at least 1
+ *  @param kernel_size_len the length of kernel_size
+ *  @param dilation the distance of the kernel's elements in height and width, at least 1
+ *  @param dilation_len the length of dilation
+ *  @param padding zeros on both sides in height and width, not negative
+ *  @param padding_len the length of padding
+ *  @param stride the window's step in height and width, at least 1
+ *  @param stride_len the length of stride
+ *  @return a new handle, to be freed; 0 on error. Sizes: [N,C,output_size] or [C,output_size].
+ *    Dtype: that of self. */
+int64_t rt_torch_nn_fold(int64_t self, const int64_t* output_size, int64_t output_size_len,
+    const int64_t* kernel_size, int64_t kernel_size_len, const int64_t* dilation,
+    int64_t dilation_len, const int64_t* padding, int64_t padding_len, const int64_t* stride,
+    int64_t stride_len);
+
 /** input normalized over dimension 1, its channels, times weight plus bias. Without training it is
  *  normalized by running_mean and running_var, in training by its own mean and variance. In
  *  training the handles of running_mean and running_var, and all views of them, stand for new
@@ -1994,6 +2045,20 @@ int64_t rt_torch_nn_alpha_dropout(int64_t input, double p, int64_t train);
  *  @return a new handle, to be freed; 0 on error */
 int64_t rt_torch_nn_interpolate(int64_t input, const int64_t* size, int64_t size_len,
     const double* scale_factor, int64_t scale_factor_len, const char* mode, int64_t align_corners);
+
+/** The sum, mean or largest of the rows of weight that the indices of each bag name, zeros for a
+ *  bag without indices. Bags are the rows of indices, or what offsets cuts them into; then there is
+ *  no largest. An index out of range is an error.
+ *  @param weight [num_embeddings,embedding_dim]; floating point
+ *  @param indices [B,n], a bag in each row, or [n], cut into bags by offsets; int64 or int32
+ *  @param offsets where each bag begins, the first 0, [B]; int64 or int32; 0 for rows as bags; 0
+ *    for none
+ *  @param mode 0 the sum of each bag, 1 the mean, 2 the largest
+ *  @param per_sample_weights a factor for each index; only for sums; 0 for none
+ *  @param include_last_offset 1: offsets ends with the number of indices
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_nn_embedding_bag(int64_t weight, int64_t indices, int64_t offsets, int64_t mode,
+    int64_t per_sample_weights, int64_t include_last_offset);
 
 /** An LSTM of num_layers layers over input, [T,N,features] or with batch_first [N,T,features]: the
  *  output, the last hidden states and the last memories. hx has the first hidden states and
@@ -2171,6 +2236,25 @@ void rt_torch_autograd_no_grad_begin(void);
 
 /** Ends the newest rt_torch_autograd_no_grad_begin of this thread. */
 void rt_torch_autograd_no_grad_end(void);
+
+/** Scales the gradients of leaves so that the norm_type-norm of all together is at most max_norm,
+ *  and returns the norm before. Nothing is read. Parameters without a gradient are passed over. As
+ *  torch.nn.utils.clip_grad_norm_.
+ *  @param parameters leaves; the same one twice counts once
+ *  @param parameters_len the length of parameters
+ *  @param max_norm the largest norm
+ *  @param norm_type the order of the norm, above 0; infinite: the largest element
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_nn_clip_grad_norm(const int64_t* parameters, int64_t parameters_len,
+    double max_norm, double norm_type);
+
+/** Bounds each element of the gradients of leaves by -clip_value and clip_value. Nothing is read.
+ *  Parameters without a gradient are passed over. As torch.nn.utils.clip_grad_value_.
+ *  @param parameters leaves; the same one twice counts once
+ *  @param parameters_len the length of parameters
+ *  @param clip_value the largest absolute value, at least 0 */
+void rt_torch_nn_clip_grad_value(const int64_t* parameters, int64_t parameters_len,
+    double clip_value);
 
 /* ---- Optimizers ---- */
 

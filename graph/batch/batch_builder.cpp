@@ -5,25 +5,27 @@
 
 namespace rt {
 
-Value BatchBuilder::append(Args& args) {
+void BatchBuilder::infer(Args& args) {
   const OpInfo& row = info(args.op);
-  std::vector<uint32_t> operands;
   std::vector<TensorType> types;
-  for (const Value operand : args.operands) {
-    operands.push_back(operand.id);
-    types.push_back(type(operand));
-  }
+  for (const Value operand : args.operands) types.push_back(type(operand));
   // Inference needs the scalars' bits. A scalar that it changes becomes a constant of this batch,
   // and the others keep their indices.
   Small<int64_t, 10> numbers(args.attributes);
   for (uint32_t i = 0; i < row.scalars; ++i)
     args.attributes[i] = batch_.scalars[static_cast<size_t>(numbers[i])];
-  infer(args, types);
+  rt::infer(args, types);
   for (uint32_t i = 0; i < row.scalars; ++i) {
     const int64_t before = batch_.scalars[static_cast<size_t>(numbers[i])];
     args.attributes[i] =
         args.attributes[i] == before ? numbers[i] : constant_bits(args.attributes[i]);
   }
+}
+
+Value BatchBuilder::append(Args& args) {
+  infer(args);
+  std::vector<uint32_t> operands;
+  for (const Value operand : args.operands) operands.push_back(operand.id);
   return {batch_.add_step(args.op, operands, args.attributes, args.dtype, args.device, args.shape)};
 }
 

@@ -13,6 +13,7 @@ class BatchBuilder final : public Builder {
  public:
   explicit BatchBuilder(Batch& batch) : batch_(batch) {}
   Value append(Args& args) override;
+  void infer(Args& args);  ///< the part of append() that appends nothing
   TensorType type(Value value) const override { return batch_.type(value.id); }
   int64_t constant(double value) override;
   int64_t constant_index(int64_t value) override { return constant_bits(value); }

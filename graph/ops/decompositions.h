@@ -92,6 +92,8 @@ Value upsample_bilinear2d(Builder& build, const Args& args);
 Value pixel_shuffle(Builder& build, const Args& args);
 Value pixel_unshuffle(Builder& build, const Args& args);
 Value glu(Builder& build, const Args& args);
+Value unfold(Builder& build, const Args& args);
+Value fold(Builder& build, const Args& args);
 Value conv_transpose1d(Builder& build, const Args& args);
 Value graded_conv_transpose1d(Builder& build, const Args& args);  ///< by conv_transpose2d
 Value conv_transpose2d(Builder& build, const Args& args);

@@ -196,7 +196,7 @@ Value conv3d(Builder& build, const Args& args) {
 // output_padding that reaches over whole steps of stride.
 Value conv_transpose2d(Builder& build, const Args& args) {
   Expr input = operand(build, args, 0);
-  if (numel(args.shape) == 0) return input.filled(0, args.shape).value();
+  if (numel(args.shape) == 0) return nothing_of(input, args.shape).value();
   const Shape stride = list_of(args, 0), more = list_of(args, 2);
   Shape sizes = args.shape;
   const bool one_image = input.rank() == 3;
@@ -285,7 +285,7 @@ Value adaptive_pool(Builder& build, const Args& args, bool largest) {
   const Shape from = self.sizes();
   const uint32_t dims = attributes_of(args).list(0).size() == 1 ? 1 : 2;
   const uint32_t first = from.size() - dims;
-  if (numel(args.shape) == 0) return self.filled(0, args.shape).value();
+  if (numel(args.shape) == 0) return nothing_of(self, args.shape).value();
   bool even = true;
   for (uint32_t d = first; d < from.size(); ++d) even = even && from[d] % args.shape[d] == 0;
   if (!even) {
@@ -371,7 +371,7 @@ double linear_scale(int64_t from, int64_t to, bool align_corners) {
 
 Value upsample_nearest2d(Builder& build, const Args& args) {
   Expr out = operand(build, args, 0);
-  if (numel(args.shape) == 0) return out.filled(0, args.shape).value();
+  if (numel(args.shape) == 0) return nothing_of(out, args.shape).value();
   for (const uint32_t dim : {2u, 3u})
     out =
         nearest(out, dim, args.shape[dim], linear_scale(out.sizes()[dim], args.shape[dim], false));
@@ -380,7 +380,7 @@ Value upsample_nearest2d(Builder& build, const Args& args) {
 
 Value upsample_bilinear2d(Builder& build, const Args& args) {
   Expr out = operand(build, args, 0);
-  if (numel(args.shape) == 0) return out.filled(0, args.shape).value();
+  if (numel(args.shape) == 0) return nothing_of(out, args.shape).value();
   const bool align_corners = args.attributes[0] != 0;
   for (const uint32_t dim : {2u, 3u})
     out = linear_between(out, dim, args.shape[dim],
@@ -406,7 +406,7 @@ Value pixel_shuffle(Builder& build, const Args& args) {
 
 Value pixel_unshuffle(Builder& build, const Args& args) {
   const Expr self = operand(build, args, 0);
-  if (numel(args.shape) == 0) return self.filled(0, args.shape).value();
+  if (numel(args.shape) == 0) return nothing_of(self, args.shape).value();
   const Shape from = self.sizes();
   const int64_t factor = args.attributes[0], channels = from[from.size() - 3];
   const int64_t images = numel(Sizes(from).first(from.size() - 3));
@@ -422,6 +422,83 @@ Value glu(Builder& build, const Args& args) {
   const Expr self = operand(build, args, 0);
   const int64_t dim = args.attributes[0], half = args.shape[static_cast<uint32_t>(dim)];
   return (slice(self, dim, 0, half) * slice(self, dim, half, 2 * half).apply(Op::Sigmoid)).value();
+}
+
+// ---- Windows.
+
+namespace {
+
+/// The windows over one dimension of images: each of the `kernel` elements of a window picks
+/// elements at a distance of `stride`.
+struct Windows {
+  int64_t kernel, dilation, padding, stride, size, count;
+
+  Windows(const Args& args, uint32_t first, uint32_t d, int64_t size) : size(size) {
+    const auto of = [&](uint32_t list) { return list_of(args, first + list)[d]; };
+    kernel = of(0);
+    dilation = of(1);
+    padding = of(2);
+    stride = of(3);
+    count = (size + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1;
+  }
+  int64_t begin(int64_t element) const { return element * dilation; }
+  int64_t end(int64_t element) const { return begin(element) + (count - 1) * stride + 1; }
+  int64_t padded_size() const { return size + 2 * padding; }
+};
+
+/// Zeros of size windows.padded_size() at dim, with `a` where element `element` of each window is.
+Expr placed(Expr a, int64_t dim, const Windows& windows, int64_t element) {
+  Builder& build = a.build();
+  Args args;
+  args.op = Op::SliceBackward;
+  args.operands = {a.value()};
+  args.attributes = {build.constant_index(windows.begin(element)),
+                     build.constant_index(windows.end(element)), dim, windows.stride};
+  args.shape = a.sizes();
+  args.shape[static_cast<uint32_t>(dim)] = windows.padded_size();
+  return {build, build.append(args)};
+}
+
+}  // namespace
+
+Value unfold(Builder& build, const Args& args) {
+  Expr self = operand(build, args, 0);
+  if (numel(args.shape) == 0) return nothing_of(self, args.shape).value();
+  if (self.rank() == 3) self = with_dim(self, 0);
+  const Shape from = self.sizes();
+  const Windows rows(args, 0, 0, from[2]), columns(args, 0, 1, from[3]);
+  self = padded(padded(self, 2, rows.padding, rows.padding), 3, columns.padding, columns.padding);
+  std::vector<Expr> parts;
+  for (int64_t i = 0; i < rows.kernel; ++i) {
+    const Expr part = slice(self, 2, rows.begin(i), rows.end(i), rows.stride);
+    for (int64_t k = 0; k < columns.kernel; ++k)
+      parts.push_back(slice(part, 3, columns.begin(k), columns.end(k), columns.stride));
+  }
+  return joined(Op::Stack, parts, 2).reshape(args.shape).value();
+}
+
+Value fold(Builder& build, const Args& args) {
+  const Expr self = operand(build, args, 0);
+  if (numel(args.shape) == 0) return nothing_of(self, args.shape).value();
+  const Shape to = list_of(args, 0);
+  const Windows rows(args, 1, 0, to[0]), columns(args, 1, 1, to[1]);
+  const int64_t channels = args.shape[args.shape.size() - 3];
+  const Expr windows = self.reshape(Shape{numel(args.shape) / (channels * to[0] * to[1]), channels,
+                                          rows.kernel * columns.kernel, rows.count, columns.count});
+  Expr images;
+  for (int64_t i = 0; i < rows.kernel; ++i) {
+    Expr stripes;
+    for (int64_t k = 0; k < columns.kernel; ++k) {
+      const int64_t element = i * columns.kernel + k;
+      const Expr one = slice(windows, 2, element, element + 1).apply(Op::SqueezeDim, {2});
+      const Expr there = placed(one, 3, columns, k);
+      stripes = stripes ? stripes + there : there;
+    }
+    const Expr there = placed(stripes, 2, rows, i);
+    images = images ? images + there : there;
+  }
+  images = slice(images, 2, rows.padding, rows.padding + to[0]);
+  return slice(images, 3, columns.padding, columns.padding + to[1]).reshape(args.shape).value();
 }
 
 }  // namespace rt::decompositions

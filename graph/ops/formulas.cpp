@@ -1,8 +1,6 @@
 // formulas.cpp -- the compositions that several decompositions share.
 #include "graph/ops/formulas.h"
 
-#include <vector>
-
 namespace rt {
 
 Expr scalar(Expr like, int64_t attribute) {
@@ -77,6 +75,20 @@ Expr padded(Expr a, int64_t dim, int64_t before, int64_t after) {
   parts.push_back(a);
   add_zeros(after);
   return joined(Op::Cat, parts, dim);
+}
+
+Expr nothing_of(Expr a, Sizes sizes) {
+  return slice(a.reshape(Shape{numel(a.sizes())}), 0, 0, 0).reshape(sizes);
+}
+
+void entries_of(Expr all, std::vector<Expr>& entries) {
+  const int64_t count = all.sizes()[0];
+  if (count == 1) {
+    entries.push_back(all.apply(Op::SqueezeDim, {0}));
+    return;
+  }
+  entries_of(slice(all, 0, 0, count / 2), entries);
+  entries_of(slice(all, 0, count / 2, count), entries);
 }
 
 Expr counted(Expr like, int64_t count, DType dtype) {

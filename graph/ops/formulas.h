@@ -1,5 +1,7 @@
 // formulas.h -- short compositions that several decompositions share, over expressions.
 #pragma once
+#include <vector>
+
 #include "graph/ops/expr.h"
 
 namespace rt {
@@ -27,6 +29,12 @@ Expr mean(Expr a, Sizes dims, bool keepdim);
 Expr along(Op op, Expr a, int64_t dim, bool keepdim);  ///< Op::SumDim, Op::MaxDim; 0-d is taken
 /// `a` with zeros before and after its elements along dim; itself where there are none.
 Expr padded(Expr a, int64_t dim, int64_t before, int64_t after);
+/// A tensor without elements that depends on `a`, so that `a` has a gradient of zeros.
+Expr nothing_of(Expr a, Sizes sizes);
+/// Appends the entries of dimension 0 to `entries`. Halves are cut in halves, so that the gradient
+/// of each cut is as long as what was cut, and all together are not as long as the square of the
+/// entries.
+void entries_of(Expr all, std::vector<Expr>& entries);
 /// 0, 1, ... count - 1 of this dtype on the device of `like`.
 Expr counted(Expr like, int64_t count, DType dtype);
 

@@ -105,6 +105,8 @@ void upsample2d(Inference&);
 void pixel_shuffle(Inference&);
 void pixel_unshuffle(Inference&);
 void glu(Inference&);
+void unfold(Inference&);
+void fold(Inference&);
 
 // For rules of several files.
 __extension__ using Wide = __int128;  ///< sums and products of int64_t

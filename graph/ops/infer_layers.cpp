@@ -183,7 +183,10 @@ void instance_norm(Inference& call) {
     fail("input is ", to_string(input), "; it must be [N,C,d...], C the channels");
   need_channel_numbers(call, 1, input[1]);
   need_channel_numbers(call, 2, input[1]);
-  if (numel(input.subspan(2)) < 2 && numel(input) > 0)
+  const bool plain = call.operand(1).none && call.operand(2).none;
+  if (!plain && input[0] * input[1] == 0)  // as in PyTorch, which repeats the first weight
+    fail("input is ", to_string(input), ", which has no channels; leave out weight and bias");
+  if (numel(input.subspan(2)) == 1)
     fail("input is ", to_string(input),
          ", one number for each channel; there must be at least two");
 }
@@ -297,6 +300,56 @@ void glu(Inference& call) {
   int64_t& size = call.shape[static_cast<uint32_t>(dim)];
   if (size % 2 != 0) fail("self has size ", size, " at dimension ", dim, "; it must be even");
   size /= 2;
+}
+
+namespace {
+
+/// The number of windows in images of these sizes. `first` is the list kernel_size, before
+/// dilation, padding and stride.
+int64_t window_count(Inference& call, uint32_t first, std::span<const int64_t> sizes) {
+  for (uint32_t list = 0; list < 4; ++list)
+    expand_list(call, first + list, 2, list == 2 ? 0 : 1, INT32_MAX);
+  int64_t count = 1;
+  for (size_t d = 0; d < 2; ++d) {
+    const auto of = [&](uint32_t list) { return call.attr().list(first + list)[d]; };
+    count *= convolved_size(sizes[d], of(0), of(3), of(2), of(1));
+  }
+  return count;
+}
+
+}  // namespace
+
+void unfold(Inference& call) {
+  const size_t at = need_volumes(call, 2);
+  need_some_batch(call, at);
+  const Sizes self = call.operand(0).sizes;
+  const int64_t count = window_count(call, 0, self.last(2));
+  const auto kernel = call.attr().list(0);
+  const int64_t rows = self[at - 1] * kernel[0] * kernel[1];
+  call.shape.assign(self.first(at - 1));
+  call.shape.push_back(rows);
+  call.shape.push_back(count);
+}
+
+void fold(Inference& call) {
+  const Sizes self = call.operand(0).sizes;
+  if (self.size() != 2 && self.size() != 3)
+    fail("self is ", to_string(self), "; it must be [N,C*KH*KW,L] or [C*KH*KW,L]");
+  for (size_t d = self.size() - 2; d < self.size(); ++d)
+    if (self[d] == 0) fail("self is ", to_string(self), "; only its batch may be empty");
+  expand_list(call, 0, 2, 1, INT32_MAX);
+  const Shape sizes(call.attr().list(0));
+  const int64_t count = window_count(call, 1, sizes);
+  const auto kernel = call.attr().list(1);
+  const int64_t rows = self[self.size() - 2], window = kernel[0] * kernel[1];
+  if (rows % window != 0)
+    fail("self has ", rows, " rows; they must be a multiple of the ", window,
+         " elements of a window");
+  if (self.back() != count)
+    fail("self has ", self.back(), " columns and images of ", to_string(sizes), " have ", count,
+         " windows; they must be equal");
+  call.shape.assign(self.first(self.size() - 2));
+  for (const int64_t size : {rows / window, sizes[0], sizes[1]}) call.shape.push_back(size);
 }
 
 }  // namespace rt::shape

@@ -56,6 +56,10 @@ void need_class_weights(const Inference& call) {
 /// The sizes of the terms of a loss by class: self's without its classes.
 void reduce_samples(Inference& call) {
   need_class_weights(call);
+  const TensorType& target = call.operand(1);
+  const Sizes self = call.operand(0).sizes;
+  if (!is_float(target.dtype) && numel(target.sizes) > 0 && self[self.size() > 1 ? 1 : 0] == 0)
+    fail("self is ", to_string(self), ", which has no classes; there must be at least one");
   Shape terms(call.operand(0).sizes);
   terms.erase(terms.size() > 1 ? 1 : 0);
   reduce_terms(call, terms);

@@ -150,6 +150,9 @@ Expr batch_norm_of_batch(const Vjp&, uint32_t operand);  ///< by the batch's own
 
 // vjp_layers.cpp
 Expr conv_transpose2d(const Vjp&, uint32_t operand);
+Expr unfold(const Vjp&, uint32_t operand);
+Expr fold(const Vjp&, uint32_t operand);
+Expr embedding_backward(const Vjp&, uint32_t operand);  ///< of grad_output
 
 }  // namespace vjp
 }  // namespace rt

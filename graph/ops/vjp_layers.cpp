@@ -38,4 +38,35 @@ Expr conv_transpose2d(const Vjp& node, uint32_t operand) {
   return {node.build, node.build.append(args)};
 }
 
+// unfold copies elements into windows, and fold adds them up there: each is the other's gradient.
+Expr unfold(const Vjp& node, uint32_t) {
+  const Sizes self = node.types[0].sizes;
+  if (numel(self) == 0) return node.zeros(0);
+  Args args;
+  args.op = Op::Fold;
+  args.operands = {node.gradient};
+  args.attributes = {2};
+  args.attributes.append(self.last(2));
+  args.attributes.append(node.attributes);
+  return {node.build, node.build.append(args)};
+}
+
+Expr fold(const Vjp& node, uint32_t) {
+  if (numel(node.types[0].sizes) == 0) return node.zeros(0);
+  Args args;
+  args.op = Op::Unfold;
+  args.operands = {node.gradient};
+  constexpr size_t kSizes = 3;  // output_size and its length
+  args.attributes.append(node.attributes.subspan(kSizes));
+  return {node.build, node.build.append(args)};
+}
+
+Expr embedding_backward(const Vjp& node, uint32_t operand) {
+  if (operand != 0) return {};
+  const Shape indices = node.sizes(1);
+  return node.grad()
+      .apply(Op::IndexSelect, node.other().reshape(Shape{numel(indices)}), {0})
+      .reshape(node.sizes(0));
+}
+
 }  // namespace rt::vjp

@@ -24,12 +24,13 @@ const std::set<std::string_view> kNoGradient = {"floor_divide", "floor_divide_sc
 /// Rows that have results from 1 on alone.
 const std::set<std::string_view> kFromOne = {"acosh"};
 
-/// An operand; gradients are checked for real ones.
+/// An operand; gradients are checked for real ones that are no labels.
 struct Content {
   bool real;
   std::vector<int64_t> sizes;
   Doubles numbers;
   rt::DType dtype = rt::DType::F64;
+  bool label = false;
 };
 
 int64_t make(const Content& content) {
@@ -96,7 +97,7 @@ double difference(const Function& function, const std::vector<Content>& contents
 void expect_gradients(const Function& function, std::vector<Content>& contents,
                       const std::vector<Tensor>& leaves) {
   for (size_t at = 0; at < contents.size(); ++at) {
-    if (!contents[at].real) continue;
+    if (!contents[at].real || contents[at].label) continue;
     SCOPED_TRACE("operand " + std::to_string(at) + " of sizes " +
                  rt::to_string(rt::Sizes(contents[at].sizes)));
     const Tensor gradient = rt_torch_autograd_grad(leaves[at]);
@@ -178,15 +179,17 @@ Function function_of(const OpInfo& row, const rt::Batch& batch) {
   };
 }
 
-std::vector<Content> contents_of(const rt::Batch& batch) {
+std::vector<Content> contents_of(const OpInfo& row, const rt::Batch& batch) {
   std::vector<Content> contents;
   for (const uint32_t operand : batch.operands_of(batch.steps[0])) {
     const rt::Sizes sizes = batch.sizes(operand);
     const rt::DType dtype = batch.values[operand].dtype;
-    contents.push_back({rt::is_float(dtype),
-                        {sizes.begin(), sizes.end()},
-                        Doubles(static_cast<size_t>(rt::numel(sizes))),
-                        rt::is_float(dtype) ? rt::DType::F64 : dtype});
+    contents.push_back(
+        {rt::is_float(dtype),
+         {sizes.begin(), sizes.end()},
+         Doubles(static_cast<size_t>(rt::numel(sizes))),
+         rt::is_float(dtype) ? rt::DType::F64 : dtype,
+         !row.variadic && rt::test::takes_no_gradient(row, row.params[contents.size()].name)});
   }
   return contents;
 }
@@ -209,7 +212,7 @@ TEST_P(GradCheck, AgreesWithDifferences) {
   const OpInfo& row = *GetParam();
   int checked = 0;
   for (const rt::Batch& batch : rt::test::samples(row, 40)) {
-    std::vector<Content> contents = contents_of(batch);
+    std::vector<Content> contents = contents_of(row, batch);
     if (!has_real(contents)) continue;
     const Function function = function_of(row, batch);
     const rt::DType result = batch.values[batch.steps[0].result].dtype;
@@ -354,6 +357,96 @@ TEST_F(GradCheckOf, DotsThatBroadcastZeroDimensions) {
     expect_agreement(call, {{}, {2, 2}});
     expect_agreement(call, {{2, 1, 3}, {4, 1}});
   }
+}
+
+TEST_F(GradCheckOf, RecurrentNetworks) {
+  using Network = int64_t (*)(int64_t, int64_t, const int64_t*, int64_t, int64_t, int64_t, double,
+                              int64_t, int64_t, int64_t, int64_t*, int64_t);
+  /// The flat outputs of a call that makes `count` tensors.
+  const auto all_of = [](const int64_t* made, int64_t count) {
+    std::vector<Tensor> flat;
+    std::vector<int64_t> handles;
+    for (int64_t i = 0; i < count; ++i) {
+      flat.emplace_back(rt_torch_torchtensor_flatten(made[i]));
+      handles.push_back(flat.back());
+      rt_torch_torchtensor_free(made[i]);
+    }
+    return rt_torch_torchtensor_cat(handles.data(), count, 0);
+  };
+  for (const auto& [network, gates] :
+       {std::pair<Network, int64_t>{rt_torch_nn_gru, 3}, {rt_torch_nn_rnn_tanh, 1}}) {
+    const int64_t rows = 2 * gates;
+    expect_agreement(
+        [&all_of, network = network](const Handles& x) {
+          int64_t made[2] = {};
+          network(x[0], x[1], &x[2], 8, 1, 1, 0, 0, 1, 0, made, 2);
+          return all_of(made, 2);
+        },
+        {{3, 2, 2},
+         {2, 2, 2},
+         {rows, 2},
+         {rows, 2},
+         {rows},
+         {rows},
+         {rows, 2},
+         {rows, 2},
+         {rows},
+         {rows}});
+  }
+  for (const int64_t layers : {1, 2}) {
+    std::vector<std::vector<int64_t>> sizes = {{3, 2, 2}, {layers, 2, 2}, {layers, 2, 2}};
+    for (int64_t i = 0; i < layers; ++i) sizes.insert(sizes.end(), {{8, 2}, {8, 2}, {8}, {8}});
+    expect_agreement(
+        [&](const Handles& x) {
+          int64_t made[3] = {};
+          rt_torch_nn_lstm(x[0], &x[1], 2, &x[3], 4 * layers, 1, layers, 0.5, 1, 0, 0, made, 3);
+          return all_of(made, 3);
+        },
+        sizes);
+  }
+  expect_agreement(
+      [&](const Handles& x) {
+        int64_t made[2] = {};
+        rt_torch_nn_lstm_cell(x[0], &x[1], 2, x[3], x[4], x[5], x[6], made, 2);
+        return all_of(made, 2);
+      },
+      {{2, 3}, {2, 2}, {2, 2}, {8, 3}, {8, 2}, {8}, {8}});
+}
+
+TEST_F(GradCheckOf, MultiHeadAttention) {
+  for (const int64_t weights : {0, 1})
+    expect_agreement(
+        [weights](const Handles& x) {
+          int64_t made[2] = {};
+          rt_torch_nn_multi_head_attention(x[0], x[1], x[2], 2, x[3], x[4], x[5], x[6], 0, x[7],
+                                           weights * 0.25, 1, weights, 0, made, 2);
+          if (weights == 0) return made[0];
+          const Tensor out = made[0], shares = made[1];
+          const Tensor left = rt_torch_torchtensor_flatten(out);
+          const Tensor right = rt_torch_torchtensor_flatten(shares);
+          const int64_t both[] = {left, right};
+          return rt_torch_torchtensor_cat(both, 2, 0);
+        },
+        {{2, 1, 4}, {3, 1, 4}, {3, 1, 4}, {12, 4}, {12}, {4, 4}, {4}, {2, 3}});
+}
+
+TEST_F(GradCheckOf, CallsThatChooseByTheirNumbers) {
+  const double nan = std::nan("");
+  expect_agreement(
+      [=](const Handles& x) {
+        return rt_torch_nn_scaled_dot_product_attention(x[0], x[1], x[2], x[3], 0.5, 0, nan);
+      },
+      {{2, 3, 2}, {2, 4, 2}, {2, 4, 3}, {3, 4}});
+  for (const auto& [size, factor] :
+       {std::pair<int64_t, double>{5, 0}, {7, 0}, {0, 2.0}, {0, 1.3}, {0, 0.5}})
+    for (const char* mode : {"nearest", "bilinear"})
+      expect_agreement(
+          [&, size = size, factor = factor](const Handles& x) {
+            return rt_torch_nn_interpolate(x[0], &size, size != 0, &factor, factor != 0, mode, 0);
+          },
+          {{1, 2, 3, 4}});
+  for (const auto call : {rt_torch_nn_dropout1d, rt_torch_nn_dropout2d, rt_torch_nn_alpha_dropout})
+    expect_agreement([call](const Handles& x) { return call(x[0], 0.5, 1); }, {{3, 4, 2}});
 }
 
 TEST_F(GradCheckOf, OneTensorInEveryPlace) {

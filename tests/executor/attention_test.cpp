@@ -2,6 +2,7 @@
 #include "fallback_cpu/attention.h"
 
 #include "graph/batch/fuse.h"
+#include "graph/batch/passes.h"
 #include "tests/executor/reference_rig.h"
 
 namespace rt::test {
@@ -99,6 +100,45 @@ TEST(Attention, IsLeftAsItIsWhereItsPartsAreReadOrSmall) {
   parts.columns = 128;
   small.run(attention<float>(small, parts));
   EXPECT_EQ(joined(small), 0u);
+}
+
+/// The row, with a mask of numbers, a bool mask or a causal one.
+enum class Mask { None, Numbers, Bools, Causal };
+Value attention_row(Rig& rig, Mask mask) {
+  constexpr int64_t kRows = 256, kColumns = 1024;
+  const auto tensor = [&](int64_t rows, double phase) {
+    return rig.input<float>({2, 2, rows, 16}, waves<float>(4 * rows * 16, phase));
+  };
+  const Value query = tensor(kRows, 0), key = tensor(kColumns, 1), value = tensor(kColumns, 2);
+  Value given = kNone;
+  if (mask == Mask::Numbers || mask == Mask::Bools) {
+    const float hidden = mask == Mask::Bools ? 0 : -kInf;
+    std::vector<float> numbers(kRows * kColumns, mask == Mask::Bools ? 1.0F : 0.0F);
+    for (size_t i = 0; i < numbers.size(); i += 3) numbers[i] = hidden;
+    std::fill_n(numbers.begin() + 5 * kColumns, kColumns, hidden);  // a query that sees nothing
+    given = rig.input<float>({kRows, kColumns}, numbers);
+    if (mask == Mask::Bools) given = rig.step(Op::Cast, {given}, {}, {}, DType::Bool);
+  }
+  return rig.step(Op::ScaledDotProductAttention, {query, key, value, given},
+                  {std::nan(""), mask == Mask::Causal ? 1 : 0});
+}
+
+TEST(Attention, IsFoundInTheCompositionOfItsRow) {
+  for (const Mask mask : {Mask::None, Mask::Numbers, Mask::Bools, Mask::Causal}) {
+    SCOPED_TRACE(testing::Message() << "mask " << static_cast<int>(mask));
+    Rig rig;
+    rig.run(attention_row(rig, mask));
+    Batch parts = fuse(merge_common(decompose(rig.batch)), 1);
+    EXPECT_EQ(cpu::Attention::join(parts).size(), 1u);
+  }
+}
+
+TEST(Attention, OfABoolMaskIsThatOfNumbers) {
+  Rig bools, numbers;
+  const BufferRef left = bools.run(attention_row(bools, Mask::Bools));
+  const BufferRef right = numbers.run(attention_row(numbers, Mask::Numbers));
+  EXPECT_EQ(bools.bytes(*left), numbers.bytes(*right));
+  for (const float number : numbers.values<float>(*right)) ASSERT_FALSE(std::isnan(number));
 }
 
 TEST(Attention, KeepsNoScores) {

@@ -226,6 +226,151 @@ Suitable linalg_solve(const OpInfo&, const Shape& first, Dice& dice) {
                                         {a.back(), dice.between(1, 3)})}};
 }
 
+// ---- Layers and losses.
+
+std::vector<int64_t> numbers(size_t most, int64_t least, int64_t largest, Dice& dice) {
+  std::vector<int64_t> list(dice.chance(0.3) ? 1 : most);
+  for (int64_t& number : list) number = dice.between(least, largest);
+  return list;
+}
+
+/// Convolutions over the dimensions behind the channels of a drawn rank.
+Suitable convolution(const Shape& first, uint32_t dims, Dice& dice) {
+  const Shape input = of_rank(first, dims + 1, dims + 2, dice, 6);
+  const int64_t channels = input[input.size() - dims - 1];
+  const int64_t groups = dice.chance(0.6) ? 1 : std::max<int64_t>(channels, 1);
+  const int64_t out = groups * dice.between(1, 3);
+  Shape weight = {out, channels / groups};
+  for (uint32_t d = 0; d < dims; ++d) weight.push_back(dice.between(1, 3));
+  return {
+      .sizes = {input, weight, {out}},
+      .integers = {groups},
+      .lists = {numbers(dims, 1, 3, dice), numbers(dims, 0, 2, dice), numbers(dims, 1, 2, dice)}};
+}
+Suitable conv1d(const OpInfo&, const Shape& first, Dice& dice) {
+  return convolution(first, 1, dice);
+}
+Suitable conv3d(const OpInfo&, const Shape& first, Dice& dice) {
+  return convolution(first, 3, dice);
+}
+Suitable transposed_convolution(const Shape& first, uint32_t dims, Dice& dice) {
+  Suitable call = convolution(first, dims, dice);
+  const int64_t out = call.sizes[1][1];
+  call.sizes[1][1] = dice.between(1, 3);
+  call.sizes[1][0] = out * call.integers[0];
+  call.sizes[2] = {call.sizes[1][1] * call.integers[0]};
+  call.lists.insert(call.lists.begin() + 2, numbers(dims, 0, 1, dice));
+  return call;
+}
+Suitable conv_transpose1d(const OpInfo&, const Shape& first, Dice& dice) {
+  return transposed_convolution(first, 1, dice);
+}
+Suitable conv_transpose2d(const OpInfo&, const Shape& first, Dice& dice) {
+  return transposed_convolution(first, 2, dice);
+}
+
+Suitable pool1d(const OpInfo&, const Shape& first, Dice& dice) {
+  return {.sizes = {of_rank(first, 2, 3, dice, 7)},
+          .lists = {numbers(1, 1, 3, dice),
+                    dice.chance(0.3) ? std::vector<int64_t>() : numbers(1, 1, 3, dice),
+                    numbers(1, 0, dice.chance(0.4), dice)}};
+}
+Suitable adaptive_pool1d(const OpInfo&, const Shape& first, Dice& dice) {
+  return {.sizes = {of_rank(first, 2, 3, dice, 7)}, .lists = {numbers(1, 1, 5, dice)}};
+}
+Suitable adaptive_pool2d(const OpInfo&, const Shape& first, Dice& dice) {
+  return {.sizes = {images(first, dice)}, .lists = {numbers(2, 1, 5, dice)}};
+}
+Suitable upsample2d(const OpInfo& row, const Shape& first, Dice& dice) {
+  return {.sizes = {of_rank(first, 4, 4, dice, 5)},
+          .integers = std::vector<int64_t>(row.integers, dice.below(2)),
+          .lists = {{dice.between(1, 7), dice.between(1, 7)}}};
+}
+Suitable pixel_shuffle(const OpInfo&, const Shape& first, Dice& dice) {
+  Shape self = of_rank(first, 3, 4, dice, 3);
+  const int64_t factor = dice.between(1, 2);
+  self[self.size() - 3] *= factor * factor;
+  return {.sizes = {self}, .integers = {factor}};
+}
+Suitable pixel_unshuffle(const OpInfo&, const Shape& first, Dice& dice) {
+  Shape self = of_rank(first, 3, 4, dice, 3);
+  const int64_t factor = dice.between(1, 2);
+  self.back() *= factor;
+  self[self.size() - 2] *= factor;
+  return {.sizes = {self}, .integers = {factor}};
+}
+Suitable glu(const OpInfo&, const Shape& first, Dice& dice) {
+  Shape self = of_rank(first, 1, 4, dice);
+  const int64_t dim = dice.below(self.size());
+  self[static_cast<uint32_t>(dim)] *= 2;
+  return {.sizes = {self}, .integers = {dim}};
+}
+
+Suitable unfold(const OpInfo&, const Shape& first, Dice& dice) {
+  return {.sizes = {images(first, dice)},
+          .lists = {numbers(2, 1, 3, dice), numbers(2, 1, 2, dice), numbers(2, 0, 2, dice),
+                    numbers(2, 1, 3, dice)}};
+}
+Suitable fold(const OpInfo& row, const Shape& first, Dice& dice) {
+  Suitable call = unfold(row, first, dice);
+  const Shape columns = result_of(Op::Unfold, call), image = call.sizes[0];
+  call.sizes = {columns};
+  call.lists.insert(call.lists.begin(), {image[image.size() - 2], image.back()});
+  return call;
+}
+
+Suitable attention(const OpInfo&, const Shape& first, Dice& dice) {
+  const Shape query = of_rank(first, 2, 4, dice);
+  const Sizes leading = Sizes(query).first(query.size() - 2);
+  const int64_t length = query[query.size() - 2], keys = dice.between(1, 5);
+  const bool causal = dice.chance(0.3);
+  Suitable call{.sizes = {query,
+                          join_sizes(leading, {keys, query.back()}),
+                          join_sizes(leading, {keys, dice.between(1, 4)}),
+                          {length, keys}},
+                .integers = {causal ? 1 : 0}};
+  if (dice.chance(0.3)) call.numbers[3] = {DType::Bool, 2};
+  return call;
+}
+Suitable group_norm(const OpInfo&, const Shape& first, Dice& dice) {
+  Shape input = of_rank(first, 2, 4, dice);
+  const int64_t groups = dice.between(1, 3);
+  input[1] *= groups;
+  return {.sizes = {input, {input[1]}, {input[1]}}, .integers = {groups}};
+}
+Suitable instance_norm(const OpInfo&, const Shape& first, Dice& dice) {
+  const Shape input = of_rank(first, 3, 4, dice);
+  return {.sizes = {input, {input[1]}, {input[1]}}};
+}
+Suitable rms_norm(const OpInfo& row, const Shape& first, Dice& dice) {
+  Suitable call = layer_norm(row, first, dice);
+  call.sizes.pop_back();
+  return call;
+}
+
+Suitable loss(const OpInfo& row, const Shape& first, Dice& dice) {
+  const Shape self = of_rank(first, 0, 4, dice);
+  std::vector<int64_t> integers;
+  for (const Param& param : row.params)
+    if (param.kind == Kind::Int || param.kind == Kind::Flag)
+      integers.push_back(dice.below(param.kind == Kind::Int ? 3 : 2));
+  return {.sizes = std::vector<Shape>(row.tensors, self), .integers = std::move(integers)};
+}
+Suitable cosine_embedding_loss(const OpInfo&, const Shape& first, Dice& dice) {
+  const Shape pairs = of_rank(first, 2, 2, dice);
+  return {.sizes = {pairs, pairs, {pairs[0]}}, .integers = {dice.below(3)}};
+}
+Suitable class_loss(const OpInfo&, const Shape& first, Dice& dice) {
+  const Shape self = of_rank(first, 1, 3, dice);
+  Shape target = self;
+  const uint32_t dim = self.size() > 1 ? 1 : 0;
+  const int64_t classes = self[dim];
+  target.erase(dim);
+  return {.sizes = {self, target, {classes}},
+          .numbers = {{1, {DType::I64, std::max<int64_t>(classes, 1)}}},
+          .integers = {dice.below(3), dice.chance(0.5) ? -100 : dice.below(4)}};
+}
+
 }  // namespace
 
 std::optional<Suitable> draw_suitable(const OpInfo& row, const Shape& first, Dice& dice) {
@@ -259,7 +404,33 @@ std::optional<Suitable> draw_suitable(const OpInfo& row, const Shape& first, Dic
       {shape::square, square},
       {shape::eig, square},
       {shape::svd, matrices},
-      {shape::linalg_solve, linalg_solve}};
+      {shape::linalg_solve, linalg_solve},
+      {shape::conv1d, conv1d},
+      {shape::conv3d, conv3d},
+      {shape::conv_transpose1d, conv_transpose1d},
+      {shape::conv_transpose2d, conv_transpose2d},
+      {shape::pool1d, pool1d},
+      {shape::adaptive_pool1d, adaptive_pool1d},
+      {shape::adaptive_pool2d, adaptive_pool2d},
+      {shape::upsample2d, upsample2d},
+      {shape::pixel_shuffle, pixel_shuffle},
+      {shape::pixel_unshuffle, pixel_unshuffle},
+      {shape::glu, glu},
+      {shape::unfold, unfold},
+      {shape::fold, fold},
+      {shape::attention, attention},
+      {shape::group_norm, group_norm},
+      {shape::instance_norm, instance_norm},
+      {shape::rms_norm, rms_norm},
+      {shape::loss, loss},
+      {shape::smooth_l1_loss, loss},
+      {shape::huber_loss, loss},
+      {shape::weighted_loss, loss},
+      {shape::margin_ranking_loss, loss},
+      {shape::cosine_embedding_loss, cosine_embedding_loss},
+      {shape::nll_loss_nd, class_loss},
+      {shape::cross_entropy_loss, class_loss},
+      {shape::smoothed_cross_entropy_loss, class_loss}};
   if (row.rules.type == type::where) return where(row, first, dice);
   for (const auto& [rule, draw] : kDraws)
     if (row.rules.shape == rule) return draw(row, first, dice);

@@ -107,8 +107,21 @@ def recurrent(name):
     return run
 
 
+def embedding_bag(weight, indices, offsets, mode, factors, last):
+    require(0 <= mode < 3, "no such mode")
+    require(offsets is None or mode != 2, "only of rows")
+    require(offsets is not None or indices.dim() == 2, "no bags")
+    mode = ("sum", "mean", "max")[mode]
+    return F.embedding_bag(
+        indices, weight, offsets, None, 2, False, mode, False, factors, last
+    )
+
+
 REFERENCE.update(
     {
+        NN + "unfold": floating(torch.ops.aten.im2col),
+        NN + "fold": floating(torch.ops.aten.col2im),
+        NN + "embedding_bag": embedding_bag,
         NN + "scaled_dot_product_attention": attention,
         NN + "multi_head_attention": multi_head,
         NN + "group_norm": group_norm,
@@ -304,6 +317,8 @@ def norms(b):
             ("nan", T(dtype, [1, 2, 2], [NAN, 1, 2, 4]), NO_TENSOR, NO_TENSOR, 1e-5),
             ("inf", T(dtype, [1, 2, 2], [INF, 1, 2, 4]), NO_TENSOR, NO_TENSOR, 1e-5),
             ("inf_bias", wave(dtype, 1, 2, 2), NO_TENSOR, vec(dtype, INF, -INF), 1e-5),
+            ("no_batch", empty(dtype, 0, 4, 3), NO_TENSOR, NO_TENSOR, 1e-5),
+            ("no_numbers", empty(dtype, 3, 4, 0), w, bias, 1e-5),
         ):
             b.case(instance, f"{dtype}.{name}", x_, w_, bias_, eps)
         x, w = wave(dtype, 2, 3, 4), positive(dtype, 4)
@@ -340,6 +355,8 @@ def norms(b):
         b.case(group, f"bad.{name}", *args, fails="call")
     for name, *args in (
         ("matrix", wave(f, 2, 4), NO_TENSOR, NO_TENSOR, 1e-5),
+        ("no_batch", empty(f, 0, 4, 3), wave(f, 4), NO_TENSOR, 1e-5),
+        ("no_channels", empty(f, 3, 0, 4), NO_TENSOR, empty(f, 0), 1e-5),
         ("one_number", wave(f, 2, 4, 1), NO_TENSOR, NO_TENSOR, 1e-5),
         ("weight", x, wave(f, 3), NO_TENSOR, 1e-5),
         ("bias", x, NO_TENSOR, wave(f, 3), 1e-5),
@@ -613,7 +630,9 @@ def pools(b):
             for count in ((1,), (2,), (3, 2), (4, 3), (6, 4), (5, 1), (7, 9)):
                 b.case(plane, f"{dtype}.{count}", x, sizes(*count))
             special = [NAN, 1, 2, INF, -INF, -INF]
-            for symbol, shape, turn in ((line, [1, 6], (0, 1)), (plane, [1, 2, 3], (1, 2))):
+            turned = wave(dtype, 2, 6, 3).then("transpose", 1, 2)
+            b.case(line, f"{dtype}.turned_rows", turned, sizes(4))
+            for symbol, shape in ((line, [1, 6]), (plane, [1, 2, 3])):
                 count = sizes(*[2] * (len(shape) - 1))
                 b.case(symbol, f"{dtype}.special", T(dtype, shape, special), count)
                 none = empty(dtype, 0, *(shape if symbol == line else [1, 4, 6]))
@@ -857,7 +876,118 @@ def recurrences(b):
             b.case(symbol, f"bad.{case}", *args, fails="call")
 
 
+def windows(b):
+    b.open("nn")
+
+    def two(values):
+        return values * 2 if len(values) == 1 else values
+
+    def unfold(name, x, kernel, dilation=(1,), padding=(0,), stride=(1,), **more):
+        lists = [sizes(*two(items)) for items in (kernel, dilation, padding, stride)]
+        b.case(NN + "unfold", name, x, *lists, **more)
+
+    def fold(name, x, size, kernel, dilation=(1,), padding=(0,), stride=(1,), **more):
+        lists = [sizes(*two(items)) for items in (size, kernel, dilation, padding, stride)]
+        b.case(NN + "fold", name, x, *lists, **more)
+
+    forms = {
+        "plain": ((2, 3),),
+        "dilation": ((2,), (2, 1)),
+        "padding": ((3, 2), (1,), (2, 1)),
+        "stride": ((2,), (1,), (0,), (1, 2)),
+        "all": ((2, 3), (2, 1), (1, 2), (2, 3)),
+    }
+    for dtype in FLOATS:
+        for name, form in forms.items():
+            x = wave(dtype, 2, 2, 4, 5)
+            unfold(f"{dtype}.{name}", x, *form)
+            lists = [two(items) for items in form]
+            while len(lists) < 4:
+                lists.append(((1, 1), (1, 1), (0, 0), (1, 1))[len(lists)])
+            columns = torch.ops.aten.im2col(x.torch(), *lists).shape
+            fold(f"{dtype}.{name}", wave(dtype, *columns), (4, 5), *form)
+        unfold(f"{dtype}.one_image", wave(dtype, 2, 4, 5), (2, 3))
+        unfold(f"{dtype}.turned", wave(dtype, 1, 2, 5, 4).then("transpose", 2, 3), (2, 3))
+        unfold(f"{dtype}.no_batch", empty(dtype, 0, 2, 4, 5), (2, 3))
+        unfold(f"{dtype}.special", T(dtype, [1, 1, 2, 2], [NAN, 1, INF, -INF]), (1, 2))
+        fold(f"{dtype}.no_batch", empty(dtype, 0, 12, 9), (4, 5), (2, 3))
+        fold(f"{dtype}.one_image", wave(dtype, 12, 9), (4, 5), (2, 3))
+        fold(f"{dtype}.turned", wave(dtype, 9, 12).then("t"), (4, 5), (2, 3))
+        fold(f"{dtype}.special", T(dtype, [1, 2, 2], [NAN, 1, INF, -INF]), (2, 2), (1, 2))
+    x, columns = wave(f, 2, 2, 4, 5), wave(f, 2, 12, 9)
+    for name, *args in (
+        ("matrix", wave(f, 4, 5), (2, 3)),
+        ("volume", wave(f, 1, 2, 2, 4, 5), (2, 3)),
+        ("kernel_0", x, (0, 3)),
+        ("kernel_of_three", x, (1, 1, 1)),
+        ("kernel_too_large", x, (5, 3)),
+        ("dilation_0", x, (2, 3), (0,)),
+        ("padding_negative", x, (2, 3), (1,), (-1,)),
+        ("stride_0", x, (2, 3), (1,), (0,), (0,)),
+        ("no_channels", empty(f, 2, 0, 4, 5), (2, 3)),
+        ("ints", wave("i64", 2, 2, 4, 5), (2, 3)),
+    ):
+        unfold(f"bad.{name}", *args, fails="call")
+    for name, *args in (
+        ("vector", wave(f, 12), (4, 5), (2, 3)),
+        ("picture", wave(f, 1, 2, 12, 9), (4, 5), (2, 3)),
+        ("size_of_three", columns, (4, 5, 1), (2, 3)),
+        ("size_0", columns, (0, 5), (2, 3)),
+        ("kernel_0", columns, (4, 5), (0, 3)),
+        ("rows", wave(f, 2, 11, 9), (4, 5), (2, 3)),
+        ("columns", wave(f, 2, 12, 8), (4, 5), (2, 3)),
+        ("dilation_0", columns, (4, 5), (2, 3), (0,)),
+        ("padding_negative", columns, (4, 5), (2, 3), (1,), (-1,)),
+        ("stride_0", columns, (4, 5), (2, 3), (1,), (0,), (0,)),
+        ("no_rows", empty(f, 2, 0, 9), (4, 5), (2, 3)),
+        ("ints", wave("i64", 2, 12, 9), (4, 5), (2, 3)),
+    ):
+        fold(f"bad.{name}", *args, fails="call")
+
+
+def bags(b):
+    b.open("nn")
+    symbol = NN + "embedding_bag"
+    for dtype in FLOATS:
+        table = wave(dtype, 6, 3)
+        for kind in INTS:
+            rows = T(kind, [2, 4], [0, 5, 2, 2, 1, 0, 3, 4])
+            flat = T(kind, [7], [0, 5, 2, 2, 1, 0, 3])
+            begins = T(kind, [4], [0, 3, 3, 5])
+            for mode in (0, 1, 2):
+                name = f"{dtype}.{kind}.{mode}"
+                b.case(symbol, name + ".rows", table, rows, NO_TENSOR, mode, NO_TENSOR, False)
+                if mode < 2:
+                    b.case(symbol, name + ".cut", table, flat, begins, mode, NO_TENSOR, False)
+                    last = T(kind, [5], [0, 3, 3, 5, 7])
+                    b.case(symbol, name + ".last", table, flat, last, mode, NO_TENSOR, True)
+            w = positive(dtype, 2, 4)
+            b.case(symbol, f"{dtype}.{kind}.weighted", table, rows, NO_TENSOR, 0, w, False)
+            w = positive(dtype, 7)
+            b.case(symbol, f"{dtype}.{kind}.weighted_cut", table, flat, begins, 0, w, False)
+        turned = wave(dtype, 3, 6).then("t")
+        rows = T("i64", [2, 2], [0, 5, 2, 2])
+        b.case(symbol, f"{dtype}.turned", turned, rows, NO_TENSOR, 1, NO_TENSOR, False)
+    table, rows = wave(f, 6, 3), T("i64", [2, 2], [0, 5, 2, 2])
+    flat = vec("i64", 0, 5, 2)
+    for name, *args in (
+        ("mode", table, rows, NO_TENSOR, 3, NO_TENSOR, False),
+        ("flat", table, flat, NO_TENSOR, 0, NO_TENSOR, False),
+        ("rows_cut", table, rows, vec("i64", 0, 1), 0, NO_TENSOR, False),
+        ("max_cut", table, flat, vec("i64", 0, 1), 2, NO_TENSOR, False),
+        ("weighted_mean", table, rows, NO_TENSOR, 1, positive(f, 2, 2), False),
+        ("weights", table, rows, NO_TENSOR, 0, positive(f, 2), False),
+        ("weight_dtype", table, rows, NO_TENSOR, 0, positive("f64", 2, 2), False),
+        ("float_indices", table, wave(f, 2, 2), NO_TENSOR, 0, NO_TENSOR, False),
+    ):
+        b.case(symbol, f"bad.{name}", *args, fails="call")
+    bad = T("i64", [2, 2], [0, 6, 2, 2])
+    b.case(symbol, "bad.index", table, bad, NO_TENSOR, 0, NO_TENSOR, False, fails="run")
+
+
 CASES = (
+    windows,
+    bags,
     attentions,
     norms,
     convolutions,

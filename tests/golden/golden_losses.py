@@ -77,6 +77,11 @@ def gaussian_nll_loss(x, y, var, full, eps, reduction):
     return F.gaussian_nll_loss(x, y, var, full=full, eps=eps, reduction=name_of(reduction))
 
 
+def ctc_loss(x, y, inputs, targets, blank, reduction, zero_infinity):
+    require(x.dim() == 3 and y.dim() == 2, "one form")
+    return F.ctc_loss(x, y, inputs, targets, blank, name_of(reduction), zero_infinity)
+
+
 REFERENCE.update(
     {
         NN + "mse_loss_reduction": lambda x, y, r: F.mse_loss(x, y, reduction=name_of(r)),
@@ -110,6 +115,7 @@ REFERENCE.update(
                 x, y, log, full, eps=eps, reduction=name_of(r)
             )
         ),
+        NN + "ctc_loss": ctc_loss,
         NN + "gaussian_nll_loss": gaussian_nll_loss,
     }
 )
@@ -299,6 +305,7 @@ def classes(b):
             "weight_sizes": (x, y, wave(f, 2), 1, -100),
             "weight_matrix": (x, y, wave(f, 1, 3), 1, -100),
             "weight_dtype": (x, y, wave("f64", 3), 1, -100),
+            "no_classes": (empty(f, 2, 0), y, NO_TENSOR, 1, -100),
             "reduction": (x, y, NO_TENSOR, 3, -100),
             "reduction_negative": (x, y, NO_TENSOR, -1, -100),
         }.items():
@@ -528,4 +535,50 @@ def counts(b):
         b.case(symbol, f"bad.{case}", *args, fails="call")
 
 
-CASES = (elementwise_losses, binary, classes, labelled, directions, counts)
+def alignments(b):
+    b.open("loss")
+    symbol = NN + "ctc_loss"
+    for dtype in FLOATS:
+        numbers = wave(dtype, 6, 3, 4).torch().log_softmax(2)
+        x = T(dtype, [6, 3, 4], numbers.flatten().tolist())
+        y = T("i64", [3, 3], [1, 2, 3, 1, 1, 2, 3, 2, 9])
+        full, some = vec("i64", 6, 6, 6), vec("i64", 6, 4, 2)
+        for case, inputs, targets in (
+            ("full", full, vec("i64", 3, 3, 2)),
+            ("lengths", some, vec("i64", 2, 3, 1)),
+            ("short", vec("i64", 6, 2, 1), vec("i64", 3, 3, 2)),
+            ("no_targets", some, vec("i64", 0, 1, 0)),
+        ):
+            for reduction in (0, 1, 2):
+                for zero in (False, True):
+                    name = f"{dtype}.{case}.{reduction}.{zero}"
+                    b.case(symbol, name, x, y, inputs, targets, 0, reduction, zero)
+        y32 = T("i32", [3, 3], [0, 2, 3, 0, 0, 2, 3, 2, 1])
+        kinds = vec("i32", 6, 6, 6), vec("i32", 3, 3, 2)
+        b.case(symbol, f"{dtype}.i32", x, y32, *kinds, 1, 0, False)
+        one = T(dtype, [1, 3, 4], numbers[:1].flatten().tolist())
+        lengths = vec("i64", 1, 1, 1)
+        b.case(symbol, f"{dtype}.one_step", one, T("i64", [3, 1], [1, 2, 3]), lengths, lengths, 0, 0, False)
+        never = T(dtype, [2, 1, 3], [-INF, 0, -INF, 0, -INF, -INF])
+        for y_ in (1, 2):
+            b.case(
+                symbol, f"{dtype}.never.{y_}", never, T("i64", [1, 1], [y_]), vec("i64", 2),
+                vec("i64", 1), 0, 0, False,
+            )
+    x, y, lengths = wave(f, 6, 3, 4), T("i64", [3, 2], [1, 2, 3, 1, 1, 2]), vec("i64", 2, 2, 2)
+    for name, *args in (
+        ("matrix", wave(f, 6, 4), y, lengths, lengths, 0, 0),
+        ("vector", x, vec("i64", 1, 2, 3), lengths, lengths, 0, 0),
+        ("batch", x, T("i64", [2, 2], [1, 2, 3, 1]), lengths, lengths, 0, 0),
+        ("inputs", x, y, vec("i64", 2, 2), lengths, 0, 0),
+        ("lengths", x, y, lengths, vec("i64", 2, 2), 0, 0),
+        ("blank", x, y, lengths, lengths, 4, 0),
+        ("blank_negative", x, y, lengths, lengths, -1, 0),
+        ("ints", wave("i64", 6, 3, 4), y, lengths, lengths, 0, 0),
+        ("float_lengths", x, y, wave(f, 3), lengths, 0, 0),
+        ("reduction", x, y, lengths, lengths, 0, 3),
+    ):
+        b.case(symbol, f"bad.{name}", *args, False, fails="call")
+
+
+CASES = (alignments, elementwise_losses, binary, classes, labelled, directions, counts)

@@ -463,10 +463,10 @@ NETWORKS = (
 )
 
 
-def networks(book):
+def networks(book, bodies=NETWORKS):
     """losses: gradients are those of their sum. after: tensors that calls changed in place."""
     book.open("training/networks")
-    for body in NETWORKS:
+    for body in bodies:
         gradients = {}
         for dtype in FLOATS:
             n = Net(body.__name__, dtype)

@@ -12,8 +12,8 @@ case by more than the tests allow, on any kind of processor that this one can em
 A case is a symbol of the C ABI, its arguments, and the expected result; for a call in place also
 the contents of operands and of their aliases after it. golden_reference.py has the symbols'
 meaning in PyTorch; golden_elementwise.py, golden_structured.py, golden_linalg.py,
-golden_matrix.py and golden_nn.py list the cases. Errors are declared (`fails`) rather than
-recorded: this script stops if PyTorch fails in another case, or does not fail in one of these.
+golden_matrix.py, golden_nn.py, golden_layers.py and golden_losses.py list the cases. Errors are
+declared (`fails`) rather than recorded: this script stops if PyTorch fails in another case, or does not fail in one of these.
 
 There are no accidents of one PyTorch kernel: NaN or too large a number converted to an integer (undefined in C++), dtype checks
 that an empty tensor evades, arange with an infinite step. Results that depend on the processor, as
@@ -21,9 +21,9 @@ the gelu of an infinity does, are compared by tests/torchscript with the libtorc
 
 golden_gaps.py has cases for mutations that rt_mutation found unnoticed.
 
-training/ has cases of many calls: networks with their gradients (golden_networks.py), and
-optimizers with the parameters that they compute (golden_optimizers.py). Their tensors have names;
-`gives` names a call's result.
+training/ has cases of many calls: networks with their gradients (golden_networks.py,
+golden_layer_networks.py), and optimizers with the parameters that they compute
+(golden_optimizers.py). Their tensors have names; `gives` names a call's result.
 """
 
 import argparse
@@ -43,6 +43,7 @@ import golden_layers as layers
 import golden_linalg as linalg
 import golden_losses as losses
 import golden_matrix as matrix
+import golden_layer_networks as of_layers
 import golden_networks as networks
 import golden_nn as nn
 import golden_optimizers as optimizers
@@ -82,7 +83,7 @@ TABLES = (
     *layers.CASES,
 )
 # Cases of many calls, which have no symbol.
-PROGRAMS = (networks.networks, optimizers.optimizers)
+PROGRAMS = (networks.networks, of_layers.networks, optimizers.optimizers)
 
 
 class Book:

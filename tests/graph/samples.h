@@ -33,6 +33,12 @@ inline std::string name_of_row(const testing::TestParamInfo<const OpInfo*>& row)
   return std::string(row.param->name);
 }
 
+/// True for operands to which no gradient flows, though they may be floats: statistics, labels.
+inline bool takes_no_gradient(const OpInfo& row, std::string_view operand) {
+  return operand.starts_with("running_") ||
+         (operand == "target" && row.name.ends_with("embedding_loss"));
+}
+
 struct Operand {
   DType dtype;
   std::vector<int64_t> sizes;
@@ -52,7 +58,6 @@ inline Args plausible_args(const OpInfo& row, size_t rank) {
   const auto list_by_name = [](std::string_view name) -> std::vector<int64_t> {
     if (name == "stride" || name == "dilation" || name == "kernel_size") return {1, 1};
     if (name == "padding" || name == "output_padding") return {0, 0};
-    if (name == "output_size") return {2, 2};
     if (name == "size") return {2, 2};
     if (name == "normalized_shape") return {3};
     return {};
@@ -70,6 +75,9 @@ inline Args plausible_args(const OpInfo& row, size_t rank) {
   for (const Param& param : row.params) {
     if (param.kind != Kind::IntList) continue;
     std::vector<int64_t> list = list_by_name(param.name);
+    const bool line = row.name.ends_with("1d"), volume = row.name.ends_with("3d");
+    if (param.name == "output_size") list.assign(line ? 1 : 2, 2);
+    else if (line || volume) list.resize(1);  // one number counts for all dimensions
     if (list.empty())
       for (size_t i = rank; i-- > 0;) list.push_back(static_cast<int64_t>(i));
     args.attributes.push_back(static_cast<int64_t>(list.size()));
@@ -109,7 +117,8 @@ inline std::vector<Batch> samples(const OpInfo& row, size_t most) {
       {DType::F32, {3, 2}},       {DType::I64, {2}},          {DType::I64, {2, 3}},
       {DType::F32, {2}},          {DType::F32, {2, 2}},       {DType::F32, {3, 2, 4, 4}},
       {DType::I64, {3, 2, 4, 4}}, {DType::F32, {3, 3, 1, 1}}, {DType::F32, {}},
-      {DType::Bool, {2, 3}}};
+      {DType::Bool, {2, 3}},      {DType::F32, {3, 3, 2}},    {DType::F32, {2, 2, 2, 2, 2}},
+      {DType::F32, {3, 2, 4}}};
   const size_t n = std::size(choices);
   const size_t count = row.variadic ? 2 : row.tensors;
   size_t combinations = 1;

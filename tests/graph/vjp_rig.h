@@ -70,7 +70,7 @@ inline GradCase sampled_case(const OpInfo& row, const Batch& batch) {
   made.args.dtype = in_f64(batch.values[step.result].dtype);
   for (uint32_t i = 0; i < step.operand_count; ++i) {
     const TensorType type = batch.type(batch.operands_of(step)[i]);
-    const bool statistic = !row.variadic && row.params[i].name.starts_with("running_");
+    const bool statistic = !row.variadic && takes_no_gradient(row, row.params[i].name);
     made.operands.push_back({.sizes = {type.sizes.begin(), type.sizes.end()},
                              .dtype = in_f64(type.dtype),
                              .constant = statistic});
@@ -91,7 +91,10 @@ class GradBuilder final : public Builder {
 
   Value append(Args& args) override {
     const OpInfo& row = info(args.op);
-    if (forward && row.rules.graded) return row.rules.graded(*this, args);
+    if (forward && row.rules.graded) {
+      build_.infer(args);
+      return row.rules.graded(*this, args);
+    }
     for (uint32_t i = 0; i < args.operands.size(); ++i) {
       const bool optional =
           !row.variadic && row.params[tensor_param(row, i)].kind == Kind::OptTensor;
@@ -132,6 +135,9 @@ class VjpRig {
     record_forward();
     build_.forward = false;
     record_backward();
+    // The operands of a composition are not those of its ops.
+    if (perturbed == kNone.id || !info(of.args.op).rules.graded) return;
+    if (Expr& gradient = gradients_[args_.operands[perturbed].id]) gradient = gradient * 1.001;
   }
 
   size_t operands() const { return case_.operands.size(); }

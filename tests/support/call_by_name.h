@@ -110,6 +110,8 @@ inline const std::map<std::string, Invoker> kInvokers = {
     {"i:iiiiid", invoke<Int, Int, Int, Int, Int, Int, Real>},
     {"i:iiiiiiiiiidiiiOi",
      invoke<Int, Int, Int, Int, Int, Int, Int, Int, Int, Int, Int, Real, Int, Int, Int, Out, Int>},
+    {"i:iIiIiIiIi", invoke<Int, Int, Ints, Int, Ints, Int, Ints, Int, Ints, Int>},
+    {"i:iIiIiIiIiIi", invoke<Int, Int, Ints, Int, Ints, Int, Ints, Int, Ints, Int, Ints, Int>},
     {"d:i", invoke<Real, Int>},
     {"d:ii", invoke<Real, Int, Int>},
 };

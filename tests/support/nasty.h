@@ -15,7 +15,8 @@ namespace rt_test {
 /// Integers and pointers use one kind of register and doubles another, so that one function type
 /// can call every function: each reads only the registers that it declares.
 using AnyCall = int64_t (*)(int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t,
-                            int64_t, int64_t, int64_t, int64_t, double, double, double);
+                            int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t,
+                            int64_t, int64_t, double, double, double);
 
 /// Values for all parameters, by kind.
 struct Nasty {
@@ -31,11 +32,12 @@ class NastyCall {
   int64_t to(void* function, double real) const {
     const auto& w = words_;
     return reinterpret_cast<AnyCall>(function)(w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7], w[8],
-                                               w[9], w[10], w[11], real, real, real);
+                                               w[9], w[10], w[11], w[12], w[13], w[14], w[15],
+                                               w[16], w[17], real, real, real);
   }
 
  private:
-  std::array<int64_t, 12> words_{};
+  std::array<int64_t, 18> words_{};
   size_t size_ = 0;
 };
 
