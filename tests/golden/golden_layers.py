@@ -624,12 +624,13 @@ def pools(b):
     for kind in ("avg", "max"):
         line, plane = NN + f"adaptive_{kind}_pool1d", NN + f"adaptive_{kind}_pool2d"
         for dtype in FLOATS:
-            for count in (1, 2, 3, 4, 6, 9):
+            for count in (1, 2, 3, 4, 5, 6, 9, 17):
                 b.case(line, f"{dtype}.{count}", wave(dtype, 2, 3, 6), sizes(count))
             x = wave(dtype, 2, 3, 6, 4)
-            for count in ((1,), (2,), (3, 2), (4, 3), (6, 4), (5, 1), (7, 9)):
+            for count in ((1,), (2,), (3, 2), (4, 3), (6, 4), (5, 1), (7, 9), (11, 3)):
                 b.case(plane, f"{dtype}.{count}", x, sizes(*count))
             special = [NAN, 1, 2, INF, -INF, -INF]
+            b.case(line, f"{dtype}.special.4", T(dtype, [1, 1, 6], special), sizes(4))
             turned = wave(dtype, 2, 6, 3).then("transpose", 1, 2)
             b.case(line, f"{dtype}.turned_rows", turned, sizes(4))
             for symbol, shape in ((line, [1, 6]), (plane, [1, 2, 3])):
