@@ -23,7 +23,6 @@ class Held {
     graph_.hold(value);
     return value;
   }
-  const std::vector<Value>& values() const { return values_; }
 
  private:
   Graph& graph_;

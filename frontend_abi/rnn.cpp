@@ -163,8 +163,8 @@ int64_t record(CallContext& context, int64_t input, std::span<const int64_t> hx,
     fail("params has ", params.size(), " tensors; it must have ", wanted, ": w_ih and w_hh",
          network.has_biases ? ", b_ih and b_hh" : "", " for each layer and direction");
   std::vector<int64_t> handles = {input};
-  handles.insert(handles.end(), hx.begin(), hx.end());
-  handles.insert(handles.end(), params.begin(), params.end());
+  for (const std::span<const int64_t> list : {hx, params})
+    for (const int64_t handle : list) handles.push_back(handle);
   for (const int64_t handle : handles) context.engine.recorder.value_of(context, handle);
   return list(context, handles, out, [&](Builder& build, std::span<const Value> operands) {
     return run_network(network, build, operands);

@@ -6,6 +6,7 @@
 
 #include "graph/ops/decompositions.h"
 #include "graph/ops/formulas.h"
+#include "graph/ops/infer.h"
 
 namespace rt::decompositions {
 namespace {
@@ -267,16 +268,71 @@ Value pooled_rows(Builder& build, const Args& args, Op op) {
   return Expr(build, build.append(pool)).apply(Op::SqueezeDim, {-2}).value();
 }
 
-/// Reduces dim to `count` windows that cover it evenly; windows may overlap.
-Expr windows(Expr self, int64_t dim, int64_t count, bool largest) {
-  const int64_t size = self.sizes()[static_cast<uint32_t>(dim)];
-  if (size == count) return self;
+/// The windows that cover `size` elements evenly: from i * size / count, rounded down, to
+/// (i + 1) * size / count, rounded up. They may overlap.
+struct EvenWindows {
+  int64_t size, count;
+  int64_t begin(int64_t i) const { return static_cast<int64_t>(shape::Wide{i} * size / count); }
+  int64_t end(int64_t i) const {
+    return static_cast<int64_t>((shape::Wide{i} * size + size + count - 1) / count);
+  }
+  int64_t longest() const { return size / count + 2; }  ///< at least as long as each
+
+  /// The same for all windows, on the device.
+  Expr begins(Expr like) const {
+    return whole(counted(like, count, DType::F64) * static_cast<double>(size));
+  }
+  Expr ends(Expr like) const {
+    const auto last = static_cast<double>(size + count - 1);
+    return whole(counted(like, count, DType::F64) * static_cast<double>(size) + last);
+  }
+
+ private:
+  Expr whole(Expr numbers) const {
+    return (numbers / static_cast<double>(count)).cast(DType::I64).cast(DType::F64);
+  }
+};
+
+/// Reduces dim to `windows`, one after the other.
+Expr few_windows(Expr self, int64_t dim, const EvenWindows& windows, bool largest) {
   std::vector<Expr> parts;
-  for (int64_t i = 0; i < count; ++i) {
-    const Expr part = slice(self, dim, i * size / count, ((i + 1) * size + count - 1) / count);
-    parts.push_back(largest ? part.apply(Op::MaxDim, {dim, 1}) : mean(part, Shape{dim}, true));
+  for (int64_t i = 0; i < windows.count; ++i) {
+    const Expr part = slice(self, dim, windows.begin(i), windows.end(i));
+    parts.push_back(largest ? along(Op::MaxDim, part, dim, true) : mean(part, Shape{dim}, true));
   }
   return parts.size() == 1 ? parts[0] : joined(Op::Cat, parts, dim);
+}
+
+/// The same, one element of all windows after the other. The last one of a window stands for those
+/// that only longer windows have.
+Expr short_windows(Expr self, int64_t dim, const EvenWindows& windows, bool largest) {
+  Shape sizes;
+  sizes.resize(static_cast<uint32_t>(self.rank()), 1);
+  sizes[static_cast<uint32_t>(dim)] = windows.count;
+  const Expr begins = windows.begins(self), ends = windows.ends(self);
+  std::vector<Expr> picked;
+  Expr sum;
+  for (int64_t i = 0; i < windows.longest(); ++i) {
+    const Expr place = begins + static_cast<double>(i), behind = place - ends;
+    const Expr index = place - (behind + 1.0).apply(Op::Relu);
+    const Expr element = self.apply(Op::IndexSelect, index.cast(DType::I64), {dim});
+    if (largest) {
+      picked.push_back(element);
+      continue;
+    }
+    const Expr inside = equals((behind + 1.0).apply(Op::Relu), 0.0).reshape(sizes);
+    const Expr term = where(inside, element, element.filled(0, {}));
+    sum = sum ? sum + term : term;
+  }
+  if (largest) return along(Op::MaxDim, joined(Op::Stack, picked, dim + 1), dim + 1, false);
+  return sum / (ends - begins).cast(self.type().dtype).reshape(sizes);
+}
+
+Expr windows(Expr self, int64_t dim, int64_t count, bool largest) {
+  const EvenWindows windows{self.sizes()[static_cast<uint32_t>(dim)], count};
+  if (windows.size == count) return self;
+  return count <= windows.longest() ? few_windows(self, dim, windows, largest)
+                                    : short_windows(self, dim, windows, largest);
 }
 
 /// A pool whose windows cover the last dimensions evenly. Windows of one size are a common pool.
@@ -469,12 +525,13 @@ Value unfold(Builder& build, const Args& args) {
   const Windows rows(args, 0, 0, from[2]), columns(args, 0, 1, from[3]);
   self = padded(padded(self, 2, rows.padding, rows.padding), 3, columns.padding, columns.padding);
   std::vector<Expr> parts;
-  for (int64_t i = 0; i < rows.kernel; ++i) {
-    const Expr part = slice(self, 2, rows.begin(i), rows.end(i), rows.stride);
-    for (int64_t k = 0; k < columns.kernel; ++k)
-      parts.push_back(slice(part, 3, columns.begin(k), columns.end(k), columns.stride));
-  }
-  return joined(Op::Stack, parts, 2).reshape(args.shape).value();
+  for (int64_t i = 0; i < rows.kernel; ++i)
+    parts.push_back(slice(self, 2, rows.begin(i), rows.end(i), rows.stride));
+  const Expr stripes = joined(Op::Stack, parts, 2);  // [N, C, KH, OH, W]
+  parts.clear();
+  for (int64_t k = 0; k < columns.kernel; ++k)
+    parts.push_back(slice(stripes, 4, columns.begin(k), columns.end(k), columns.stride));
+  return joined(Op::Stack, parts, 3).reshape(args.shape).value();
 }
 
 Value fold(Builder& build, const Args& args) {
@@ -484,21 +541,19 @@ Value fold(Builder& build, const Args& args) {
   const Windows rows(args, 1, 0, to[0]), columns(args, 1, 1, to[1]);
   const int64_t channels = args.shape[args.shape.size() - 3];
   const Expr windows = self.reshape(Shape{numel(args.shape) / (channels * to[0] * to[1]), channels,
-                                          rows.kernel * columns.kernel, rows.count, columns.count});
-  Expr images;
-  for (int64_t i = 0; i < rows.kernel; ++i) {
-    Expr stripes;
-    for (int64_t k = 0; k < columns.kernel; ++k) {
-      const int64_t element = i * columns.kernel + k;
-      const Expr one = slice(windows, 2, element, element + 1).apply(Op::SqueezeDim, {2});
-      const Expr there = placed(one, 3, columns, k);
-      stripes = stripes ? stripes + there : there;
+                                          rows.kernel, columns.kernel, rows.count, columns.count});
+  /// The sum of the entries of dim, each at its places of dimension `to`, counted without dim.
+  const auto gathered = [](Expr all, int64_t dim, int64_t to, const Windows& places) {
+    Expr sum;
+    for (int64_t i = 0; i < places.kernel; ++i) {
+      const Expr one = slice(all, dim, i, i + 1).apply(Op::SqueezeDim, {dim});
+      const Expr there = placed(one, to, places, i);
+      sum = sum ? sum + there : there;
     }
-    const Expr there = placed(stripes, 2, rows, i);
-    images = images ? images + there : there;
-  }
-  images = slice(images, 2, rows.padding, rows.padding + to[0]);
-  return slice(images, 3, columns.padding, columns.padding + to[1]).reshape(args.shape).value();
+    return slice(sum, to, places.padding, places.padding + places.size);
+  };
+  const Expr stripes = gathered(windows, 3, 4, columns);  // [N, C, KH, OH, W]
+  return gathered(stripes, 2, 2, rows).reshape(args.shape).value();
 }
 
 }  // namespace rt::decompositions

@@ -307,7 +307,9 @@ namespace {
 /// The number of windows in images of these sizes. `first` is the list kernel_size, before
 /// dilation, padding and stride.
 int64_t window_count(Inference& call, uint32_t first, std::span<const int64_t> sizes) {
-  for (uint32_t list = 0; list < 4; ++list)
+  constexpr int64_t kLargestWindow = 1 << 16;  // each of its rows and columns is an op
+  expand_list(call, first, 2, 1, kLargestWindow);
+  for (uint32_t list = 1; list < 4; ++list)
     expand_list(call, first + list, 2, list == 2 ? 0 : 1, INT32_MAX);
   int64_t count = 1;
   for (size_t d = 0; d < 2; ++d) {

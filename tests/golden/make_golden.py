@@ -12,8 +12,9 @@ case by more than the tests allow, on any kind of processor that this one can em
 A case is a symbol of the C ABI, its arguments, and the expected result; for a call in place also
 the contents of operands and of their aliases after it. golden_reference.py has the symbols'
 meaning in PyTorch; golden_elementwise.py, golden_structured.py, golden_linalg.py,
-golden_matrix.py, golden_nn.py, golden_layers.py and golden_losses.py list the cases. Errors are
-declared (`fails`) rather than recorded: this script stops if PyTorch fails in another case, or does not fail in one of these.
+golden_matrix.py, golden_nn.py, golden_layers.py, golden_images.py and golden_losses.py list the
+cases. Errors are declared (`fails`) rather than recorded: this script stops if PyTorch fails in
+another case, or does not fail in one of these.
 
 There are no accidents of one PyTorch kernel: NaN or too large a number converted to an integer (undefined in C++), dtype checks
 that an empty tensor evades, arange with an infinite step. Results that depend on the processor, as

@@ -148,7 +148,7 @@ class Caller {
     if (row.rare && !random_.one_in(kRare)) return;
     const bool looks = random_.one_in(16);
     if (looks) rt_torch_clear_error();
-    std::array<int64_t, 12> attributes{};
+    std::array<int64_t, 18> attributes{};
     std::array<double, 6> reals{};
     size_t at = 0, real_at = 0;
     for (const std::string& kind : row.kinds) {
@@ -159,13 +159,13 @@ class Caller {
       attributes[at++] = reinterpret_cast<int64_t>(out_.data());
       attributes[at++] = static_cast<int64_t>(random_.below(out_.size()));
     }
-    using Any =
-        int64_t (*)(int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t,
-                    int64_t, int64_t, int64_t, double, double, double, double, double, double);
+    using Any = int64_t (*)(int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t,
+                            int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t,
+                            int64_t, int64_t, double, double, double, double, double, double);
     const auto& w = attributes;
     const int64_t result = reinterpret_cast<Any>(row.function)(
-        w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7], w[8], w[9], w[10], w[11], reals[0],
-        reals[1], reals[2], reals[3], reals[4], reals[5]);
+        w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7], w[8], w[9], w[10], w[11], w[12], w[13],
+        w[14], w[15], w[16], w[17], reals[0], reals[1], reals[2], reals[3], reals[4], reals[5]);
     if (row.result == Result::Handle) take(row, result, looks);
     if (row.result == Result::Handles)
       for (int64_t i = 0; i < std::min(result, w[at - 1]); ++i)
@@ -173,7 +173,7 @@ class Caller {
   }
 
  private:
-  void put(const Row& row, const std::string& kind, std::array<int64_t, 12>& attributes,
+  void put(const Row& row, const std::string& kind, std::array<int64_t, 18>& attributes,
            size_t& at) {
     const auto list = [&](int64_t* items, size_t there) {
       const bool null = random_.one_in(32);
