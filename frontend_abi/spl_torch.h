@@ -1143,6 +1143,377 @@ int64_t rt_torch_torchtensor_argmax(int64_t self, int64_t dim, int64_t keepdim);
  *    its place. Dtype: int64. */
 int64_t rt_torch_torchtensor_argmin(int64_t self, int64_t dim, int64_t keepdim);
 
+/** The sum over several dimensions. Follows aten::sum.dim_IntList.
+ *  @param self any sizes; any dtype
+ *  @param dim dimensions, from -rank to rank - 1, each once; negative ones count from the end;
+ *    empty: all
+ *  @param keepdim 1: dim stays with size 1; 0: it goes
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without the dimensions of
+ *    dim, or with 1 in their place. Dtype: that of self if floating point, else int64. */
+int64_t rt_torch_torchtensor_sum_dims(int64_t self, SplArray* dim, int64_t keepdim);
+
+/** The mean over several dimensions. Follows aten::mean.dim.
+ *  @param self any sizes; floating point
+ *  @param dim dimensions, from -rank to rank - 1, each once; negative ones count from the end;
+ *    empty: all
+ *  @param keepdim 1: dim stays with size 1; 0: it goes
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without the dimensions of
+ *    dim, or with 1 in their place. Dtype: that of self. */
+int64_t rt_torch_torchtensor_mean_dims(int64_t self, SplArray* dim, int64_t keepdim);
+
+/** The variance over several dimensions: squares over their number less correction. Follows
+ *  aten::var.correction.
+ *  @param self any sizes; floating point
+ *  @param dim dimensions, from -rank to rank - 1, each once; negative ones count from the end;
+ *    empty: all
+ *  @param correction what the number of elements is lessened by, not negative
+ *  @param keepdim 1: dim stays with size 1; 0: it goes
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without the dimensions of
+ *    dim, or with 1 in their place. Dtype: that of self. */
+int64_t rt_torch_torchtensor_var_dims(int64_t self, SplArray* dim, int64_t correction,
+    int64_t keepdim);
+
+/** The standard deviation over several dimensions: the square root of var_dims. Follows
+ *  aten::std.correction.
+ *  @param self any sizes; floating point
+ *  @param dim dimensions, from -rank to rank - 1, each once; negative ones count from the end;
+ *    empty: all
+ *  @param correction what the number of elements is lessened by, not negative
+ *  @param keepdim 1: dim stays with size 1; 0: it goes
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without the dimensions of
+ *    dim, or with 1 in their place. Dtype: that of self. */
+int64_t rt_torch_torchtensor_std_dims(int64_t self, SplArray* dim, int64_t correction,
+    int64_t keepdim);
+
+/** The variance along dim: squares over their number, less 1 where unbiased. Follows aten::var.dim.
+ *  @param self any sizes; floating point
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @param unbiased 1: squares over their number less 1; 0: over their number
+ *  @param keepdim 1: dim stays with size 1; 0: it goes
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without dim, or with 1 in
+ *    its place. Dtype: that of self. */
+int64_t rt_torch_torchtensor_var_dim(int64_t self, int64_t dim, int64_t unbiased, int64_t keepdim);
+
+/** The standard deviation along dim: the square root of var_dim. Follows aten::std.dim.
+ *  @param self any sizes; floating point
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @param unbiased 1: squares over their number less 1; 0: over their number
+ *  @param keepdim 1: dim stays with size 1; 0: it goes
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without dim, or with 1 in
+ *    its place. Dtype: that of self. */
+int64_t rt_torch_torchtensor_std_dim(int64_t self, int64_t dim, int64_t unbiased, int64_t keepdim);
+
+/** The largest element over several dimensions. The gradient is shared evenly by all elements that
+ *  equal it. Follows aten::amax.
+ *  @param self the dimensions of dim are not empty; any dtype
+ *  @param dim dimensions, from -rank to rank - 1, each once; negative ones count from the end;
+ *    empty: all
+ *  @param keepdim 1: dim stays with size 1; 0: it goes
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without the dimensions of
+ *    dim, or with 1 in their place. Dtype: that of self. */
+int64_t rt_torch_torchtensor_amax(int64_t self, SplArray* dim, int64_t keepdim);
+
+/** The smallest element over several dimensions. The gradient is shared evenly by all elements that
+ *  equal it. Follows aten::amin.
+ *  @param self the dimensions of dim are not empty; any dtype
+ *  @param dim dimensions, from -rank to rank - 1, each once; negative ones count from the end;
+ *    empty: all
+ *  @param keepdim 1: dim stays with size 1; 0: it goes
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without the dimensions of
+ *    dim, or with 1 in their place. Dtype: that of self. */
+int64_t rt_torch_torchtensor_amin(int64_t self, SplArray* dim, int64_t keepdim);
+
+/** The smallest element along dim, the first result of aminmax. Follows aten::aminmax.
+ *  @param self dim is not empty; any dtype
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @param keepdim 1: dim stays with size 1; 0: it goes
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without dim, or with 1 in
+ *    its place. Dtype: that of self. */
+int64_t rt_torch_torchtensor_aminmax_min(int64_t self, int64_t dim, int64_t keepdim);
+
+/** The largest element along dim, the second result of aminmax. Follows aten::aminmax.
+ *  @param self dim is not empty; any dtype
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @param keepdim 1: dim stays with size 1; 0: it goes
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without dim, or with 1 in
+ *    its place. Dtype: that of self. */
+int64_t rt_torch_torchtensor_aminmax_max(int64_t self, int64_t dim, int64_t keepdim);
+
+/** The p-norm over several dimensions: (sum(abs(self)^p))^(1/p), for infinity the largest absolute
+ *  value, for 0 the number of elements that are not 0. Follows aten::norm.ScalarOpt_dim.
+ *  @param self any sizes; floating point
+ *  @param p the order of the norm; may be infinite or negative
+ *  @param dim dimensions, from -rank to rank - 1, each once; negative ones count from the end;
+ *    empty: all
+ *  @param keepdim 1: dim stays with size 1; 0: it goes
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without the dimensions of
+ *    dim, or with 1 in their place. Dtype: that of self. */
+int64_t rt_torch_torchtensor_norm_dims(int64_t self, double p, SplArray* dim, int64_t keepdim);
+
+/** The p-norm of all elements, as norm_dims. Follows aten::norm.Scalar.
+ *  @param self any sizes; floating point
+ *  @param p the order of the norm; may be infinite or negative
+ *  @return a new handle, to be freed; 0 on error. Sizes: 0-d. Dtype: that of self. */
+int64_t rt_torch_torchtensor_norm_scalar(int64_t self, double p);
+
+/** As rt_torch_torchtensor_norm_dims, with ord as p. Follows aten::linalg_vector_norm.
+ *  @param self any sizes; floating point
+ *  @param ord the order of the norm; may be infinite or negative
+ *  @param dim dimensions, from -rank to rank - 1, each once; negative ones count from the end;
+ *    empty: all
+ *  @param keepdim 1: dim stays with size 1; 0: it goes
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without the dimensions of
+ *    dim, or with 1 in their place. Dtype: that of self. */
+int64_t rt_torch_torchtensor_linalg_vector_norm(int64_t self, double ord, SplArray* dim,
+    int64_t keepdim);
+
+/** The product of all elements. Follows aten::prod.
+ *  @param self any sizes; any dtype
+ *  @return a new handle, to be freed; 0 on error. Sizes: 0-d. Dtype: that of self if floating
+ *    point, else int64. */
+int64_t rt_torch_torchtensor_prod(int64_t self);
+
+/** The product along dim. Follows aten::prod.dim_int.
+ *  @param self any sizes; any dtype
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @param keepdim 1: dim stays with size 1; 0: it goes
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without dim, or with 1 in
+ *    its place. Dtype: that of self if floating point, else int64. */
+int64_t rt_torch_torchtensor_prod_dim(int64_t self, int64_t dim, int64_t keepdim);
+
+/** Whether any element is not 0. No gradient goes through it. Follows aten::any.
+ *  @param self any sizes; any dtype
+ *  @return a new handle, to be freed; 0 on error. Sizes: 0-d. Dtype: bool. */
+int64_t rt_torch_torchtensor_any(int64_t self);
+
+/** Whether no element is 0. No gradient goes through it. Follows aten::all.
+ *  @param self any sizes; any dtype
+ *  @return a new handle, to be freed; 0 on error. Sizes: 0-d. Dtype: bool. */
+int64_t rt_torch_torchtensor_all(int64_t self);
+
+/** Whether any element along dim is not 0. No gradient goes through it. Follows aten::any.dim.
+ *  @param self any sizes; any dtype
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @param keepdim 1: dim stays with size 1; 0: it goes
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without dim, or with 1 in
+ *    its place. Dtype: bool. */
+int64_t rt_torch_torchtensor_any_dim(int64_t self, int64_t dim, int64_t keepdim);
+
+/** Whether no element along dim is 0. No gradient goes through it. Follows aten::all.dim.
+ *  @param self any sizes; any dtype
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @param keepdim 1: dim stays with size 1; 0: it goes
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without dim, or with 1 in
+ *    its place. Dtype: bool. */
+int64_t rt_torch_torchtensor_all_dim(int64_t self, int64_t dim, int64_t keepdim);
+
+/** The logarithm of the sum of exp(self) over several dimensions. Follows aten::logsumexp.
+ *  @param self any sizes; any dtype
+ *  @param dim dimensions, from -rank to rank - 1, each once; negative ones count from the end;
+ *    empty: all
+ *  @param keepdim 1: dim stays with size 1; 0: it goes
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without the dimensions of
+ *    dim, or with 1 in their place. Dtype: that of self if floating point, else float32. */
+int64_t rt_torch_torchtensor_logsumexp(int64_t self, SplArray* dim, int64_t keepdim);
+
+/** The number of elements that are not 0. No gradient goes through it. Follows aten::count_nonzero.
+ *  @param self any sizes; any dtype
+ *  @return a new handle, to be freed; 0 on error. Sizes: 0-d. Dtype: int64. */
+int64_t rt_torch_torchtensor_count_nonzero(int64_t self);
+
+/** The number of elements over several dimensions that are not 0. No gradient goes through it.
+ *  Follows aten::count_nonzero.dim_IntList.
+ *  @param self any sizes; any dtype
+ *  @param dim dimensions, from -rank to rank - 1, each once; negative ones count from the end;
+ *    empty: all
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without the dimensions of
+ *    dim, or with 1 in their place. Dtype: int64. */
+int64_t rt_torch_torchtensor_count_nonzero_dims(int64_t self, SplArray* dim);
+
+/** The sum of all elements that are not NaN. Follows aten::nansum.
+ *  @param self any sizes; any dtype
+ *  @return a new handle, to be freed; 0 on error. Sizes: 0-d. Dtype: that of self if floating
+ *    point, else int64. */
+int64_t rt_torch_torchtensor_nansum(int64_t self);
+
+/** The sum over several dimensions of the elements that are not NaN. Follows aten::nansum.
+ *  @param self any sizes; any dtype
+ *  @param dim dimensions, from -rank to rank - 1, each once; negative ones count from the end;
+ *    empty: all
+ *  @param keepdim 1: dim stays with size 1; 0: it goes
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without the dimensions of
+ *    dim, or with 1 in their place. Dtype: that of self if floating point, else int64. */
+int64_t rt_torch_torchtensor_nansum_dims(int64_t self, SplArray* dim, int64_t keepdim);
+
+/** The products of all elements up to each one along dim. Follows aten::cumprod.
+ *  @param self any sizes; any dtype
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self if
+ *    floating point, else int64. */
+int64_t rt_torch_torchtensor_cumprod(int64_t self, int64_t dim);
+
+/** The logarithms of the sums of exp(self) up to each element along dim. Follows
+ *  aten::logcumsumexp.
+ *  @param self any sizes; floating point
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self. */
+int64_t rt_torch_torchtensor_logcumsumexp(int64_t self, int64_t dim);
+
+/** The largest of all elements up to each one along dim. Follows aten::cummax.
+ *  @param self any sizes; any dtype
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self. */
+int64_t rt_torch_torchtensor_cummax(int64_t self, int64_t dim);
+
+/** The indices of the elements that cummax gives, of equal ones the last. No gradient goes through
+ *  it. Follows aten::cummax.
+ *  @param self any sizes; any dtype
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: int64. */
+int64_t rt_torch_torchtensor_cummax_indices(int64_t self, int64_t dim);
+
+/** The smallest of all elements up to each one along dim. Follows aten::cummin.
+ *  @param self any sizes; any dtype
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self. */
+int64_t rt_torch_torchtensor_cummin(int64_t self, int64_t dim);
+
+/** The indices of the elements that cummin gives, of equal ones the last. No gradient goes through
+ *  it. Follows aten::cummin.
+ *  @param self any sizes; any dtype
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: int64. */
+int64_t rt_torch_torchtensor_cummin_indices(int64_t self, int64_t dim);
+
+/** The differences of neighbours along dim, n times, of self between prepend and append. Follows
+ *  aten::diff.
+ *  @param self at least 1 dimension; any dtype
+ *  @param n how often differences are taken, not negative
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @param prepend sizes of self but for dim; 0 for none; any dtype
+ *  @param append sizes of self but for dim; 0 for none; any dtype
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self, at dim those of all three
+ *    together less n. Dtype: promoted. */
+int64_t rt_torch_torchtensor_diff(int64_t self, int64_t n, int64_t dim, int64_t prepend,
+    int64_t append);
+
+/** self in ascending or descending order along dim. Follows aten::sort.stable.
+ *  @param self any sizes; any dtype
+ *  @param stable 1: equal elements keep their order; 0: it is free
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @param descending 1: the largest element first; 0: the smallest
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self. */
+int64_t rt_torch_torchtensor_sort(int64_t self, int64_t stable, int64_t dim, int64_t descending);
+
+/** The indices of the elements that sort gives. No gradient goes through it. Follows
+ *  aten::sort.stable.
+ *  @param self any sizes; any dtype
+ *  @param stable 1: equal elements keep their order; 0: it is free
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @param descending 1: the largest element first; 0: the smallest
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: int64. */
+int64_t rt_torch_torchtensor_sort_indices(int64_t self, int64_t stable, int64_t dim,
+    int64_t descending);
+
+/** As rt_torch_torchtensor_sort_indices. No gradient goes through it. Follows aten::argsort.stable.
+ *  @param self any sizes; any dtype
+ *  @param stable 1: equal elements keep their order; 0: it is free
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @param descending 1: the largest element first; 0: the smallest
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: int64. */
+int64_t rt_torch_torchtensor_argsort(int64_t self, int64_t stable, int64_t dim, int64_t descending);
+
+/** The k largest or smallest elements along dim. Follows aten::topk.
+ *  @param self any sizes; any dtype but bool
+ *  @param k the number of elements, from 0 to the size of dim
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @param largest 1: the largest elements; 0: the smallest
+ *  @param sorted 1: in order; 0: in any order
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self, at dim k. Dtype: that of
+ *    self. */
+int64_t rt_torch_torchtensor_topk(int64_t self, int64_t k, int64_t dim, int64_t largest,
+    int64_t sorted);
+
+/** The indices of the elements that topk gives. No gradient goes through it. Follows aten::topk.
+ *  @param self any sizes; any dtype but bool
+ *  @param k the number of elements, from 0 to the size of dim
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @param largest 1: the largest elements; 0: the smallest
+ *  @param sorted 1: in order; 0: in any order
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self, at dim k. Dtype: int64. */
+int64_t rt_torch_torchtensor_topk_indices(int64_t self, int64_t k, int64_t dim, int64_t largest,
+    int64_t sorted);
+
+/** The median of all elements, of two the smaller one; NaN where there is one. The gradient is
+ *  shared evenly by all elements that equal it. Follows aten::median.
+ *  @param self at least one element; any dtype but bool
+ *  @return a new handle, to be freed; 0 on error. Sizes: 0-d. Dtype: that of self. */
+int64_t rt_torch_torchtensor_median(int64_t self);
+
+/** The median along dim, of two the smaller one; NaN where there is one. Follows aten::median.dim.
+ *  @param self dim is not empty; any dtype but bool
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @param keepdim 1: dim stays with size 1; 0: it goes
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without dim, or with 1 in
+ *    its place. Dtype: that of self. */
+int64_t rt_torch_torchtensor_median_dim(int64_t self, int64_t dim, int64_t keepdim);
+
+/** The indices of the elements that median_dim gives. No gradient goes through it. Follows
+ *  aten::median.dim.
+ *  @param self dim is not empty; any dtype but bool
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @param keepdim 1: dim stays with size 1; 0: it goes
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without dim, or with 1 in
+ *    its place. Dtype: int64. */
+int64_t rt_torch_torchtensor_median_dim_indices(int64_t self, int64_t dim, int64_t keepdim);
+
+/** The k-th smallest element along dim. Follows aten::kthvalue.
+ *  @param self at least k elements along dim; any dtype but bool
+ *  @param k which element, from 1 to the size of dim
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @param keepdim 1: dim stays with size 1; 0: it goes
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without dim, or with 1 in
+ *    its place. Dtype: that of self. */
+int64_t rt_torch_torchtensor_kthvalue(int64_t self, int64_t k, int64_t dim, int64_t keepdim);
+
+/** The indices of the elements that kthvalue gives. No gradient goes through it. Follows
+ *  aten::kthvalue.
+ *  @param self at least k elements along dim; any dtype but bool
+ *  @param k which element, from 1 to the size of dim
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @param keepdim 1: dim stays with size 1; 0: it goes
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without dim, or with 1 in
+ *    its place. Dtype: int64. */
+int64_t rt_torch_torchtensor_kthvalue_indices(int64_t self, int64_t k, int64_t dim,
+    int64_t keepdim);
+
+/** The most frequent element along dim, of equally frequent ones the smallest. Follows aten::mode.
+ *  @param self dim is not empty; any dtype
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @param keepdim 1: dim stays with size 1; 0: it goes
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without dim, or with 1 in
+ *    its place. Dtype: that of self. */
+int64_t rt_torch_torchtensor_mode(int64_t self, int64_t dim, int64_t keepdim);
+
+/** The indices of the elements that mode gives, of equal ones the last. No gradient goes through
+ *  it. Follows aten::mode.
+ *  @param self dim is not empty; any dtype
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @param keepdim 1: dim stays with size 1; 0: it goes
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without dim, or with 1 in
+ *    its place. Dtype: int64. */
+int64_t rt_torch_torchtensor_mode_indices(int64_t self, int64_t dim, int64_t keepdim);
+
+/** The number along dim below which the share q of all lies, between two elements by their
+ *  distance; NaN where there is one. Follows aten::quantile.scalar.
+ *  @param self dim is not empty; floating point
+ *  @param q the share, from 0 to 1
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @param keepdim 1: dim stays with size 1; 0: it goes
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without dim, or with 1 in
+ *    its place. Dtype: that of self. */
+int64_t rt_torch_torchtensor_quantile(int64_t self, double q, int64_t dim, int64_t keepdim);
+
 /* ---- Ops: losses ----
  * Means over the batch. Calls that return a number read data; those whose names end in _tensor only
  * record. */

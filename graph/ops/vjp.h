@@ -151,5 +151,18 @@ Expr batch_norm_of_batch(const Vjp&, uint32_t operand);  ///< by the batch's own
 // vjp_layers.cpp
 Expr conv_transpose2d(const Vjp&, uint32_t operand);
 
+// vjp_reduce.cpp: reductions over several dimensions, scans and order.
+Expr std_dims(const Vjp&, uint32_t operand);
+/// Shared evenly by all elements that equal the extreme, over several dimensions or along one.
+Expr extreme(const Vjp&, uint32_t operand);
+Expr norm_dims(const Vjp&, uint32_t operand);
+Expr prod_dim(const Vjp&, uint32_t operand);
+Expr logsumexp(const Vjp&, uint32_t operand);
+Expr cumprod(const Vjp&, uint32_t operand);
+Expr logcumsumexp(const Vjp&, uint32_t operand);
+/// Goes to the elements that the row picks along dim. The row behind it gives their indices.
+Expr selected(const Vjp&, uint32_t operand);
+Expr quantile(const Vjp&, uint32_t operand);
+
 }  // namespace vjp
 }  // namespace rt

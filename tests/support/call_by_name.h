@@ -109,6 +109,12 @@ inline const std::map<std::string, Invoker> kInvokers = {
     {"i:iiiiid", invoke<Int, Int, Int, Int, Int, Int, Real>},
     {"i:iiiiiiiiiidiiiOi",
      invoke<Int, Int, Int, Int, Int, Int, Int, Int, Int, Int, Int, Real, Int, Int, Int, Out, Int>},
+    {"i:iIiii", invoke<Int, Int, Ints, Int, Int, Int>},
+    {"i:idIii", invoke<Int, Int, Real, Ints, Int, Int>},
+    {"i:idii", invoke<Int, Int, Real, Int, Int>},
+    {"i:iiidd", invoke<Int, Int, Int, Int, Real, Real>},
+    {"i:iiIiIi", invoke<Int, Int, Int, Ints, Int, Ints, Int>},
+    {"i:TIi", invoke<Int, Text, Ints, Int>},
     {"d:i", invoke<Real, Int>},
     {"d:ii", invoke<Real, Int, Int>},
 };

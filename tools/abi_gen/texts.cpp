@@ -18,6 +18,8 @@ struct ShapeText {
   std::string_view result;
 };
 const std::vector<ShapeText>& shape_texts() {
+  constexpr std::string_view kReduced =
+      "those of $0 without the dimensions of dim, or with 1 in their place";
   constexpr std::string_view kAny = "any sizes", kImages = "[N,C,H,W] or [C,H,W]",
                              kRows = "[N,C,L] or [C,L]";
   static const std::vector<ShapeText> all = {
@@ -132,6 +134,20 @@ const std::vector<ShapeText>& shape_texts() {
       {shape::pixel_shuffle, {"[...,C*r*r,H,W]"}, "[...,C,H*r,W*r]"},
       {shape::pixel_unshuffle, {"[...,C,H*r,W*r]"}, "[...,C*r*r,H,W]"},
       {shape::glu, {"an even size at dim"}, "those of $0, half as much at dim"},
+      {shape::reduce_dims, {kAny}, kReduced},
+      {shape::reduce_dims_some, {"the dimensions of dim are not empty"}, kReduced},
+      {shape::reduce_spread, {kAny}, "those of $0 without dim, or with 1 in its place"},
+      {shape::norm_dims, {kAny}, kReduced},
+      {shape::norm_scalar, {kAny}, "0-d"},
+      {shape::sorted, {kAny}, "those of $0"},
+      {shape::topk, {kAny}, "those of $0, at dim k"},
+      {shape::kthvalue,
+       {"at least k elements along dim"},
+       "those of $0 without dim, or with 1 in its place"},
+      {shape::quantile, {"dim is not empty"}, "those of $0 without dim, or with 1 in its place"},
+      {shape::diff,
+       {"at least 1 dimension", "sizes of $0 but for dim; 0 for none"},
+       "those of $0, at dim those of all three together less n"},
   };
   return all;
 }
@@ -163,6 +179,7 @@ const TypeText kTypeTexts[] = {
     {type::cross_entropy, kFloats, "that of $0, promoted with probabilities"},
     {type::counted, kAnyType, "that of $0, int64 in place of bool"},
     {type::boolean, kAnyType, "bool"},
+    {type::position, kAnyType, "int64"},
     {type::isclose, "one dtype for all", "bool"},
     {type::masked_fill, kAnyType, "that of $0"},
     {type::where, kAnyType, "$1 and $2 promoted"},
@@ -211,11 +228,26 @@ constexpr ParamText kParamTexts[] = {
     {"end", "", "the bound, which is not reached"},
     {"step", "", "the distance of two numbers; not 0, its sign leads from start to end"},
     {"steps", "", "the number of elements, not negative"},
+    {"n", "diff", "how often differences are taken, not negative"},
     {"n", "", "the number of rows and of columns, not negative"},
     {"dtype", "", "a code of rt_torch_dtype"},
     {"device", "loader", kLoaderDevice},
     {"device_id", "device", "the index of a CUDA device"},
     {"device_id", "", "a device code"},
+    {"dim", "argsort", "a dimension, from -rank to rank - 1; negative ones count from the end"},
+    {"dim", "IntList",
+     "dimensions, from -rank to rank - 1, each once; negative ones count from the end; empty: all"},
+    {"correction", "", "what the number of elements is lessened by, not negative"},
+    {"unbiased", "", "1: squares over their number less 1; 0: over their number"},
+    {"p", "norm", "the order of the norm; may be infinite or negative"},
+    {"ord", "", "the order of the norm; may be infinite or negative"},
+    {"stable", "", "1: equal elements keep their order; 0: it is free"},
+    {"descending", "", "1: the largest element first; 0: the smallest"},
+    {"k", "topk", "the number of elements, from 0 to the size of dim"},
+    {"k", "", "which element, from 1 to the size of dim"},
+    {"largest", "", "1: the largest elements; 0: the smallest"},
+    {"sorted", "", "1: in order; 0: in any order"},
+    {"q", "", "the share, from 0 to 1"},
     {"dim", "arg", "a dimension, from 0; negative: all elements, in row-major order"},
     {"dim", "unsqueeze", kNewDim},
     {"dim", "stack", kNewDim},
