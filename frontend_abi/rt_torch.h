@@ -233,6 +233,110 @@ int64_t rt_torch_tensor_from_data(const double* data, int64_t data_len, const in
  *  @param seed any integer */
 void rt_torch_manual_seed(int64_t seed);
 
+/** Zeros in the sizes, dtype and device of self. Follows aten::zeros_like.
+ *  @param self an integer
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_torchtensor_zeros_like(int64_t self);
+
+/** Ones in the sizes, dtype and device of self. Follows aten::ones_like.
+ *  @param self an integer
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_torchtensor_ones_like(int64_t self);
+
+/** fill_value in the sizes, dtype and device of self. Follows aten::full_like.
+ *  @param self an integer
+ *  @param fill_value any number that the dtype can hold
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_torchtensor_full_like(int64_t self, double fill_value);
+
+/** Uniform numbers in [0, 1) in the sizes, dtype and device of self. Follows aten::rand_like.
+ *  @param self an integer
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_torchtensor_rand_like(int64_t self);
+
+/** Numbers of the standard normal distribution in the sizes, dtype and device of self. Follows
+ *  aten::randn_like.
+ *  @param self an integer
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_torchtensor_randn_like(int64_t self);
+
+/** For each probability in self 1 with that probability, else 0. The numbers are not those that
+ *  PyTorch draws. Follows aten::bernoulli.
+ *  @param self an integer
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_torchtensor_bernoulli(int64_t self);
+
+/** The indices of num_samples classes for each row of self, which has their weights. The numbers
+ *  are not those that PyTorch draws. Follows aten::multinomial.
+ *  @param self an integer
+ *  @param num_samples how many are drawn, at least 1
+ *  @param replacement 1 where a class may be drawn again
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_torchtensor_multinomial(int64_t self, int64_t num_samples, int64_t replacement);
+
+/** Int64 numbers from low to high - 1, each as probable. They are not those that PyTorch draws.
+ *  @param low the least number
+ *  @param high the end of the range, which is not reached
+ *  @param dims the sizes; at most 64, none negative
+ *  @param dims_len the length of dims
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_tensor_randint(int64_t low, int64_t high, const int64_t* dims, int64_t dims_len);
+
+/** Float32 numbers, uniform in [low, high).
+ *  @param dims the sizes; at most 64, none negative
+ *  @param dims_len the length of dims
+ *  @param low the least number
+ *  @param high the end of the range, which is not reached
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_tensor_uniform(const int64_t* dims, int64_t dims_len, double low, double high);
+
+/** Float32 numbers of the normal distribution.
+ *  @param mean the mean
+ *  @param std the standard deviation, at least 0
+ *  @param dims the sizes; at most 64, none negative
+ *  @param dims_len the length of dims
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_tensor_normal(double mean, double std, const int64_t* dims, int64_t dims_len);
+
+/** The int64 numbers 0 to n - 1 in random order. It is not the one that PyTorch draws.
+ *  @param n how many, not negative
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_tensor_randperm(int64_t n);
+
+/** A float32 weight as torch.nn.init.xavier_uniform_ begins it.
+ *  @param dims the sizes; at most 64, none negative
+ *  @param dims_len the length of dims
+ *  @param gain a factor of all numbers
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_init_xavier_uniform(const int64_t* dims, int64_t dims_len, double gain);
+
+/** A float32 weight as torch.nn.init.xavier_normal_ begins it.
+ *  @param dims the sizes; at most 64, none negative
+ *  @param dims_len the length of dims
+ *  @param gain a factor of all numbers
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_init_xavier_normal(const int64_t* dims, int64_t dims_len, double gain);
+
+/** A float32 weight as torch.nn.init.kaiming_uniform_ begins it.
+ *  @param dims the sizes; at most 64, none negative
+ *  @param dims_len the length of dims
+ *  @param a the negative slope of leaky_relu
+ *  @param mode fan_in or fan_out
+ *  @param nonlinearity linear, sigmoid, tanh, relu, leaky_relu or selu
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_init_kaiming_uniform(const int64_t* dims, int64_t dims_len, double a,
+    const char* mode, const char* nonlinearity);
+
+/** A float32 weight as torch.nn.init.kaiming_normal_ begins it.
+ *  @param dims the sizes; at most 64, none negative
+ *  @param dims_len the length of dims
+ *  @param a the negative slope of leaky_relu
+ *  @param mode fan_in or fan_out
+ *  @param nonlinearity linear, sigmoid, tanh, relu, leaky_relu or selu
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_init_kaiming_normal(const int64_t* dims, int64_t dims_len, double a,
+    const char* mode, const char* nonlinearity);
+
 /* ---- Creating int64 tensors ----
  * These are on the default device, too. */
 
@@ -1134,6 +1238,395 @@ int64_t rt_torch_torchtensor_argmax(int64_t self, int64_t dim, int64_t keepdim);
  *    its place. Dtype: int64. */
 int64_t rt_torch_torchtensor_argmin(int64_t self, int64_t dim, int64_t keepdim);
 
+/** The sum over several dimensions. Follows aten::sum.dim_IntList.
+ *  @param self any sizes; any dtype
+ *  @param dim dimensions, from -rank to rank - 1, each once; negative ones count from the end;
+ *    empty: all
+ *  @param dim_len the length of dim
+ *  @param keepdim 1: dim stays with size 1; 0: it goes
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without the dimensions of
+ *    dim, or with 1 in their place. Dtype: that of self if floating point, else int64. */
+int64_t rt_torch_torchtensor_sum_dims(int64_t self, const int64_t* dim, int64_t dim_len,
+    int64_t keepdim);
+
+/** The mean over several dimensions. Follows aten::mean.dim.
+ *  @param self any sizes; floating point
+ *  @param dim dimensions, from -rank to rank - 1, each once; negative ones count from the end;
+ *    empty: all
+ *  @param dim_len the length of dim
+ *  @param keepdim 1: dim stays with size 1; 0: it goes
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without the dimensions of
+ *    dim, or with 1 in their place. Dtype: that of self. */
+int64_t rt_torch_torchtensor_mean_dims(int64_t self, const int64_t* dim, int64_t dim_len,
+    int64_t keepdim);
+
+/** The variance over several dimensions: squares over their number less correction. Follows
+ *  aten::var.correction.
+ *  @param self any sizes; floating point
+ *  @param dim dimensions, from -rank to rank - 1, each once; negative ones count from the end;
+ *    empty: all
+ *  @param dim_len the length of dim
+ *  @param correction what the number of elements is lessened by, not negative
+ *  @param keepdim 1: dim stays with size 1; 0: it goes
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without the dimensions of
+ *    dim, or with 1 in their place. Dtype: that of self. */
+int64_t rt_torch_torchtensor_var_dims(int64_t self, const int64_t* dim, int64_t dim_len,
+    int64_t correction, int64_t keepdim);
+
+/** The standard deviation over several dimensions: the square root of var_dims. Follows
+ *  aten::std.correction.
+ *  @param self any sizes; floating point
+ *  @param dim dimensions, from -rank to rank - 1, each once; negative ones count from the end;
+ *    empty: all
+ *  @param dim_len the length of dim
+ *  @param correction what the number of elements is lessened by, not negative
+ *  @param keepdim 1: dim stays with size 1; 0: it goes
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without the dimensions of
+ *    dim, or with 1 in their place. Dtype: that of self. */
+int64_t rt_torch_torchtensor_std_dims(int64_t self, const int64_t* dim, int64_t dim_len,
+    int64_t correction, int64_t keepdim);
+
+/** The variance along dim: squares over their number, less 1 where unbiased. Follows aten::var.dim.
+ *  @param self any sizes; floating point
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @param unbiased 1: squares over their number less 1; 0: over their number
+ *  @param keepdim 1: dim stays with size 1; 0: it goes
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without dim, or with 1 in
+ *    its place. Dtype: that of self. */
+int64_t rt_torch_torchtensor_var_dim(int64_t self, int64_t dim, int64_t unbiased, int64_t keepdim);
+
+/** The standard deviation along dim: the square root of var_dim. Follows aten::std.dim.
+ *  @param self any sizes; floating point
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @param unbiased 1: squares over their number less 1; 0: over their number
+ *  @param keepdim 1: dim stays with size 1; 0: it goes
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without dim, or with 1 in
+ *    its place. Dtype: that of self. */
+int64_t rt_torch_torchtensor_std_dim(int64_t self, int64_t dim, int64_t unbiased, int64_t keepdim);
+
+/** The largest element over several dimensions. The gradient is shared evenly by all elements that
+ *  equal it. Follows aten::amax.
+ *  @param self the dimensions of dim are not empty; any dtype
+ *  @param dim dimensions, from -rank to rank - 1, each once; negative ones count from the end;
+ *    empty: all
+ *  @param dim_len the length of dim
+ *  @param keepdim 1: dim stays with size 1; 0: it goes
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without the dimensions of
+ *    dim, or with 1 in their place. Dtype: that of self. */
+int64_t rt_torch_torchtensor_amax(int64_t self, const int64_t* dim, int64_t dim_len,
+    int64_t keepdim);
+
+/** The smallest element over several dimensions. The gradient is shared evenly by all elements that
+ *  equal it. Follows aten::amin.
+ *  @param self the dimensions of dim are not empty; any dtype
+ *  @param dim dimensions, from -rank to rank - 1, each once; negative ones count from the end;
+ *    empty: all
+ *  @param dim_len the length of dim
+ *  @param keepdim 1: dim stays with size 1; 0: it goes
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without the dimensions of
+ *    dim, or with 1 in their place. Dtype: that of self. */
+int64_t rt_torch_torchtensor_amin(int64_t self, const int64_t* dim, int64_t dim_len,
+    int64_t keepdim);
+
+/** The smallest element along dim, the first result of aminmax. Follows aten::aminmax.
+ *  @param self dim is not empty; any dtype
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @param keepdim 1: dim stays with size 1; 0: it goes
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without dim, or with 1 in
+ *    its place. Dtype: that of self. */
+int64_t rt_torch_torchtensor_aminmax_min(int64_t self, int64_t dim, int64_t keepdim);
+
+/** The largest element along dim, the second result of aminmax. Follows aten::aminmax.
+ *  @param self dim is not empty; any dtype
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @param keepdim 1: dim stays with size 1; 0: it goes
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without dim, or with 1 in
+ *    its place. Dtype: that of self. */
+int64_t rt_torch_torchtensor_aminmax_max(int64_t self, int64_t dim, int64_t keepdim);
+
+/** The p-norm over several dimensions: (sum(abs(self)^p))^(1/p), for infinity the largest absolute
+ *  value, for 0 the number of elements that are not 0. Follows aten::norm.ScalarOpt_dim.
+ *  @param self any sizes; floating point
+ *  @param p the order of the norm; may be infinite or negative
+ *  @param dim dimensions, from -rank to rank - 1, each once; negative ones count from the end;
+ *    empty: all
+ *  @param dim_len the length of dim
+ *  @param keepdim 1: dim stays with size 1; 0: it goes
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without the dimensions of
+ *    dim, or with 1 in their place. Dtype: that of self. */
+int64_t rt_torch_torchtensor_norm_dims(int64_t self, double p, const int64_t* dim, int64_t dim_len,
+    int64_t keepdim);
+
+/** The p-norm of all elements, as norm_dims. Follows aten::norm.Scalar.
+ *  @param self any sizes; floating point
+ *  @param p the order of the norm; may be infinite or negative
+ *  @return a new handle, to be freed; 0 on error. Sizes: 0-d. Dtype: that of self. */
+int64_t rt_torch_torchtensor_norm_scalar(int64_t self, double p);
+
+/** As rt_torch_torchtensor_norm_dims, with ord as p. Follows aten::linalg_vector_norm.
+ *  @param self any sizes; floating point
+ *  @param ord the order of the norm; may be infinite or negative
+ *  @param dim dimensions, from -rank to rank - 1, each once; negative ones count from the end;
+ *    empty: all
+ *  @param dim_len the length of dim
+ *  @param keepdim 1: dim stays with size 1; 0: it goes
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without the dimensions of
+ *    dim, or with 1 in their place. Dtype: that of self. */
+int64_t rt_torch_torchtensor_linalg_vector_norm(int64_t self, double ord, const int64_t* dim,
+    int64_t dim_len, int64_t keepdim);
+
+/** The product of all elements. Follows aten::prod.
+ *  @param self any sizes; any dtype
+ *  @return a new handle, to be freed; 0 on error. Sizes: 0-d. Dtype: that of self if floating
+ *    point, else int64. */
+int64_t rt_torch_torchtensor_prod(int64_t self);
+
+/** The product along dim. Follows aten::prod.dim_int.
+ *  @param self any sizes; any dtype
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @param keepdim 1: dim stays with size 1; 0: it goes
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without dim, or with 1 in
+ *    its place. Dtype: that of self if floating point, else int64. */
+int64_t rt_torch_torchtensor_prod_dim(int64_t self, int64_t dim, int64_t keepdim);
+
+/** Whether any element is not 0. No gradient goes through it. Follows aten::any.
+ *  @param self any sizes; any dtype
+ *  @return a new handle, to be freed; 0 on error. Sizes: 0-d. Dtype: bool. */
+int64_t rt_torch_torchtensor_any(int64_t self);
+
+/** Whether no element is 0. No gradient goes through it. Follows aten::all.
+ *  @param self any sizes; any dtype
+ *  @return a new handle, to be freed; 0 on error. Sizes: 0-d. Dtype: bool. */
+int64_t rt_torch_torchtensor_all(int64_t self);
+
+/** Whether any element along dim is not 0. No gradient goes through it. Follows aten::any.dim.
+ *  @param self any sizes; any dtype
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @param keepdim 1: dim stays with size 1; 0: it goes
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without dim, or with 1 in
+ *    its place. Dtype: bool. */
+int64_t rt_torch_torchtensor_any_dim(int64_t self, int64_t dim, int64_t keepdim);
+
+/** Whether no element along dim is 0. No gradient goes through it. Follows aten::all.dim.
+ *  @param self any sizes; any dtype
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @param keepdim 1: dim stays with size 1; 0: it goes
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without dim, or with 1 in
+ *    its place. Dtype: bool. */
+int64_t rt_torch_torchtensor_all_dim(int64_t self, int64_t dim, int64_t keepdim);
+
+/** The logarithm of the sum of exp(self) over several dimensions. Follows aten::logsumexp.
+ *  @param self any sizes; any dtype
+ *  @param dim dimensions, from -rank to rank - 1, each once; negative ones count from the end;
+ *    empty: all
+ *  @param dim_len the length of dim
+ *  @param keepdim 1: dim stays with size 1; 0: it goes
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without the dimensions of
+ *    dim, or with 1 in their place. Dtype: that of self if floating point, else float32. */
+int64_t rt_torch_torchtensor_logsumexp(int64_t self, const int64_t* dim, int64_t dim_len,
+    int64_t keepdim);
+
+/** The number of elements that are not 0. No gradient goes through it. Follows aten::count_nonzero.
+ *  @param self any sizes; any dtype
+ *  @return a new handle, to be freed; 0 on error. Sizes: 0-d. Dtype: int64. */
+int64_t rt_torch_torchtensor_count_nonzero(int64_t self);
+
+/** The number of elements over several dimensions that are not 0. No gradient goes through it.
+ *  Follows aten::count_nonzero.dim_IntList.
+ *  @param self any sizes; any dtype
+ *  @param dim dimensions, from -rank to rank - 1, each once; negative ones count from the end;
+ *    empty: all
+ *  @param dim_len the length of dim
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without the dimensions of
+ *    dim, or with 1 in their place. Dtype: int64. */
+int64_t rt_torch_torchtensor_count_nonzero_dims(int64_t self, const int64_t* dim, int64_t dim_len);
+
+/** The sum of all elements that are not NaN. Follows aten::nansum.
+ *  @param self any sizes; any dtype
+ *  @return a new handle, to be freed; 0 on error. Sizes: 0-d. Dtype: that of self if floating
+ *    point, else int64. */
+int64_t rt_torch_torchtensor_nansum(int64_t self);
+
+/** The sum over several dimensions of the elements that are not NaN. Follows aten::nansum.
+ *  @param self any sizes; any dtype
+ *  @param dim dimensions, from -rank to rank - 1, each once; negative ones count from the end;
+ *    empty: all
+ *  @param dim_len the length of dim
+ *  @param keepdim 1: dim stays with size 1; 0: it goes
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without the dimensions of
+ *    dim, or with 1 in their place. Dtype: that of self if floating point, else int64. */
+int64_t rt_torch_torchtensor_nansum_dims(int64_t self, const int64_t* dim, int64_t dim_len,
+    int64_t keepdim);
+
+/** The products of all elements up to each one along dim. Follows aten::cumprod.
+ *  @param self any sizes; any dtype
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self if
+ *    floating point, else int64. */
+int64_t rt_torch_torchtensor_cumprod(int64_t self, int64_t dim);
+
+/** The logarithms of the sums of exp(self) up to each element along dim. Follows
+ *  aten::logcumsumexp.
+ *  @param self any sizes; floating point
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self. */
+int64_t rt_torch_torchtensor_logcumsumexp(int64_t self, int64_t dim);
+
+/** The largest of all elements up to each one along dim. Follows aten::cummax.
+ *  @param self any sizes; any dtype
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self. */
+int64_t rt_torch_torchtensor_cummax(int64_t self, int64_t dim);
+
+/** The indices of the elements that cummax gives, of equal ones the last. No gradient goes through
+ *  it. Follows aten::cummax.
+ *  @param self any sizes; any dtype
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: int64. */
+int64_t rt_torch_torchtensor_cummax_indices(int64_t self, int64_t dim);
+
+/** The smallest of all elements up to each one along dim. Follows aten::cummin.
+ *  @param self any sizes; any dtype
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self. */
+int64_t rt_torch_torchtensor_cummin(int64_t self, int64_t dim);
+
+/** The indices of the elements that cummin gives, of equal ones the last. No gradient goes through
+ *  it. Follows aten::cummin.
+ *  @param self any sizes; any dtype
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: int64. */
+int64_t rt_torch_torchtensor_cummin_indices(int64_t self, int64_t dim);
+
+/** The differences of neighbours along dim, n times, of self between prepend and append. Follows
+ *  aten::diff.
+ *  @param self at least 1 dimension; any dtype
+ *  @param n how often differences are taken, not negative
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @param prepend sizes of self but for dim; 0 for none; any dtype
+ *  @param append sizes of self but for dim; 0 for none; any dtype
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self, at dim those of all three
+ *    together less n. Dtype: promoted. */
+int64_t rt_torch_torchtensor_diff(int64_t self, int64_t n, int64_t dim, int64_t prepend,
+    int64_t append);
+
+/** self in ascending or descending order along dim. Follows aten::sort.stable.
+ *  @param self any sizes; any dtype
+ *  @param stable 1: equal elements keep their order; 0: it is free
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @param descending 1: the largest element first; 0: the smallest
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self. */
+int64_t rt_torch_torchtensor_sort(int64_t self, int64_t stable, int64_t dim, int64_t descending);
+
+/** The indices of the elements that sort gives. No gradient goes through it. Follows
+ *  aten::sort.stable.
+ *  @param self any sizes; any dtype
+ *  @param stable 1: equal elements keep their order; 0: it is free
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @param descending 1: the largest element first; 0: the smallest
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: int64. */
+int64_t rt_torch_torchtensor_sort_indices(int64_t self, int64_t stable, int64_t dim,
+    int64_t descending);
+
+/** As rt_torch_torchtensor_sort_indices. No gradient goes through it. Follows aten::argsort.stable.
+ *  @param self any sizes; any dtype
+ *  @param stable 1: equal elements keep their order; 0: it is free
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @param descending 1: the largest element first; 0: the smallest
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: int64. */
+int64_t rt_torch_torchtensor_argsort(int64_t self, int64_t stable, int64_t dim, int64_t descending);
+
+/** The k largest or smallest elements along dim. Follows aten::topk.
+ *  @param self any sizes; any dtype but bool
+ *  @param k the number of elements, from 0 to the size of dim
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @param largest 1: the largest elements; 0: the smallest
+ *  @param sorted 1: in order; 0: in any order
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self, at dim k. Dtype: that of
+ *    self. */
+int64_t rt_torch_torchtensor_topk(int64_t self, int64_t k, int64_t dim, int64_t largest,
+    int64_t sorted);
+
+/** The indices of the elements that topk gives. No gradient goes through it. Follows aten::topk.
+ *  @param self any sizes; any dtype but bool
+ *  @param k the number of elements, from 0 to the size of dim
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @param largest 1: the largest elements; 0: the smallest
+ *  @param sorted 1: in order; 0: in any order
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self, at dim k. Dtype: int64. */
+int64_t rt_torch_torchtensor_topk_indices(int64_t self, int64_t k, int64_t dim, int64_t largest,
+    int64_t sorted);
+
+/** The median of all elements, of two the smaller one; NaN where there is one. The gradient is
+ *  shared evenly by all elements that equal it. Follows aten::median.
+ *  @param self at least one element; any dtype but bool
+ *  @return a new handle, to be freed; 0 on error. Sizes: 0-d. Dtype: that of self. */
+int64_t rt_torch_torchtensor_median(int64_t self);
+
+/** The median along dim, of two the smaller one; NaN where there is one. Follows aten::median.dim.
+ *  @param self dim is not empty; any dtype but bool
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @param keepdim 1: dim stays with size 1; 0: it goes
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without dim, or with 1 in
+ *    its place. Dtype: that of self. */
+int64_t rt_torch_torchtensor_median_dim(int64_t self, int64_t dim, int64_t keepdim);
+
+/** The indices of the elements that median_dim gives. No gradient goes through it. Follows
+ *  aten::median.dim.
+ *  @param self dim is not empty; any dtype but bool
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @param keepdim 1: dim stays with size 1; 0: it goes
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without dim, or with 1 in
+ *    its place. Dtype: int64. */
+int64_t rt_torch_torchtensor_median_dim_indices(int64_t self, int64_t dim, int64_t keepdim);
+
+/** The k-th smallest element along dim. Follows aten::kthvalue.
+ *  @param self at least k elements along dim; any dtype but bool
+ *  @param k which element, from 1 to the size of dim
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @param keepdim 1: dim stays with size 1; 0: it goes
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without dim, or with 1 in
+ *    its place. Dtype: that of self. */
+int64_t rt_torch_torchtensor_kthvalue(int64_t self, int64_t k, int64_t dim, int64_t keepdim);
+
+/** The indices of the elements that kthvalue gives. No gradient goes through it. Follows
+ *  aten::kthvalue.
+ *  @param self at least k elements along dim; any dtype but bool
+ *  @param k which element, from 1 to the size of dim
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @param keepdim 1: dim stays with size 1; 0: it goes
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without dim, or with 1 in
+ *    its place. Dtype: int64. */
+int64_t rt_torch_torchtensor_kthvalue_indices(int64_t self, int64_t k, int64_t dim,
+    int64_t keepdim);
+
+/** The most frequent element along dim, of equally frequent ones the smallest. Follows aten::mode.
+ *  @param self dim is not empty; any dtype
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @param keepdim 1: dim stays with size 1; 0: it goes
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without dim, or with 1 in
+ *    its place. Dtype: that of self. */
+int64_t rt_torch_torchtensor_mode(int64_t self, int64_t dim, int64_t keepdim);
+
+/** The indices of the elements that mode gives, of equal ones the last. No gradient goes through
+ *  it. Follows aten::mode.
+ *  @param self dim is not empty; any dtype
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @param keepdim 1: dim stays with size 1; 0: it goes
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without dim, or with 1 in
+ *    its place. Dtype: int64. */
+int64_t rt_torch_torchtensor_mode_indices(int64_t self, int64_t dim, int64_t keepdim);
+
+/** The number along dim below which the share q of all lies, between two elements by their
+ *  distance; NaN where there is one. Follows aten::quantile.scalar.
+ *  @param self dim is not empty; floating point
+ *  @param q the share, from 0 to 1
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @param keepdim 1: dim stays with size 1; 0: it goes
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self without dim, or with 1 in
+ *    its place. Dtype: that of self. */
+int64_t rt_torch_torchtensor_quantile(int64_t self, double q, int64_t dim, int64_t keepdim);
+
 /* ---- Ops: losses ----
  * Means over the batch. Calls that return a number read data; those whose names end in _tensor only
  * record. */
@@ -1518,6 +2011,100 @@ int64_t rt_torch_torchtensor_squeeze_dim(int64_t self, int64_t dim);
  *    of self. */
 int64_t rt_torch_torchtensor_unsqueeze(int64_t self, int64_t dim);
 
+/** self broadcast to size; -1 keeps the size of a dimension that self has. Follows aten::expand.
+ *  @param self an integer
+ *  @param size the sizes; -1 where self's size stays
+ *  @param size_len the length of size
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_torchtensor_expand(int64_t self, const int64_t* size, int64_t size_len);
+
+/** self with the dimensions source at the places destination; the others keep their order. Follows
+ *  aten::movedim.intlist.
+ *  @param self an integer
+ *  @param source dimensions of self
+ *  @param source_len the length of source
+ *  @param destination the place of each of them in the result
+ *  @param destination_len the length of destination
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_torchtensor_movedim(int64_t self, const int64_t* source, int64_t source_len,
+    const int64_t* destination, int64_t destination_len);
+
+/** self with the order of the elements along dims turned around. Follows aten::flip.
+ *  @param self an integer
+ *  @param dims dimensions of self, each once
+ *  @param dims_len the length of dims
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_torchtensor_flip(int64_t self, const int64_t* dims, int64_t dims_len);
+
+/** self with its elements moved on along each dim, those past the end to the beginning; without
+ *  dims all elements in row-major order. Follows aten::roll.
+ *  @param self an integer
+ *  @param shifts how far elements move along each of dims
+ *  @param shifts_len the length of shifts
+ *  @param dims a dimension for each shift, or none
+ *  @param dims_len the length of dims
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_torchtensor_roll(int64_t self, const int64_t* shifts, int64_t shifts_len,
+    const int64_t* dims, int64_t dims_len);
+
+/** self side by side, repeats[i] times along dimension i; more numbers than dimensions add
+ *  dimensions in front. Follows aten::repeat.
+ *  @param self an integer
+ *  @param repeats how often self stands along each dimension
+ *  @param repeats_len the length of repeats
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_torchtensor_repeat(int64_t self, const int64_t* repeats, int64_t repeats_len);
+
+/** As rt_torch_torchtensor_repeat, where fewer numbers than dimensions are for the last ones.
+ *  Follows aten::tile.
+ *  @param self an integer
+ *  @param dims how often self stands along each dimension
+ *  @param dims_len the length of dims
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_torchtensor_tile(int64_t self, const int64_t* dims, int64_t dims_len);
+
+/** Each entry of self along dim, repeats times one after the other. Follows
+ *  aten::repeat_interleave.self_int.
+ *  @param self an integer
+ *  @param repeats how often each entry comes
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_torchtensor_repeat_interleave(int64_t self, int64_t repeats, int64_t dim);
+
+/** self with 0 above a diagonal of its last two dimensions. Follows aten::tril.
+ *  @param self an integer
+ *  @param diagonal 0 for the main diagonal, positive above it, negative below it
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_torchtensor_tril(int64_t self, int64_t diagonal);
+
+/** self with 0 below a diagonal of its last two dimensions. Follows aten::triu.
+ *  @param self an integer
+ *  @param diagonal 0 for the main diagonal, positive above it, negative below it
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_torchtensor_triu(int64_t self, int64_t diagonal);
+
+/** The diagonal of dim1 and dim2 as a new last dimension. Follows aten::diagonal.
+ *  @param self an integer
+ *  @param offset 0 for the main diagonal, positive above it, negative below it
+ *  @param dim1 a dimension; negative ones count from the end
+ *  @param dim2 another one
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_torchtensor_diagonal(int64_t self, int64_t offset, int64_t dim1, int64_t dim2);
+
+/** A square matrix for each row of the last dimension, with the row on a diagonal and zeros
+ *  elsewhere. Follows aten::diag_embed.
+ *  @param self an integer
+ *  @param offset 0 for the main diagonal, positive above it, negative below it
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_torchtensor_diag_embed(int64_t self, int64_t offset);
+
+/** A matrix with the vector self on a diagonal, or a diagonal of the matrix self. Follows
+ *  aten::diag.
+ *  @param self an integer
+ *  @param diagonal 0 for the main diagonal, positive above it, negative below it
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_torchtensor_diag(int64_t self, int64_t diagonal);
+
 /* ---- Ops: picking and joining ---- */
 
 /** self[start:end:step] along dim. A view where strides allow it. Follows aten::slice.Tensor.
@@ -1576,6 +2163,81 @@ int64_t rt_torch_torchtensor_stack(const int64_t* tensors, int64_t tensors_len, 
  *    freed, and the others are not made; -1 on error */
 int64_t rt_torch_torchtensor_chunk(int64_t handle, int64_t chunks, int64_t dim, int64_t* out,
     int64_t capacity);
+
+/** length entries of self along dim from start on. Follows aten::narrow.
+ *  @param self an integer
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @param start the first entry; negative ones count from the end
+ *  @param length the number of entries
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_torchtensor_narrow(int64_t self, int64_t dim, int64_t start, int64_t length);
+
+/** The entry of self at index along dim, without that dim. Follows aten::select.int.
+ *  @param self an integer
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @param index the entry; negative ones count from the end
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_torchtensor_select(int64_t self, int64_t dim, int64_t index);
+
+/** Pieces of self of split_size entries along dim; the last may be smaller. Follows
+ *  aten::split.Tensor.
+ *  @param self an integer
+ *  @param split_size the entries of a piece, at least 1
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @param out where the elements of the list go
+ *  @param capacity how many fit there
+ *  @return the number of tensors; new handles to at most capacity of them are written to out, to be
+ *    freed, and the others are not made; -1 on error */
+int64_t rt_torch_torchtensor_split(int64_t self, int64_t split_size, int64_t dim, int64_t* out,
+    int64_t capacity);
+
+/** Pieces of self of these sizes along dim. Follows aten::split_with_sizes.
+ *  @param self an integer
+ *  @param split_sizes the entries of each piece; their sum is the size of dim
+ *  @param split_sizes_len the length of split_sizes
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @param out where the elements of the list go
+ *  @param capacity how many fit there
+ *  @return the number of tensors; new handles to at most capacity of them are written to out, to be
+ *    freed, and the others are not made; -1 on error */
+int64_t rt_torch_torchtensor_split_with_sizes(int64_t self, const int64_t* split_sizes,
+    int64_t split_sizes_len, int64_t dim, int64_t* out, int64_t capacity);
+
+/** The entries of self along dim, each without that dim. Follows aten::unbind.int.
+ *  @param self an integer
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @param out where the elements of the list go
+ *  @param capacity how many fit there
+ *  @return the number of tensors; new handles to at most capacity of them are written to out, to be
+ *    freed, and the others are not made; -1 on error */
+int64_t rt_torch_torchtensor_unbind(int64_t self, int64_t dim, int64_t* out, int64_t capacity);
+
+/** As rt_torch_torchtensor_gather, with the other dimensions broadcast. Follows
+ *  aten::take_along_dim.
+ *  @param self an integer
+ *  @param indices as many dimensions as self, of sizes that broadcast but for dim; int64 or int32
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_torchtensor_take_along_dim(int64_t self, int64_t indices, int64_t dim);
+
+/** For each element of self the number of elements of the sorted 1-D tensor that are less; with
+ *  right also those that are equal. Follows aten::searchsorted.Tensor.
+ *  @param sorted_sequence a 1-D tensor in ascending order
+ *  @param self an integer
+ *  @param right 1 to count elements that are equal, too
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_torchtensor_searchsorted(int64_t sorted_sequence, int64_t self, int64_t right);
+
+/** For vectors the coordinates of the grid that they span, a tensor each; torch.meshgrid.
+ *  @param tensors 0-d or 1-D tensors, at least one
+ *  @param tensors_len the length of tensors
+ *  @param indexing ij, or xy for the first two dimensions exchanged
+ *  @param out where the elements of the list go
+ *  @param capacity how many fit there
+ *  @return the number of tensors; new handles to at most capacity of them are written to out, to be
+ *    freed, and the others are not made; -1 on error */
+int64_t rt_torch_tensor_meshgrid(const int64_t* tensors, int64_t tensors_len, const char* indexing,
+    int64_t* out, int64_t capacity);
 
 /* ---- Ops: conversion ---- */
 
@@ -1933,6 +2595,25 @@ int64_t rt_torch_nn_fold(int64_t self, const int64_t* output_size, int64_t outpu
     const int64_t* kernel_size, int64_t kernel_size_len, const int64_t* dilation,
     int64_t dilation_len, const int64_t* padding, int64_t padding_len, const int64_t* stride,
     int64_t stride_len);
+
+/** For each class in self an i64 row of num_classes numbers, 1 at the class and 0 elsewhere. A
+ *  class out of range is an error. Follows aten::one_hot.
+ *  @param self an integer
+ *  @param num_classes the number of classes, at least 1
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_nn_one_hot(int64_t self, int64_t num_classes);
+
+/** input with elements added to its last dimensions: pad has the numbers before and after for the
+ *  last dimension, then for the one before it. Follows aten::pad.
+ *  @param input an integer
+ *  @param pad two numbers for each of the last dimensions, the last dimension first
+ *  @param pad_len the length of pad
+ *  @param mode constant (elements are value; negative numbers take elements off), reflect,
+ *    replicate or circular
+ *  @param value what mode constant adds
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_nn_pad(int64_t input, const int64_t* pad, int64_t pad_len, const char* mode,
+    double value);
 
 /** input normalized over dimension 1, its channels, times weight plus bias. Without training it is
  *  normalized by running_mean and running_var, in training by its own mean and variance. In

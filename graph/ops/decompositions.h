@@ -98,4 +98,18 @@ Value conv_transpose1d(Builder& build, const Args& args);
 Value graded_conv_transpose1d(Builder& build, const Args& args);  ///< by conv_transpose2d
 Value conv_transpose2d(Builder& build, const Args& args);
 
+// decompositions_reduce.cpp: reductions.
+Value std_dims(Builder& build, const Args& args);
+Value var_dim(Builder& build, const Args& args);  ///< and std_dim
+Value graded_std_dim(Builder& build, const Args& args);
+Value extreme(Builder& build, const Args& args);  ///< amax, amin
+Value aminmax(Builder& build, const Args& args);
+Value norm_scalar(Builder& build, const Args& args);
+Value of_all(Builder& build, const Args& args);   ///< prod, any, all, median: along one dimension
+Value any_dim(Builder& build, const Args& args);  ///< and all_dim
+Value logsumexp(Builder& build, const Args& args);
+Value count_nonzero(Builder& build, const Args& args);
+Value nansum(Builder& build, const Args& args);
+Value diff(Builder& build, const Args& args);
+
 }  // namespace rt::decompositions

@@ -206,6 +206,8 @@ void index(Inference& call) {
   call.dtype = DType::I64;
 }
 
+void position(Inference& call) { call.dtype = DType::I64; }
+
 void boolean(Inference& call) { call.dtype = DType::Bool; }
 
 void isclose(Inference& call) {

@@ -70,7 +70,6 @@ void layer_norm_backward_weight(Inference&);  ///< normalized_shape
 void dropout(Inference&);
 void batch_norm(Inference&);
 void batch_norm_training(Inference&);  ///< batch_norm, of more than one value per channel
-void reduce_dims(Inference&);          ///< list 0: dims; the last integer: keepdim
 void det(Inference&);
 void det_backward(Inference&);
 void square(Inference&);  ///< same, of square matrices
@@ -117,6 +116,17 @@ void expand_list(Inference&, uint32_t list, size_t count, int64_t least, int64_t
 int64_t convolved_size(int64_t size, int64_t kernel, int64_t stride, int64_t padding,
                        int64_t dilation);
 int64_t pooled_size(int64_t size, int64_t kernel, int64_t stride, int64_t padding);
+// infer_reduce.cpp
+void reduce_dims(Inference&);       ///< list 0: dims, all where empty; the last integer: keepdim
+void reduce_dims_some(Inference&);  ///< reduce_dims, over dimensions that are not empty
+void reduce_spread(Inference&);     ///< reduce; integers: dim, unbiased, keepdim
+void norm_dims(Inference&);         ///< reduce_dims; scalar 0: the norm's order
+void norm_scalar(Inference&);       ///< 0-d; scalar 0: the norm's order
+void sorted(Inference&);            ///< same; integer 1 is a dim
+void topk(Inference&);              ///< integers: k, dim
+void kthvalue(Inference&);          ///< reduce_some; integers: k, dim, keepdim
+void quantile(Inference&);          ///< reduce_some; scalar 0: a share
+void diff(Inference&);
 }  // namespace shape
 
 namespace type {
@@ -151,6 +161,7 @@ void filled_float(Inference&);       ///< filled; must be a float
 void given_float(Inference&);        ///< given; must be a float
 void given_number(Inference&);       ///< given; bool is refused
 void cast(Inference&);               ///< given
+void position(Inference&);           ///< i64, of any operands
 void embedded_pair(Inference&);      ///< promote_floating of the first two operands
 void attention(Inference&);          ///< equal_floating, and a mask of bool, f32 or that dtype
 }  // namespace type

@@ -301,23 +301,4 @@ void batch_norm_training(Inference& call) {
          ", one value for each channel; training needs at least two");
 }
 
-void reduce_dims(Inference& call) {
-  const Sizes from = call.operand(0).sizes;
-  const bool keep = call.attr().integer(call.row.integers - 1u) != 0;
-  if (call.row.integers > 1 && call.attr().integer(0) < 0)
-    fail("correction is ", call.attr().integer(0), "; it must not be negative");
-  uint64_t reduced = 0;
-  for (int64_t& dim : call.attr().list(0)) {
-    dim = wrapped_dim(dim, from.size());
-    if (reduced >> dim & 1) fail("dim names dimension ", dim, " twice; name each once");
-    reduced |= uint64_t{1} << dim;
-  }
-  if (reduced == 0) fail("dim is empty; name the dimensions to reduce");
-  call.shape.clear();
-  for (size_t d = 0; d < from.size(); ++d) {
-    if (!(reduced >> d & 1)) call.shape.push_back(from[d]);
-    else if (keep) call.shape.push_back(1);
-  }
-}
-
 }  // namespace rt::shape

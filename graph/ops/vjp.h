@@ -154,5 +154,18 @@ Expr unfold(const Vjp&, uint32_t operand);
 Expr fold(const Vjp&, uint32_t operand);
 Expr embedding_backward(const Vjp&, uint32_t operand);  ///< of grad_output
 
+// vjp_reduce.cpp: reductions over several dimensions, scans and order.
+Expr std_dims(const Vjp&, uint32_t operand);
+/// Shared evenly by all elements that equal the extreme, over several dimensions or along one.
+Expr extreme(const Vjp&, uint32_t operand);
+Expr norm_dims(const Vjp&, uint32_t operand);
+Expr prod_dim(const Vjp&, uint32_t operand);
+Expr logsumexp(const Vjp&, uint32_t operand);
+Expr cumprod(const Vjp&, uint32_t operand);
+Expr logcumsumexp(const Vjp&, uint32_t operand);
+/// Goes to the elements that the row picks along dim. The row behind it gives their indices.
+Expr selected(const Vjp&, uint32_t operand);
+Expr quantile(const Vjp&, uint32_t operand);
+
 }  // namespace vjp
 }  // namespace rt

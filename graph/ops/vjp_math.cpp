@@ -253,7 +253,7 @@ Expr var(const Vjp& node, uint32_t) {
   const Expr self = node.self();
   const bool all = over.dims.empty();
   const Expr mean = all ? self.apply(Op::Mean) : self.sum(over.dims, true) / over.count;
-  const double correction = all ? 1 : static_cast<double>(node.attr().integer(0));
+  const double correction = node.row.lists == 0 ? 1 : static_cast<double>(node.attr().integer(0));
   return over.gradient * (2 / (over.count - correction)) * (self - mean);
 }
 Expr std(const Vjp& node, uint32_t operand) {

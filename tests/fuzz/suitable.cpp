@@ -398,6 +398,8 @@ std::optional<Suitable> draw_suitable(const OpInfo& row, const Shape& first, Dic
       {shape::batch_norm, batch_norm},
       {shape::batch_norm_training, batch_norm},
       {shape::reduce_dims, reduce_dims},
+      {shape::reduce_dims_some, reduce_dims},
+      {shape::norm_dims, reduce_dims},
       {shape::det, one_square},
       {shape::det_backward, det_backward},
       {shape::eig_backward, eig_backward},

@@ -4,6 +4,7 @@ import torch
 
 from golden_calls import Net
 import golden_choices
+import golden_reductions
 from golden_slopes import SLOPES
 from golden_values import FLOATS, tensor_json
 
@@ -460,6 +461,7 @@ NETWORKS = (
     shared_trunk,
     *SLOPES,
     *golden_choices.NETWORKS,
+    *golden_reductions.NETWORKS,
 )
 
 

@@ -35,6 +35,9 @@ double kernel_flops(const Batch& batch, const Batch::Step& step) {
     case Kernel::Reduce:
     case Kernel::ReduceDims:
     case Kernel::Scan:
+    case Kernel::ReduceLines:
+    case Kernel::Running:
+    case Kernel::Sort:
     case Kernel::ArgReduce: return first();
     case Kernel::Softmax: return kSoftmax * results;
     case Kernel::BatchNorm:
