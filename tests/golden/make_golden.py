@@ -46,6 +46,7 @@ import golden_matrix as matrix
 import golden_networks as networks
 import golden_nn as nn
 import golden_optimizers as optimizers
+import golden_products as products
 import golden_reductions as reductions
 import golden_structured as structured
 from golden_reference import CASES_PER_ALIAS, COMPARED, REFERENCE, RETURNS, SAME_AS, SIGNED_ZERO
@@ -82,6 +83,7 @@ TABLES = (
     *losses.CASES,
     *layers.CASES,
     *reductions.CASES,
+    *products.CASES,
 )
 # Cases of many calls, which have no symbol.
 PROGRAMS = (networks.networks, optimizers.optimizers)
