@@ -1,4 +1,6 @@
 // linalg.cpp -- determinants, inverses, decompositions and linear systems.
+#include <algorithm>
+
 #include "elementwise/dtypes.h"
 #include "fallback_cpu/kernels.h"
 #include "fallback_cpu/solvers.h"
@@ -55,6 +57,10 @@ BufferRef linalg(const KernelCall& call) {
     const Matrices<const T> matrices = matrices_of<T>(*input);
     T* const out = reinterpret_cast<T*>(result->data());
     if (matrices.rows == 0 && call.row.op == Op::Det) *out = T{1};
+    if (matrices.rows == 0) {  // a determinant without elements is 1
+      if (call.row.op == Op::SlogdetSign) std::fill_n(out, result->numel(), T{1});
+      if (call.row.op == Op::SlogdetLogabsdet) std::fill_n(out, result->numel(), T{0});
+    }
     if (input->numel() == 0) return;
     const T* const grad = reinterpret_cast<const T*>(first->data());
     switch (call.row.op) {
@@ -62,6 +68,16 @@ BufferRef linalg(const KernelCall& call) {
       case Op::DetBackward:
         solvers::determinant_backward(static_cast<double>(*grad), matrices, out);
         break;
+      case Op::Cholesky: solvers::cholesky(matrices, call.attributes.integer(0) != 0, out); break;
+      case Op::QrQ: solvers::orthogonal_factor(matrices, out); break;
+      case Op::QrR: solvers::triangular_factor(matrices, out); break;
+      case Op::EighValues: solvers::symmetric_values(matrices, out); break;
+      case Op::EighVectors: solvers::symmetric_vectors(matrices, out); break;
+      case Op::SvdS: solvers::singular_values(matrices, out); break;
+      case Op::SvdVh: solvers::right_vectors(matrices, out); break;
+      case Op::SlogdetSign: solvers::determinant_signs(matrices, out); break;
+      case Op::SlogdetLogabsdet: solvers::determinant_logs(matrices, out); break;
+      case Op::MatrixExp: solvers::exponentials(matrices, out); break;
       case Op::Inverse: solvers::inverses(matrices, out); break;
       case Op::Svd: solvers::left_vectors(matrices, out); break;
       case Op::Eig: solvers::eigenvalues(matrices, out); break;

@@ -1,12 +1,17 @@
 // solvers.cpp -- determinants, inverses, decompositions and linear systems, through Eigen.
 #include "fallback_cpu/solvers.h"
 
+#include <algorithm>
+#include <cmath>
+
 // One thread, because threads could change the last bits. The namespace has a name of its own,
 // because the linker must not merge this Eigen with gemm.cpp's copies for other processors.
 #define EIGEN_DONT_PARALLELIZE
 #define Eigen Eigen_solvers
+#include <Eigen/Cholesky>
 #include <Eigen/Eigenvalues>
 #include <Eigen/LU>
+#include <Eigen/QR>
 #include <Eigen/SVD>
 
 #include "graph/error.h"
@@ -146,6 +151,133 @@ void solve(Matrices<const T> a, int64_t i, const T* b, int64_t columns, T* out) 
   output(out, 0, a.rows, columns) = decomposed(a, i).solve(Dense<T>(input(right, 0)));
 }
 
+template <class T>
+void cholesky(Matrices<const T> from, bool upper, T* out) {
+  for (int64_t i = 0; i < from.count; ++i) {
+    Wide matrix = input(from, i).template cast<double>();
+    if (upper) matrix.transposeInPlace();
+    const Eigen::LLT<Wide> factor(matrix);
+    // NaNs pass Eigen's comparisons with 0.
+    if (factor.info() != Eigen::Success || !factor.matrixLLT().diagonal().allFinite())
+      fail(which(i, from.count), " is not positive definite");
+    matrix = factor.matrixL();
+    if (upper) matrix.transposeInPlace();
+    output(out, i, from.rows, from.columns) = matrix.template cast<T>();
+  }
+}
+
+template <class T>
+void orthogonal_factor(Matrices<const T> from, T* out) {
+  const int64_t small = std::min(from.rows, from.columns);
+  for (int64_t i = 0; i < from.count; ++i) {
+    const Eigen::HouseholderQR<Wide> qr(input(from, i).template cast<double>());
+    const Wide q = qr.householderQ() * Wide::Identity(from.rows, small);
+    output(out, i, from.rows, small) = q.template cast<T>();
+  }
+}
+
+template <class T>
+void triangular_factor(Matrices<const T> from, T* out) {
+  const int64_t small = std::min(from.rows, from.columns);
+  for (int64_t i = 0; i < from.count; ++i) {
+    const Eigen::HouseholderQR<Wide> qr(input(from, i).template cast<double>());
+    const Wide r = qr.matrixQR().topRows(small).template triangularView<Eigen::Upper>();
+    output(out, i, small, from.columns) = r.template cast<T>();
+  }
+}
+
+template <class T>
+Eigen::SelfAdjointEigenSolver<Wide> symmetric_solver(Matrices<const T> from, int64_t i,
+                                                     bool vectors) {
+  Eigen::SelfAdjointEigenSolver<Wide> solver(
+      finite(from, i), vectors ? Eigen::ComputeEigenvectors : Eigen::EigenvaluesOnly);
+  if (solver.info() != Eigen::Success)
+    fail("the eigenvalues of ", which(i, from.count), " did not converge");
+  return solver;
+}
+
+template <class T>
+void symmetric_values(Matrices<const T> from, T* out) {
+  for (int64_t i = 0; i < from.count; ++i)
+    output(out, i, from.rows, 1) =
+        symmetric_solver(from, i, false).eigenvalues().template cast<T>();
+}
+
+template <class T>
+void symmetric_vectors(Matrices<const T> from, T* out) {
+  for (int64_t i = 0; i < from.count; ++i)
+    output(out, i, from.rows, from.rows) =
+        symmetric_solver(from, i, true).eigenvectors().template cast<T>();
+}
+
+template <class T>
+void singular_values(Matrices<const T> from, T* out) {
+  for (int64_t i = 0; i < from.count; ++i) {
+    const Eigen::BDCSVD<Wide> svd(finite(from, i));
+    if (svd.info() != Eigen::Success)
+      fail("the singular values of ", which(i, from.count), " did not converge");
+    output(out, i, std::min(from.rows, from.columns), 1) = svd.singularValues().template cast<T>();
+  }
+}
+
+template <class T>
+void right_vectors(Matrices<const T> from, T* out) {
+  for (int64_t i = 0; i < from.count; ++i) {
+    // With the left ones, so that both have the signs of one decomposition.
+    const Eigen::BDCSVD<Wide> svd(finite(from, i), Eigen::ComputeThinU | Eigen::ComputeThinV);
+    if (svd.info() != Eigen::Success)
+      fail("the singular values of ", which(i, from.count), " did not converge");
+    output(out, i, std::min(from.rows, from.columns), from.columns) =
+        svd.matrixV().transpose().template cast<T>();
+  }
+}
+
+/// Calls store(i, sign, logarithm) for the determinant of each matrix.
+template <class T, class Store>
+void for_determinants(Matrices<const T> from, const Store& store) {
+  for (int64_t i = 0; i < from.count; ++i) {
+    const Wide matrix = input(from, i).template cast<double>();
+    const Eigen::PartialPivLU<Wide> lu(matrix);
+    double sign = static_cast<double>(lu.permutationP().determinant()), log = 0;
+    for (Eigen::Index d = 0; d < from.rows; ++d) {
+      const double pivot = lu.matrixLU()(d, d);
+      sign *= pivot > 0 ? 1.0 : pivot < 0 ? -1.0 : pivot;
+      log += std::log(std::abs(pivot));
+    }
+    store(i, sign, log);
+  }
+}
+
+template <class T>
+void determinant_signs(Matrices<const T> from, T* out) {
+  for_determinants(from, [out](int64_t i, double sign, double) { out[i] = static_cast<T>(sign); });
+}
+
+template <class T>
+void determinant_logs(Matrices<const T> from, T* out) {
+  for_determinants(from, [out](int64_t i, double, double log) { out[i] = static_cast<T>(log); });
+}
+
+/// By squaring exp(A / 2^k), which is a short series.
+template <class T>
+void exponentials(Matrices<const T> from, T* out) {
+  constexpr int kTerms = 20;
+  for (int64_t i = 0; i < from.count; ++i) {
+    Wide matrix = input(from, i).template cast<double>();
+    const double size = matrix.cwiseAbs().colwise().sum().maxCoeff();
+    int halvings = 0;
+    if (std::isfinite(size) && size > 0.5) halvings = std::max(0, std::ilogb(size) + 2);
+    matrix *= std::ldexp(1.0, -halvings);
+    Wide sum = Wide::Identity(from.rows, from.rows), term = sum;
+    for (int k = 1; k <= kTerms; ++k) {
+      term = (term * matrix / k).eval();
+      sum += term;
+    }
+    for (; halvings > 0; --halvings) sum = (sum * sum).eval();
+    output(out, i, from.rows, from.columns) = sum.template cast<T>();
+  }
+}
+
 #define RT_SOLVERS(T)                                                  \
   template T determinant(Matrices<const T>);                           \
   template void determinant_backward(double, Matrices<const T>, T*);   \
@@ -153,6 +285,16 @@ void solve(Matrices<const T> a, int64_t i, const T* b, int64_t columns, T* out) 
   template void left_vectors(Matrices<const T>, T*);                   \
   template void eigenvalues(Matrices<const T>, T*);                    \
   template void eigenvalues_backward(const T*, Matrices<const T>, T*); \
+  template void cholesky(Matrices<const T>, bool, T*);                 \
+  template void orthogonal_factor(Matrices<const T>, T*);              \
+  template void triangular_factor(Matrices<const T>, T*);              \
+  template void symmetric_values(Matrices<const T>, T*);               \
+  template void symmetric_vectors(Matrices<const T>, T*);              \
+  template void singular_values(Matrices<const T>, T*);                \
+  template void right_vectors(Matrices<const T>, T*);                  \
+  template void determinant_signs(Matrices<const T>, T*);              \
+  template void determinant_logs(Matrices<const T>, T*);               \
+  template void exponentials(Matrices<const T>, T*);                   \
   template void solve(Matrices<const T>, int64_t, const T*, int64_t, T*);
 RT_SOLVERS(float)
 RT_SOLVERS(double)

@@ -41,4 +41,38 @@ void eigenvalues_backward(const T* grad, Matrices<const T> from, T* out);
 template <class T>
 void solve(Matrices<const T> a, int64_t i, const T* b, int64_t columns, T* out);
 
+/// The lower triangular factors of symmetric matrices, of which one triangle is read, or their
+/// transposes, from the upper triangle.
+template <class T>
+void cholesky(Matrices<const T> from, bool upper, T* out);
+
+/// The factors of QR, reduced: Q `rows` x min(rows, columns), R min(rows, columns) x `columns`.
+template <class T>
+void orthogonal_factor(Matrices<const T> from, T* out);
+template <class T>
+void triangular_factor(Matrices<const T> from, T* out);
+
+/// The eigenvalues of symmetric matrices, ascending, and their vectors as columns. The lower
+/// triangles are read.
+template <class T>
+void symmetric_values(Matrices<const T> from, T* out);
+template <class T>
+void symmetric_vectors(Matrices<const T> from, T* out);
+
+/// The singular values, descending, and the right singular vectors as rows.
+template <class T>
+void singular_values(Matrices<const T> from, T* out);
+template <class T>
+void right_vectors(Matrices<const T> from, T* out);
+
+/// The signs of determinants, or the logarithms of their absolute values.
+template <class T>
+void determinant_signs(Matrices<const T> from, T* out);
+template <class T>
+void determinant_logs(Matrices<const T> from, T* out);
+
+/// The exponentials of square matrices.
+template <class T>
+void exponentials(Matrices<const T> from, T* out);
+
 }  // namespace rt::cpu::solvers

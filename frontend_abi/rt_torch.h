@@ -1024,7 +1024,7 @@ int64_t rt_torch_torchtensor_silu(int64_t self);
 
 /** self where positive, else alpha * (exp(self) - 1). Follows aten::elu.
  *  @param self any sizes; floating point
- *  @param alpha a number
+ *  @param alpha the factor of the product
  *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self. */
 int64_t rt_torch_torchtensor_elu(int64_t self, double alpha);
 
@@ -1149,6 +1149,254 @@ int64_t rt_torch_torchtensor_linalg_solve(int64_t A, int64_t B);
  *  @param self any sizes; floating point
  *  @return the number; NaN on error */
 double rt_torch_torchtensor_norm(int64_t self);
+
+/** The product of two matrices. Follows aten::mm.
+ *  @param self [m,k]; one dtype for all, not bool
+ *  @param mat2 [k,n]; one dtype for all, not bool
+ *  @return a new handle, to be freed; 0 on error. Sizes: [m,n]. Dtype: that of self. */
+int64_t rt_torch_torchtensor_mm(int64_t self, int64_t mat2);
+
+/** The product of each two matrices of two batches. Follows aten::bmm.
+ *  @param self [b,m,k]; one dtype for all, not bool
+ *  @param mat2 [b,k,n]; one dtype for all, not bool
+ *  @return a new handle, to be freed; 0 on error. Sizes: [b,m,n]. Dtype: that of self. */
+int64_t rt_torch_torchtensor_bmm(int64_t self, int64_t mat2);
+
+/** The product of a matrix and a vector. Follows aten::mv.
+ *  @param self [m,k]; one dtype for all, not bool
+ *  @param vec [k]; one dtype for all, not bool
+ *  @return a new handle, to be freed; 0 on error. Sizes: [m]. Dtype: that of self. */
+int64_t rt_torch_torchtensor_mv(int64_t self, int64_t vec);
+
+/** beta * self + alpha times mat1 times mat2, self broadcast; with a beta of 0 self does not count,
+ *  not even its NaNs. Follows aten::addmm.
+ *  @param self broadcasts to the result; one floating point dtype for all
+ *  @param mat1 [m,k]; one floating point dtype for all
+ *  @param mat2 [k,n]; one floating point dtype for all
+ *  @param beta the factor of self
+ *  @param alpha the factor of the product
+ *  @return a new handle, to be freed; 0 on error. Sizes: [m,n]. Dtype: that of self. */
+int64_t rt_torch_torchtensor_addmm(int64_t self, int64_t mat1, int64_t mat2, double beta,
+    double alpha);
+
+/** beta * self + alpha times mat times vec, self broadcast; with a beta of 0 self does not count,
+ *  not even its NaNs. Follows aten::addmv.
+ *  @param self broadcasts to the result; one floating point dtype for all
+ *  @param mat [m,k]; one floating point dtype for all
+ *  @param vec [k]; one floating point dtype for all
+ *  @param beta the factor of self
+ *  @param alpha the factor of the product
+ *  @return a new handle, to be freed; 0 on error. Sizes: [m]. Dtype: that of self. */
+int64_t rt_torch_torchtensor_addmv(int64_t self, int64_t mat, int64_t vec, double beta,
+    double alpha);
+
+/** beta * self + alpha times the product of each two matrices, self broadcast; with a beta of 0
+ *  self does not count, not even its NaNs. Follows aten::baddbmm.
+ *  @param self broadcasts to the result; one floating point dtype for all
+ *  @param batch1 [b,m,k]; one floating point dtype for all
+ *  @param batch2 [b,k,n]; one floating point dtype for all
+ *  @param beta the factor of self
+ *  @param alpha the factor of the product
+ *  @return a new handle, to be freed; 0 on error. Sizes: [b,m,n]. Dtype: that of self. */
+int64_t rt_torch_torchtensor_baddbmm(int64_t self, int64_t batch1, int64_t batch2, double beta,
+    double alpha);
+
+/** beta * self + alpha times the sum of the products of each two matrices, self broadcast; with a
+ *  beta of 0 self does not count, not even its NaNs. Follows aten::addbmm.
+ *  @param self broadcasts to the result; one floating point dtype for all
+ *  @param batch1 [b,m,k]; one floating point dtype for all
+ *  @param batch2 [b,k,n]; one floating point dtype for all
+ *  @param beta the factor of self
+ *  @param alpha the factor of the product
+ *  @return a new handle, to be freed; 0 on error. Sizes: [m,n]. Dtype: that of self. */
+int64_t rt_torch_torchtensor_addbmm(int64_t self, int64_t batch1, int64_t batch2, double beta,
+    double alpha);
+
+/** beta * self + alpha times the outer product of vec1 and vec2, self broadcast; with a beta of 0
+ *  self does not count, not even its NaNs. Follows aten::addr.
+ *  @param self broadcasts to the result; one floating point dtype for all
+ *  @param vec1 [m]; one floating point dtype for all
+ *  @param vec2 [n]; one floating point dtype for all
+ *  @param beta the factor of self
+ *  @param alpha the factor of the product
+ *  @return a new handle, to be freed; 0 on error. Sizes: [m,n]. Dtype: that of self. */
+int64_t rt_torch_torchtensor_addr(int64_t self, int64_t vec1, int64_t vec2, double beta,
+    double alpha);
+
+/** The products of each element of self and each of vec2. Follows aten::outer.
+ *  @param self [m]; any dtype
+ *  @param vec2 [n]; any dtype
+ *  @return a new handle, to be freed; 0 on error. Sizes: [m,n]. Dtype: promoted. */
+int64_t rt_torch_torchtensor_outer(int64_t self, int64_t vec2);
+
+/** The sums of products along the last dimension of both. Follows aten::inner.
+ *  @param self [...,k], or 0-d; one dtype for all, not bool
+ *  @param other [...,k], or 0-d; one dtype for all, not bool
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self and other without their last
+ *    ones. Dtype: that of self. */
+int64_t rt_torch_torchtensor_inner(int64_t self, int64_t other);
+
+/** The sums of products over dims_self and dims_other. Follows aten::tensordot.
+ *  @param self any sizes; one dtype for all, not bool
+ *  @param other any sizes; one dtype for all, not bool
+ *  @param dims_self the dimensions of self to sum over, each once; negative ones count from the end
+ *  @param dims_self_len the length of dims_self
+ *  @param dims_other the dimensions of other that go with them, in their order
+ *  @param dims_other_len the length of dims_other
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self and other that are not
+ *    summed over. Dtype: that of self. */
+int64_t rt_torch_torchtensor_tensordot(int64_t self, int64_t other, const int64_t* dims_self,
+    int64_t dims_self_len, const int64_t* dims_other, int64_t dims_other_len);
+
+/** The Kronecker product: other times each element of self. Follows aten::kron.
+ *  @param self any sizes; any dtype
+ *  @param other any sizes; any dtype
+ *  @return a new handle, to be freed; 0 on error. Sizes: the products of those of self and other,
+ *    from the last on. Dtype: promoted. */
+int64_t rt_torch_torchtensor_kron(int64_t self, int64_t other);
+
+/** The cross product along dim, broadcast. Follows aten::cross.
+ *  @param self as many dimensions, 3 at dim; the others broadcast; one dtype for all, not bool
+ *  @param other as many dimensions, 3 at dim; the others broadcast; one dtype for all, not bool
+ *  @param dim a dimension, from -rank to rank - 1; negative ones count from the end
+ *  @return a new handle, to be freed; 0 on error. Sizes: broadcast. Dtype: that of self. */
+int64_t rt_torch_torchtensor_cross(int64_t self, int64_t other, int64_t dim);
+
+/** The sum of the diagonal of a matrix. Follows aten::trace.
+ *  @param self [m,n]; any dtype
+ *  @return a new handle, to be freed; 0 on error. Sizes: 0-d. Dtype: that of self if floating
+ *    point, else int64. */
+int64_t rt_torch_torchtensor_trace(int64_t self);
+
+/** Each square matrix to the power of n; a negative n is that of the inverse, for which a singular
+ *  matrix is an error. Can also fail when the batch runs, by what the elements are. Follows
+ *  aten::matrix_power.
+ *  @param self [...,n,n]; floating point
+ *  @param n the exponent
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self. */
+int64_t rt_torch_torchtensor_matrix_power(int64_t self, int64_t n);
+
+/** The p-norms of the differences of each row of x1 and each of x2. Follows aten::cdist.
+ *  @param x1 [...,m,k]; one floating point dtype for all
+ *  @param x2 [...,n,k]; one floating point dtype for all
+ *  @param p the order of the norm
+ *  @return a new handle, to be freed; 0 on error. Sizes: the leading ones broadcast, then m and n.
+ *    Dtype: that of x1. */
+int64_t rt_torch_torchtensor_cdist(int64_t x1, int64_t x2, double p);
+
+/** The p-norm of x1 - x2 + eps along the last dimension. Follows aten::pairwise_distance.
+ *  @param x1 sizes that broadcast; one floating point dtype for all
+ *  @param x2 sizes that broadcast; one floating point dtype for all
+ *  @param p the order of the norm
+ *  @param eps added to each difference
+ *  @param keepdim 1: dim stays with size 1; 0: it goes
+ *  @return a new handle, to be freed; 0 on error. Sizes: broadcast, without the last one or with 1
+ *    in its place. Dtype: that of x1. */
+int64_t rt_torch_nn_pairwise_distance(int64_t x1, int64_t x2, double p, double eps,
+    int64_t keepdim);
+
+/** The triangular L for which each matrix is L times its transpose; where upper, the transpose of
+ *  L, from the upper triangle of self. A matrix that is not positive definite is an error. Can also
+ *  fail when the batch runs, by what the elements are. Follows aten::linalg_cholesky.
+ *  @param self [...,n,n]; floating point
+ *  @param upper 1: the upper triangle; 0: the lower
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self. */
+int64_t rt_torch_torchtensor_linalg_cholesky(int64_t self, int64_t upper);
+
+/** The orthogonal factor Q of each matrix, reduced. Follows aten::linalg_qr.
+ *  @param A [...,m,n]; floating point
+ *  @return a new handle, to be freed; 0 on error. Sizes: [...,m,min(m,n)]. Dtype: that of A. */
+int64_t rt_torch_torchtensor_linalg_qr_q(int64_t A);
+
+/** The upper triangular factor R of each matrix, reduced. Follows aten::linalg_qr.
+ *  @param A [...,m,n]; floating point
+ *  @return a new handle, to be freed; 0 on error. Sizes: [...,min(m,n),n]. Dtype: that of A. */
+int64_t rt_torch_torchtensor_linalg_qr_r(int64_t A);
+
+/** The eigenvalues of each symmetric matrix, ascending; the lower triangle is read. No convergence
+ *  is an error. Can also fail when the batch runs, by what the elements are. Follows
+ *  aten::linalg_eigh.
+ *  @param self [...,n,n]; floating point
+ *  @return a new handle, to be freed; 0 on error. Sizes: [...,n]. Dtype: that of self. */
+int64_t rt_torch_torchtensor_linalg_eigh_values(int64_t self);
+
+/** The eigenvectors of each symmetric matrix, as columns in the order of linalg_eigh_values; their
+ *  signs are free. No convergence is an error. Can also fail when the batch runs, by what the
+ *  elements are. Follows aten::linalg_eigh.
+ *  @param self [...,n,n]; floating point
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self. */
+int64_t rt_torch_torchtensor_linalg_eigh_vectors(int64_t self);
+
+/** The singular values of each matrix, descending. No convergence is an error. Can also fail when
+ *  the batch runs, by what the elements are. Follows aten::linalg_svd.
+ *  @param A [...,m,n]; floating point
+ *  @return a new handle, to be freed; 0 on error. Sizes: [...,min(m,n)]. Dtype: that of A. */
+int64_t rt_torch_torchtensor_linalg_svd_s(int64_t A);
+
+/** The right singular vectors of each matrix, as rows; their signs are free. No convergence is an
+ *  error. Can also fail when the batch runs, by what the elements are. Follows aten::linalg_svd.
+ *  @param A [...,m,n]; floating point
+ *  @return a new handle, to be freed; 0 on error. Sizes: [...,min(m,n),n]. Dtype: that of A. */
+int64_t rt_torch_torchtensor_linalg_svd_vh(int64_t A);
+
+/** The sign of the determinant of each matrix: 1, -1, or 0 for a singular one. Follows
+ *  aten::linalg_slogdet.
+ *  @param A [...,n,n]; floating point
+ *  @return a new handle, to be freed; 0 on error. Sizes: [...]. Dtype: that of A. */
+int64_t rt_torch_torchtensor_linalg_slogdet_sign(int64_t A);
+
+/** The logarithm of the absolute value of the determinant of each matrix; -infinity for a singular
+ *  one. Follows aten::linalg_slogdet.
+ *  @param A [...,n,n]; floating point
+ *  @return a new handle, to be freed; 0 on error. Sizes: [...]. Dtype: that of A. */
+int64_t rt_torch_torchtensor_linalg_slogdet_logabsdet(int64_t A);
+
+/** The logarithm of the determinant of each matrix; NaN for a negative one. Follows aten::logdet.
+ *  @param self [...,n,n]; floating point
+ *  @return a new handle, to be freed; 0 on error. Sizes: [...]. Dtype: that of self. */
+int64_t rt_torch_torchtensor_logdet(int64_t self);
+
+/** The X for which self X = B, or where not left X self = B, for the upper or lower triangle of
+ *  self, with ones on its diagonal where unitriangular. A singular matrix is an error. Can also
+ *  fail when the batch runs, by what the elements are. Follows aten::linalg_solve_triangular.
+ *  @param self [...,n,n]; one floating point dtype for all
+ *  @param B [...,n,k], or [...,k,n] where not left; one floating point dtype for all
+ *  @param upper 1: self is an upper triangle; 0: a lower one
+ *  @param left 1: self stands on the left of X; 0: on its right
+ *  @param unitriangular 1: the diagonal counts as ones; 0: as it is
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of B, the leading ones broadcast.
+ *    Dtype: that of self. */
+int64_t rt_torch_torchtensor_linalg_solve_triangular(int64_t self, int64_t B, int64_t upper,
+    int64_t left, int64_t unitriangular);
+
+/** The pseudoinverse of each matrix; singular values up to max(m, n) times the rounding of the
+ *  dtype times the largest one count as 0. Can also fail when the batch runs, by what the elements
+ *  are. Follows aten::linalg_pinv.atol_rtol_float.
+ *  @param self [...,m,n]; floating point
+ *  @return a new handle, to be freed; 0 on error. Sizes: [...,n,m]. Dtype: that of self. */
+int64_t rt_torch_torchtensor_linalg_pinv(int64_t self);
+
+/** The number of singular values of each matrix that do not count as 0, see linalg_pinv. Can also
+ *  fail when the batch runs, by what the elements are. No gradient goes through it. Follows
+ *  aten::linalg_matrix_rank.atol_rtol_float.
+ *  @param self [...,m,n]; floating point
+ *  @return a new handle, to be freed; 0 on error. Sizes: [...]. Dtype: int64. */
+int64_t rt_torch_torchtensor_linalg_matrix_rank(int64_t self);
+
+/** The exponential of each square matrix. Follows aten::matrix_exp.
+ *  @param self [...,n,n]; floating point
+ *  @return a new handle, to be freed; 0 on error. Sizes: those of self. Dtype: that of self. */
+int64_t rt_torch_torchtensor_matrix_exp(int64_t self);
+
+/** The sums of products that the equation says, as torch.einsum: a term of letters for each tensor,
+ *  parted by commas, with an ellipsis for dimensions that broadcast; after -> the letters of the
+ *  result.
+ *  @param equation the letters of the dimensions, as "bij,bjk->bik"
+ *  @param tensors a tensor for each term, of one dtype other than bool
+ *  @param tensors_len the length of tensors
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_torchtensor_einsum(const char* equation, const int64_t* tensors,
+    int64_t tensors_len);
 
 /* ---- Ops: reductions ----
  * Calls that return a number read data; those whose names end in _tensor only record. */
@@ -2978,7 +3226,7 @@ int64_t rt_torch_adamw_new(const int64_t* parameters, int64_t parameters_len, do
  *  @param parameters leaves of floating point dtype, each once
  *  @param parameters_len the length of parameters
  *  @param learning_rate the learning rate
- *  @param alpha the part of the mean square that a step keeps
+ *  @param alpha the factor of the product
  *  @param eps added to the denominator
  *  @param weight_decay the factor of the parameters in the decay; 0 for none
  *  @param momentum the factor of v from step to step; 0 for none

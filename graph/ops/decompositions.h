@@ -112,4 +112,23 @@ Value count_nonzero(Builder& build, const Args& args);
 Value nansum(Builder& build, const Args& args);
 Value diff(Builder& build, const Args& args);
 
+// decompositions_products.cpp: products of vectors and matrices, and distances.
+Value plain_product(Builder& build, const Args& args);   ///< mm, bmm, mv
+Value scaled_product(Builder& build, const Args& args);  ///< addmm and its relatives
+Value outer(Builder& build, const Args& args);
+Value inner(Builder& build, const Args& args);
+Value tensordot(Builder& build, const Args& args);
+Value kron(Builder& build, const Args& args);
+Value cross(Builder& build, const Args& args);
+Value trace(Builder& build, const Args& args);
+Value matrix_power(Builder& build, const Args& args);
+Value cdist(Builder& build, const Args& args);
+Value pairwise_distance(Builder& build, const Args& args);
+
+// decompositions_linalg.cpp: compositions of factors of matrices.
+Value logdet(Builder& build, const Args& args);
+Value solve_triangular(Builder& build, const Args& args);
+Value pinv(Builder& build, const Args& args);
+Value matrix_rank(Builder& build, const Args& args);
+
 }  // namespace rt::decompositions

@@ -132,7 +132,6 @@ Value diff(Builder& build, const Args& args) {
   const int64_t n = args.attributes[0], dim = args.attributes[1];
   const auto at = static_cast<uint32_t>(dim);
   Expr all = first(build, args);
-  if (n == 0) return all.cast(args.dtype).apply(Op::Clone).value();
   Args joined;
   joined.op = Op::Cat;
   joined.attributes = {dim};
@@ -140,6 +139,11 @@ Value diff(Builder& build, const Args& args) {
     if (args.operands[i] != kNone) joined.operands.push_back(args.operands[i]);
   if (joined.operands.size() > 1) all = {build, build.append(joined)};
   all = all.cast(args.dtype);
+  if (n == 0) {
+    // self alone, out of all parts, which have gradients of zeros.
+    const int64_t start = args.operands[1] == kNone ? 0 : Expr(build, args.operands[1]).sizes()[at];
+    return slice(all, dim, start, start + args.shape[at]).apply(Op::Clone).value();
+  }
   const bool flags = args.dtype == DType::Bool;
   if (args.shape[at] == 0) return slice(all, dim, 0, 0).apply(Op::Clone).value();
   for (int64_t i = 0; i < n; ++i) {

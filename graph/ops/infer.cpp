@@ -208,6 +208,11 @@ void index(Inference& call) {
 
 void position(Inference& call) { call.dtype = DType::I64; }
 
+void rank(Inference& call) {
+  floating(call);
+  position(call);
+}
+
 void boolean(Inference& call) { call.dtype = DType::Bool; }
 
 void isclose(Inference& call) {

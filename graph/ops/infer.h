@@ -127,6 +127,30 @@ void topk(Inference&);              ///< integers: k, dim
 void kthvalue(Inference&);          ///< reduce_some; integers: k, dim, keepdim
 void quantile(Inference&);          ///< reduce_some; scalar 0: a share
 void diff(Inference&);
+// infer_products.cpp
+void mm(Inference&);
+void bmm(Inference&);
+void mv(Inference&);
+void addmm(Inference&);
+void addmv(Inference&);
+void baddbmm(Inference&);
+void addbmm(Inference&);
+void addr(Inference&);
+void outer(Inference&);
+void inner(Inference&);
+void tensordot(Inference&);
+void kron(Inference&);
+void cross(Inference&);
+void trace(Inference&);
+void cdist(Inference&);
+void pairwise_distance(Inference&);
+// infer_factors.cpp
+void qr_r(Inference&);             ///< [...,min(m,n),n]
+void singular_values(Inference&);  ///< [...,min(m,n)]
+void determinants(Inference&);     ///< one for each square matrix
+void matrix_rank(Inference&);      ///< one for each matrix
+void pinv(Inference&);             ///< [...,n,m]
+void solve_triangular(Inference&);
 }  // namespace shape
 
 namespace type {
@@ -162,6 +186,7 @@ void given_float(Inference&);        ///< given; must be a float
 void given_number(Inference&);       ///< given; bool is refused
 void cast(Inference&);               ///< given
 void position(Inference&);           ///< i64, of any operands
+void rank(Inference&);               ///< i64, of a float operand
 void embedded_pair(Inference&);      ///< promote_floating of the first two operands
 void attention(Inference&);          ///< equal_floating, and a mask of bool, f32 or that dtype
 }  // namespace type

@@ -167,5 +167,16 @@ Expr logcumsumexp(const Vjp&, uint32_t operand);
 Expr selected(const Vjp&, uint32_t operand);
 Expr quantile(const Vjp&, uint32_t operand);
 
+// vjp_linalg.cpp: factors of matrices.
+Expr cholesky(const Vjp&, uint32_t operand);
+Expr qr(const Vjp&, uint32_t operand);  ///< of either factor
+Expr eigh_values(const Vjp&, uint32_t operand);
+Expr eigh_vectors(const Vjp&, uint32_t operand);
+Expr svd_values(const Vjp&, uint32_t operand);
+Expr svd_right(const Vjp&, uint32_t operand);
+Expr slogdet(const Vjp&, uint32_t operand);
+Expr pinv(const Vjp&, uint32_t operand);
+Expr matrix_exp(const Vjp&, uint32_t operand);
+
 }  // namespace vjp
 }  // namespace rt

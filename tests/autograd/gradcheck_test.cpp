@@ -24,6 +24,10 @@ const std::set<std::string_view> kNoGradient = {"floor_divide", "floor_divide_sc
 /// Rows that have results from 1 on alone.
 const std::set<std::string_view> kFromOne = {"acosh"};
 
+/// Rows that read one triangle of a symmetric matrix: they are checked for x times its transpose.
+const std::set<std::string_view> kSymmetric = {"linalg_cholesky", "linalg_eigh_values",
+                                               "linalg_eigh_vectors"};
+
 /// An operand; gradients are checked for real ones that are no labels.
 struct Content {
   bool real;
@@ -148,9 +152,25 @@ void add_list(Call& call, rt::Sizes list) {
   call.add(static_cast<int64_t>(list.size()));
 }
 
+/// x times its transpose, and ones on the diagonal.
+int64_t symmetric(int64_t x) {
+  std::vector<int64_t> sizes(8);
+  const int64_t rank = rt_torch_torchtensor_shape(x, sizes.data(), 8);
+  const Tensor turned = rt_torch_torchtensor_transpose(x, rank - 2, rank - 1);
+  const Tensor product = rt_torch_torchtensor_matmul(x, turned);
+  const Tensor ones = rt_torch_torchtensor_eye(sizes[static_cast<size_t>(rank - 1)]);
+  return rt_torch_torchtensor_add(product, ones);
+}
+
 /// The call that records the batch's only step.
 Function function_of(const OpInfo& row, const rt::Batch& batch) {
-  return [&row, &batch](const Handles& operands) {
+  return [&row, &batch](const Handles& given) {
+    Handles operands = given;
+    Tensor made;
+    if (kSymmetric.contains(row.name)) {
+      made = Tensor(symmetric(given[0]));
+      operands[0] = made;
+    }
     const rt::Batch::Step& step = batch.steps[0];
     const rt::AttributesView attributes = batch.attributes_of(step);
     Call call;

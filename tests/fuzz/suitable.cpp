@@ -371,6 +371,49 @@ Suitable class_loss(const OpInfo&, const Shape& first, Dice& dice) {
           .integers = {dice.below(3), dice.chance(0.5) ? -100 : dice.below(4)}};
 }
 
+// ---- Products and factors of matrices.
+
+Suitable product(const OpInfo& row, const Shape& first, Dice& dice) {
+  const bool batched = row.rules.shape == shape::bmm || row.rules.shape == shape::baddbmm ||
+                       row.rules.shape == shape::addbmm;
+  const Shape a = of_rank(first, batched ? 3 : 2, batched ? 3 : 2, dice);
+  const int64_t depth = a.back(), columns = dice.between(1, 4);
+  Shape b = batched ? Shape{a[0], depth, columns} : Shape{depth, columns};
+  if (row.rules.shape == shape::mv || row.rules.shape == shape::addmv) b = {depth};
+  if (row.tensors == 2) return {.sizes = {a, b}};
+  return {.sizes = {dice.chance(0.5) ? Shape() : Shape{1}, a, b}};
+}
+Suitable vectors(const OpInfo& row, const Shape& first, Dice& dice) {
+  const Shape a = of_rank(first, 1, 1, dice), b = {dice.between(1, 5)};
+  if (row.tensors == 2) return {.sizes = {a, b}};
+  return {.sizes = {Shape(), a, b}};
+}
+Suitable inner(const OpInfo&, const Shape& first, Dice& dice) {
+  const Shape a = of_rank(first, 1, 3, dice);
+  return {.sizes = {a, {dice.between(1, 3), a.back()}}};
+}
+Suitable tensordot(const OpInfo&, const Shape& first, Dice& dice) {
+  const Shape a = of_rank(first, 2, 3, dice);
+  return {.sizes = {a, {a[1], dice.between(1, 3), a[0]}}, .lists = {{0, 1}, {2, -3}}};
+}
+Suitable cross(const OpInfo&, const Shape& first, Dice& dice) {
+  Shape a = of_rank(first, 1, 3, dice);
+  const auto dim = static_cast<uint32_t>(dice.below(a.size()));
+  a[dim] = 3;
+  return {.sizes = {a, a}, .integers = {dim}};
+}
+Suitable cdist(const OpInfo&, const Shape& first, Dice& dice) {
+  const Shape a = of_rank(first, 2, 3, dice);
+  return {.sizes = {a, {dice.between(1, 4), a.back()}}};
+}
+Suitable solve_triangular(const OpInfo&, const Shape& first, Dice& dice) {
+  const Shape a = squares(first, 3, dice);
+  const bool left = dice.chance(0.5);
+  const int64_t n = a.back(), more = dice.between(1, 3);
+  return {.sizes = {a, left ? Shape{n, more} : Shape{more, n}},
+          .integers = {dice.below(2), left ? 1 : 0, dice.below(2)}};
+}
+
 }  // namespace
 
 std::optional<Suitable> draw_suitable(const OpInfo& row, const Shape& first, Dice& dice) {
@@ -399,6 +442,26 @@ std::optional<Suitable> draw_suitable(const OpInfo& row, const Shape& first, Dic
       {shape::batch_norm_training, batch_norm},
       {shape::reduce_dims, reduce_dims},
       {shape::reduce_dims_some, reduce_dims},
+      {shape::mm, product},
+      {shape::bmm, product},
+      {shape::mv, product},
+      {shape::addmm, product},
+      {shape::addmv, product},
+      {shape::baddbmm, product},
+      {shape::addbmm, product},
+      {shape::outer, vectors},
+      {shape::addr, vectors},
+      {shape::inner, inner},
+      {shape::tensordot, tensordot},
+      {shape::cross, cross},
+      {shape::trace, matrices},
+      {shape::cdist, cdist},
+      {shape::qr_r, matrices},
+      {shape::singular_values, matrices},
+      {shape::matrix_rank, matrices},
+      {shape::pinv, matrices},
+      {shape::determinants, square},
+      {shape::solve_triangular, solve_triangular},
       {shape::norm_dims, reduce_dims},
       {shape::det, one_square},
       {shape::det_backward, det_backward},

@@ -48,6 +48,7 @@ import golden_layer_networks as of_layers
 import golden_networks as networks
 import golden_nn as nn
 import golden_optimizers as optimizers
+import golden_products as products
 import golden_reductions as reductions
 import golden_structured as structured
 from golden_reference import CASES_PER_ALIAS, COMPARED, REFERENCE, RETURNS, SAME_AS, SIGNED_ZERO
@@ -84,6 +85,7 @@ TABLES = (
     *losses.CASES,
     *layers.CASES,
     *reductions.CASES,
+    *products.CASES,
 )
 # Cases of many calls, which have no symbol.
 PROGRAMS = (networks.networks, of_layers.networks, optimizers.optimizers)

@@ -61,6 +61,8 @@ inline Args plausible_args(const OpInfo& row, size_t rank) {
     if (name == "padding" || name == "output_padding") return {0, 0};
     if (name == "size") return {2, 2};
     if (name == "normalized_shape") return {3};
+    if (name == "dims_self") return {0};
+    if (name == "dims_other") return {-1};
     return {};
   };
   for (const Param& param : row.params) {
@@ -119,7 +121,7 @@ inline std::vector<Batch> samples(const OpInfo& row, size_t most) {
       {DType::F32, {2}},          {DType::F32, {2, 2}},       {DType::F32, {3, 2, 4, 4}},
       {DType::I64, {3, 2, 4, 4}}, {DType::F32, {3, 3, 1, 1}}, {DType::F32, {}},
       {DType::Bool, {2, 3}},      {DType::F32, {3, 3, 2}},    {DType::F32, {2, 2, 2, 2, 2}},
-      {DType::F32, {3, 2, 4}}};
+      {DType::F32, {3, 2, 4}},    {DType::F32, {2, 2, 3}},    {DType::F32, {2, 3, 2}}};
   const size_t n = std::size(choices);
   const size_t count = row.variadic ? 2 : row.tensors;
   size_t combinations = 1;
