@@ -25,8 +25,7 @@ const std::set<std::string_view> kNoGradient = {"floor_divide", "floor_divide_sc
 const std::set<std::string_view> kFromOne = {"acosh"};
 
 /// Rows that read one triangle of a symmetric matrix: they are checked for x times its transpose.
-const std::set<std::string_view> kSymmetric = {"linalg_cholesky", "linalg_eigh_values",
-                                               "linalg_eigh_vectors"};
+const std::set<std::string_view> kSymmetric = {"cholesky", "eigh_values", "eigh_vectors"};
 
 /// An operand; gradients are checked for real ones.
 struct Content {
