@@ -23,6 +23,13 @@ class Held {
     graph_.hold(value);
     return value;
   }
+  /// Releases all now. `kept` does not end, although nothing else may hold it yet.
+  void release_but(Value kept) {
+    for (const Value value : values_)
+      if (value == kept) graph_.unhold(value);
+      else graph_.release(value);
+    values_.clear();
+  }
 
  private:
   Graph& graph_;

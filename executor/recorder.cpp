@@ -3,7 +3,7 @@
 
 #include <bit>
 
-#include "executor/engine.h"
+#include "executor/holding_builder.h"
 #include "executor/tape_builder.h"
 #include "graph/error.h"
 #include "graph/failure.h"
@@ -175,8 +175,10 @@ Value Recorder::append_inferred(CallContext& context, const Args& args, bool gra
   const Rules& rules = info(args.op).rules;
   graded = graded && engine_.graph.wants_gradient(args);
   if (graded && !rules.vjp) {
-    TapeBuilder build(context, true);
-    return (rules.graded ? rules.graded : rules.decompose)(build, args);
+    HoldingBuilder build(context, true);
+    const Value result = (rules.graded ? rules.graded : rules.decompose)(build, args);
+    build.release_but(result);
+    return result;
   }
   Value value = rules.view ? at_once(context, args) : kNone;
   if (value == kNone)

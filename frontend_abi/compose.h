@@ -75,4 +75,17 @@ int64_t list(CallContext& context, std::span<const int64_t> handles, abi::Output
   return count;
 }
 
+/// one() and list() for calls whose handles must all be tensors.
+template <class Body>
+int64_t of_tensors(CallContext& context, std::span<const int64_t> handles, const Body& body) {
+  for (const int64_t handle : handles) context.engine.recorder.value_of(context, handle);
+  return one(context, handles, body);
+}
+template <class Body>
+int64_t list_of_tensors(CallContext& context, std::span<const int64_t> handles,
+                        abi::OutputList<int64_t>& out, const Body& body) {
+  for (const int64_t handle : handles) context.engine.recorder.value_of(context, handle);
+  return list(context, handles, out, body);
+}
+
 }  // namespace rt::compose

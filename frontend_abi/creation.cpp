@@ -86,7 +86,7 @@ double xavier_spread(Sizes dims, double gain) {
 // ---- Like others.
 
 int64_t rt_torch_torchtensor_full_like(CallContext& context, int64_t self, double fill_value) {
-  return one(context, {{self}}, [&](Builder& build, std::span<const Value> in) {
+  return of_tensors(context, {{self}}, [&](Builder& build, std::span<const Value> in) {
     const Expr x{build, in[0]};
     return x.filled(fill_value, x.sizes());
   });
@@ -98,12 +98,12 @@ int64_t rt_torch_torchtensor_ones_like(CallContext& context, int64_t self) {
   return rt_torch_torchtensor_full_like(context, self, 1);
 }
 int64_t rt_torch_torchtensor_rand_like(CallContext& context, int64_t self) {
-  return one(context, {{self}}, [](Builder& build, std::span<const Value> in) {
+  return of_tensors(context, {{self}}, [](Builder& build, std::span<const Value> in) {
     return drawn_like({build, in[0]}, Op::Rand);
   });
 }
 int64_t rt_torch_torchtensor_randn_like(CallContext& context, int64_t self) {
-  return one(context, {{self}}, [](Builder& build, std::span<const Value> in) {
+  return of_tensors(context, {{self}}, [](Builder& build, std::span<const Value> in) {
     return drawn_like({build, in[0]}, Op::Randn);
   });
 }
@@ -141,7 +141,7 @@ int64_t rt_torch_tensor_normal(CallContext& context, double mean, double std, Si
 }
 
 int64_t rt_torch_torchtensor_bernoulli(CallContext& context, int64_t self) {
-  return one(context, {{self}}, [](Builder& build, std::span<const Value> in) {
+  return of_tensors(context, {{self}}, [](Builder& build, std::span<const Value> in) {
     const Expr p{build, in[0]};
     if (!is_float(p.type().dtype))
       fail("self is ", name(p.type().dtype), "; it must hold probabilities, which are floats");
@@ -159,7 +159,7 @@ int64_t rt_torch_tensor_randperm(CallContext& context, int64_t n) {
 
 int64_t rt_torch_torchtensor_multinomial(CallContext& context, int64_t self, int64_t num_samples,
                                          bool replacement) {
-  return one(context, {{self}}, [&](Builder& build, std::span<const Value> in) {
+  return of_tensors(context, {{self}}, [&](Builder& build, std::span<const Value> in) {
     const Expr weights{build, in[0]};
     const Shape sizes = weights.sizes();
     if (!is_float(weights.type().dtype) || sizes.empty() || sizes.size() > 2)

@@ -1357,8 +1357,9 @@ int64_t rt_torch_torchtensor_linalg_slogdet_logabsdet(int64_t A);
 int64_t rt_torch_torchtensor_logdet(int64_t self);
 
 /** The X for which self X = B, or where not left X self = B, for the upper or lower triangle of
- *  self, with ones on its diagonal where unitriangular. A singular matrix is an error. Can also
- *  fail when the batch runs, by what the elements are. Follows aten::linalg_solve_triangular.
+ *  self, with ones on its diagonal where unitriangular. Of a singular matrix it is infinite or an
+ *  error. Can also fail when the batch runs, by what the elements are. Follows
+ *  aten::linalg_solve_triangular.
  *  @param self [...,n,n]; one floating point dtype for all
  *  @param B [...,n,k], or [...,k,n] where not left; one floating point dtype for all
  *  @param upper 1: self is an upper triangle; 0: a lower one
@@ -2265,6 +2266,13 @@ int64_t rt_torch_torchtensor_unsqueeze(int64_t self, int64_t dim);
  *  @param size_len the length of size
  *  @return a new handle, to be freed; 0 on error */
 int64_t rt_torch_torchtensor_expand(int64_t self, const int64_t* size, int64_t size_len);
+
+/** As rt_torch_torchtensor_expand. Follows aten::expand.
+ *  @param self an integer
+ *  @param size the sizes; -1 where self's size stays
+ *  @param size_len the length of size
+ *  @return a new handle, to be freed; 0 on error */
+int64_t rt_torch_torchtensor_broadcast_to(int64_t self, const int64_t* size, int64_t size_len);
 
 /** self with the dimensions source at the places destination; the others keep their order. Follows
  *  aten::movedim.intlist.

@@ -92,7 +92,7 @@ Expr index_scalar(Expr like, int64_t number) {
 }
 
 int64_t triangle(CallContext& context, int64_t self, int64_t diagonal, Op kept) {
-  return one(context, {{self}}, [&](Builder& build, std::span<const Value> in) {
+  return of_tensors(context, {{self}}, [&](Builder& build, std::span<const Value> in) {
     const Expr x{build, in[0]};
     if (x.rank() < 2)
       fail("self is ", to_string(x.sizes()), "; it must have at least 2 dimensions");
@@ -179,7 +179,7 @@ Expr padded_by_index(Expr x, int64_t dim, int64_t before, int64_t after, std::st
 }  // namespace
 
 int64_t rt_torch_torchtensor_expand(CallContext& context, int64_t self, Sizes size) {
-  return one(context, {{self}}, [&](Builder& build, std::span<const Value> in) {
+  return of_tensors(context, {{self}}, [&](Builder& build, std::span<const Value> in) {
     const Expr x{build, in[0]};
     const Shape sizes = x.sizes();
     Shape wanted(size);
@@ -197,7 +197,7 @@ int64_t rt_torch_torchtensor_expand(CallContext& context, int64_t self, Sizes si
 
 int64_t rt_torch_torchtensor_narrow(CallContext& context, int64_t self, int64_t dim, int64_t start,
                                     int64_t length) {
-  return one(context, {{self}}, [&](Builder& build, std::span<const Value> in) {
+  return of_tensors(context, {{self}}, [&](Builder& build, std::span<const Value> in) {
     const Expr x{build, in[0]};
     const int64_t at = dim_of(x, dim), size = size_of(x, at);
     const int64_t first = start < 0 ? start + size : start;
@@ -210,7 +210,7 @@ int64_t rt_torch_torchtensor_narrow(CallContext& context, int64_t self, int64_t 
 
 int64_t rt_torch_torchtensor_select(CallContext& context, int64_t self, int64_t dim,
                                     int64_t index) {
-  return one(context, {{self}}, [&](Builder& build, std::span<const Value> in) {
+  return of_tensors(context, {{self}}, [&](Builder& build, std::span<const Value> in) {
     const Expr x{build, in[0]};
     const int64_t at = dim_of(x, dim), size = size_of(x, at);
     if (index < -size || index >= size)
@@ -222,7 +222,7 @@ int64_t rt_torch_torchtensor_select(CallContext& context, int64_t self, int64_t 
 
 int64_t rt_torch_torchtensor_split(CallContext& context, int64_t self, int64_t split_size,
                                    int64_t dim, abi::OutputList<int64_t> out) {
-  return list(context, {{self}}, out, [&](Builder& build, std::span<const Value> in) {
+  return list_of_tensors(context, {{self}}, out, [&](Builder& build, std::span<const Value> in) {
     const Expr x{build, in[0]};
     const int64_t at = dim_of(x, dim), size = size_of(x, at);
     if (split_size < 0 || (split_size == 0 && size > 0))
@@ -240,7 +240,7 @@ int64_t rt_torch_torchtensor_split(CallContext& context, int64_t self, int64_t s
 
 int64_t rt_torch_torchtensor_split_with_sizes(CallContext& context, int64_t self, Sizes split_sizes,
                                               int64_t dim, abi::OutputList<int64_t> out) {
-  return list(context, {{self}}, out, [&](Builder& build, std::span<const Value> in) {
+  return list_of_tensors(context, {{self}}, out, [&](Builder& build, std::span<const Value> in) {
     const Expr x{build, in[0]};
     const int64_t at = dim_of(x, dim), size = size_of(x, at);
     int64_t rest = size;
@@ -258,7 +258,7 @@ int64_t rt_torch_torchtensor_split_with_sizes(CallContext& context, int64_t self
 
 int64_t rt_torch_torchtensor_unbind(CallContext& context, int64_t self, int64_t dim,
                                     abi::OutputList<int64_t> out) {
-  return list(context, {{self}}, out, [&](Builder& build, std::span<const Value> in) {
+  return list_of_tensors(context, {{self}}, out, [&](Builder& build, std::span<const Value> in) {
     const Expr x{build, in[0]};
     const int64_t at = dim_of(x, dim), size = size_of(x, at);
     if (size > abi::kMaxTensors)
@@ -272,7 +272,7 @@ int64_t rt_torch_torchtensor_unbind(CallContext& context, int64_t self, int64_t 
 
 int64_t rt_torch_torchtensor_movedim(CallContext& context, int64_t self, Sizes source,
                                      Sizes destination) {
-  return one(context, {{self}}, [&](Builder& build, std::span<const Value> in) {
+  return of_tensors(context, {{self}}, [&](Builder& build, std::span<const Value> in) {
     const Expr x{build, in[0]};
     if (source.size() != destination.size())
       fail("source is ", to_string(source), " and destination ", to_string(destination),
@@ -292,7 +292,7 @@ int64_t rt_torch_torchtensor_movedim(CallContext& context, int64_t self, Sizes s
 }
 
 int64_t rt_torch_torchtensor_flip(CallContext& context, int64_t self, Sizes dims) {
-  return one(context, {{self}}, [&](Builder& build, std::span<const Value> in) {
+  return of_tensors(context, {{self}}, [&](Builder& build, std::span<const Value> in) {
     Expr x{build, in[0]};
     for (const int64_t dim : dims_of(x, "dims", dims))
       if (x.rank() > 0) x = reversed(x, dim);
@@ -301,7 +301,7 @@ int64_t rt_torch_torchtensor_flip(CallContext& context, int64_t self, Sizes dims
 }
 
 int64_t rt_torch_torchtensor_roll(CallContext& context, int64_t self, Sizes shifts, Sizes dims) {
-  return one(context, {{self}}, [&](Builder& build, std::span<const Value> in) {
+  return of_tensors(context, {{self}}, [&](Builder& build, std::span<const Value> in) {
     const Expr whole{build, in[0]};
     const bool flat = dims.empty();
     if (shifts.empty() || (flat ? shifts.size() != 1 : shifts.size() != dims.size()))
@@ -320,13 +320,13 @@ int64_t rt_torch_torchtensor_roll(CallContext& context, int64_t self, Sizes shif
 }
 
 int64_t rt_torch_torchtensor_repeat(CallContext& context, int64_t self, Sizes repeats) {
-  return one(context, {{self}}, [&](Builder& build, std::span<const Value> in) {
+  return of_tensors(context, {{self}}, [&](Builder& build, std::span<const Value> in) {
     return repeated({build, in[0]}, repeats).apply(Op::Clone);
   });
 }
 
 int64_t rt_torch_torchtensor_tile(CallContext& context, int64_t self, Sizes dims) {
-  return one(context, {{self}}, [&](Builder& build, std::span<const Value> in) {
+  return of_tensors(context, {{self}}, [&](Builder& build, std::span<const Value> in) {
     const Expr x{build, in[0]};
     Shape repeats(dims);
     while (static_cast<int64_t>(repeats.size()) < x.rank()) repeats.insert(0, 1);
@@ -336,7 +336,7 @@ int64_t rt_torch_torchtensor_tile(CallContext& context, int64_t self, Sizes dims
 
 int64_t rt_torch_torchtensor_repeat_interleave(CallContext& context, int64_t self, int64_t repeats,
                                                int64_t dim) {
-  return one(context, {{self}}, [&](Builder& build, std::span<const Value> in) {
+  return of_tensors(context, {{self}}, [&](Builder& build, std::span<const Value> in) {
     const Expr x{build, in[0]};
     const int64_t at = dim_of(x, dim);
     if (repeats < 0) fail("repeats is ", repeats, "; it must not be negative");
@@ -356,13 +356,13 @@ int64_t rt_torch_torchtensor_triu(CallContext& context, int64_t self, int64_t di
 
 int64_t rt_torch_torchtensor_diagonal(CallContext& context, int64_t self, int64_t offset,
                                       int64_t dim1, int64_t dim2) {
-  return one(context, {{self}}, [&](Builder& build, std::span<const Value> in) {
+  return of_tensors(context, {{self}}, [&](Builder& build, std::span<const Value> in) {
     return diagonal_of({build, in[0]}, offset, dim1, dim2);
   });
 }
 
 int64_t rt_torch_torchtensor_diag_embed(CallContext& context, int64_t self, int64_t offset) {
-  return one(context, {{self}}, [&](Builder& build, std::span<const Value> in) {
+  return of_tensors(context, {{self}}, [&](Builder& build, std::span<const Value> in) {
     const Expr x{build, in[0]};
     dim_of(x, 0);
     return on_diagonal(x, offset);
@@ -370,7 +370,7 @@ int64_t rt_torch_torchtensor_diag_embed(CallContext& context, int64_t self, int6
 }
 
 int64_t rt_torch_torchtensor_diag(CallContext& context, int64_t self, int64_t diagonal) {
-  return one(context, {{self}}, [&](Builder& build, std::span<const Value> in) {
+  return of_tensors(context, {{self}}, [&](Builder& build, std::span<const Value> in) {
     const Expr x{build, in[0]};
     if (x.rank() != 1 && x.rank() != 2)
       fail("self is ", to_string(x.sizes()), "; it must be a vector or a matrix");
@@ -381,7 +381,7 @@ int64_t rt_torch_torchtensor_diag(CallContext& context, int64_t self, int64_t di
 
 int64_t rt_torch_nn_pad(CallContext& context, int64_t input, Sizes pad, std::string_view mode,
                         double value) {
-  return one(context, {{input}}, [&](Builder& build, std::span<const Value> in) {
+  return of_tensors(context, {{input}}, [&](Builder& build, std::span<const Value> in) {
     Expr x{build, in[0]};
     if (mode != "constant" && mode != "reflect" && mode != "replicate" && mode != "circular")
       fail("mode is ", mode, "; it must be constant, reflect, replicate or circular");
@@ -400,7 +400,7 @@ int64_t rt_torch_nn_pad(CallContext& context, int64_t input, Sizes pad, std::str
 
 int64_t rt_torch_torchtensor_take_along_dim(CallContext& context, int64_t self, int64_t indices,
                                             int64_t dim) {
-  return one(context, {{self, indices}}, [&](Builder& build, std::span<const Value> in) {
+  return of_tensors(context, {{self, indices}}, [&](Builder& build, std::span<const Value> in) {
     Expr x{build, in[0]}, index{build, in[1]};
     const int64_t at = dim_of(x, dim);
     if (index.rank() != x.rank())
@@ -423,7 +423,7 @@ int64_t rt_torch_torchtensor_take_along_dim(CallContext& context, int64_t self, 
 }
 
 int64_t rt_torch_nn_one_hot(CallContext& context, int64_t self, int64_t num_classes) {
-  return one(context, {{self}}, [&](Builder& build, std::span<const Value> in) {
+  return of_tensors(context, {{self}}, [&](Builder& build, std::span<const Value> in) {
     const Expr x{build, in[0]};
     if (x.type().dtype != DType::I64)
       fail("self is ", name(x.type().dtype), "; it must hold classes as i64; convert with to_int");
@@ -444,7 +444,7 @@ int64_t rt_torch_nn_one_hot(CallContext& context, int64_t self, int64_t num_clas
 
 int64_t rt_torch_tensor_meshgrid(CallContext& context, Sizes tensors, std::string_view indexing,
                                  abi::OutputList<int64_t> out) {
-  return list(context, tensors, out, [&](Builder& build, std::span<const Value> in) {
+  return list_of_tensors(context, tensors, out, [&](Builder& build, std::span<const Value> in) {
     if (in.empty()) fail("tensors is empty; give at least one");
     if (indexing != "ij" && indexing != "xy")
       fail("indexing is ", indexing, "; it must be ij or xy");
@@ -472,7 +472,7 @@ int64_t rt_torch_tensor_meshgrid(CallContext& context, Sizes tensors, std::strin
 
 int64_t rt_torch_torchtensor_searchsorted(CallContext& context, int64_t sorted_sequence,
                                           int64_t self, bool right) {
-  return one(context, {{sorted_sequence, self}}, [&](Builder& build, std::span<const Value> in) {
+  return of_tensors(context, {{sorted_sequence, self}}, [&](Builder& build, std::span<const Value> in) {
     const Expr sorted{build, in[0]}, x{build, in[1]};
     if (sorted.rank() != 1)
       fail("sorted_sequence is ", to_string(sorted.sizes()), "; it must be 1-D");

@@ -126,7 +126,13 @@ Value matrix_power(Builder& build, const Args& args) {
     ones.attributes = {args.shape.back()};
     ones.dtype = args.dtype;
     ones.device = args.device;
-    return Expr(build, build.append(ones)).expand(args.shape).apply(Op::Clone).value();
+    Args never;
+    never.op = Op::Full;
+    never.attributes = {build.constant(0)};
+    never.dtype = DType::Bool;
+    never.device = args.device;
+    // It takes part in gradients, and its slope is 0.
+    return where({build, build.append(never)}, self, {build, build.append(ones)}).value();
   }
   if (n == 1) return self.apply(Op::Clone).value();
   const Expr base = n < 0 ? self.apply(Op::Inverse) : self;

@@ -176,6 +176,7 @@ class Graph {
   Value concrete_view(BufferRef buffer, Value source, uint32_t location);
 
   void hold(Value value) { ++(*this)[value].holders; }
+  void unhold(Value value) { --(*this)[value].holders; }  ///< release() that never ends the value
   /// Removes one holder. A value that nothing can need any more is freed, with all
   /// that only it needed.
   void release(Value value) noexcept;

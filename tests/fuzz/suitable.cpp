@@ -94,13 +94,13 @@ Suitable max_pool2d_backward(const OpInfo& row, const Shape& first, Dice& dice) 
   return call;
 }
 
-Suitable equal(const OpInfo&, const Shape& first, Dice& dice) {
+Suitable equal(const OpInfo& row, const Shape& first, Dice& dice) {
   const Shape sizes = of_rank(first, 0, 4, dice);
-  return {.sizes = {sizes, sizes}};
+  return {.sizes = std::vector<Shape>(row.tensors, sizes)};
 }
 Suitable where(const OpInfo& row, const Shape& first, Dice& dice) {
   Suitable call = equal(row, first, dice);
-  call.sizes.push_back(dice.chance(0.3) ? Shape() : call.sizes[0]);
+  if (dice.chance(0.3)) call.sizes[2] = Shape();
   call.numbers[0] = {DType::Bool, 2};
   return call;
 }

@@ -5,7 +5,7 @@ import zlib
 import torch
 
 from golden_reference import NN, REFERENCE, TT
-from golden_values import DTYPES, NO_TENSOR, arg_json, tensor_json
+from golden_values import DTYPES, NO_TENSOR, Arg, arg_json, tensor_json
 
 
 class Ref:
@@ -78,6 +78,8 @@ class Net:
 
 def as_torch(arg):
     if isinstance(arg, Ref):
+        return arg.value
+    if isinstance(arg, Arg):
         return arg.value
     return [as_torch(a) for a in arg] if isinstance(arg, list) else arg
 

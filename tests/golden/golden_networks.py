@@ -4,6 +4,7 @@ import torch
 
 from golden_calls import Net
 import golden_choices
+import golden_shapes
 import golden_products
 import golden_reductions
 from golden_slopes import SLOPES
@@ -462,6 +463,7 @@ NETWORKS = (
     shared_trunk,
     *SLOPES,
     *golden_choices.NETWORKS,
+    *golden_shapes.NETWORKS,
     *golden_reductions.NETWORKS,
     *golden_products.NETWORKS,
 )

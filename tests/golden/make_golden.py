@@ -50,6 +50,7 @@ import golden_nn as nn
 import golden_optimizers as optimizers
 import golden_products as products
 import golden_reductions as reductions
+import golden_shapes as shapes
 import golden_structured as structured
 from golden_reference import CASES_PER_ALIAS, COMPARED, REFERENCE, RETURNS, SAME_AS, SIGNED_ZERO
 from golden_values import NAME_OF, arg_json, arg_steps, arg_torch, number, tensor_json
@@ -67,6 +68,11 @@ TABLES = (
     choices.comparison,
     choices.arithmetic,
     choices.activation,
+    shapes.moved,
+    shapes.parts,
+    shapes.matrices,
+    shapes.lists,
+    shapes.padded,
     structured.reduction,
     structured.shape,
     structured.index,
