@@ -227,13 +227,14 @@ int64_t rt_torch_torchtensor_split(CallContext& context, int64_t self, int64_t s
     const int64_t at = dim_of(x, dim), size = size_of(x, at);
     if (split_size < 0 || (split_size == 0 && size > 0))
       fail("split_size is ", split_size, "; it must be at least 1");
-    Shape sizes;
-    for (int64_t rest = size; rest > 0; rest -= split_size)
-      sizes.push_back(std::min(rest, split_size));
-    if (sizes.empty()) sizes.push_back(0);
-    if (std::ssize(sizes) > abi::kMaxTensors)
-      fail("the call makes ", sizes.size(), " pieces; at most ", abi::kMaxTensors,
+    const int64_t count = size == 0 ? 1 : size / split_size + (size % split_size != 0);
+    if (count > abi::kMaxTensors)
+      fail("the call makes ", count, " pieces; at most ", abi::kMaxTensors,
            " are possible; use a larger split_size");
+    Shape sizes;
+    for (int64_t i = 0; i < count; ++i)
+      sizes.push_back(std::min(size - i * split_size, split_size));
+    if (size == 0) sizes[0] = 0;
     return pieces(x, at, sizes);
   });
 }
@@ -428,17 +429,11 @@ int64_t rt_torch_nn_one_hot(CallContext& context, int64_t self, int64_t num_clas
     if (x.type().dtype != DType::I64)
       fail("self is ", name(x.type().dtype), "; it must hold classes as i64; convert with to_int");
     if (num_classes < 1) fail("num_classes is ", num_classes, "; it must be at least 1");
-    Args args;
-    args.op = Op::Eye;
-    args.attributes = {num_classes};
-    args.dtype = DType::I64;
-    args.device = x.type().device;
-    // A row of the identity matrix for each class: one out of range is an error.
-    const Expr rows{build, build.append(args)};
+    const Expr all = numbers(x, 0, num_classes, 1);
+    // Picked from all classes, because one out of range is an error then.
     Shape sizes = x.sizes();
-    const Expr flat = picked(rows, 0, x.reshape({{numel(sizes)}}));
-    sizes.push_back(num_classes);
-    return flat.reshape(sizes);
+    const Expr known = picked(all, 0, x.reshape({{numel(sizes)}})).reshape(sizes);
+    return with_dim(known, x.rank()).apply(Op::Eq, all).cast(DType::I64);
   });
 }
 
@@ -472,13 +467,14 @@ int64_t rt_torch_tensor_meshgrid(CallContext& context, Sizes tensors, std::strin
 
 int64_t rt_torch_torchtensor_searchsorted(CallContext& context, int64_t sorted_sequence,
                                           int64_t self, bool right) {
-  return of_tensors(context, {{sorted_sequence, self}}, [&](Builder& build, std::span<const Value> in) {
-    const Expr sorted{build, in[0]}, x{build, in[1]};
-    if (sorted.rank() != 1)
-      fail("sorted_sequence is ", to_string(sorted.sizes()), "; it must be 1-D");
-    const Expr passed = sorted.apply(right ? Op::Le : Op::Lt, with_dim(x, x.rank()));
-    return passed.apply(Op::SumDim, {x.rank(), 0});
-  });
+  return of_tensors(
+      context, {{sorted_sequence, self}}, [&](Builder& build, std::span<const Value> in) {
+        const Expr sorted{build, in[0]}, x{build, in[1]};
+        if (sorted.rank() != 1)
+          fail("sorted_sequence is ", to_string(sorted.sizes()), "; it must be 1-D");
+        const Expr passed = sorted.apply(right ? Op::Le : Op::Lt, with_dim(x, x.rank()));
+        return passed.apply(Op::SumDim, {x.rank(), 0});
+      });
 }
 
 }  // namespace rt::call

@@ -73,6 +73,8 @@ std::optional<ArgumentSource> parameter_source(const OpInfo& row, const c10::Arg
 
 /// A constant of a row in the argument's type. For a list it is both height and width.
 c10::IValue constant_of(const Extra& extra, const c10::Type& type) {
+  if (const auto* optional = type.castRaw<c10::OptionalType>())
+    return constant_of(extra, *optional->getElementType());
   const auto integer = static_cast<int64_t>(extra.value);
   if (is_integer_list(type)) return c10::List<int64_t>({integer, integer});
   switch (type.kind()) {

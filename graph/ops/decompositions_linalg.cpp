@@ -8,8 +8,6 @@
 namespace rt::decompositions {
 namespace {
 
-Expr operand(Builder& build, const Args& args, uint32_t i) { return {build, args.operands[i]}; }
-
 double rounding(DType dtype) {
   return dtype == DType::F64 ? std::numeric_limits<double>::epsilon()
                              : static_cast<double>(std::numeric_limits<float>::epsilon());

@@ -9,7 +9,6 @@
 namespace rt::decompositions {
 namespace {
 
-Expr operand(Builder& build, const Args& args, uint32_t i) { return {build, args.operands[i]}; }
 /// The operand in the result's dtype.
 Expr promoted(Builder& build, const Args& args, uint32_t i) {
   return operand(build, args, i).cast(args.dtype);

@@ -9,7 +9,7 @@ namespace rt::decompositions {
 namespace {
 
 /// Operand i in the dtype that the row computes in: the result's, or f32 for 16-bit floats.
-Expr operand(Builder& build, const Args& args, uint32_t i) {
+Expr computed(Builder& build, const Args& args, uint32_t i) {
   const DType dtype = is_half(args.dtype) ? DType::F32 : args.dtype;
   return {build, build.cast(args.operands[i], dtype)};
 }
@@ -41,17 +41,17 @@ Expr ramp(Expr x) { return clamp_max(clamp_min(x + 3, 0), 6); }
 }  // namespace
 
 Value clamp(Builder& build, const Args& args) {
-  const Expr least = operand(build, args, 0).apply(Op::ClampMin, {args.attributes[0]});
+  const Expr least = computed(build, args, 0).apply(Op::ClampMin, {args.attributes[0]});
   return result(args, least.apply(Op::ClampMax, {args.attributes[1]}));
 }
 
 Value square(Builder& build, const Args& args) {
-  const Expr x = operand(build, args, 0);
+  const Expr x = computed(build, args, 0);
   return result(args, x * x);
 }
 
 Value frac(Builder& build, const Args& args) {
-  const Expr x = operand(build, args, 0);
+  const Expr x = computed(build, args, 0);
   return result(args, x - x.apply(Op::Trunc));
 }
 
@@ -59,7 +59,7 @@ Value by_scalar(Builder& build, const Args& args) {
   const Op op = args.op == Op::FmodScalar        ? Op::Fmod
                 : args.op == Op::RemainderScalar ? Op::Remainder
                                                  : Op::FloorDivide;
-  const Expr x = operand(build, args, 0);
+  const Expr x = computed(build, args, 0);
   Args full;
   full.op = Op::Full;
   full.attributes = {args.attributes[0]};
@@ -105,18 +105,18 @@ Value masked_fill(Builder& build, const Args& args) {
 }
 
 Value elu(Builder& build, const Args& args) {
-  return result(args, elu_of(operand(build, args, 0), args.attributes[0]));
+  return result(args, elu_of(computed(build, args, 0), args.attributes[0]));
 }
 
 Value selu(Builder& build, const Args& args) {
   // The constants of Klambauer et al., "Self-Normalizing Neural Networks", as PyTorch has them.
   constexpr double kAlpha = 1.6732632423543772848170429916717;
   constexpr double kScale = 1.0507009873554804934193349852946;
-  return result(args, elu_of(operand(build, args, 0), build.constant(kAlpha)) * kScale);
+  return result(args, elu_of(computed(build, args, 0), build.constant(kAlpha)) * kScale);
 }
 
 Value mish(Builder& build, const Args& args) {
-  const Expr x = operand(build, args, 0);
+  const Expr x = computed(build, args, 0);
   return result(args, x * x.apply(Op::Softplus).apply(Op::Tanh));
 }
 
@@ -125,17 +125,17 @@ Value relu6(Builder& build, const Args& args) {
 }
 
 Value hardsigmoid(Builder& build, const Args& args) {
-  return result(args, ramp(operand(build, args, 0)) / 6);
+  return result(args, ramp(computed(build, args, 0)) / 6);
 }
 
 Value hardswish(Builder& build, const Args& args) {
-  const Expr x = operand(build, args, 0);
+  const Expr x = computed(build, args, 0);
   return result(args, x * ramp(x) / 6);
 }
 
 Value prelu(Builder& build, const Args& args) {
-  const Expr x = operand(build, args, 0);
-  Expr weight = operand(build, args, 1);
+  const Expr x = computed(build, args, 0);
+  Expr weight = computed(build, args, 1);
   Shape sizes;
   if (numel(weight.sizes()) > 1 && x.rank() > 1) {
     sizes.resize(static_cast<uint32_t>(x.rank()), 1);
@@ -147,13 +147,13 @@ Value prelu(Builder& build, const Args& args) {
 
 Value gelu_tanh(Builder& build, const Args& args) {
   // Hendrycks and Gimpel, "Gaussian Error Linear Units", equation 2.
-  const Expr x = operand(build, args, 0);
+  const Expr x = computed(build, args, 0);
   const Expr inner = (x + x * x * x * 0.044715) * std::sqrt(2 * std::numbers::inv_pi);
   return result(args, x * 0.5 * (inner.apply(Op::Tanh) + 1));
 }
 
 Value log_sigmoid(Builder& build, const Args& args) {
-  const Expr x = operand(build, args, 0);
+  const Expr x = computed(build, args, 0);
   const Expr rest = (-x.apply(Op::Abs)).apply(Op::Exp).apply(Op::Log1p);
   return result(args, clamp_max(x, 0) - rest);
 }

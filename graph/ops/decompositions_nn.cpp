@@ -13,7 +13,6 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-Expr operand(Builder& build, const Args& args, uint32_t i) { return {build, args.operands[i]}; }
 Expr optional(Builder& build, const Args& args, uint32_t i) {
   return args.operands[i] == kNone ? Expr() : Expr(build, args.operands[i]);
 }

@@ -7,8 +7,6 @@
 namespace rt::decompositions {
 namespace {
 
-Expr operand(Builder& build, const Args& args, uint32_t i) { return {build, args.operands[i]}; }
-
 AttributesView attributes_of_product(const Args& args) {
   return {info(args.op), {args.attributes.data(), args.attributes.size()}};
 }
@@ -81,7 +79,9 @@ Value tensordot(Builder& build, const Args& args) {
 }
 
 Value kron(Builder& build, const Args& args) {
-  const Expr a = operand(build, args, 0), b = operand(build, args, 1);
+  // Converted before reshape makes the dimensions that would decide the dtype.
+  const Expr a = operand(build, args, 0).cast(args.dtype);
+  const Expr b = operand(build, args, 1).cast(args.dtype);
   const auto rank = static_cast<size_t>(std::max(a.rank(), b.rank()));
   const auto spread = [rank](Expr x, bool first) {
     const Shape sizes = x.sizes();

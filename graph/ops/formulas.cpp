@@ -12,6 +12,13 @@ Expr scalar(Expr like, int64_t attribute) {
   return {like.build(), like.build().append(args)};
 }
 
+Expr zero(Expr like) { return like.filled(0, {}); }
+
+Expr quotient(Expr a, Expr b) {
+  const Expr none = zero(b);
+  return where(b.apply(Op::Eq, none), none, a / b);
+}
+
 Expr where(Expr condition, Expr a, Expr b) { return condition.apply(Op::Where, a, b); }
 
 Expr equals(Expr a, double number) { return a.apply(Op::Eq, a.filled(number, {})); }

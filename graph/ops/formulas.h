@@ -6,10 +6,16 @@
 
 namespace rt {
 
+/// Operand i of a call.
+inline Expr operand(Builder& build, const Args& args, uint32_t i) {
+  return {build, args.operands[i]};
+}
 /// A 0-d tensor of the dtype and device of `like`, of a scalar attribute. Decompositions see
 /// attributes and not their numbers, because a batch runs again with other numbers.
 Expr scalar(Expr like, int64_t attribute);
+Expr zero(Expr like);  ///< 0-d, of its dtype and device
 Expr where(Expr condition, Expr a, Expr b);
+Expr quotient(Expr a, Expr b);       ///< a / b, but 0 where b is 0
 Expr equals(Expr a, double number);  ///< a bool for each element
 Expr equals(Expr a, int64_t number);
 /// True where `a` is at least `bound`, false for NaN. Both must not be infinite at once.

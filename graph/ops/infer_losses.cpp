@@ -145,6 +145,9 @@ void nll_loss_nd(Inference& call) {
 
 void cross_entropy_loss(Inference& call) {
   cross_entropy(call);
+  if (is_float(call.operand(1).dtype) && call.attr().integer(1) >= 0)
+    fail("ignore_index is ", call.attr().integer(1),
+         " and target holds probabilities; only class indices can be ignored: give -100");
   reduce_samples(call);
 }
 

@@ -18,7 +18,7 @@ void name_all_dims(Inference& call) {
   for (uint32_t dim = 0; dim < rank; ++dim) call.attributes.insert(at + dim, dim);
 }
 
-double number(const Inference& call, uint32_t scalar) {
+double order_at(const Inference& call, uint32_t scalar) {
   return std::bit_cast<double>(call.attributes[scalar]);
 }
 
@@ -81,12 +81,12 @@ void norm_dims(Inference& call) {
   const Sizes from = call.operand(0).sizes;
   int64_t count = 1;
   for (const int64_t dim : call.attr().list(0)) count *= from[static_cast<size_t>(dim)];
-  need_elements_for(number(call, 0), count, from);
+  need_elements_for(order_at(call, 0), count, from);
 }
 
 void norm_scalar(Inference& call) {
   const Sizes from = call.operand(0).sizes;
-  need_elements_for(number(call, 0), numel(from), from);
+  need_elements_for(order_at(call, 0), numel(from), from);
   call.shape.clear();
 }
 
@@ -94,6 +94,8 @@ void sorted(Inference& call) {
   same(call);
   int64_t& dim = call.attr().integer(1);
   dim = wrapped_dim(dim, call.shape.size());
+  // Of the orders that a call leaves open all backends give one, the stable one.
+  if (call.row.rules.shape == shape::sorted) call.attr().integer(0) = 1;
 }
 
 void topk(Inference& call) {
@@ -105,6 +107,7 @@ void topk(Inference& call) {
     fail("k is ", k, "; dimension ", dim, " of ", to_string(call.operand(0).sizes),
          " takes a k from 0 to ", size);
   if (!call.shape.empty()) call.shape[dim] = k;
+  call.attr().integer(3) = 1;  // sorted, see above
 }
 
 void kthvalue(Inference& call) {
@@ -118,7 +121,7 @@ void kthvalue(Inference& call) {
 }
 
 void quantile(Inference& call) {
-  const double q = number(call, 0);
+  const double q = order_at(call, 0);
   if (!(q >= 0 && q <= 1)) fail("q is ", to_string(q), "; it must be from 0 to 1");
   reduce_some(call);
   if (numel(call.operand(0).sizes) == 0)

@@ -111,10 +111,13 @@ void same(Inference& call) { call.shape.assign(call.operand(0).sizes); }
 
 void equal(Inference& call) {
   same(call);
-  const Sizes second = call.operand(1).sizes;
-  if (!std::ranges::equal(Sizes(call.shape), second))
-    fail(call.row.params[0].name, " is ", to_string(call.shape), " and ", call.row.params[1].name,
-         " is ", to_string(second), "; they must be equal");
+  uint32_t at = 0;
+  for (const Param& param : call.row.params) {
+    if (param.kind != Kind::Tensor) continue;
+    if (const Sizes sizes = call.operand(at++).sizes; !std::ranges::equal(Sizes(call.shape), sizes))
+      fail(call.row.params[0].name, " is ", to_string(call.shape), " and ", param.name, " is ",
+           to_string(sizes), "; they must be equal");
+  }
 }
 
 void equal_along_dim(Inference& call) {

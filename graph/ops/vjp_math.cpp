@@ -3,6 +3,7 @@
 #include <numbers>
 #include <utility>
 
+#include "graph/ops/formulas.h"
 #include "graph/ops/infer.h"
 #include "graph/ops/vjp.h"
 
@@ -14,7 +15,6 @@ int64_t scalar(const Vjp& node, uint32_t i) { return node.build.constant(node.nu
 
 Expr equal(Expr a, Expr b) { return a.apply(Op::Eq, b); }
 Expr choose(Expr condition, Expr yes, Expr no) { return condition.apply(Op::Where, yes, no); }
-Expr zero(Expr like) { return like.filled(0, {}); }
 
 /// `value` where both conditions hold, else 0.
 Expr where_both(Expr first, Expr second, Expr value) {
@@ -33,12 +33,6 @@ Expr of_larger(const Vjp& node, uint32_t operand, Op loses) {
   const Expr grad = node.grad();
   return choose(mine.apply(loses, theirs), zero(grad),
                 choose(equal(mine, theirs), grad * 0.5, grad));
-}
-
-/// a / b, but 0 where b is 0.
-Expr quotient(Expr a, Expr b) {
-  const Expr none = zero(b);
-  return choose(equal(b, none), none, a / b);
 }
 
 /// A reduction over all dimensions or some, in the form that its gradient needs.

@@ -10,11 +10,7 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-Expr zero(Expr like) { return like.filled(0, {}); }
 Expr same_as(Expr a, Expr b) { return a.apply(Op::Eq, b); }
-
-/// a / b, but 0 where b is 0.
-Expr quotient(Expr a, Expr b) { return where(same_as(b, zero(b)), zero(b), a / b); }
 
 /// The row's integer of this name.
 int64_t integer(const Vjp& node, std::string_view name) {

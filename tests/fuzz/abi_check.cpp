@@ -212,7 +212,7 @@ std::set<uint32_t> decomposed(const Program& program) {
   std::set<uint32_t> values;
   for (const Instruction& one : program.list)
     if (one.verb == Verb::Call &&
-        (is_decomposing(one.args.op) ||
+        (is_decomposing(one.args.op) || info(one.args.op).rules.ambiguous ||
          std::ranges::any_of(one.operands, [&](uint32_t id) { return values.contains(id); })))
       values.insert(one.id);
   return values;

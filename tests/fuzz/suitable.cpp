@@ -503,16 +503,21 @@ std::optional<Suitable> draw_suitable(const OpInfo& row, const Shape& first, Dic
 }
 
 bool needs_suitable(Op op) { return op == Op::MaxPool2dBackward; }
-bool shares_nothing(Op op) { return op == Op::EigBackward; }
+bool shares_nothing(Op op) {
+  // Equal elements may stand in any order, and a drawn output is not that of a cumprod.
+  const Rules& rules = info(op).rules;
+  return op == Op::EigBackward || op == Op::CumprodBackward ||
+         (rules.ambiguous && rules.kernel == Kernel::Sort);
+}
 
 Literal shared_part(Op op, const Literal& result) {
+  Literal part{result.dtype, {}, {}, {}};
+  part.sizes = {0};
+  if (shares_nothing(op)) return part;
   const Sizes sizes = result.sizes;
   const auto columns = static_cast<size_t>(sizes.back());
-  Literal part{result.dtype, {}, {}, {}};
   const std::vector<double>& from = result.reals;
-  if (shares_nothing(op)) {
-    // There is no shared part.
-  } else if (op == Op::Eig) {
+  if (op == Op::Eig) {
     for (size_t at = 0; at < from.size(); at += columns) {
       part.reals.push_back(0);
       for (size_t i = at; i < at + columns; ++i) part.reals.back() += from[i];
@@ -531,11 +536,15 @@ Literal shared_part(Op op, const Literal& result) {
   return part;
 }
 
-bool is_decomposing(Op op) { return info(op).rules.kernel == Kernel::Linalg; }
+bool is_decomposing(Op op) {
+  const Rules& rules = info(op).rules;
+  return rules.kernel == Kernel::Linalg || (rules.fails && rules.family == "matrix");
+}
 // Libraries may skip the zeros of a convolution's padding, or multiply by them.
 bool needs_finite(Op op) {
   const Rules& rules = info(op).rules;
-  return is_decomposing(op) || rules.kernel == Kernel::Conv2d;
+  return is_decomposing(op) || rules.kernel == Kernel::Conv2d ||
+         op == Op::ScaledDotProductAttention || op == Op::Cdist;
 }
 
 }  // namespace rt::fuzz

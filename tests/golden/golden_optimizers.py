@@ -132,7 +132,7 @@ TRAJECTORIES = (
     ("rt_torch_sgd_new", "sgd_momentum_still", (0.05, 0.9, 0.0), CHANGING, still),
     ("rt_torch_adam_new", "adam_still", (0.02, 0.9, 0.99, 1e-8, 0.1), CHANGING, still),
     ("rt_torch_adamw_new", "adamw_still", (0.02, 0.9, 0.99, 1e-8, 0.1), CHANGING, still),
-    ("rt_torch_rmsprop_new", "rmsprop", (0.01, 0.9, 1e-6, 0.0, 0.0), STEADY),
+    ("rt_torch_rmsprop_new", "rmsprop", (0.01, 0.9, 1e-3, 0.0, 0.0), STEADY),
     ("rt_torch_rmsprop_new", "rmsprop_momentum", (0.005, 0.95, 1e-5, 0.01, 0.8), CHANGING),
     ("rt_torch_adagrad_new", "adagrad", (0.1, 0.0, 0.0, 0.0, 1e-6), STEADY),
     ("rt_torch_adagrad_new", "adagrad_decay", (0.1, 0.01, 0.02, 0.1, 1e-5), CHANGING),

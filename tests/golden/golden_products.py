@@ -412,7 +412,64 @@ def factors(b):
     b.case(symbol, "dtypes", wave(f, 2, 2), wave("f64", 2, 2), *args, fails="call")
 
 
-CASES = (products, einsum, factors)
+def forms(b):
+    """Strided operands, many elements and none, for mutations that no other case notices."""
+    b.open("linalg")
+    f = "f64"
+    grid, turned = wave(f, 6, 7), wave(f, 7, 6).then("t")
+    square = T(f, [6, 6], [9.0 if i % 7 == 0 else ((i * 5) % 11 - 5) / 4 for i in range(36)])
+    even = T(f, [6, 6], [9.0 if r == c else ((r * c) % 5 - 2) / 4 for r in range(6) for c in range(6)])
+    stack = wave(f, 7, 6, 2).then("permute", 2, 1, 0)  # [2, 6, 7]
+    back = wave(f, 2, 7, 6)
+    empty_grid = empty(f, 0, 7)
+    for variant, x, y in (("turned", turned, wave(f, 7, 6)), ("empty", empty_grid, wave(f, 7, 6))):
+        rows = x.torch().shape[0]
+        b.case(TT + "mm", f"forms.{variant}", x, y)
+        b.case(TT + "mv", f"forms.{variant}", x, wave(f, 7))
+        b.case(TT + "addmm", f"forms.{variant}", wave(f, rows, 6), x, y, 0.5, 2.0)
+        b.case(TT + "addmv", f"forms.{variant}", wave(f, rows), x, wave(f, 7), 0.5, 2.0)
+        b.case(TT + "inner", f"forms.{variant}", x, wave(f, 6, 7))
+        b.case(TT + "tensordot", f"forms.{variant}", x, y, sizes(1), sizes(0))
+        b.case(TT + "cdist", f"forms.{variant}", x, wave(f, 6, 7, start=4), 2.0)
+        norm = NN + "pairwise_distance"
+        b.case(norm, f"forms.{variant}", x, wave(f, rows, 7, start=4), 2.0, 1e-6, False)
+    b.case(NN + "pairwise_distance", "forms.scalar", scalar(f, 1.0), scalar(f, 3.0), 2.0, 1e-6, False)
+    b.case(TT + "bmm", "forms", stack, back)
+    for variant, x in (("turned", stack), ("empty", empty(f, 0, 6, 7))):
+        count = x.torch().shape[0]
+        y = back if count else empty(f, 0, 7, 6)
+        b.case(TT + "baddbmm", f"forms.{variant}", wave(f, count, 6, 6), x, y, 0.5, 2.0)
+        b.case(TT + "addbmm", f"forms.{variant}", wave(f, 6, 6), x, y, 0.5, 2.0)
+    line, column = wave(f, 14).then("slice", 0, 0, 14, 2), wave(f, 6)
+    b.case(TT + "outer", "forms", line, column)
+    b.case(TT + "addr", "forms", wave(f, 7, 6), line, column, 0.5, 2.0)
+    b.case(TT + "addr", "forms.empty", empty(f, 0, 6), empty(f, 0), column, 0.5, 2.0)
+    b.case(TT + "cross", "forms", wave(f, 3, 7).then("t"), wave(f, 7, 3, start=4), 1)
+    b.case(TT + "cross", "forms.empty", empty(f, 0, 3), empty(f, 0, 3), 1)
+    b.case(TT + "trace", "forms", turned)
+    b.case(TT + "matrix_power", "forms", square.then("t"), 2)
+    b.case(TT + "norm_scalar", "forms", turned, 3.0)
+    for name in ("linalg_slogdet_sign", "linalg_slogdet_logabsdet", "logdet", "matrix_exp"):
+        small = T(f, [6, 6], [v / 16 for v in square.data])
+        b.case(TT + name, "forms", (small if name == "matrix_exp" else square).then("t"))
+    for name in ("linalg_qr_q", "linalg_qr_r", "linalg_svd_s", "linalg_pinv", "linalg_matrix_rank"):
+        b.case(TT + name, "forms", grid)
+    for name in ("linalg_eigh_values", "linalg_eigh_vectors"):
+        b.case(TT + name, "forms", even.then("t"))
+    b.case(TT + "linalg_cholesky", "forms", even, False)
+    solve = TT + "linalg_solve_triangular"
+    b.case(solve, "forms", square.then("t"), wave(f, 6, 5), True, True, False)
+    b.case(solve, "forms.empty", empty(f, 0, 0), empty(f, 0, 2), True, True, False)
+    b.open("reduction")
+    for name in ("kthvalue", "kthvalue_indices"):
+        b.case(TT + name, "forms", T(f, [2, 20], [float((i * 7) % 41) for i in range(40)]), 3, 1, False)
+    b.open("shape")
+    b.case(TT + "unsqueeze", "bool", wave("bool", 3), 0)
+    for dtype in ("i32", "i64"):
+        b.case(TT + "expand", f"forms.{dtype}", wave(dtype, 3, 1), sizes(3, 4))
+
+
+CASES = (products, einsum, factors, forms)
 
 
 # ---- Gradients

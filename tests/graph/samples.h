@@ -52,6 +52,7 @@ inline Args plausible_args(const OpInfo& row, size_t rank) {
   const auto by_name = [](std::string_view name) -> int64_t {
     if (name == "step" || name == "dim1" || name == "eps" || name == "groups") return 1;
     if (name == "k" || name == "n") return 1;
+    if (name == "ignore_index") return -100;
     if (name == "delta" || name == "num_groups" || name.ends_with("scale_factor")) return 1;
     return name == "steps" || name == "end" || name == "num_weights" ? 3 : 0;
   };

@@ -40,7 +40,14 @@ std::vector<BufferRef> inputs_of(Rig& rig, const Batch& batch) {
 class RunOfRow : public testing::TestWithParam<const OpInfo*> {};
 INSTANTIATE_TEST_SUITE_P(Rows, RunOfRow, testing::ValuesIn(every_row()), name_of_row);
 
+/// True where random operands are none of those that the row has one right result for: a matrix
+/// that is not positive definite or singular, an output that is another input's.
+bool needs_chosen_operands(Op op) {
+  return op == Op::Cholesky || op == Op::SolveTriangular || op == Op::CumprodBackward;
+}
+
 TEST_P(RunOfRow, GivesWhatTheReferenceGives) {
+  if (needs_chosen_operands(GetParam()->op)) GTEST_SKIP() << "its golden cases have operands";
   Rig reference, other(libtorch());
   reference.batch = other.batch = sample(*GetParam());
   reference.inputs = other.inputs = inputs_of(reference, reference.batch);
@@ -53,7 +60,7 @@ TEST_P(RunOfRow, GivesWhatTheReferenceGives) {
   reference.backend->to_host(*wanted, DType::F64, a.data());
   other.backend->to_host(*got, DType::F64, b.data());
   // The signs of singular vectors are free.
-  if (GetParam()->op == Op::Svd)
+  if (GetParam()->rules.ambiguous && GetParam()->op != Op::Eig)
     for (std::vector<double>* values : {&a, &b})
       for (double& value : *values) value = std::abs(value);
   for (size_t i = 0; i < a.size(); ++i)
@@ -67,6 +74,7 @@ TEST_P(RunOfRow, IsAModuleThatLoadsAndGivesTheSame) {
   Rig rig(libtorch());
   rig.batch = sample(*GetParam());
   if (GetParam()->rules.effect == Effect::Random) GTEST_SKIP() << "its numbers are not repeated";
+  if (needs_chosen_operands(GetParam()->op)) GTEST_SKIP() << "its golden cases have operands";
   rig.inputs = inputs_of(rig, rig.batch);
   const BufferRef wanted = rig.run({rig.batch.roots[0]});
   std::istringstream archive(rig.backend->script(rig.batch, ScriptForm::Module));
