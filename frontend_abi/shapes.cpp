@@ -59,6 +59,18 @@ std::vector<Value> pieces(Expr x, int64_t dim, Sizes sizes) {
   return all;
 }
 
+/// A distance from a diagonal, or a number of elements to add, beyond which nothing fits memory.
+constexpr int64_t kFar = INT64_MAX / 8;
+int64_t near(int64_t distance) { return std::clamp(distance, -kFar, kFar); }
+
+/// a * b. Throws Error where 64 bits do not hold it.
+int64_t product(int64_t a, int64_t b) {
+  int64_t both = 0;
+  if (__builtin_mul_overflow(a, b, &both))
+    fail(a, " times ", b, " elements overflow 64 bits; use smaller numbers");
+  return both;
+}
+
 /// `x` repeated along each dimension; `repeats` has at least as many numbers as `x` dimensions.
 Expr repeated(Expr x, Sizes repeats) {
   if (static_cast<int64_t>(repeats.size()) < x.rank())
@@ -72,7 +84,7 @@ Expr repeated(Expr x, Sizes repeats) {
     const int64_t size = d < added ? 1 : sizes[static_cast<uint32_t>(d - added)];
     for (const int64_t each : {int64_t{1}, size}) apart.push_back(each);
     for (const int64_t each : {repeats[d], size}) spread.push_back(each);
-    whole.push_back(repeats[d] * size);
+    whole.push_back(product(repeats[d], size));
   }
   return x.reshape(apart).expand(spread).reshape(whole);
 }
@@ -103,6 +115,7 @@ int64_t triangle(CallContext& context, int64_t self, int64_t diagonal, Op kept) 
 
 /// The elements of a diagonal of the last two dimensions, as a new last dimension.
 Expr diagonal_of(Expr x, int64_t offset, int64_t dim1, int64_t dim2) {
+  offset = near(offset);
   if (x.rank() < 2) fail("self is ", to_string(x.sizes()), "; it must have at least 2 dimensions");
   const int64_t a = dim_of(x, dim1), b = dim_of(x, dim2);
   if (a == b) fail("dim1 and dim2 are both ", a, "; they must differ");
@@ -118,7 +131,7 @@ Expr diagonal_of(Expr x, int64_t offset, int64_t dim1, int64_t dim2) {
   // Of the elements counted row by row, every (columns + 1)st.
   Shape flat = x.sizes();
   flat.resize(flat.size() - 2);
-  flat.push_back(rows * columns);
+  flat.push_back(product(rows, columns));
   const int64_t begin = length == 0 ? 0 : first * columns + shift;
   const int64_t end = length == 0 ? 0 : begin + (length - 1) * (columns + 1) + 1;
   return slice(x.reshape(flat), x.rank() - 2, begin, end, columns + 1);
@@ -126,19 +139,21 @@ Expr diagonal_of(Expr x, int64_t offset, int64_t dim1, int64_t dim2) {
 
 /// A matrix for each row of the last dimension, with it on a diagonal.
 Expr on_diagonal(Expr x, int64_t offset) {
+  offset = near(offset);
   const int64_t length = size_of(x, x.rank() - 1), size = length + std::abs(offset);
   const Expr before =
       padded(x, x.rank() - 1, std::max<int64_t>(0, -offset), std::max<int64_t>(0, offset));
   // Element i stands in row i, `offset` columns to the right.
   const Expr here = above_diagonal(x, size, size).apply(Op::Eq, index_scalar(x, offset));
-  const Expr rows = offset >= 0 ? with_dim(before, x.rank()) : with_dim(before, x.rank());
-  return where(here, rows, x.filled(0, {}));
+  return where(here, with_dim(before, x.rank()), x.filled(0, {}));
 }
 
 // ---- Padding.
 
 Expr constant_pad(Expr x, int64_t dim, int64_t before, int64_t after, double value) {
   const int64_t size = size_of(x, dim);
+  before = near(before);
+  after = near(after);
   if (size + before + after < 0)
     fail("pad takes ", -before - after, " elements off dimension ", dim, ", which has ", size);
   if (before < 0 || after < 0)
@@ -343,7 +358,8 @@ int64_t rt_torch_torchtensor_repeat_interleave(CallContext& context, int64_t sel
     if (repeats < 0) fail("repeats is ", repeats, "; it must not be negative");
     Shape spread = x.sizes(), whole = spread;
     spread.insert(static_cast<uint32_t>(at + 1), repeats);
-    whole[static_cast<uint32_t>(at)] *= repeats;
+    int64_t& here = whole[static_cast<uint32_t>(at)];
+    here = product(here, repeats);
     return with_dim(x, at + 1).expand(spread).reshape(whole).apply(Op::Clone);
   });
 }
