@@ -463,4 +463,18 @@ def matrices_and_padding(n):
     return losses
 
 
-NETWORKS = (parts_and_copies, matrices_and_padding)
+def strided_slices(n):
+    """Slices with steps, each the only use of its leaf, and one with an infinite slope."""
+    losses = []
+    for i, (shape, args) in enumerate(
+        (((4, 6), (1, 1, 6, 2)), ((5, 3), (0, 0, 4, 3)), ((2, 3, 7), (2, 2, 6, 3)))
+    ):
+        part = n.slice(n.parameter(f"x{i}", *shape), *args)
+        losses.append(n.sum_tensor(n.mul(part, n.input(f"w{i}", *part.value.shape))))
+    far = n.slice(n.parameter("far", 5), 0, 1, 5, 3)
+    weights = n.given("weights", torch.tensor([float("inf"), -float("inf")]))
+    losses.append(n.sum_tensor(n.mul(far, weights)))
+    return losses
+
+
+NETWORKS = (parts_and_copies, matrices_and_padding, strided_slices)
