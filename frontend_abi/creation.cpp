@@ -58,7 +58,7 @@ Expr normal(Builder& build, Sizes dims, Device device, double mean, double sprea
   return drawn(build, Op::Randn, dims, DType::F32, device) * spread + mean;
 }
 
-/// What torch.nn.init.calculate_gain gives.
+/// The gain of a nonlinearity, as torch.nn.init.calculate_gain has it.
 double gain_of(std::string_view nonlinearity, double a) {
   if (nonlinearity == "relu") return std::numbers::sqrt2;
   if (nonlinearity == "leaky_relu") return std::sqrt(2 / (1 + a * a));

@@ -47,7 +47,7 @@ struct Ctc {
     const Expr pairs = joined(Op::Stack, {first, values}, 2).reshape(Shape{n, 2 * s});
     return joined(Op::Cat, {pairs, slice(between, 1, s, s + 1)}, 1);
   }
-  /// What is added to states that are reached past a blank: kNever where that is not allowed.
+  /// Numbers to add to states that are reached past a blank: kNever where that is not allowed.
   Expr skips(Expr labels) const {
     const int64_t n = samples(), s = length();
     const Expr never = log_probs.filled(kNever, Shape{n, s + 1});

@@ -136,7 +136,7 @@ Term summed(Term term, const Labels& kept) {
 /// The product of two terms, summed over the labels that are not in `kept`.
 Term product(Term a, Term b, const Labels& kept) {
   const auto keeps = [&](int label) { return std::ranges::find(kept, label) != kept.end(); };
-  // What one term alone has and nobody needs is summed first.
+  // A letter that one term alone has, and the result does not, is summed first.
   const auto needed = [&](const Term& of, const Term& other) {
     Labels labels;
     for (const int label : of.labels)

@@ -4,15 +4,32 @@
 namespace rt::call {
 namespace {
 
+Schedule schedule_of(Schedule::Kind kind, int64_t steps, int64_t warmup) {
+  Schedule schedule;
+  schedule.kind = kind;
+  schedule.steps = steps;
+  schedule.warmup = warmup;
+  return schedule;
+}
+int64_t follow(CallContext& context, int64_t optimizer, const Schedule& schedule) {
+  context.engine.optimizers.follow(context, optimizer, schedule);
+  return 0;
+}
+
+OptimizerRule rule_of(OptimizerRule::Kind kind, double learning_rate, double weight_decay) {
+  OptimizerRule rule;
+  rule.kind = kind;
+  rule.learning_rate = learning_rate;
+  rule.weight_decay = weight_decay;
+  return rule;
+}
+
 int64_t adam(CallContext& context, OptimizerRule::Kind kind, Sizes parameters, double learning_rate,
              double beta1, double beta2, double eps, double weight_decay) {
-  OptimizerRule adam;
-  adam.kind = kind;
-  adam.learning_rate = learning_rate;
+  OptimizerRule adam = rule_of(kind, learning_rate, weight_decay);
   adam.beta1 = beta1;
   adam.beta2 = beta2;
   adam.eps = eps;
-  adam.weight_decay = weight_decay;
   return context.engine.optimizers.add(context, adam, parameters);
 }
 
@@ -20,10 +37,8 @@ int64_t adam(CallContext& context, OptimizerRule::Kind kind, Sizes parameters, d
 
 int64_t rt_torch_sgd_new(CallContext& context, Sizes parameters, double learning_rate,
                          double momentum, double weight_decay) {
-  OptimizerRule sgd;
-  sgd.learning_rate = learning_rate;
+  OptimizerRule sgd = rule_of(OptimizerRule::Kind::Sgd, learning_rate, weight_decay);
   sgd.momentum = momentum;
-  sgd.weight_decay = weight_decay;
   return context.engine.optimizers.add(context, sgd, parameters);
 }
 
@@ -41,12 +56,9 @@ int64_t rt_torch_adamw_new(CallContext& context, Sizes parameters, double learni
 
 int64_t rt_torch_rmsprop_new(CallContext& context, Sizes parameters, double learning_rate,
                              double alpha, double eps, double weight_decay, double momentum) {
-  OptimizerRule rule;
-  rule.kind = OptimizerRule::Kind::RmsProp;
-  rule.learning_rate = learning_rate;
+  OptimizerRule rule = rule_of(OptimizerRule::Kind::RmsProp, learning_rate, weight_decay);
   rule.alpha = alpha;
   rule.eps = eps;
-  rule.weight_decay = weight_decay;
   rule.momentum = momentum;
   return context.engine.optimizers.add(context, rule, parameters);
 }
@@ -54,11 +66,8 @@ int64_t rt_torch_rmsprop_new(CallContext& context, Sizes parameters, double lear
 int64_t rt_torch_adagrad_new(CallContext& context, Sizes parameters, double learning_rate,
                              double learning_rate_decay, double weight_decay,
                              double initial_accumulator_value, double eps) {
-  OptimizerRule rule;
-  rule.kind = OptimizerRule::Kind::Adagrad;
-  rule.learning_rate = learning_rate;
+  OptimizerRule rule = rule_of(OptimizerRule::Kind::Adagrad, learning_rate, weight_decay);
   rule.learning_rate_decay = learning_rate_decay;
-  rule.weight_decay = weight_decay;
   rule.initial_accumulator_value = initial_accumulator_value;
   rule.eps = eps;
   return context.engine.optimizers.add(context, rule, parameters);
@@ -94,61 +103,44 @@ double rt_torch_optimizer_get_option(CallContext& context, int64_t optimizer, in
 
 int64_t rt_torch_optimizer_schedule_step(CallContext& context, int64_t optimizer, int64_t step_size,
                                          double gamma, int64_t warmup_steps) {
-  Schedule schedule;
-  schedule.kind = Schedule::Kind::Step;
-  schedule.steps = step_size;
+  Schedule schedule = schedule_of(Schedule::Kind::Step, step_size, warmup_steps);
   schedule.gamma = gamma;
-  schedule.warmup = warmup_steps;
-  context.engine.optimizers.follow(context, optimizer, schedule);
-  return 0;
+  return follow(context, optimizer, schedule);
 }
 
 int64_t rt_torch_optimizer_schedule_exponential(CallContext& context, int64_t optimizer,
                                                 double gamma, int64_t warmup_steps) {
-  Schedule schedule;
-  schedule.kind = Schedule::Kind::Exponential;
+  Schedule schedule = schedule_of(Schedule::Kind::Exponential, 1, warmup_steps);
   schedule.gamma = gamma;
-  schedule.warmup = warmup_steps;
-  context.engine.optimizers.follow(context, optimizer, schedule);
-  return 0;
+  return follow(context, optimizer, schedule);
 }
 
 int64_t rt_torch_optimizer_schedule_cosine(CallContext& context, int64_t optimizer,
                                            int64_t total_steps, double eta_min,
                                            int64_t warmup_steps) {
-  Schedule schedule;
-  schedule.kind = Schedule::Kind::Cosine;
-  schedule.steps = total_steps;
+  Schedule schedule = schedule_of(Schedule::Kind::Cosine, total_steps, warmup_steps);
   schedule.least = eta_min;
-  schedule.warmup = warmup_steps;
-  context.engine.optimizers.follow(context, optimizer, schedule);
-  return 0;
+  return follow(context, optimizer, schedule);
 }
 
 int64_t rt_torch_optimizer_schedule_linear(CallContext& context, int64_t optimizer,
                                            double start_factor, double end_factor,
                                            int64_t total_steps) {
-  Schedule schedule;
-  schedule.kind = Schedule::Kind::Linear;
+  Schedule schedule = schedule_of(Schedule::Kind::Linear, total_steps, 0);
   schedule.first_factor = start_factor;
   schedule.last_factor = end_factor;
-  schedule.steps = total_steps;
-  context.engine.optimizers.follow(context, optimizer, schedule);
-  return 0;
+  return follow(context, optimizer, schedule);
 }
 
 int64_t rt_torch_optimizer_schedule_one_cycle(CallContext& context, int64_t optimizer,
                                               double max_lr, int64_t total_steps, double pct_start,
                                               double div_factor, double final_div_factor) {
-  Schedule schedule;
-  schedule.kind = Schedule::Kind::OneCycle;
+  Schedule schedule = schedule_of(Schedule::Kind::OneCycle, total_steps, 0);
   schedule.most = max_lr;
-  schedule.steps = total_steps;
   schedule.rising = pct_start;
   schedule.first_divisor = div_factor;
   schedule.last_divisor = final_div_factor;
-  context.engine.optimizers.follow(context, optimizer, schedule);
-  return 0;
+  return follow(context, optimizer, schedule);
 }
 
 double rt_torch_optimizer_schedule_advance(CallContext& context, int64_t optimizer) {

@@ -20,7 +20,7 @@ AttributesView attributes_of(const Args& args) {
   return {info(args.op), {args.attributes.data(), args.attributes.size()}};
 }
 
-/// What is added to scores [L,S]: -infinity for keys behind their query.
+/// Numbers to add to scores [L,S]: -infinity for keys behind their query.
 Expr causal_mask(Expr scores) {
   const Shape sizes = scores.sizes();
   const auto positions = [&](uint32_t back) {
@@ -277,7 +277,7 @@ struct EvenWindows {
   }
   int64_t longest() const { return size / count + 2; }  ///< at least as long as each
 
-  /// The same for all windows, on the device.
+  /// begin() of all windows, and end() of all, as tensors on the device.
   Expr begins(Expr like) const {
     return whole(counted(like, count, DType::F64) * static_cast<double>(size));
   }
@@ -302,8 +302,8 @@ Expr few_windows(Expr self, int64_t dim, const EvenWindows& windows, bool larges
   return parts.size() == 1 ? parts[0] : joined(Op::Cat, parts, dim);
 }
 
-/// The same, one element of all windows after the other. The last one of a window stands for those
-/// that only longer windows have.
+/// Reduces dim to `windows`, one element of all windows after the other. The last one of a window
+/// stands for those that only longer windows have.
 Expr short_windows(Expr self, int64_t dim, const EvenWindows& windows, bool largest) {
   Shape sizes;
   sizes.resize(static_cast<uint32_t>(self.rank()), 1);

@@ -32,13 +32,11 @@ Expr equals(Expr a, int64_t number) {
   return a.apply(Op::Eq, {a.build(), a.build().append(args)});
 }
 
-Expr reaches(Expr a, Expr bound) { return equals((bound - a).apply(Op::Relu), 0.0); }
+Expr reaches(Expr a, Expr bound) { return a.apply(Op::Ge, bound); }
 
 Expr larger(Expr a, Expr b) { return a + (b - a).apply(Op::Relu); }
 
-Expr at_least_zero(Expr a) {
-  return where(equals((-a).apply(Op::Relu), 0.0), a, a.apply(Op::Relu));
-}
+Expr at_least_zero(Expr a) { return a.apply(Op::ClampMin, {a.build().constant(0)}); }
 
 Expr reduced(Expr terms, int64_t reduction) {
   if (reduction == 0) return terms;

@@ -18,7 +18,7 @@ Expr where(Expr condition, Expr a, Expr b);
 Expr quotient(Expr a, Expr b);       ///< a / b, but 0 where b is 0
 Expr equals(Expr a, double number);  ///< a bool for each element
 Expr equals(Expr a, int64_t number);
-/// True where `a` is at least `bound`, false for NaN. Both must not be infinite at once.
+/// True where `a` is at least `bound`, false for NaN.
 Expr reaches(Expr a, Expr bound);
 /// The larger one, NaN where one is NaN; both must be above -infinity.
 Expr larger(Expr a, Expr b);

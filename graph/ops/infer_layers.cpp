@@ -14,7 +14,7 @@ namespace {
 
 constexpr int64_t kLargestPadded = INT64_MAX / 4;  // so that a padded size fits an int64_t
 
-/// What the rules of so many dimensions are called and take.
+/// The sizes of the operands of layers over so many dimensions, as messages write them.
 struct Layers {
   std::string_view volumes, weight, transposed_weight;
 };

@@ -264,8 +264,8 @@ TEST_P(GradCheck, AgreesWithDifferences) {
   EXPECT_GT(checked, 0);
 }
 
-// What a call recorded for its gradient ends with its handles, also where it computed at once and
-// where it was recorded as other ops.
+// Values that a call records for its gradient end with its handles, also where it computes at once
+// and where it is recorded as other ops.
 TEST_P(GradCheck, LeavesNothing) {
   const OpInfo& row = *GetParam();
   int ran = 0;

@@ -125,7 +125,7 @@ class GradBuilder final : public Builder {
 /// Records a case and its gradients of the sum of all results, each with a different weight.
 class VjpRig {
  public:
-  /// What flows to operand `perturbed` becomes a thousandth too large, so that tests notice.
+  /// The gradient of operand `perturbed` becomes a thousandth too large, so that tests notice.
   explicit VjpRig(const GradCase& of, uint32_t perturbed = kNone.id)
       : case_(of), perturbed_(perturbed), build_(batch_) {
     for (const GradOperand& operand : of.operands) {
